@@ -1,0 +1,67 @@
+//! The only source of time and of token ids. Both are injected, so that recorded exchanges can be replayed.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use parking_lot::Mutex;
+use uuid::Uuid;
+
+/// Tells the time in whole seconds since 1970-01-01T00:00:00Z, the unit of every date in a token
+/// (RFC 7519, section 2, `NumericDate`).
+#[derive(Clone, Debug)]
+pub enum Clock {
+    /// The machine's clock.
+    System,
+    /// A clock that stands still until it is set: every clone shows the same time.
+    Manual(Arc<AtomicU64>),
+}
+
+impl Clock {
+    /// A clock that stands at `seconds`.
+    #[must_use]
+    pub fn manual(seconds: u64) -> Self {
+        Self::Manual(Arc::new(AtomicU64::new(seconds)))
+    }
+
+    /// Seconds since 1970. A machine clock set before 1970 reads 0, at which no token is valid yet.
+    #[must_use]
+    pub fn now(&self) -> u64 {
+        match self {
+            Self::System => SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()),
+            Self::Manual(seconds) => seconds.load(Ordering::SeqCst),
+        }
+    }
+
+    /// Sets a manual clock. The machine's clock is left alone.
+    pub fn set(&self, seconds: u64) {
+        if let Self::Manual(now) = self {
+            now.store(seconds, Ordering::SeqCst);
+        }
+    }
+}
+
+/// Gives each token its id (`jti`).
+#[derive(Debug)]
+pub enum TokenIds {
+    /// Version 4 UUIDs (RFC 9562) from the system's random source.
+    Random,
+    /// The ids of a recording, in order; random ones after the last.
+    Recorded(Mutex<VecDeque<Uuid>>),
+}
+
+impl TokenIds {
+    /// Ids as recorded, in the order in which tokens were issued.
+    pub fn recorded(ids: impl IntoIterator<Item = Uuid>) -> Self {
+        Self::Recorded(Mutex::new(ids.into_iter().collect()))
+    }
+
+    /// The next id.
+    pub fn next(&self) -> Uuid {
+        match self {
+            Self::Random => Uuid::new_v4(),
+            Self::Recorded(ids) => ids.lock().pop_front().unwrap_or_else(Uuid::new_v4),
+        }
+    }
+}

@@ -1,0 +1,67 @@
+//! HMAC-SHA-256 for jsonwebtoken.
+//!
+//! jsonwebtoken 11 leaves the cryptography to a provider. Of its two, `rust_crypto` brings in the `rsa` crate
+//! with its open advisory (RUSTSEC-2023-0071) and `aws_lc_rs` a C library, for algorithms that no token here
+//! uses. Measured on 2 cores, cold release build of a program that verifies one token and median time of a
+//! verification: this provider 20 s (35 crates) and 3.3 µs, `rust_crypto` 45 s (89) and 2.8 µs, `aws_lc_rs`
+//! 59 s (25, and C) and 3.5 µs.
+
+use hmac::{Hmac, KeyInit, Mac};
+use jsonwebtoken::crypto::{CryptoProvider, JwtSigner, JwtVerifier, KeyUtils};
+use jsonwebtoken::errors::{ErrorKind, Result};
+use jsonwebtoken::signature::{Error, Signer, Verifier};
+use jsonwebtoken::Algorithm;
+use sha2::Sha256;
+
+/// Makes jsonwebtoken use this provider. Every call after the first changes nothing.
+pub(crate) fn install() {
+    static PROVIDER: CryptoProvider = CryptoProvider {
+        signer_factory: |algorithm, key| Ok(Box::new(Hs256::new(*algorithm, key.as_bytes())?)),
+        verifier_factory: |algorithm, key| Ok(Box::new(Hs256::new(*algorithm, key.try_get_as_bytes()?)?)),
+        key_utils: KeyUtils::new_unimplemented(),
+    };
+    // An error says that a provider is installed already: this one, since nothing else here installs any.
+    let _ = PROVIDER.install_default();
+}
+
+struct Hs256(Hmac<Sha256>);
+
+impl Hs256 {
+    fn new(algorithm: Algorithm, key: &[u8]) -> Result<Self> {
+        if algorithm != Algorithm::HS256 || key.is_empty() {
+            return Err(ErrorKind::InvalidAlgorithm.into());
+        }
+        Hmac::new_from_slice(key).map(Self).map_err(|_| ErrorKind::InvalidKeyFormat.into())
+    }
+
+    fn over(&self, message: &[u8]) -> Hmac<Sha256> {
+        let mut mac = self.0.clone();
+        mac.update(message);
+        mac
+    }
+}
+
+impl Signer<Vec<u8>> for Hs256 {
+    fn try_sign(&self, message: &[u8]) -> std::result::Result<Vec<u8>, Error> {
+        Ok(self.over(message).finalize().into_bytes().to_vec())
+    }
+}
+
+impl Verifier<Vec<u8>> for Hs256 {
+    fn verify(&self, message: &[u8], signature: &Vec<u8>) -> std::result::Result<(), Error> {
+        // Compares in constant time, and refuses a signature of any other length.
+        self.over(message).verify_slice(signature).map_err(|_| Error::new())
+    }
+}
+
+impl JwtSigner for Hs256 {
+    fn algorithm(&self) -> Algorithm {
+        Algorithm::HS256
+    }
+}
+
+impl JwtVerifier for Hs256 {
+    fn algorithm(&self) -> Algorithm {
+        Algorithm::HS256
+    }
+}

@@ -1,0 +1,208 @@
+//! JSON as text: written sorted, in one of two styles; read strictly.
+//!
+//! No HTTP here. Writing follows the recorded exchanges; reading follows RFC 8259, and refuses what that
+//! leaves open (duplicate names, a byte order mark), because two readers of one body must never see two
+//! different values.
+
+use std::fmt;
+use std::io::{self, Write};
+
+use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Serialize};
+use serde_json::ser::{CompactFormatter, Formatter, PrettyFormatter};
+use serde_json::{Map, Number, Value};
+
+/// How answers are laid out. Keys are sorted and one newline ends the text in both.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Style {
+    /// Two spaces of indent, and a space after each comma, as in the recorded exchanges.
+    Pretty,
+    /// No white space.
+    Compact,
+}
+
+impl Style {
+    /// `value` as JSON text.
+    ///
+    /// # Errors
+    /// Only what the `Serialize` implementation of `T` itself reports; the types of this crate report none.
+    pub fn render<T: Serialize + ?Sized>(self, value: &T) -> Result<Vec<u8>, serde_json::Error> {
+        let mut text = Vec::with_capacity(256);
+        match self {
+            Self::Pretty => value.serialize(&mut serializer(&mut text, RecordedFormatter::default()))?,
+            Self::Compact => value.serialize(&mut serializer(&mut text, CompactFormatter))?,
+        }
+        text.push(b'\n');
+        Ok(text)
+    }
+}
+
+fn serializer<F: Formatter>(text: &mut Vec<u8>, formatter: F) -> serde_json::Serializer<&mut Vec<u8>, F> {
+    serde_json::Serializer::with_formatter(text, formatter)
+}
+
+/// serde_json's pretty format, but with `", "` before the line break where serde_json writes `","`: the
+/// original let Python's `json.dumps` put its default separator in front of the indent.
+#[derive(Default)]
+struct RecordedFormatter(PrettyFormatter<'static>);
+
+impl Formatter for RecordedFormatter {
+    fn begin_array<W: ?Sized + Write>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.0.begin_array(writer)
+    }
+
+    fn end_array<W: ?Sized + Write>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.0.end_array(writer)
+    }
+
+    fn begin_array_value<W: ?Sized + Write>(&mut self, writer: &mut W, first: bool) -> io::Result<()> {
+        separate(writer, first)?;
+        self.0.begin_array_value(writer, true)
+    }
+
+    fn end_array_value<W: ?Sized + Write>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.0.end_array_value(writer)
+    }
+
+    fn begin_object<W: ?Sized + Write>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.0.begin_object(writer)
+    }
+
+    fn end_object<W: ?Sized + Write>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.0.end_object(writer)
+    }
+
+    fn begin_object_key<W: ?Sized + Write>(&mut self, writer: &mut W, first: bool) -> io::Result<()> {
+        separate(writer, first)?;
+        self.0.begin_object_key(writer, true)
+    }
+
+    fn begin_object_value<W: ?Sized + Write>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.0.begin_object_value(writer)
+    }
+
+    fn end_object_value<W: ?Sized + Write>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.0.end_object_value(writer)
+    }
+}
+
+fn separate<W: ?Sized + Write>(writer: &mut W, first: bool) -> io::Result<()> {
+    if first {
+        Ok(())
+    } else {
+        writer.write_all(b", ")
+    }
+}
+
+/// Why a text is not acceptable JSON: what was wrong, and where.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Malformed(String);
+
+impl fmt::Display for Malformed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// The one JSON value in `bytes`.
+///
+/// # Errors
+/// [`Malformed`] for an empty text, anything but UTF-8, a byte order mark, a syntax error, more than 127
+/// levels of nesting, a number beyond a double's range, a name that occurs twice in one object, or
+/// anything but white space after the value.
+pub fn parse(bytes: &[u8]) -> Result<Value, Malformed> {
+    let text = text(bytes)?;
+    let mut deserializer = serde_json::Deserializer::from_str(text);
+    let value = Strict.deserialize(&mut deserializer).map_err(|error| Malformed(error.to_string()))?;
+    deserializer.end().map_err(|error| Malformed(error.to_string()))?;
+    Ok(value)
+}
+
+/// `bytes` as text that JSON can be read from.
+///
+/// # Errors
+/// [`Malformed`] where it is empty, not UTF-8, or begins with a byte order mark.
+pub fn text(bytes: &[u8]) -> Result<&str, Malformed> {
+    if bytes.is_empty() {
+        return Err(Malformed("expected a JSON value, found nothing at line 1 column 1".into()));
+    }
+    let text = std::str::from_utf8(bytes).map_err(|error| {
+        let valid = bytes.get(..error.valid_up_to()).unwrap_or_default();
+        let line = valid.iter().filter(|&&byte| byte == b'\n').count() + 1;
+        let column = valid.iter().rev().take_while(|&&byte| byte != b'\n').count() + 1;
+        Malformed(format!("invalid UTF-8 at line {line} column {column}"))
+    })?;
+    if text.starts_with('\u{feff}') {
+        return Err(Malformed("unexpected byte order mark at line 1 column 1".into()));
+    }
+    Ok(text)
+}
+
+/// Builds a [`Value`], refusing names that occur twice in one object: serde_json would keep the last.
+#[derive(Clone, Copy)]
+struct Strict;
+
+impl<'de> DeserializeSeed<'de> for Strict {
+    type Value = Value;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Strict {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON value")
+    }
+
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
+        Ok(Value::Bool(value))
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
+        Ok(Value::Number(value.into()))
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
+        Ok(Value::Number(value.into()))
+    }
+
+    fn visit_f64<E: serde::de::Error>(self, value: f64) -> Result<Value, E> {
+        Number::from_f64(value).map(Value::Number).ok_or_else(|| E::custom("number out of range"))
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
+        Ok(Value::String(value.to_owned()))
+    }
+
+    fn visit_string<E>(self, value: String) -> Result<Value, E> {
+        Ok(Value::String(value))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
+        let mut list = Vec::new();
+        while let Some(item) = items.next_element_seed(self)? {
+            list.push(item);
+        }
+        Ok(Value::Array(list))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Value, A::Error> {
+        let mut object = Map::new();
+        while let Some(name) = entries.next_key::<String>()? {
+            if object.contains_key(&name) {
+                return Err(A::Error::custom(format_args!("duplicate name {name:?}")));
+            }
+            let value = entries.next_value_seed(self)?;
+            object.insert(name, value);
+        }
+        Ok(Value::Object(object))
+    }
+}

@@ -1,0 +1,73 @@
+//! What login, refresh and logout send and answer.
+
+use schemars::gen::SchemaGenerator;
+use schemars::schema::{Schema, SchemaObject};
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde_json::json;
+
+use super::field::{object_schema, Field, Rule};
+use crate::password::Password;
+
+/// A name and a password to log in with; neither is empty.
+#[derive(Debug)]
+pub struct Credentials {
+    /// The name of the user.
+    pub username: String,
+    /// The password.
+    pub password: Password,
+}
+
+const FIELDS: &[Field] = &[
+    Field {
+        name: "username",
+        about: "The name of the user.",
+        required: true,
+        rule: Rule::Text { min_length: 1 },
+    },
+    Field {
+        name: "password",
+        about: "The user's password.",
+        required: true,
+        rule: Rule::Text { min_length: 1 },
+    },
+];
+
+impl JsonSchema for Credentials {
+    fn schema_name() -> String {
+        "Credentials".to_owned()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        let mut schema: SchemaObject = object_schema("Name and password. Other fields are ignored.", FIELDS);
+        schema.object().additional_properties = Some(Box::new(Schema::Bool(true)));
+        schema.metadata().examples = vec![json!({"username": "user", "password": "password"})];
+        schema.into()
+    }
+}
+
+/// Both tokens of a login.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct TokenPair {
+    /// The token that changes ships and the user's own data, as `Authorization: Bearer <token>`.
+    pub access_token: String,
+    /// The token that gets new access tokens.
+    pub refresh_token: String,
+}
+
+/// A new access token.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct RefreshedToken {
+    /// The token that changes ships and the user's own data, as `Authorization: Bearer <token>`.
+    pub access_token: String,
+}
+
+/// What was done.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct Message {
+    /// One sentence.
+    pub message: &'static str,
+}

@@ -1,0 +1,237 @@
+//! One description per field of a request body. Validation and the JSON Schema both come from it.
+
+use std::collections::BTreeMap;
+
+use schemars::schema::{
+    ArrayValidation, InstanceType, Metadata, NumberValidation, ObjectValidation, Schema, SchemaObject,
+    StringValidation,
+};
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+/// A field of a body.
+#[derive(Debug)]
+pub struct Field {
+    /// Its name in the JSON object.
+    pub name: &'static str,
+    /// What it is, for the reader of the specification.
+    pub about: &'static str,
+    /// Whether a body without it is refused.
+    pub required: bool,
+    /// Which values it takes.
+    pub rule: Rule,
+}
+
+/// Which values a field takes.
+#[derive(Debug)]
+pub enum Rule {
+    /// A whole number within bounds, both included. `1.0` is the whole number 1.
+    Integer {
+        /// The least value.
+        min: i64,
+        /// The greatest value.
+        max: i64,
+    },
+    /// A text of at least so many characters (Unicode code points).
+    Text {
+        /// The least number of characters.
+        min_length: u32,
+    },
+    /// A list of texts; either may be empty.
+    TextList,
+}
+
+/// What is wrong with a body, by field name; `_schema` stands for the body as a whole.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub struct FieldErrors(BTreeMap<String, FieldError>);
+
+/// What is wrong with one field.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+enum FieldError {
+    Field([String; 1]),
+    /// By position in the list, from 0.
+    Items(BTreeMap<usize, [String; 1]>),
+}
+
+impl FieldErrors {
+    fn whole_body(message: &str) -> Self {
+        Self(BTreeMap::from([("_schema".to_owned(), FieldError::Field([message.to_owned()]))]))
+    }
+
+    /// For a body that fits its description and still cannot be read: the description is then too generous.
+    /// A property test holds the two together.
+    pub(super) fn beyond_description(error: serde_json::Error) -> Self {
+        Self::whole_body(&error.to_string())
+    }
+
+    /// The names of the fields that are wrong, sorted.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(String::as_str)
+    }
+
+    /// The first error as one line, for a message outside a JSON body.
+    #[must_use]
+    pub fn first(&self) -> Option<String> {
+        let (name, error) = self.0.iter().next()?;
+        Some(match error {
+            FieldError::Field([message]) => format!("{name}: {message}"),
+            FieldError::Items(items) => {
+                let (position, [message]) = items.iter().next()?;
+                format!("{name}[{position}]: {message}")
+            }
+        })
+    }
+}
+
+/// Checks a body against its fields and reports everything that is wrong with it at once.
+///
+/// Gives the body back with every whole number written as one (`1.0` as `1`).
+///
+/// # Errors
+/// [`FieldErrors`], with a message for each field that does not fit.
+pub fn validate(body: Value, fields: &[Field]) -> Result<Map<String, Value>, FieldErrors> {
+    let Value::Object(mut given) = body else {
+        return Err(FieldErrors::whole_body("Invalid input type."));
+    };
+    let mut errors = BTreeMap::new();
+    let mut accepted = Map::new();
+    for field in fields {
+        match given.remove(field.name).map(|value| field.rule.accept(value)) {
+            Some(Ok(value)) => {
+                accepted.insert(field.name.to_owned(), value);
+            }
+            Some(Err(error)) => {
+                errors.insert(field.name.to_owned(), error);
+            }
+            None if field.required => {
+                errors.insert(field.name.to_owned(), wrong("Missing data for required field."));
+            }
+            None => {}
+        }
+    }
+    errors.extend(given.into_iter().map(|(name, _)| (name, wrong("Unknown field."))));
+    if errors.is_empty() {
+        Ok(accepted)
+    } else {
+        Err(FieldErrors(errors))
+    }
+}
+
+fn wrong(message: impl Into<String>) -> FieldError {
+    FieldError::Field([message.into()])
+}
+
+impl Rule {
+    fn accept(&self, value: Value) -> Result<Value, FieldError> {
+        if value.is_null() {
+            return Err(wrong("Field may not be null."));
+        }
+        match self {
+            Self::Integer { min, max } => {
+                let number = whole(&value).ok_or_else(|| wrong("Not a valid integer."))?;
+                if number < *min {
+                    Err(wrong(format!("Must be greater than or equal to {min}.")))
+                } else if number > *max {
+                    Err(wrong(format!("Must be less than or equal to {max}.")))
+                } else {
+                    Ok(Value::from(number))
+                }
+            }
+            Self::Text { min_length } => match &value {
+                Value::String(text) if text.chars().count() < *min_length as usize => {
+                    Err(wrong(format!("Shorter than minimum length {min_length}.")))
+                }
+                Value::String(_) => Ok(value),
+                _ => Err(wrong("Not a valid string.")),
+            },
+            Self::TextList => {
+                let Value::Array(items) = &value else { return Err(wrong("Not a valid list.")) };
+                let errors: BTreeMap<usize, [String; 1]> = items
+                    .iter()
+                    .enumerate()
+                    .filter_map(|(position, item)| Some((position, [not_a_text(item)?.to_owned()])))
+                    .collect();
+                if errors.is_empty() {
+                    Ok(value)
+                } else {
+                    Err(FieldError::Items(errors))
+                }
+            }
+        }
+    }
+
+    fn schema(&self) -> SchemaObject {
+        match self {
+            Self::Integer { min, max } => SchemaObject {
+                instance_type: Some(InstanceType::Integer.into()),
+                format: Some("int32".to_owned()),
+                number: Some(Box::new(NumberValidation {
+                    minimum: Some(*min as f64),
+                    maximum: Some(*max as f64),
+                    ..Default::default()
+                })),
+                ..Default::default()
+            },
+            Self::Text { min_length } => SchemaObject {
+                instance_type: Some(InstanceType::String.into()),
+                string: (*min_length > 0).then(|| {
+                    Box::new(StringValidation { min_length: Some(*min_length), ..Default::default() })
+                }),
+                ..Default::default()
+            },
+            Self::TextList => SchemaObject {
+                instance_type: Some(InstanceType::Array.into()),
+                array: Some(Box::new(ArrayValidation {
+                    items: Some(Schema::from(Self::Text { min_length: 0 }.schema()).into()),
+                    ..Default::default()
+                })),
+                ..Default::default()
+            },
+        }
+    }
+}
+
+fn not_a_text(item: &Value) -> Option<&'static str> {
+    match item {
+        Value::String(_) => None,
+        Value::Null => Some("Field may not be null."),
+        _ => Some("Not a valid string."),
+    }
+}
+
+/// The whole number that a JSON number stands for, however it is written. One beyond 64 bits becomes the
+/// nearest that fits, which is out of every bound.
+fn whole(value: &Value) -> Option<i64> {
+    let number = value.as_number()?;
+    if let Some(integer) = number.as_i64() {
+        return Some(integer);
+    }
+    let float = number.as_f64()?;
+    // A cast from a float saturates.
+    (float.fract() == 0.0).then_some(float as i64)
+}
+
+/// The JSON Schema of an object with just these fields.
+#[must_use]
+pub fn object_schema<'a>(about: &str, fields: impl IntoIterator<Item = &'a Field>) -> SchemaObject {
+    let mut object = ObjectValidation {
+        additional_properties: Some(Box::new(Schema::Bool(false))),
+        ..Default::default()
+    };
+    for field in fields {
+        let mut schema = field.rule.schema();
+        schema.metadata().description = Some(field.about.to_owned());
+        object.properties.insert(field.name.to_owned(), schema.into());
+        if field.required {
+            object.required.insert(field.name.to_owned());
+        }
+    }
+    SchemaObject {
+        instance_type: Some(InstanceType::Object.into()),
+        metadata: Some(Box::new(Metadata { description: Some(about.to_owned()), ..Default::default() })),
+        object: Some(Box::new(object)),
+        ..Default::default()
+    }
+}

@@ -1,0 +1,61 @@
+//! Ids of users and ships.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+/// The id of a user or of a ship: from 1 to [`Id::MAX`]; no id is given out twice.
+///
+/// A path may ask for any number. One that is no id that could be given out (0, or above [`Id::MAX`]) is
+/// well-formed all the same: nothing has that id, and nobody owns it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Id(u64);
+
+impl Id {
+    /// The greatest id, 2³¹ − 1: what every client's integers can hold.
+    pub const MAX: u64 = i32::MAX as u64;
+
+    /// An id of that number.
+    #[must_use]
+    pub const fn new(number: u64) -> Self {
+        Self(number)
+    }
+
+    /// The number.
+    #[must_use]
+    pub const fn get(self) -> u64 {
+        self.0
+    }
+
+    /// The id after this one; none after [`Id::MAX`].
+    #[must_use]
+    pub fn next(self) -> Option<Self> {
+        (self.0 < Self::MAX).then(|| Self(self.0 + 1))
+    }
+}
+
+impl fmt::Display for Id {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// A path segment that is no id at all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NotAnId;
+
+impl FromStr for Id {
+    type Err = NotAnId;
+
+    /// Decimal digits without sign, leading zero or white space: a resource has one address, not several.
+    /// A number too great for 64 bits stands for the greatest of them, which is nobody's id either.
+    fn from_str(text: &str) -> Result<Self, NotAnId> {
+        let canonical = text.bytes().all(|byte| byte.is_ascii_digit()) && !text.is_empty();
+        if !canonical || (text.len() > 1 && text.starts_with('0')) {
+            return Err(NotAnId);
+        }
+        Ok(Self(text.parse().unwrap_or(u64::MAX)))
+    }
+}

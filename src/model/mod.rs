@@ -1,0 +1,66 @@
+//! What travels in bodies: types, limits, and the messages about values that do not fit.
+
+pub mod auth;
+pub mod field;
+pub mod id;
+pub mod ship;
+pub mod user;
+
+use schemars::schema::{Schema, SchemaObject};
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+
+use field::{Field, FieldErrors};
+
+/// The body that creates or replaces a resource.
+pub trait Input: DeserializeOwned {
+    /// The name of the resource in the specification.
+    const RESOURCE: &'static str;
+
+    /// Every field of the body; `id` is one of them.
+    const FIELDS: &'static [Field];
+
+    /// A body that is accepted, without `id`.
+    fn example() -> Value;
+}
+
+/// Reads a body that has passed validation.
+///
+/// # Errors
+/// [`FieldErrors`] where the body does not fit the fields of `T`.
+pub fn read<T: Input>(body: Value) -> Result<T, FieldErrors> {
+    let accepted: Map<String, Value> = field::validate(body, T::FIELDS)?;
+    serde_json::from_value(Value::Object(accepted)).map_err(FieldErrors::beyond_description)
+}
+
+/// The JSON Schema of a body of which `id` is no part.
+#[must_use]
+pub fn create_schema<T: Input>(about: &str) -> Schema {
+    let mut schema = field::object_schema(about, T::FIELDS.iter().filter(|field| field.name != "id"));
+    schema.metadata().examples = vec![T::example()];
+    schema.into()
+}
+
+/// The JSON Schema of a body that may repeat the `id` of the path.
+#[must_use]
+pub fn update_schema<T: Input>(about: &str) -> Schema {
+    let mut schema = field::object_schema(about, T::FIELDS);
+    schema.metadata().examples = vec![T::example()];
+    schema.into()
+}
+
+/// The JSON Schema of a stored resource: everything that was put in, and its id; but never what is
+/// `hidden`.
+#[must_use]
+pub fn stored_schema<T: Input>(about: &str, hidden: &[&str]) -> Schema {
+    let shown = || T::FIELDS.iter().filter(|field| !hidden.contains(&field.name));
+    let mut schema: SchemaObject = field::object_schema(about, shown());
+    schema.object().required = shown().map(|field| field.name.to_owned()).collect();
+    let mut example = T::example();
+    if let Value::Object(example) = &mut example {
+        example.retain(|name, _| !hidden.contains(&name.as_str()));
+        example.insert("id".to_owned(), Value::from(3));
+    }
+    schema.metadata().examples = vec![example];
+    schema.into()
+}

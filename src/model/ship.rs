@@ -1,0 +1,93 @@
+//! Starships.
+
+use schemars::gen::SchemaGenerator;
+use schemars::schema::Schema;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{json, Value};
+
+use super::field::{Field, Rule};
+use super::id::Id;
+use super::{stored_schema, Input};
+
+/// A ship as it is stored and answered. The fields are in the order of the recorded bodies.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[allow(missing_docs, reason = "FIELDS says what each field is, for the specification too")]
+pub struct Ship {
+    pub affiliation: String,
+    pub category: String,
+    pub crew: i32,
+    pub id: Id,
+    pub length: i32,
+    pub manufacturer: String,
+    pub model: String,
+    pub roles: Vec<String>,
+    pub ship_class: String,
+}
+
+/// A ship as it is sent.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(missing_docs, reason = "FIELDS says what each field is, for the specification too")]
+pub struct ShipInput {
+    pub id: Option<Id>,
+    pub affiliation: String,
+    pub category: String,
+    pub crew: i32,
+    pub length: i32,
+    pub manufacturer: String,
+    pub model: String,
+    pub roles: Vec<String>,
+    pub ship_class: String,
+}
+
+impl ShipInput {
+    /// The ship of that id.
+    #[must_use]
+    pub fn with_id(self, id: Id) -> Ship {
+        let Self { id: _, affiliation, category, crew, length, manufacturer, model, roles, ship_class } = self;
+        Ship { affiliation, category, crew, id, length, manufacturer, model, roles, ship_class }
+    }
+}
+
+const POSITIVE: Rule = Rule::Integer { min: 1, max: i32::MAX as i64 };
+const ANY_TEXT: Rule = Rule::Text { min_length: 0 };
+
+impl Input for ShipInput {
+    const RESOURCE: &'static str = "Ship";
+
+    const FIELDS: &'static [Field] = &[
+        Field { name: "affiliation", about: "Whom the ship fights for.", required: true, rule: ANY_TEXT },
+        Field { name: "category", about: "The group of ship classes.", required: true, rule: ANY_TEXT },
+        Field { name: "crew", about: "How many people fly the ship.", required: true, rule: POSITIVE },
+        Field { name: "id", about: "The id of the ship.", required: false, rule: POSITIVE },
+        Field { name: "length", about: "Length in metres.", required: true, rule: POSITIVE },
+        Field { name: "manufacturer", about: "Who built the ship.", required: true, rule: ANY_TEXT },
+        Field { name: "model", about: "The model name.", required: true, rule: ANY_TEXT },
+        Field { name: "roles", about: "What the ship is used for.", required: true, rule: Rule::TextList },
+        Field { name: "ship_class", about: "The class of the ship.", required: true, rule: ANY_TEXT },
+    ];
+
+    fn example() -> Value {
+        json!({
+            "affiliation": "Empire",
+            "category": "Capital Ships",
+            "crew": 37085,
+            "length": 1600,
+            "manufacturer": "Kuat Drive Yards",
+            "model": "Imperial I-class Star Destroyer",
+            "roles": ["Destroyer", "Carrier", "Military Transport", "Command Ship"],
+            "ship_class": "Star Destroyer",
+        })
+    }
+}
+
+impl JsonSchema for Ship {
+    fn schema_name() -> String {
+        ShipInput::RESOURCE.to_owned()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        stored_schema::<ShipInput>("A stored ship.", &[])
+    }
+}

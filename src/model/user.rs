@@ -1,0 +1,72 @@
+//! Users.
+
+use schemars::gen::SchemaGenerator;
+use schemars::schema::Schema;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{json, Value};
+
+use super::field::{Field, Rule};
+use super::id::Id;
+use super::{stored_schema, Input};
+use crate::password::Password;
+
+/// A user as answered: never with a password, nor with its hash.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct User {
+    /// The id.
+    pub id: Id,
+    /// The unique name to log in with.
+    pub name: String,
+}
+
+/// A user as sent.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct UserInput {
+    /// The id, where the body repeats it.
+    pub id: Option<Id>,
+    /// The unique name to log in with.
+    pub name: String,
+    /// The password.
+    pub password: Password,
+}
+
+impl Input for UserInput {
+    const RESOURCE: &'static str = "User";
+
+    const FIELDS: &'static [Field] = &[
+        Field {
+            name: "id",
+            about: "The id of the user.",
+            required: false,
+            rule: Rule::Integer { min: 1, max: Id::MAX as i64 },
+        },
+        Field {
+            name: "name",
+            about: "The unique name to log in with.",
+            required: true,
+            rule: Rule::Text { min_length: 2 },
+        },
+        Field {
+            name: "password",
+            about: "The password. It is never answered.",
+            required: true,
+            rule: Rule::Text { min_length: 4 },
+        },
+    ];
+
+    fn example() -> Value {
+        json!({"name": "new user", "password": "secret"})
+    }
+}
+
+impl JsonSchema for User {
+    fn schema_name() -> String {
+        UserInput::RESOURCE.to_owned()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        stored_schema::<UserInput>("A stored user, without the password.", &["password"])
+    }
+}

@@ -1,0 +1,290 @@
+//! Tokens: claims, kinds; issue, verify, revoke. No HTTP here.
+//!
+//! A token is a JWT (RFC 7519) signed with HS256 (RFC 7518). Whatever is not plainly in order is refused.
+
+use std::sync::Arc;
+
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::Engine;
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header};
+use parking_lot::Mutex;
+use serde::de::IgnoredAny;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::clock::{Clock, TokenIds};
+use crate::cutoff::Cutoff;
+use crate::hs256;
+use crate::internal::Internal;
+use crate::model::id::Id;
+use crate::revocation::Revocations;
+use crate::secret::Secret;
+
+/// What a token is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// Changes ships and the user's own data.
+    Access,
+    /// Gets new access tokens.
+    Refresh,
+}
+
+impl Kind {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Access => "access",
+            Self::Refresh => "refresh",
+        }
+    }
+}
+
+/// How long tokens live, in seconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lifetimes {
+    /// Of an access token.
+    pub access: u64,
+    /// Of a refresh token.
+    pub refresh: u64,
+}
+
+impl Lifetimes {
+    fn of(self, kind: Kind) -> u64 {
+        match kind {
+            Kind::Access => self.access,
+            Kind::Refresh => self.refresh,
+        }
+    }
+}
+
+/// What a verified token says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Claims {
+    /// The user it was issued to.
+    pub identity: Id,
+    /// Its id.
+    pub jti: Uuid,
+    /// When it was issued, in seconds since 1970.
+    pub iat: u64,
+    /// The first second in which it is no longer valid.
+    pub exp: u64,
+}
+
+/// A token just issued.
+#[derive(Debug)]
+pub struct Issued {
+    /// Its text.
+    pub text: String,
+    /// What it says.
+    pub claims: Claims,
+}
+
+/// Why a token is refused. The names of claims are those of the token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the table of errors says when each occurs")]
+pub enum TokenError {
+    NotEnoughSegments,
+    MalformedHeader,
+    AlgorithmNotAllowed,
+    CriticalHeader,
+    BadSignature,
+    MalformedPayload,
+    MissingClaim(&'static str),
+    InvalidClaim(&'static str),
+    NotYetValid,
+    Expired,
+    NotAnAccessToken,
+    NotARefreshToken,
+    Revoked,
+}
+
+/// Issues, verifies and revokes tokens. Clones share everything.
+#[derive(Clone)]
+pub struct Tokens(Arc<Shared>);
+
+struct Shared {
+    signing_key: EncodingKey,
+    verifying_key: DecodingKey,
+    lifetimes: Lifetimes,
+    clock: Clock,
+    ids: TokenIds,
+    /// Tokens from before the start speak of users, ids and revocations that are gone.
+    start: Mutex<Cutoff>,
+    started: u64,
+    revoked: Revocations,
+}
+
+/// In the order of the recorded tokens.
+#[derive(Serialize)]
+struct WireClaims {
+    iat: u64,
+    nbf: u64,
+    jti: String,
+    exp: u64,
+    identity: Id,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fresh: Option<bool>,
+    r#type: Kind,
+}
+
+/// The header as far as it decides anything. RFC 7515, section 4.1.11: who does not understand what `crit`
+/// lists must refuse the token, and here nothing that it can list is understood.
+#[derive(Deserialize)]
+struct JoseHeader {
+    alg: Option<Given<String>>,
+    #[serde(default, deserialize_with = "present")]
+    crit: bool,
+}
+
+fn present<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
+    IgnoredAny::deserialize(deserializer).map(|IgnoredAny| true)
+}
+
+/// Claims as they come. Every one may be missing, and may be of any type.
+#[derive(Deserialize)]
+struct GivenClaims {
+    iat: Option<Given<u64>>,
+    nbf: Option<Given<u64>>,
+    jti: Option<Given<String>>,
+    exp: Option<Given<u64>>,
+    identity: Option<Given<u64>>,
+    r#type: Option<Given<String>>,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Given<T> {
+    Typed(T),
+    Other(IgnoredAny),
+}
+
+fn required<T>(name: &'static str, given: Option<Given<T>>) -> Result<T, TokenError> {
+    match given {
+        Some(Given::Typed(value)) => Ok(value),
+        Some(Given::Other(_)) => Err(TokenError::InvalidClaim(name)),
+        None => Err(TokenError::MissingClaim(name)),
+    }
+}
+
+impl Tokens {
+    /// Tokens signed with `secret`. Those issued before this call are refused.
+    #[must_use]
+    pub fn new(secret: &Secret, lifetimes: Lifetimes, clock: Clock, ids: TokenIds) -> Self {
+        hs256::install();
+        let started = clock.now();
+        Self(Arc::new(Shared {
+            signing_key: EncodingKey::from_secret(secret.bytes()),
+            verifying_key: DecodingKey::from_secret(secret.bytes()),
+            lifetimes,
+            clock,
+            ids,
+            start: Mutex::new(Cutoff::at(started)),
+            started,
+            revoked: Revocations::default(),
+        }))
+    }
+
+    /// The time by which tokens are judged, in seconds since 1970.
+    #[must_use]
+    pub fn now(&self) -> u64 {
+        self.0.clock.now()
+    }
+
+    /// Issues a token of that kind to that user.
+    ///
+    /// # Errors
+    /// [`Internal`] where signing fails.
+    pub fn issue(&self, kind: Kind, identity: Id) -> Result<Issued, Internal> {
+        let iat = self.now();
+        let claims = Claims { identity, jti: self.0.ids.next(), iat, exp: iat + self.0.lifetimes.of(kind) };
+        let wire = WireClaims {
+            iat,
+            nbf: iat,
+            jti: claims.jti.to_string(),
+            exp: claims.exp,
+            identity,
+            fresh: (kind == Kind::Access).then_some(false),
+            r#type: kind,
+        };
+        let text = jsonwebtoken::encode(&Header::new(Algorithm::HS256), &wire, &self.0.signing_key)
+            .map_err(|error| Internal::new("signing a token", error))?;
+        if iat == self.0.started {
+            self.0.start.lock().note(iat, claims.jti);
+        }
+        Ok(Issued { text, claims })
+    }
+
+    /// What `token` says, if it is in order, of that kind, valid now, issued since the start, and not revoked.
+    ///
+    /// # Errors
+    /// [`TokenError`]: the first thing that is wrong, in the order in which the original looks.
+    pub fn verify(&self, token: &str, kind: Kind) -> Result<Claims, TokenError> {
+        let given = self.authentic(token)?;
+        let now = self.now();
+        let exp = required("exp", given.exp)?;
+        // Without nbf a token is valid from the start (RFC 7519, section 4.1.5).
+        if given.nbf.map_or(Ok(0), |nbf| required("nbf", Some(nbf)))? > now {
+            return Err(TokenError::NotYetValid);
+        }
+        // RFC 7519, section 4.1.4: not to be accepted on or after exp. There is no leeway: the clock that
+        // issues is the clock that verifies.
+        if exp <= now {
+            return Err(TokenError::Expired);
+        }
+        let jti = required("jti", given.jti)?;
+        let claims = Claims {
+            identity: Id::new(required("identity", given.identity)?),
+            jti: Uuid::try_parse(&jti).map_err(|_| TokenError::InvalidClaim("jti"))?,
+            iat: required("iat", given.iat)?,
+            exp,
+        };
+        if required("type", given.r#type)? != kind.name() {
+            return Err(match kind {
+                Kind::Access => TokenError::NotAnAccessToken,
+                Kind::Refresh => TokenError::NotARefreshToken,
+            });
+        }
+        if !self.issued_since_start(&claims) || self.0.revoked.contains(claims.jti, claims.exp) {
+            return Err(TokenError::Revoked);
+        }
+        Ok(claims)
+    }
+
+    /// Ends that token.
+    pub fn revoke(&self, claims: &Claims) {
+        self.0.revoked.revoke(claims.jti, claims.exp, self.now());
+    }
+
+    /// The claims of a token that was signed with the key; unlooked-at.
+    fn authentic(&self, token: &str) -> Result<GivenClaims, TokenError> {
+        let (message, signature) = token.rsplit_once('.').ok_or(TokenError::NotEnoughSegments)?;
+        let (header, payload) = message.split_once('.').ok_or(TokenError::NotEnoughSegments)?;
+        let header: JoseHeader = decode(header).ok_or(TokenError::MalformedHeader)?;
+        match header.alg {
+            Some(Given::Typed(alg)) if alg == "HS256" => {}
+            _ => return Err(TokenError::AlgorithmNotAllowed),
+        }
+        if header.crit {
+            return Err(TokenError::CriticalHeader);
+        }
+        let verified = jsonwebtoken::crypto::verify(
+            signature,
+            message.as_bytes(),
+            &self.0.verifying_key,
+            Algorithm::HS256,
+        );
+        // A dot in the payload is a fourth segment: no such token was ever signed here.
+        if !verified.unwrap_or(false) || payload.contains('.') {
+            return Err(TokenError::BadSignature);
+        }
+        decode(payload).ok_or(TokenError::MalformedPayload)
+    }
+
+    fn issued_since_start(&self, claims: &Claims) -> bool {
+        claims.iat > self.0.started || self.0.start.lock().admits(claims.iat, claims.jti)
+    }
+}
+
+fn decode<T: for<'de> Deserialize<'de>>(segment: &str) -> Option<T> {
+    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(segment).ok()?).ok()
+}
