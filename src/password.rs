@@ -124,6 +124,13 @@ impl Cost {
 #[derive(Clone)]
 pub struct Hasher(Argon2<'static>);
 
+impl fmt::Debug for Hasher {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let params = self.0.params();
+        write!(f, "Hasher(m={}, t={}, p={})", params.m_cost(), params.t_cost(), params.p_cost())
+    }
+}
+
 impl Hasher {
     /// The hash of `password` with a fresh random salt of 16 bytes.
     ///

@@ -108,6 +108,14 @@ struct Account {
     hash: Hash,
     /// Since when refresh tokens count; none if the password is the first.
     password_change: Option<Cutoff>,
+    /// When the newest refresh token was issued.
+    newest_refresh: u64,
+}
+
+impl Account {
+    fn new(name: String, hash: Hash) -> Self {
+        Self { name, hash, password_change: None, newest_refresh: 0 }
+    }
 }
 
 /// Rows by id, and the greatest id that was ever given out, so that none is given out twice: a token of a
@@ -145,7 +153,7 @@ impl Store {
         let ids_by_name = users.iter().map(|(id, user)| (user.name.clone(), *id)).collect();
         let users = users
             .into_iter()
-            .map(|(id, StoredUser { name, hash })| (id, Account { name, hash, password_change: None }))
+            .map(|(id, StoredUser { name, hash })| (id, Account::new(name, hash)))
             .collect();
         let ships = ships.into_iter().map(|(id, ship)| (id, Arc::new(ship))).collect();
         let state = State { ships: Table::new(ships), users: Table::new(users), ids_by_name };
@@ -246,7 +254,7 @@ impl Store {
             return Err(CreateUserError::NameTaken);
         }
         let HashedUser { id: _, name, hash } = input;
-        let account = Account { name: name.clone(), hash, password_change: None };
+        let account = Account::new(name.clone(), hash);
         users.create(|_| account).ok_or(CreateUserError::IdsExhausted)?;
         let id = users.last_id;
         ids_by_name.insert(name.clone(), id);
@@ -272,7 +280,8 @@ impl Store {
         ids_by_name.insert(input.name.clone(), id);
         account.name.clone_from(&input.name);
         account.hash = input.hash;
-        account.password_change = Some(Cutoff::at(now));
+        // A login may have issued a token in a later second than `now`, if it came between that and the lock.
+        account.password_change = Some(Cutoff::at(now.max(account.newest_refresh)));
         Ok(User { id, name: input.name })
     }
 
@@ -296,6 +305,7 @@ impl Store {
         if account.hash != *verified {
             return false;
         }
+        account.newest_refresh = account.newest_refresh.max(refresh.iat);
         if let Some(cutoff) = &mut account.password_change {
             cutoff.note(refresh.iat, refresh.jti);
         }

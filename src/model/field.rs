@@ -9,6 +9,8 @@ use schemars::schema::{
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use super::id::Id;
+
 /// A field of a body.
 #[derive(Debug)]
 pub struct Field {
@@ -124,6 +126,9 @@ fn wrong(message: impl Into<String>) -> FieldError {
 }
 
 impl Rule {
+    /// The whole numbers that are ids.
+    pub const ID: Self = Self::Integer { min: 1, max: Id::MAX as i64 };
+
     fn accept(&self, value: Value) -> Result<Value, FieldError> {
         if value.is_null() {
             return Err(wrong("Field may not be null."));
@@ -162,7 +167,7 @@ impl Rule {
         }
     }
 
-    fn schema(&self) -> SchemaObject {
+    pub(super) fn schema(&self) -> SchemaObject {
         match self {
             Self::Integer { min, max } => SchemaObject {
                 instance_type: Some(InstanceType::Integer.into()),

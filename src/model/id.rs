@@ -3,7 +3,12 @@
 use std::fmt;
 use std::str::FromStr;
 
+use schemars::gen::SchemaGenerator;
+use schemars::schema::Schema;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+use super::field::Rule;
 
 /// The id of a user or of a ship: from 1 to [`Id::MAX`]; no id is given out twice.
 ///
@@ -39,6 +44,20 @@ impl Id {
 impl fmt::Display for Id {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
+    }
+}
+
+impl JsonSchema for Id {
+    fn is_referenceable() -> bool {
+        false
+    }
+
+    fn schema_name() -> String {
+        "Id".to_owned()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        Rule::ID.schema().into()
     }
 }
 

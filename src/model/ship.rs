@@ -60,7 +60,7 @@ impl Input for ShipInput {
         Field { name: "affiliation", about: "Whom the ship fights for.", required: true, rule: ANY_TEXT },
         Field { name: "category", about: "The group of ship classes.", required: true, rule: ANY_TEXT },
         Field { name: "crew", about: "How many people fly the ship.", required: true, rule: POSITIVE },
-        Field { name: "id", about: "The id of the ship.", required: false, rule: POSITIVE },
+        Field { name: "id", about: "The id of the ship.", required: false, rule: Rule::ID },
         Field { name: "length", about: "Length in metres.", required: true, rule: POSITIVE },
         Field { name: "manufacturer", about: "Who built the ship.", required: true, rule: ANY_TEXT },
         Field { name: "model", about: "The model name.", required: true, rule: ANY_TEXT },

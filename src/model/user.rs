@@ -40,7 +40,7 @@ impl Input for UserInput {
             name: "id",
             about: "The id of the user.",
             required: false,
-            rule: Rule::Integer { min: 1, max: Id::MAX as i64 },
+            rule: Rule::ID,
         },
         Field {
             name: "name",

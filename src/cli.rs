@@ -1,0 +1,258 @@
+//! The commands: what they take, do and print.
+
+use std::io::{self, IsTerminal, Read, Write};
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use rocket::error::ErrorKind;
+use rocket::fairing::AdHoc;
+use rocket::figment::value::{Dict, Value};
+use shipyard::clock::{Clock, TokenIds};
+use shipyard::config::{self, Settings};
+use shipyard::data::{Data, Source};
+use shipyard::openapi;
+use shipyard::password::Password;
+use shipyard::secret::Secret;
+use shipyard::Parts;
+
+const EXAMPLES: &str = "\
+Examples:
+  shipyard                                  serve on http://localhost:5000
+  shipyard --port 5055 --data my-data.json  another port, other data
+  shipyard routes                           what is served
+  shipyard spec --check                     does spec/openapi.json say what the code does?
+
+Every setting can also be given in Rocket.toml or as ROCKET_<SETTING> in the environment.
+Exit codes: 0 done, 1 failed, 2 wrong usage or configuration.";
+
+/// A REST API with users, starships and JWT login. Data is read at start; nothing is persisted.
+#[derive(Debug, Parser)]
+#[command(version, after_help = EXAMPLES, args_conflicts_with_subcommands = true)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    serve: Serve,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve the API (this is what happens without a command)
+    Serve(Serve),
+    /// Print the table of routes
+    Routes,
+    /// Print the OpenAPI specification
+    Spec(Spec),
+    /// Hash a password for the data file: asks for it, or reads it from standard input
+    HashPassword,
+}
+
+#[derive(Debug, Args)]
+struct Serve {
+    /// Address to listen on [default: 127.0.0.1]
+    #[arg(long, value_name = "IP")]
+    address: Option<IpAddr>,
+    /// Port to listen on; 0 for any that is free [default: 5000]
+    #[arg(long, short)]
+    port: Option<u16>,
+    /// Data file to start with [default: data.json; without one, the built-in example]
+    #[arg(long, short, value_name = "FILE")]
+    data: Option<PathBuf>,
+    /// Folder that /static/ serves [default: static]
+    #[arg(long, value_name = "FOLDER")]
+    static_dir: Option<PathBuf>,
+    /// Layout of JSON answers [default: pretty, or compact in a release build]
+    #[arg(long)]
+    json: Option<Layout>,
+    /// What Location headers begin with [default: http:// and the Host of the request]
+    #[arg(long, value_name = "URL")]
+    public_url: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Layout {
+    Pretty,
+    Compact,
+}
+
+#[derive(Debug, Args)]
+struct Spec {
+    /// Compare with the file; exit 1 if it differs
+    #[arg(long, conflicts_with = "write")]
+    check: bool,
+    /// Write the file
+    #[arg(long)]
+    write: bool,
+    /// The file
+    #[arg(value_name = "FILE", default_value = openapi::SPEC_PATH)]
+    file: PathBuf,
+}
+
+/// What ends a command early: a message for standard error, and an exit code.
+struct Failure {
+    code: u8,
+    message: String,
+}
+
+fn failed(message: impl ToString) -> Failure {
+    Failure { code: 1, message: message.to_string() }
+}
+
+fn wrong_usage(message: impl ToString) -> Failure {
+    Failure { code: 2, message: message.to_string() }
+}
+
+/// Runs the command that the command line names.
+pub(crate) fn run() -> ExitCode {
+    let cli = Cli::parse();
+    let done = match cli.command {
+        None => serve(cli.serve),
+        Some(Command::Serve(flags)) => serve(flags),
+        Some(Command::Routes) => print(&openapi::routes_table()),
+        Some(Command::Spec(flags)) => spec(&flags),
+        Some(Command::HashPassword) => hash_password(),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failure { code, message }) => {
+            for line in message.lines() {
+                // Standard error may be closed; there is nobody left to tell.
+                let _ = writeln!(io::stderr(), "shipyard: {line}");
+            }
+            ExitCode::from(code)
+        }
+    }
+}
+
+/// Prints to standard output. Who closed it early (`| head`) has seen enough.
+fn print(text: &str) -> Result<(), Failure> {
+    let mut stdout = io::stdout().lock();
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(failed(error)),
+        _ => Ok(()),
+    }
+}
+
+impl Serve {
+    fn overrides(self) -> Result<Dict, Failure> {
+        let path = |path: PathBuf| {
+            let text = path.into_os_string().into_string();
+            text.map(Value::from).map_err(|path| wrong_usage(format!("{path:?}: the path is not UTF-8")))
+        };
+        let mut settings = Dict::new();
+        let mut set = |name: &str, value: Option<Value>| {
+            settings.extend(value.map(|value| (name.to_owned(), value)));
+        };
+        set("address", self.address.map(|address| Value::from(address.to_string())));
+        set("port", self.port.map(Value::from));
+        set("data", self.data.map(path).transpose()?);
+        set("static_dir", self.static_dir.map(path).transpose()?);
+        set("json", self.json.and_then(|layout| Some(layout.to_possible_value()?.get_name().into())));
+        set("public_url", self.public_url.map(Value::from));
+        Ok(settings)
+    }
+}
+
+fn serve(flags: Serve) -> Result<(), Failure> {
+    let settings = Settings::read(config::figment(), flags.overrides()?).map_err(wrong_usage)?;
+    let (data, source) = Data::find(settings.data.as_deref()).map_err(failed)?;
+    let example_users = data.has_example_users();
+    let secret = match &settings.jwt_secret {
+        Some(secret) => secret.clone(),
+        None => Secret::random().map_err(failed)?,
+    };
+    let random_secret = settings.jwt_secret.is_none();
+    let parts = Parts { settings, data, secret, clock: Clock::System, token_ids: TokenIds::Random };
+    let rocket = shipyard::build(parts).map_err(failed)?;
+    let announce = AdHoc::on_liftoff("announce", move |rocket| {
+        let config = rocket.config();
+        let address = SocketAddr::new(config.address, config.port);
+        let lines = announcement(address, &source, random_secret, example_users);
+        Box::pin(async move {
+            // A server that nobody listens to on standard output serves all the same.
+            let _ = print(&lines);
+        })
+    });
+    match rocket::execute(rocket.attach(announce).launch()) {
+        Ok(_) => Ok(()),
+        Err(error) => Err(failed(explain(&error))),
+    }
+}
+
+fn announcement(address: SocketAddr, source: &Source, random_secret: bool, example_users: bool) -> String {
+    let host = if address.ip().is_loopback() || address.ip().is_unspecified() {
+        format!("localhost:{}", address.port())
+    } else {
+        address.to_string()
+    };
+    let mut text = format!("Shipyard {} listens on http://{host}\n", env!("CARGO_PKG_VERSION"));
+    text += &format!("  Docs    http://{host}/docs (the specification: http://{host}/openapi.json)\n");
+    text += &match source {
+        Source::File(path) => format!("  Data    {} (read once; changes are lost at the end)\n", path.display()),
+        Source::BuiltIn => "  Data    the built-in example, for want of a data.json here\n".to_owned(),
+    };
+    if example_users {
+        text += "  Login   user / password, guest / guest\n";
+    }
+    if random_secret {
+        text += "  Tokens  signed with a key made for this run: logins end with it (set jwt_secret to keep them)\n";
+    }
+    text
+}
+
+fn explain(error: &rocket::Error) -> String {
+    match error.kind() {
+        ErrorKind::Bind(cause) if cause.kind() == io::ErrorKind::AddrInUse => {
+            "the port is in use: end the program that has it, or choose another with --port \
+             (on macOS, AirPlay Receiver holds 5000)"
+                .to_owned()
+        }
+        ErrorKind::Bind(cause) => format!("cannot listen: {cause} (see --address and --port)"),
+        other => other.to_string(),
+    }
+}
+
+fn spec(flags: &Spec) -> Result<(), Failure> {
+    let text = openapi::text().map_err(failed)?;
+    let name = flags.file.display();
+    if flags.write {
+        std::fs::write(&flags.file, text).map_err(|error| failed(format!("{name}: {error}")))
+    } else if flags.check {
+        let found = std::fs::read_to_string(&flags.file).map_err(|error| failed(format!("{name}: {error}")))?;
+        match found.lines().zip(text.lines()).position(|(a, b)| a != b) {
+            None if found == text => Ok(()),
+            at => {
+                let line = at.unwrap_or_else(|| found.lines().count().min(text.lines().count())) + 1;
+                Err(failed(format!(
+                    "{name}: line {line} is not what the code says; `shipyard spec --write` updates it"
+                )))
+            }
+        }
+    } else {
+        print(&text)
+    }
+}
+
+fn hash_password() -> Result<(), Failure> {
+    let settings = Settings::read(config::figment(), Dict::new()).map_err(wrong_usage)?;
+    let password = read_password().map_err(failed)?;
+    if password.is_empty() {
+        return Err(failed("the password is empty"));
+    }
+    let hash = settings.hasher.hash(&Password::new(password)).map_err(failed)?;
+    print(&format!("{}\n", hash.as_str()))
+}
+
+/// The password: typed unseen at a terminal, else the first line of standard input.
+fn read_password() -> io::Result<String> {
+    if io::stdin().is_terminal() {
+        return rpassword::prompt_password("Password: ");
+    }
+    /// No password is longer, and what has no end must not fill the memory.
+    const MOST: u64 = 64 * 1024;
+    let mut text = String::new();
+    io::stdin().take(MOST).read_to_string(&mut text)?;
+    Ok(text.lines().next().unwrap_or_default().to_owned())
+}

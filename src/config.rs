@@ -1,0 +1,207 @@
+//! Every setting: its name, default, unit and range.
+//!
+//! One namespace, Rocket's own: `Rocket.toml` (in the working directory, or where `ROCKET_CONFIG` says), then
+//! `ROCKET_*` environment variables, then the command line; the later wins.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use rocket::data::Limits;
+use rocket::figment::providers::{Env, Format, Serialized, Toml};
+use rocket::figment::value::magic::RelativePathBuf;
+use rocket::figment::value::{Dict, Value};
+use rocket::figment::{self, Figment, Profile};
+use rocket::log::LogLevel;
+use serde::de::DeserializeOwned;
+
+use crate::base_url::BaseUrl;
+use crate::guard::body;
+use crate::json::Style;
+use crate::password::{Cost, Hasher};
+use crate::secret::Secret;
+use crate::token::Lifetimes;
+
+/// The port, unless configured: that of the recorded exchanges.
+pub const DEFAULT_PORT: u16 = 5000;
+
+/// The folder of static files, unless configured.
+pub const DEFAULT_STATIC_DIR: &str = "static";
+
+/// The lifetimes of tokens, unless configured: 15 minutes and 30 days.
+pub const DEFAULT_LIFETIMES: Lifetimes = Lifetimes { access: 15 * 60, refresh: 30 * 24 * 60 * 60 };
+
+/// The longest lifetime of a token: ten years, in seconds.
+pub const MAX_LIFETIME: u64 = 10 * 365 * 24 * 60 * 60;
+
+/// The settings of this crate, beside Rocket's.
+const OWN: [&str; 10] = [
+    "access_token_ttl",
+    "data",
+    "json",
+    "jwt_secret",
+    "password_iterations",
+    "password_memory",
+    "password_parallelism",
+    "public_url",
+    "refresh_token_ttl",
+    "static_dir",
+];
+
+/// Every setting, checked.
+#[derive(Debug)]
+pub struct Settings {
+    /// Rocket's.
+    pub rocket: rocket::Config,
+    /// `data`: the data file, if one is asked for.
+    pub data: Option<PathBuf>,
+    /// `static_dir`: the folder that `/static/` serves. Default `static`.
+    pub static_dir: PathBuf,
+    /// `jwt_secret`: the key that signs tokens, at least 32 bytes. Without it each start makes its own.
+    pub jwt_secret: Option<Secret>,
+    /// `access_token_ttl` and `refresh_token_ttl`: seconds, from 1 to ten years. Default 900 and 2592000.
+    pub lifetimes: Lifetimes,
+    /// `json`: `pretty` or `compact`. Default `compact` in the release profile, else `pretty`.
+    pub json: Style,
+    /// `public_url`: what `Location` begins with. Default: `http://` and the request's Host header.
+    pub public_url: Option<BaseUrl>,
+    /// `password_memory` (KiB), `password_iterations`, `password_parallelism`. Default 19456, 2, 1.
+    pub hasher: Hasher,
+}
+
+/// What is wrong with the configuration: a line for each setting.
+#[derive(Debug)]
+pub struct ConfigError(Vec<String>);
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.join("\n"))
+    }
+}
+
+impl From<figment::Error> for ConfigError {
+    fn from(errors: figment::Error) -> Self {
+        Self(errors.into_iter().map(|error| one_line(&error)).collect())
+    }
+}
+
+fn one_line(error: &figment::Error) -> String {
+    error.to_string().split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// The configuration before anything is read from it: defaults, Rocket.toml, environment, in this order.
+#[must_use]
+pub fn figment() -> Figment {
+    let defaults = rocket::Config {
+        port: DEFAULT_PORT,
+        log_level: LogLevel::Critical,
+        limits: Limits::default().limit("json", body::DEFAULT_LIMIT),
+        ..rocket::Config::default()
+    };
+    let figment = Figment::from(defaults)
+        .merge(Toml::file(Env::var_or("ROCKET_CONFIG", "Rocket.toml")).nested())
+        .merge(Env::prefixed("ROCKET_").ignore(&["PROFILE", "CONFIG", "JWT_SECRET"]).global())
+        .select(Profile::from_env_or("ROCKET_PROFILE", rocket::Config::DEFAULT_PROFILE));
+    match std::env::var("ROCKET_JWT_SECRET") {
+        // Taken as it stands. Figment would take 32 digits for a number.
+        Ok(secret) => figment.merge(Serialized::global("jwt_secret", secret)),
+        Err(_) => figment,
+    }
+}
+
+impl Settings {
+    /// Reads every setting from `figment`, over which `overrides` win: names and values as in Rocket.toml.
+    ///
+    /// # Errors
+    /// [`ConfigError`]: a setting is unknown, of the wrong type, or out of range.
+    pub fn read(figment: Figment, overrides: Dict) -> Result<Self, ConfigError> {
+        let overrides =
+            overrides.into_iter().fold(Figment::new().select(figment.profile().clone()), |all, (key, value)| {
+                all.merge(Serialized::global(&key, value))
+            });
+        let figment = figment.merge(overrides);
+        refuse_unknown(&figment)?;
+        let path = |key| Ok::<_, ConfigError>(optional::<RelativePathBuf>(&figment, key)?.map(|p| p.relative()));
+        let default_style =
+            if *figment.profile() == "release" { Style::Compact } else { Style::Pretty };
+        Ok(Self {
+            rocket: rocket::Config::try_from(&figment)?,
+            data: path("data")?,
+            static_dir: path("static_dir")?.unwrap_or_else(|| DEFAULT_STATIC_DIR.into()),
+            jwt_secret: jwt_secret(&figment)?,
+            lifetimes: Lifetimes {
+                access: lifetime(&figment, "access_token_ttl", DEFAULT_LIFETIMES.access)?,
+                refresh: lifetime(&figment, "refresh_token_ttl", DEFAULT_LIFETIMES.refresh)?,
+            },
+            json: optional(&figment, "json")?.unwrap_or(default_style),
+            public_url: optional(&figment, "public_url")?,
+            hasher: hasher(&figment)?,
+        })
+    }
+}
+
+/// A setting that nobody reads is a mistake that nobody notices: `jwt_secert` would mean a random key.
+fn refuse_unknown(figment: &Figment) -> Result<(), ConfigError> {
+    // Figment's own marker, and what Rocket leaves out of its list.
+    const FURTHER: [&str; 2] = ["profile", "proxy_proto_header"];
+    let given: Dict = figment.extract()?;
+    let known = |key: &str| {
+        OWN.contains(&key) || rocket::Config::PARAMETERS.contains(&key) || FURTHER.contains(&key)
+    };
+    let unknown: Vec<String> = given
+        .keys()
+        .filter(|key| !known(key))
+        .map(|key| {
+            let source = figment.find_metadata(key).map(|metadata| format!(" in {}", metadata.name));
+            format!("unknown setting `{key}`{}; see the README for all settings", source.unwrap_or_default())
+        })
+        .collect();
+    if unknown.is_empty() {
+        Ok(())
+    } else {
+        Err(ConfigError(unknown))
+    }
+}
+
+fn optional<T: DeserializeOwned>(figment: &Figment, key: &str) -> Result<Option<T>, ConfigError> {
+    match figment.extract_inner(key) {
+        Ok(value) => Ok(Some(value)),
+        Err(error) if error.missing() => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn refused(key: &str, reason: impl fmt::Display) -> ConfigError {
+    ConfigError(vec![format!("{key}: {reason}")])
+}
+
+fn lifetime(figment: &Figment, key: &str, default: u64) -> Result<u64, ConfigError> {
+    match optional(figment, key)? {
+        None => Ok(default),
+        Some(seconds @ 1..=MAX_LIFETIME) => Ok(seconds),
+        Some(seconds) => Err(refused(key, format!("{seconds} seconds; from 1 to {MAX_LIFETIME}"))),
+    }
+}
+
+/// Read by hand: an error of figment's would show the value.
+fn jwt_secret(figment: &Figment) -> Result<Option<Secret>, ConfigError> {
+    const KEY: &str = "jwt_secret";
+    match figment.find_value(KEY) {
+        Err(_) => Ok(None),
+        Ok(Value::String(_, key)) => Secret::new(key).map(Some).map_err(|length| {
+            let least = Secret::MIN_LENGTH;
+            refused(KEY, format!("{length} bytes are too few for HS256; at least {least} (openssl rand -hex 32)"))
+        }),
+        Ok(_) => Err(refused(KEY, "expected a text in quotation marks")),
+    }
+}
+
+fn hasher(figment: &Figment) -> Result<Hasher, ConfigError> {
+    let default = Cost::default();
+    let cost = Cost {
+        memory: optional(figment, "password_memory")?.unwrap_or(default.memory),
+        iterations: optional(figment, "password_iterations")?.unwrap_or(default.iterations),
+        parallelism: optional(figment, "password_parallelism")?.unwrap_or(default.parallelism),
+    };
+    cost.hasher()
+        .map_err(|reason| refused("password_memory, password_iterations, password_parallelism", reason))
+}

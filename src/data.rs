@@ -1,0 +1,209 @@
+//! The data file: read once, at start. Whatever is not plainly in order refuses the start.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use serde_json::Value;
+
+use crate::internal::Internal;
+use crate::json;
+use crate::model::id::Id;
+use crate::model::ship::{Ship, ShipInput};
+use crate::model::user::UserInput;
+use crate::model::{self, Input};
+use crate::password::{Hash, Hasher};
+use crate::store::{Store, StoredUser};
+
+/// The example data, which is also in the repository as `data.json`.
+pub const EXAMPLE: &str = include_str!("../data.json");
+
+/// The data file that is read when none is asked for, if it is there.
+pub const DEFAULT_FILE: &str = "data.json";
+
+/// Where the data comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// A file.
+    File(PathBuf),
+    /// The example data in this program.
+    BuiltIn,
+}
+
+/// What a server starts with.
+#[derive(Debug, Default)]
+pub struct Data {
+    users: BTreeMap<Id, DataUser>,
+    ships: BTreeMap<Id, Ship>,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+struct DataUser {
+    name: String,
+    secret: UserSecret,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum UserSecret {
+    Password(crate::password::Password),
+    Hash(Hash),
+}
+
+/// Why a data file is refused: which file, where in it, and why.
+#[derive(Debug)]
+pub struct DataError {
+    file: String,
+    place: String,
+    reason: String,
+}
+
+impl fmt::Display for DataError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { file, place, reason } = self;
+        if place.is_empty() {
+            write!(f, "{file}: {reason}")
+        } else {
+            write!(f, "{file}: {place}: {reason}")
+        }
+    }
+}
+
+/// The file before anything in its lists is looked at. The texts of the elements tell their lines.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Layout<'a> {
+    #[serde(borrow)]
+    users: Vec<&'a RawValue>,
+    #[serde(borrow)]
+    ships: Vec<&'a RawValue>,
+}
+
+impl Data {
+    /// Reads a data file.
+    ///
+    /// # Errors
+    /// [`DataError`]: the file cannot be read, is not JSON, or breaks a rule of the store.
+    pub fn read(path: &Path) -> Result<Self, DataError> {
+        let file = path.display().to_string();
+        let bytes = std::fs::read(path).map_err(|error| DataError {
+            file: file.clone(),
+            place: String::new(),
+            reason: error.to_string(),
+        })?;
+        Self::parse(&file, &bytes)
+    }
+
+    /// Reads the file that is asked for; with none asked for [`DEFAULT_FILE`], and without that the example.
+    ///
+    /// # Errors
+    /// As [`Data::read`].
+    pub fn find(asked: Option<&Path>) -> Result<(Self, Source), DataError> {
+        let default = Path::new(DEFAULT_FILE);
+        match asked.or_else(|| default.exists().then_some(default)) {
+            Some(path) => Ok((Self::read(path)?, Source::File(path.to_owned()))),
+            None => Ok((Self::parse("the built-in data", EXAMPLE.as_bytes())?, Source::BuiltIn)),
+        }
+    }
+
+    /// Whether these are the users of the example, whose passwords everybody knows.
+    #[must_use]
+    pub fn has_example_users(&self) -> bool {
+        Self::parse("", EXAMPLE.as_bytes()).is_ok_and(|example| example.users == self.users)
+    }
+
+    /// Reads the text of a data file; `file` is its name for messages.
+    ///
+    /// # Errors
+    /// [`DataError`]: the text is not JSON, or breaks a rule of the store.
+    pub fn parse(file: &str, bytes: &[u8]) -> Result<Self, DataError> {
+        let refuse = |place: String, reason: String| DataError { file: file.to_owned(), place, reason };
+        let text = json::text(bytes).map_err(|error| refuse(String::new(), error.to_string()))?;
+        let layout: Layout<'_> =
+            serde_json::from_str(text).map_err(|error| refuse(String::new(), error.to_string()))?;
+        let place = |list: &str, index: usize, raw: &RawValue| {
+            format!("line {}, {list}[{index}]", line_of(text, raw.get()))
+        };
+        let mut data = Self::default();
+        let mut names: HashMap<String, Id> = HashMap::new();
+        for (index, raw) in layout.users.iter().enumerate() {
+            let here = || place("users", index, raw);
+            let (id, user) = user(raw).map_err(|reason| refuse(here(), reason))?;
+            if let Some(other) = names.insert(user.name.clone(), id) {
+                let reason = format!("name: {:?} is the name of user {other} already", user.name);
+                return Err(refuse(here(), reason));
+            }
+            if data.users.insert(id, user).is_some() {
+                return Err(refuse(here(), format!("id: {id} is the id of another user already")));
+            }
+        }
+        for (index, raw) in layout.ships.iter().enumerate() {
+            let here = || place("ships", index, raw);
+            let ship = ship(raw).map_err(|reason| refuse(here(), reason))?;
+            let id = ship.id;
+            if data.ships.insert(id, ship).is_some() {
+                return Err(refuse(here(), format!("id: {id} is the id of another ship already")));
+            }
+        }
+        Ok(data)
+    }
+
+    /// The store with this data. Passwords in clear text are hashed, which takes the time of one login each.
+    ///
+    /// # Errors
+    /// [`Internal`] where the system gives no random bytes.
+    pub fn into_store(self, hasher: &Hasher) -> Result<Store, Internal> {
+        let hashed = |(id, user): (Id, DataUser)| {
+            let hash = match user.secret {
+                UserSecret::Hash(hash) => hash,
+                UserSecret::Password(password) => hasher.hash(&password)?,
+            };
+            Ok((id, StoredUser { name: user.name, hash }))
+        };
+        let users = self.users.into_iter().map(hashed).collect::<Result<_, Internal>>()?;
+        Ok(Store::new(users, self.ships))
+    }
+}
+
+/// The line, from 1, on which `part` begins; `part` is a slice of `text`.
+fn line_of(text: &str, part: &str) -> usize {
+    let offset = (part.as_ptr() as usize).saturating_sub(text.as_ptr() as usize);
+    text.bytes().take(offset).filter(|&byte| byte == b'\n').count() + 1
+}
+
+/// An element as a body of the API would be read: by the same rules.
+fn read<T: Input>(value: Value) -> Result<T, String> {
+    model::read(value).map_err(|errors| errors.first().unwrap_or_default())
+}
+
+fn required_id(id: Option<Id>) -> Result<Id, String> {
+    id.ok_or_else(|| "id: Missing data for required field.".to_owned())
+}
+
+fn ship(raw: &RawValue) -> Result<Ship, String> {
+    let value = json::parse(raw.get().as_bytes()).map_err(|error| error.to_string())?;
+    let input: ShipInput = read(value)?;
+    let id = required_id(input.id)?;
+    Ok(input.with_id(id))
+}
+
+fn user(raw: &RawValue) -> Result<(Id, DataUser), String> {
+    let mut value = json::parse(raw.get().as_bytes()).map_err(|error| error.to_string())?;
+    let hash = value.as_object_mut().and_then(|user| user.remove("password_hash"));
+    let Some(hash) = hash else {
+        let UserInput { id, name, password } = read(value)?;
+        return Ok((required_id(id)?, DataUser { name, secret: UserSecret::Password(password) }));
+    };
+    let Value::String(hash) = hash else { return Err("password_hash: Not a valid string.".to_owned()) };
+    let hash = Hash::parse(&hash).map_err(|reason| format!("password_hash: {reason}"))?;
+    if value.get("password").is_some() {
+        return Err("password_hash: there is a password too; give one of the two".to_owned());
+    }
+    // The other fields are held to the rules of a body, in which the hash stands for a password.
+    if let Some(user) = value.as_object_mut() {
+        user.insert("password".to_owned(), Value::from(hash.as_str()));
+    }
+    let UserInput { id, name, .. } = read(value)?;
+    Ok((required_id(id)?, DataUser { name, secret: UserSecret::Hash(hash) }))
+}

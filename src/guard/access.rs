@@ -1,0 +1,76 @@
+//! The access token.
+
+use rocket::request::{FromRequest, Outcome};
+use rocket::{async_trait, Ignite, Request, Rocket, Sentinel};
+use rocket_okapi::gen::OpenApiGenerator;
+use rocket_okapi::okapi::openapi3::Responses;
+use rocket_okapi::request::{OpenApiFromRequest, RequestHeaderInput};
+
+use super::bearer::{self, BearerError};
+use super::{refuse, Keepers};
+use crate::docs;
+use crate::error::Failure;
+use crate::token::{Claims, Kind, TokenError};
+
+/// The request carries an access token that is in order, of a user who exists.
+#[derive(Debug)]
+pub struct AccessToken(pub Claims);
+
+/// Why the request is not let in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AccessError {
+    /// There is no token.
+    Bearer(BearerError),
+    /// The token is not in order.
+    Token(TokenError),
+    /// Its user has been deleted.
+    UnknownUser,
+}
+
+/// The claims of an access token that is in order. Whether its user exists is left open.
+pub(super) fn verified(keepers: &Keepers<'_>, request: &Request<'_>) -> Result<Claims, AccessError> {
+    let token = bearer::token(request).map_err(AccessError::Bearer)?;
+    keepers.tokens.verify(token, Kind::Access).map_err(AccessError::Token)
+}
+
+#[async_trait]
+impl<'r> FromRequest<'r> for AccessToken {
+    type Error = AccessError;
+
+    async fn from_request(request: &'r Request<'_>) -> Outcome<Self, AccessError> {
+        let keepers = match Keepers::of(request) {
+            Ok(keepers) => keepers,
+            Err(outcome) => return outcome,
+        };
+        match verified(&keepers, request) {
+            Ok(claims) if keepers.store.has_user(claims.identity) => Outcome::Success(Self(claims)),
+            Ok(_) => refuse(request, AccessError::UnknownUser),
+            Err(error) => refuse(request, error),
+        }
+    }
+}
+
+impl Sentinel for AccessToken {
+    fn abort(rocket: &Rocket<Ignite>) -> bool {
+        Keepers::abort(rocket)
+    }
+}
+
+/// The security scheme of the access token.
+pub(super) fn security() -> RequestHeaderInput {
+    bearer::security("accessToken", "The `access_token` of `auth_login` or `auth_refresh`.")
+}
+
+impl<'r> OpenApiFromRequest<'r> for AccessToken {
+    fn from_request_input(
+        _: &mut OpenApiGenerator,
+        _: String,
+        _: bool,
+    ) -> rocket_okapi::Result<RequestHeaderInput> {
+        Ok(security())
+    }
+
+    fn get_responses(generator: &mut OpenApiGenerator) -> rocket_okapi::Result<Responses> {
+        Ok(docs::errors(generator, &AccessError::rows()))
+    }
+}

@@ -1,0 +1,43 @@
+//! The token in the Authorization header (RFC 6750, section 2.1).
+
+use rocket::Request;
+
+/// Why there is no token to look at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BearerError {
+    /// There is no Authorization header, or an empty one.
+    Missing,
+    /// It is not `Bearer`, white space, and a token; or there is more than one.
+    Malformed,
+}
+
+/// The text behind `Bearer`.
+pub(super) fn token<'r>(request: &'r Request<'_>) -> Result<&'r str, BearerError> {
+    let mut headers = request.headers().get("Authorization");
+    let header = headers.next().map(str::trim).filter(|header| !header.is_empty());
+    let header = header.ok_or(BearerError::Missing)?;
+    let mut words = header.split_whitespace();
+    match (words.next(), words.next(), words.next(), headers.next()) {
+        (Some("Bearer"), Some(token), None, None) => Ok(token),
+        _ => Err(BearerError::Malformed),
+    }
+}
+
+/// The name of a security scheme in the specification, and what it says there.
+pub(super) fn security(
+    name: &str,
+    description: &str,
+) -> rocket_okapi::request::RequestHeaderInput {
+    use rocket_okapi::okapi::openapi3::{Object, SecurityRequirement, SecurityScheme, SecuritySchemeData};
+
+    let scheme = SecurityScheme {
+        description: Some(description.to_owned()),
+        data: SecuritySchemeData::Http {
+            scheme: "bearer".to_owned(),
+            bearer_format: Some("JWT".to_owned()),
+        },
+        extensions: Object::default(),
+    };
+    let requirement = SecurityRequirement::from_iter([(name.to_owned(), Vec::new())]);
+    rocket_okapi::request::RequestHeaderInput::Security(name.to_owned(), scheme, requirement)
+}

@@ -1,0 +1,131 @@
+//! JSON bodies that create or replace a resource.
+
+use rocket::data::{self, ByteUnit, Capped, Data, FromData};
+use rocket::http::Status;
+use rocket::outcome::Outcome;
+use rocket::{async_trait, Request};
+use rocket_okapi::gen::OpenApiGenerator;
+use rocket_okapi::okapi::openapi3::RequestBody;
+use rocket_okapi::request::OpenApiFromData;
+use schemars::gen::SchemaGenerator;
+use schemars::schema::Schema;
+use schemars::JsonSchema;
+use serde_json::Value;
+
+use crate::docs;
+use crate::json;
+use crate::model::field::FieldErrors;
+use crate::model::{self, Input};
+
+/// Why a body is of no use.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum BodyError {
+    /// It has more bytes than that.
+    TooLarge(u64),
+    /// It is not JSON.
+    Malformed(String),
+    /// It is JSON with the wrong fields.
+    Invalid(FieldErrors),
+}
+
+/// A body that creates a resource. What its `id` says, if there is one, is for the store to refuse.
+#[derive(Debug)]
+pub struct Create<T>(pub T);
+
+/// A body that replaces a resource. It may repeat the resource's `id`.
+#[derive(Debug)]
+pub struct Update<T>(pub T);
+
+/// What a handler takes: the body, or why there is none. It is the handler that answers the error, after the
+/// other guards have had their say.
+pub type CreateBody<T> = Result<Create<T>, BodyError>;
+
+/// What a handler takes: the body, or why there is none.
+pub type UpdateBody<T> = Result<Update<T>, BodyError>;
+
+/// The size of the largest body, in bytes, unless the configuration says otherwise (`limits.json`).
+pub const DEFAULT_LIMIT: ByteUnit = ByteUnit::Kibibyte(64);
+
+/// Why there is no JSON value to look at.
+pub(super) enum ReadError {
+    TooLarge(u64),
+    Malformed(String),
+}
+
+/// The JSON value of the body, whatever its Content-Type.
+pub(super) async fn read(request: &Request<'_>, data: Data<'_>) -> Result<Value, ReadError> {
+    let limit = request.limits().get("json").unwrap_or(DEFAULT_LIMIT);
+    let body: Capped<Vec<u8>> = data
+        .open(limit)
+        .into_bytes()
+        .await
+        .map_err(|error| ReadError::Malformed(format!("the body broke off: {error}")))?;
+    if !body.is_complete() {
+        return Err(ReadError::TooLarge(limit.as_u64()));
+    }
+    json::parse(&body).map_err(|error| ReadError::Malformed(error.to_string()))
+}
+
+async fn input<T: Input>(request: &Request<'_>, data: Data<'_>) -> Result<T, BodyError> {
+    let body = read(request, data).await.map_err(|error| match error {
+        ReadError::TooLarge(limit) => BodyError::TooLarge(limit),
+        ReadError::Malformed(reason) => BodyError::Malformed(reason),
+    })?;
+    model::read(body).map_err(BodyError::Invalid)
+}
+
+#[async_trait]
+impl<'r, T: Input> FromData<'r> for Create<T> {
+    type Error = BodyError;
+
+    async fn from_data(request: &'r Request<'_>, data: Data<'r>) -> data::Outcome<'r, Self> {
+        match input(request, data).await {
+            Ok(input) => Outcome::Success(Self(input)),
+            Err(error) => Outcome::Error((Status::BadRequest, error)),
+        }
+    }
+}
+
+#[async_trait]
+impl<'r, T: Input> FromData<'r> for Update<T> {
+    type Error = BodyError;
+
+    async fn from_data(request: &'r Request<'_>, data: Data<'r>) -> data::Outcome<'r, Self> {
+        match input(request, data).await {
+            Ok(input) => Outcome::Success(Self(input)),
+            Err(error) => Outcome::Error((Status::BadRequest, error)),
+        }
+    }
+}
+
+impl<T: Input> JsonSchema for Create<T> {
+    fn schema_name() -> String {
+        format!("New{}", T::RESOURCE)
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        model::create_schema::<T>("What creates a resource. The server chooses its id.")
+    }
+}
+
+impl<T: Input> JsonSchema for Update<T> {
+    fn schema_name() -> String {
+        format!("{}Update", T::RESOURCE)
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        model::update_schema::<T>("What replaces a resource. It may repeat the id of the path.")
+    }
+}
+
+impl<'r, T: Input> OpenApiFromData<'r> for Create<T> {
+    fn request_body(generator: &mut OpenApiGenerator) -> rocket_okapi::Result<RequestBody> {
+        Ok(docs::request_body::<Self>(generator, "What to create.", T::example()))
+    }
+}
+
+impl<'r, T: Input> OpenApiFromData<'r> for Update<T> {
+    fn request_body(generator: &mut OpenApiGenerator) -> rocket_okapi::Result<RequestBody> {
+        Ok(docs::request_body::<Self>(generator, "What to put in its place.", T::example()))
+    }
+}

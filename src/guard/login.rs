@@ -1,0 +1,95 @@
+//! The body of a login.
+
+use rocket::data::{self, Data, FromData};
+use rocket::http::{ContentType, Status};
+use rocket::outcome::Outcome;
+use rocket::{async_trait, Request};
+use rocket_okapi::gen::OpenApiGenerator;
+use rocket_okapi::okapi::openapi3::RequestBody;
+use rocket_okapi::request::OpenApiFromData;
+use serde_json::{json, Value};
+
+use super::body::{read, ReadError};
+use crate::docs;
+use crate::model::auth::Credentials;
+use crate::password::Password;
+
+/// Why nobody is logged in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LoginError {
+    /// The body is not labelled as JSON. Login alone looks at the label.
+    NotJson,
+    /// The body has more bytes than that.
+    TooLarge(u64),
+    /// The body is not JSON.
+    Malformed(String),
+    /// The body is JSON, but no object.
+    NotAnObject,
+    /// The name or the password is missing or empty.
+    Incomplete,
+    /// There is no such user, or the password is another.
+    Invalid,
+}
+
+/// What the login handler takes: the credentials, or why there are none.
+pub type LoginBody = Result<Login, LoginError>;
+
+/// The credentials of a request.
+#[derive(Debug)]
+pub struct Login(pub Credentials);
+
+async fn credentials(request: &Request<'_>, data: Data<'_>) -> Result<Credentials, LoginError> {
+    if !request.content_type().is_some_and(is_json) {
+        return Err(LoginError::NotJson);
+    }
+    let body = read(request, data).await.map_err(|error| match error {
+        ReadError::TooLarge(limit) => LoginError::TooLarge(limit),
+        ReadError::Malformed(reason) => LoginError::Malformed(reason),
+    })?;
+    let Value::Object(mut body) = body else { return Err(LoginError::NotAnObject) };
+    let mut given = |name| body.remove(name).filter(is_something).ok_or(LoginError::Incomplete);
+    match (given("username")?, given("password")?) {
+        (Value::String(username), Value::String(password)) => {
+            Ok(Credentials { username, password: Password::new(password) })
+        }
+        // Nobody has a name or a password that is not a text.
+        _ => Err(LoginError::Invalid),
+    }
+}
+
+/// `application/json`, or a type built on it (RFC 6839, section 3.1).
+fn is_json(label: &ContentType) -> bool {
+    let subtype = label.sub().as_str().to_ascii_lowercase();
+    label.top() == "application" && (subtype == "json" || subtype.ends_with("+json"))
+}
+
+/// Whether the original takes a value for given: what Python calls true.
+fn is_something(value: &Value) -> bool {
+    match value {
+        Value::Null => false,
+        Value::Bool(value) => *value,
+        Value::Number(number) => number.as_f64() != Some(0.0),
+        Value::String(text) => !text.is_empty(),
+        Value::Array(items) => !items.is_empty(),
+        Value::Object(members) => !members.is_empty(),
+    }
+}
+
+#[async_trait]
+impl<'r> FromData<'r> for Login {
+    type Error = LoginError;
+
+    async fn from_data(request: &'r Request<'_>, data: Data<'r>) -> data::Outcome<'r, Self> {
+        match credentials(request, data).await {
+            Ok(credentials) => Outcome::Success(Self(credentials)),
+            Err(error) => Outcome::Error((Status::BadRequest, error)),
+        }
+    }
+}
+
+impl<'r> OpenApiFromData<'r> for Login {
+    fn request_body(generator: &mut OpenApiGenerator) -> rocket_okapi::Result<RequestBody> {
+        let example = json!({"username": "user", "password": "password"});
+        Ok(docs::request_body::<Credentials>(generator, "Whom to log in.", example))
+    }
+}

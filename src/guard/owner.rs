@@ -1,0 +1,79 @@
+//! Ownership: users change their own data only.
+
+use rocket::http::Status;
+use rocket::request::{FromRequest, Outcome};
+use rocket::{async_trait, Ignite, Request, Rocket, Sentinel};
+use rocket_okapi::gen::OpenApiGenerator;
+use rocket_okapi::okapi::openapi3::Responses;
+use rocket_okapi::request::{OpenApiFromRequest, RequestHeaderInput};
+
+use super::access::{self, AccessError};
+use super::{refuse, Keepers};
+use crate::docs;
+use crate::error::Failure;
+use crate::model::id::Id;
+use crate::routing;
+
+/// The request carries an access token of the user whose id the path names. Whether that user still exists
+/// is for the store to say, so that the owner of a deleted account gets a 404.
+#[derive(Debug)]
+pub struct Owner;
+
+/// Why the request is not let in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OwnerError {
+    /// There is no access token in order, or its user has been deleted.
+    Access(AccessError),
+    /// The token is another user's.
+    NotTheOwner,
+}
+
+fn verified(keepers: &Keepers<'_>, request: &Request<'_>, id: Id) -> Result<(), OwnerError> {
+    let claims = access::verified(keepers, request).map_err(OwnerError::Access)?;
+    if claims.identity == id {
+        return Ok(());
+    }
+    if keepers.store.has_user(claims.identity) {
+        Err(OwnerError::NotTheOwner)
+    } else {
+        Err(OwnerError::Access(AccessError::UnknownUser))
+    }
+}
+
+#[async_trait]
+impl<'r> FromRequest<'r> for Owner {
+    type Error = OwnerError;
+
+    async fn from_request(request: &'r Request<'_>) -> Outcome<Self, OwnerError> {
+        let keepers = match Keepers::of(request) {
+            Ok(keepers) => keepers,
+            Err(outcome) => return outcome,
+        };
+        let id = routing::id_position(request).and_then(|position| request.param::<Id>(position));
+        let Some(Ok(id)) = id else { return Outcome::Forward(Status::NotFound) };
+        match verified(&keepers, request, id) {
+            Ok(()) => Outcome::Success(Self),
+            Err(error) => refuse(request, error),
+        }
+    }
+}
+
+impl Sentinel for Owner {
+    fn abort(rocket: &Rocket<Ignite>) -> bool {
+        Keepers::abort(rocket)
+    }
+}
+
+impl<'r> OpenApiFromRequest<'r> for Owner {
+    fn from_request_input(
+        _: &mut OpenApiGenerator,
+        _: String,
+        _: bool,
+    ) -> rocket_okapi::Result<RequestHeaderInput> {
+        Ok(access::security())
+    }
+
+    fn get_responses(generator: &mut OpenApiGenerator) -> rocket_okapi::Result<Responses> {
+        Ok(docs::errors(generator, &OwnerError::rows()))
+    }
+}

@@ -1,0 +1,72 @@
+//! The refresh token.
+
+use rocket::request::{FromRequest, Outcome};
+use rocket::{async_trait, Ignite, Request, Rocket, Sentinel};
+use rocket_okapi::gen::OpenApiGenerator;
+use rocket_okapi::okapi::openapi3::Responses;
+use rocket_okapi::request::{OpenApiFromRequest, RequestHeaderInput};
+
+use super::bearer::{self, BearerError};
+use super::{refuse, Keepers};
+use crate::docs;
+use crate::error::Failure;
+use crate::store::RefreshError;
+use crate::token::{Claims, Kind, TokenError};
+
+/// The request carries a refresh token that is in order, of a user who exists and has the same password still.
+#[derive(Debug)]
+pub struct RefreshToken(pub Claims);
+
+/// Why the request is not let in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RefreshTokenError {
+    /// There is no token.
+    Bearer(BearerError),
+    /// The token is not in order.
+    Token(TokenError),
+    /// Its user is gone, or has another password.
+    User(RefreshError),
+}
+
+fn verified(keepers: &Keepers<'_>, request: &Request<'_>) -> Result<Claims, RefreshTokenError> {
+    let token = bearer::token(request).map_err(RefreshTokenError::Bearer)?;
+    let claims = keepers.tokens.verify(token, Kind::Refresh).map_err(RefreshTokenError::Token)?;
+    keepers.store.check_refresh(&claims).map_err(RefreshTokenError::User)?;
+    Ok(claims)
+}
+
+#[async_trait]
+impl<'r> FromRequest<'r> for RefreshToken {
+    type Error = RefreshTokenError;
+
+    async fn from_request(request: &'r Request<'_>) -> Outcome<Self, RefreshTokenError> {
+        let keepers = match Keepers::of(request) {
+            Ok(keepers) => keepers,
+            Err(outcome) => return outcome,
+        };
+        match verified(&keepers, request) {
+            Ok(claims) => Outcome::Success(Self(claims)),
+            Err(error) => refuse(request, error),
+        }
+    }
+}
+
+impl Sentinel for RefreshToken {
+    fn abort(rocket: &Rocket<Ignite>) -> bool {
+        Keepers::abort(rocket)
+    }
+}
+
+impl<'r> OpenApiFromRequest<'r> for RefreshToken {
+    fn from_request_input(
+        _: &mut OpenApiGenerator,
+        _: String,
+        _: bool,
+    ) -> rocket_okapi::Result<RequestHeaderInput> {
+        Ok(bearer::security("refreshToken", "The `refresh_token` of `auth_login`."))
+    }
+
+    fn get_responses(generator: &mut OpenApiGenerator) -> rocket_okapi::Result<Responses> {
+        Ok(docs::errors(generator, &RefreshTokenError::rows()))
+    }
+}

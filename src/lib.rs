@@ -1,0 +1,79 @@
+//! Shipyard: a REST API server with users, starships and JWT login, and the contract that it is held to.
+//!
+//! [`build`] puts everything together. A request goes from the guards ([`guard`]) to its handler ([`routes`]),
+//! from there to the [`store`] and comes back as a [`reply`] or an [`error`].
+
+pub mod account;
+pub mod base_url;
+pub mod clock;
+pub mod config;
+pub mod cutoff;
+pub mod data;
+pub mod docs;
+pub mod error;
+pub mod guard;
+mod hs256;
+pub mod internal;
+pub mod json;
+pub mod model;
+pub mod openapi;
+pub mod password;
+pub mod reply;
+mod revocation;
+pub mod routes;
+pub mod routing;
+pub mod secret;
+pub mod store;
+pub mod token;
+
+use rocket::{Build, Rocket};
+
+use crate::account::Accounts;
+use crate::clock::{Clock, TokenIds};
+use crate::config::Settings;
+use crate::data::Data;
+use crate::internal::Internal;
+use crate::password::Passwords;
+use crate::routes::static_files::StaticDir;
+use crate::secret::Secret;
+use crate::token::Tokens;
+
+/// Everything that a server is made of.
+#[derive(Debug)]
+pub struct Parts {
+    /// Every setting.
+    pub settings: Settings,
+    /// The users and ships to start with.
+    pub data: Data,
+    /// The key that signs tokens.
+    pub secret: Secret,
+    /// The time.
+    pub clock: Clock,
+    /// The ids of tokens.
+    pub token_ids: TokenIds,
+}
+
+/// Puts a server together.
+///
+/// # Errors
+/// [`Internal`] where the system gives no random bytes.
+pub fn build(parts: Parts) -> Result<Rocket<Build>, Internal> {
+    let Parts { settings, data, secret, clock, token_ids } = parts;
+    let store = data.into_store(&settings.hasher)?;
+    let passwords = Passwords::new(settings.hasher)?;
+    let tokens = Tokens::new(&secret, settings.lifetimes, clock, token_ids);
+    let mut rocket = rocket::custom(settings.rocket)
+        .manage(settings.json)
+        .manage(StaticDir(settings.static_dir))
+        .manage(Accounts::new(store.clone(), tokens.clone(), passwords))
+        .manage(store)
+        .manage(tokens)
+        .register("/", rocket::catchers![error::default_catcher]);
+    if let Some(url) = settings.public_url {
+        rocket = rocket.manage(url);
+    }
+    for (base, routes) in openapi::mounts() {
+        rocket = rocket.mount(base, routes);
+    }
+    Ok(rocket)
+}

@@ -1,0 +1,151 @@
+//! THE list of operations, and the specification that is generated from it.
+
+use rocket::Route;
+use rocket_okapi::okapi::openapi3::{Info, License, OpenApi, Operation, PathItem, RefOr, Server, Tag};
+use rocket_okapi::settings::OpenApiSettings;
+use rocket_okapi::swagger_ui::{make_swagger_ui, SwaggerUIConfig};
+
+use crate::routes::{auth, ships, spec, static_files, users};
+
+/// Where the specification lies in the repository.
+pub const SPEC_PATH: &str = "spec/openapi.json";
+
+/// Where Swagger UI is mounted.
+const DOCS: &str = "/docs";
+
+/// The operations of the contract: their routes, and what rocket_okapi can say of them.
+fn operations() -> (Vec<Route>, OpenApi) {
+    let mut settings = OpenApiSettings::default();
+    settings.schema_settings.option_nullable = false;
+    rocket_okapi::openapi_get_routes_spec![
+        settings:
+        auth::login,
+        auth::refresh,
+        auth::logout_access_token,
+        auth::logout_refresh_token,
+        ships::list,
+        ships::get,
+        ships::create,
+        ships::update,
+        ships::delete,
+        users::list,
+        users::get,
+        users::create,
+        users::update,
+        users::delete,
+    ]
+}
+
+/// Every route with the path under which it is mounted: the operations, and what lies beside the contract.
+pub fn mounts() -> Vec<(&'static str, Vec<Route>)> {
+    let beside = rocket::routes![spec::openapi_json, static_files::file];
+    let swagger = SwaggerUIConfig { url: "/openapi.json".to_owned(), ..SwaggerUIConfig::default() };
+    vec![("/", operations().0), ("/", beside), (DOCS, make_swagger_ui(&swagger).into())]
+}
+
+/// The specification as OpenAPI 3.0 JSON, with sorted keys.
+///
+/// # Errors
+/// Only if the specification cannot be written as JSON, which would be a defect.
+pub fn text() -> Result<String, serde_json::Error> {
+    let mut spec = operations().1;
+    spec.info = Info {
+        title: "Shipyard".to_owned(),
+        description: Some(
+            "Users and starships behind JWT login. Ids are given by the server, never twice. Nothing is \
+             persisted: every start begins with the data file."
+                .to_owned(),
+        ),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        license: Some(License { name: "MIT".to_owned(), ..License::default() }),
+        ..Info::default()
+    };
+    spec.servers = vec![Server {
+        url: "http://localhost:5000".to_owned(),
+        description: Some("Where `cargo run` serves.".to_owned()),
+        ..Server::default()
+    }];
+    spec.tags = vec![
+        tag("auth", "Login, refresh and logout."),
+        tag("ships", "Everyone reads ships; whoever is logged in changes them."),
+        tag("users", "Everyone reads users and creates one; users change their own data only."),
+    ];
+    for (path, item) in &mut spec.paths {
+        let thing = if path.starts_with("/api/users") { "user" } else { "ship" };
+        for (_, operation) in each(item) {
+            describe_parameters(operation, thing);
+        }
+    }
+    // By way of a Value, whose maps are sorted: the text must not depend on the order of a hash map.
+    let mut text = serde_json::to_string_pretty(&serde_json::to_value(&spec)?)?;
+    text.push('\n');
+    Ok(text)
+}
+
+fn tag(name: &str, description: &str) -> Tag {
+    Tag { name: name.to_owned(), description: Some(description.to_owned()), ..Tag::default() }
+}
+
+fn describe_parameters(operation: &mut Operation, thing: &str) {
+    for parameter in &mut operation.parameters {
+        if let RefOr::Object(parameter) = parameter {
+            parameter.description = Some(format!("The id of the {thing}, in decimal digits."));
+        }
+    }
+}
+
+fn each(item: &mut PathItem) -> Vec<(&'static str, &mut Operation)> {
+    let PathItem { get, put, post, delete, .. } = item;
+    [("GET", get), ("POST", post), ("PUT", put), ("DELETE", delete)]
+        .into_iter()
+        .filter_map(|(method, operation)| Some((method, operation.as_mut()?)))
+        .collect()
+}
+
+/// A line of the table of routes.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Endpoint {
+    /// The operationId, or the name of what lies beside the contract.
+    pub name: String,
+    /// The method.
+    pub method: &'static str,
+    /// The path, with its parameters in angle brackets.
+    pub rule: String,
+}
+
+/// Every endpoint, by rule. Swagger UI counts as one.
+#[must_use]
+pub fn endpoints() -> Vec<Endpoint> {
+    let mut endpoints = vec![
+        Endpoint { name: "docs".to_owned(), method: "GET", rule: DOCS.to_owned() },
+        Endpoint { name: "openapi".to_owned(), method: "GET", rule: "/openapi.json".to_owned() },
+        Endpoint { name: "static".to_owned(), method: "GET", rule: "/static/<path..>".to_owned() },
+    ];
+    for (path, mut item) in operations().1.paths {
+        let rule = path.replace('{', "<").replace('}', ">");
+        for (method, operation) in each(&mut item) {
+            let name = operation.operation_id.clone().unwrap_or_default();
+            endpoints.push(Endpoint { name, method, rule: rule.clone() });
+        }
+    }
+    endpoints.sort_by(|a, b| a.rule.cmp(&b.rule));
+    endpoints
+}
+
+/// The table of routes, as `flask routes --sort rule` lays it out.
+#[must_use]
+pub fn routes_table() -> String {
+    let endpoints = endpoints();
+    let width = |column: fn(&Endpoint) -> &str, title: &str| {
+        endpoints.iter().map(|endpoint| column(endpoint).len()).chain([title.len()]).max().unwrap_or(0)
+    };
+    let name = width(|endpoint| &endpoint.name, "Endpoint");
+    let method = width(|endpoint| endpoint.method, "Methods");
+    let rule = width(|endpoint| &endpoint.rule, "Rule");
+    let mut table = format!("{:name$}  {:method$}  Rule\n", "Endpoint", "Methods");
+    table += &format!("{:-<name$}  {:-<method$}  {:-<rule$}\n", "", "", "");
+    for endpoint in &endpoints {
+        table += &format!("{:name$}  {:method$}  {}\n", endpoint.name, endpoint.method, endpoint.rule);
+    }
+    table
+}

@@ -1,0 +1,114 @@
+//! Success replies: what they answer, and how the specification describes them.
+
+use std::io::Cursor;
+use std::sync::Arc;
+
+use rocket::http::{ContentType, Header, Status};
+use rocket::response::{self, Responder};
+use rocket::{Request, Response};
+use rocket_okapi::gen::OpenApiGenerator;
+use rocket_okapi::okapi::openapi3::Responses;
+use rocket_okapi::response::OpenApiResponderInner;
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use crate::base_url::BaseUrl;
+use crate::docs;
+use crate::json::Style;
+use crate::model::id::Id;
+use crate::model::ship::Ship;
+use crate::model::user::User;
+
+/// `body` as JSON in the style of the server.
+///
+/// # Errors
+/// 500 where the body cannot be written as JSON, which no body of this crate does.
+pub fn json(
+    request: &Request<'_>,
+    status: Status,
+    body: &(impl Serialize + ?Sized),
+) -> response::Result<'static> {
+    let style = request.rocket().state::<Style>().copied().unwrap_or(Style::Compact);
+    let text = style.render(body).map_err(|_| Status::InternalServerError)?;
+    Response::build()
+        .status(status)
+        .header(ContentType::JSON)
+        .sized_body(text.len(), Cursor::new(text))
+        .ok()
+}
+
+/// 200 with a body.
+#[derive(Debug)]
+pub struct Json<T>(pub T);
+
+impl<'r, T: Serialize> Responder<'r, 'static> for Json<T> {
+    fn respond_to(self, request: &'r Request<'_>) -> response::Result<'static> {
+        json(request, Status::Ok, &self.0)
+    }
+}
+
+impl<T: JsonSchema> OpenApiResponderInner for Json<T> {
+    fn responses(generator: &mut OpenApiGenerator) -> rocket_okapi::Result<Responses> {
+        Ok(docs::only(200, docs::response_with::<T>(generator, "Done.")))
+    }
+}
+
+/// A thing with an address of its own.
+pub trait Located {
+    /// Its path.
+    fn path(&self) -> String;
+}
+
+impl Located for Arc<Ship> {
+    fn path(&self) -> String {
+        located("ships", self.id)
+    }
+}
+
+impl Located for User {
+    fn path(&self) -> String {
+        located("users", self.id)
+    }
+}
+
+fn located(collection: &str, id: Id) -> String {
+    format!("/api/{collection}/{id}")
+}
+
+/// 201 with a body and its address.
+#[derive(Debug)]
+pub struct Created<T>(pub T);
+
+impl<'r, T: Serialize + Located> Responder<'r, 'static> for Created<T> {
+    fn respond_to(self, request: &'r Request<'_>) -> response::Result<'static> {
+        let mut response = json(request, Status::Created, &self.0)?;
+        let location = BaseUrl::of(request).join(&self.0.path());
+        response.set_header(Header::new("Location", location));
+        Ok(response)
+    }
+}
+
+impl<T: JsonSchema> OpenApiResponderInner for Created<T> {
+    fn responses(generator: &mut OpenApiGenerator) -> rocket_okapi::Result<Responses> {
+        let mut response = docs::response_with::<T>(generator, "Created.");
+        let location = docs::header("The address of what was created.", Some("uri"));
+        response.headers.insert("Location".to_owned(), location);
+        Ok(docs::only(201, response))
+    }
+}
+
+/// 204: it is gone, and there is nothing to say.
+#[derive(Debug)]
+pub struct Deleted;
+
+impl<'r> Responder<'r, 'static> for Deleted {
+    fn respond_to(self, _: &'r Request<'_>) -> response::Result<'static> {
+        Response::build().status(Status::NoContent).ok()
+    }
+}
+
+impl OpenApiResponderInner for Deleted {
+    fn responses(_: &mut OpenApiGenerator) -> rocket_okapi::Result<Responses> {
+        Ok(docs::only(204, docs::response("Deleted.")))
+    }
+}

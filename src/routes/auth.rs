@@ -1,0 +1,54 @@
+//! Login, refresh and the two logouts.
+
+use rocket::{delete, post, State};
+use rocket_okapi::openapi;
+
+use crate::account::Accounts;
+use crate::error::{Answer, Nothing};
+use crate::guard::access::AccessToken;
+use crate::guard::login::{Login, LoginBody, LoginError};
+use crate::guard::refresh::RefreshToken;
+use crate::model::auth::{Message, RefreshedToken, TokenPair};
+use crate::reply::Json;
+use crate::token::Tokens;
+
+const LOGGED_OUT: Message = Message { message: "Successfully logged out." };
+
+/// # Log in
+///
+/// Gives an access token (15 minutes) and a refresh token (30 days) for a name and its password.
+#[openapi(tag = "auth")]
+#[post("/auth/login", data = "<body>")]
+pub async fn login(body: LoginBody, accounts: &State<Accounts>) -> Answer<Json<TokenPair>, LoginError> {
+    let Login(credentials) = body?;
+    Ok(Json(accounts.log_in(credentials).await??))
+}
+
+/// # Get a new access token
+///
+/// Gives a new access token for a refresh token, which stays as it is.
+#[openapi(tag = "auth")]
+#[post("/auth/refresh")]
+pub fn refresh(token: RefreshToken, accounts: &State<Accounts>) -> Answer<Json<RefreshedToken>, Nothing> {
+    Ok(Json(accounts.refresh(&token.0)?))
+}
+
+/// # Log out the access token
+///
+/// Revokes the access token that the request carries.
+#[openapi(tag = "auth")]
+#[delete("/auth/logout")]
+pub fn logout_access_token(token: AccessToken, tokens: &State<Tokens>) -> Json<Message> {
+    tokens.revoke(&token.0);
+    Json(LOGGED_OUT)
+}
+
+/// # Log out the refresh token
+///
+/// Revokes the refresh token that the request carries.
+#[openapi(tag = "auth")]
+#[delete("/auth/logout2")]
+pub fn logout_refresh_token(token: RefreshToken, tokens: &State<Tokens>) -> Json<Message> {
+    tokens.revoke(&token.0);
+    Json(LOGGED_OUT)
+}
