@@ -31,7 +31,10 @@ impl Accounts {
     ///
     /// # Errors
     /// [`InvalidCredentials`]; outside it [`Internal`].
-    pub async fn log_in(&self, login: Credentials) -> Result<Result<TokenPair, InvalidCredentials>, Internal> {
+    pub async fn log_in(
+        &self,
+        login: Credentials,
+    ) -> Result<Result<TokenPair, InvalidCredentials>, Internal> {
         let found = self.store.credentials(&login.username);
         let hash = found.as_ref().map(|(_, hash)| hash.clone());
         let matches = self.passwords.verify(login.password, hash).await?;
@@ -67,11 +70,7 @@ impl Accounts {
     ///
     /// # Errors
     /// [`UpdateUserError`]; outside it [`Internal`].
-    pub async fn update(
-        &self,
-        id: Id,
-        input: UserInput,
-    ) -> Result<Result<User, UpdateUserError>, Internal> {
+    pub async fn update(&self, id: Id, input: UserInput) -> Result<Result<User, UpdateUserError>, Internal> {
         let user = self.hashed(input).await?;
         Ok(self.store.update_user(id, user, self.tokens.now()))
     }

@@ -190,7 +190,9 @@ fn announcement(address: SocketAddr, source: &Source, random_secret: bool, examp
     let mut text = format!("Shipyard {} listens on http://{host}\n", env!("CARGO_PKG_VERSION"));
     text += &format!("  Docs    http://{host}/docs (the specification: http://{host}/openapi.json)\n");
     text += &match source {
-        Source::File(path) => format!("  Data    {} (read once; changes are lost at the end)\n", path.display()),
+        Source::File(path) => {
+            format!("  Data    {} (read once; changes are lost at the end)\n", path.display())
+        }
         Source::BuiltIn => "  Data    the built-in example, for want of a data.json here\n".to_owned(),
     };
     if example_users {
@@ -220,7 +222,8 @@ fn spec(flags: &Spec) -> Result<(), Failure> {
     if flags.write {
         std::fs::write(&flags.file, text).map_err(|error| failed(format!("{name}: {error}")))
     } else if flags.check {
-        let found = std::fs::read_to_string(&flags.file).map_err(|error| failed(format!("{name}: {error}")))?;
+        let found =
+            std::fs::read_to_string(&flags.file).map_err(|error| failed(format!("{name}: {error}")))?;
         match found.lines().zip(text.lines()).position(|(a, b)| a != b) {
             None if found == text => Ok(()),
             at => {

@@ -93,7 +93,7 @@ fn one_line(error: &figment::Error) -> String {
 pub fn figment() -> Figment {
     let defaults = rocket::Config {
         port: DEFAULT_PORT,
-        log_level: LogLevel::Critical,
+        log_level: LogLevel::Off,
         limits: Limits::default().limit("json", body::DEFAULT_LIMIT),
         ..rocket::Config::default()
     };
@@ -114,15 +114,16 @@ impl Settings {
     /// # Errors
     /// [`ConfigError`]: a setting is unknown, of the wrong type, or out of range.
     pub fn read(figment: Figment, overrides: Dict) -> Result<Self, ConfigError> {
-        let overrides =
-            overrides.into_iter().fold(Figment::new().select(figment.profile().clone()), |all, (key, value)| {
+        let overrides = overrides
+            .into_iter()
+            .fold(Figment::new().select(figment.profile().clone()), |all, (key, value)| {
                 all.merge(Serialized::global(&key, value))
             });
         let figment = figment.merge(overrides);
         refuse_unknown(&figment)?;
-        let path = |key| Ok::<_, ConfigError>(optional::<RelativePathBuf>(&figment, key)?.map(|p| p.relative()));
-        let default_style =
-            if *figment.profile() == "release" { Style::Compact } else { Style::Pretty };
+        let path =
+            |key| Ok::<_, ConfigError>(optional::<RelativePathBuf>(&figment, key)?.map(|p| p.relative()));
+        let default_style = if *figment.profile() == "release" { Style::Compact } else { Style::Pretty };
         Ok(Self {
             rocket: rocket::Config::try_from(&figment)?,
             data: path("data")?,
@@ -144,9 +145,8 @@ fn refuse_unknown(figment: &Figment) -> Result<(), ConfigError> {
     // Figment's own marker, and what Rocket leaves out of its list.
     const FURTHER: [&str; 2] = ["profile", "proxy_proto_header"];
     let given: Dict = figment.extract()?;
-    let known = |key: &str| {
-        OWN.contains(&key) || rocket::Config::PARAMETERS.contains(&key) || FURTHER.contains(&key)
-    };
+    let known =
+        |key: &str| OWN.contains(&key) || rocket::Config::PARAMETERS.contains(&key) || FURTHER.contains(&key);
     let unknown: Vec<String> = given
         .keys()
         .filter(|key| !known(key))
@@ -189,7 +189,10 @@ fn jwt_secret(figment: &Figment) -> Result<Option<Secret>, ConfigError> {
         Err(_) => Ok(None),
         Ok(Value::String(_, key)) => Secret::new(key).map(Some).map_err(|length| {
             let least = Secret::MIN_LENGTH;
-            refused(KEY, format!("{length} bytes are too few for HS256; at least {least} (openssl rand -hex 32)"))
+            refused(
+                KEY,
+                format!("{length} bytes are too few for HS256; at least {least} (openssl rand -hex 32)"),
+            )
         }),
         Ok(_) => Err(refused(KEY, "expected a text in quotation marks")),
     }

@@ -4,9 +4,11 @@
 //! table. An operation names such an enum in its return type, and so can neither answer an error that its
 //! documentation does not list, nor list one that it cannot answer.
 
+use std::io::Write;
+
 use rocket::http::{Header, Method, Status};
 use rocket::response::{self, Responder};
-use rocket::{catch, Request, Response};
+use rocket::{catch, Request};
 use rocket_okapi::gen::OpenApiGenerator;
 use rocket_okapi::okapi::openapi3::Responses;
 use rocket_okapi::response::OpenApiResponderInner;
@@ -377,7 +379,8 @@ impl<'r, E: Failure> Responder<'r, 'static> for Rejected<E> {
         match self {
             Self::For(error) => error.fault().respond_to(request),
             Self::Broken(error) => {
-                rocket::error!("{error}");
+                // Rocket's own log is off unless asked for.
+                let _ = writeln!(std::io::stderr(), "shipyard: internal error: {error}");
                 Fault::of(&INTERNAL).respond_to(request)
             }
         }
@@ -556,8 +559,9 @@ impl<'r> Responder<'r, 'static> for Caught<'_> {
                 Ok(response)
             }
             Self::Options(allowed) => {
-                let allow = Header::new("Allow", allowed.join(", "));
-                Response::build().status(Status::NoContent).header(allow).ok()
+                let mut response = reply::no_content();
+                response.set_header(Header::new("Allow", allowed.join(", ")));
+                Ok(response)
             }
         }
     }

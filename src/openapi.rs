@@ -6,6 +6,7 @@ use rocket_okapi::settings::OpenApiSettings;
 use rocket_okapi::swagger_ui::{make_swagger_ui, SwaggerUIConfig};
 
 use crate::routes::{auth, ships, spec, static_files, users};
+use crate::routing::under_one_address;
 
 /// Where the specification lies in the repository.
 pub const SPEC_PATH: &str = "spec/openapi.json";
@@ -40,7 +41,11 @@ fn operations() -> (Vec<Route>, OpenApi) {
 pub fn mounts() -> Vec<(&'static str, Vec<Route>)> {
     let beside = rocket::routes![spec::openapi_json, static_files::file];
     let swagger = SwaggerUIConfig { url: "/openapi.json".to_owned(), ..SwaggerUIConfig::default() };
-    vec![("/", operations().0), ("/", beside), (DOCS, make_swagger_ui(&swagger).into())]
+    vec![
+        ("/", under_one_address(operations().0)),
+        ("/", under_one_address(beside)),
+        (DOCS, make_swagger_ui(&swagger).into()),
+    ]
 }
 
 /// The specification as OpenAPI 3.0 JSON, with sorted keys.

@@ -7,9 +7,9 @@ use std::sync::Arc;
 use argon2::password_hash::phc::PasswordHash;
 use argon2::password_hash::{self, PasswordHasher, PasswordVerifier};
 use argon2::{Algorithm, Argon2, Params, Version};
+use serde::Deserialize;
 use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
-use serde::Deserialize;
 
 use crate::internal::Internal;
 

@@ -30,11 +30,7 @@ pub fn json(
 ) -> response::Result<'static> {
     let style = request.rocket().state::<Style>().copied().unwrap_or(Style::Compact);
     let text = style.render(body).map_err(|_| Status::InternalServerError)?;
-    Response::build()
-        .status(status)
-        .header(ContentType::JSON)
-        .sized_body(text.len(), Cursor::new(text))
-        .ok()
+    Response::build().status(status).header(ContentType::JSON).sized_body(text.len(), Cursor::new(text)).ok()
 }
 
 /// 200 with a body.
@@ -97,13 +93,20 @@ impl<T: JsonSchema> OpenApiResponderInner for Created<T> {
     }
 }
 
+/// 204 without Content-Length, which it must not have (RFC 9110, section 8.6). Rocket would send `0` for a body
+/// whose size it knows.
+#[must_use]
+pub fn no_content() -> Response<'static> {
+    Response::build().status(Status::NoContent).streamed_body(tokio::io::empty()).finalize()
+}
+
 /// 204: it is gone, and there is nothing to say.
 #[derive(Debug)]
 pub struct Deleted;
 
 impl<'r> Responder<'r, 'static> for Deleted {
     fn respond_to(self, _: &'r Request<'_>) -> response::Result<'static> {
-        Response::build().status(Status::NoContent).ok()
+        Ok(no_content())
     }
 }
 

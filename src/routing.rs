@@ -1,17 +1,19 @@
-//! What the mounted routes know about a path, whatever the method.
+//! Paths: which of them exist, with which methods, and that each is the only address of what it names.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::str::FromStr;
 
-use rocket::http::Method;
-use rocket::Request;
+use rocket::http::{Method, RawStr, Status};
+use rocket::route::{Handler, Outcome, Route};
+use rocket::{async_trait, Data, Request};
 
 use crate::model::id::Id;
 
 /// The methods that the path of the request can be asked with, sorted; none if there is no such path. An id
 /// that is malformed makes the path unknown, as everywhere.
 pub fn methods_at(request: &Request<'_>) -> Vec<&'static str> {
-    let path: Vec<&str> = request.uri().path().segments().collect();
+    let path = segments(request);
     let routes = request.rocket().routes();
     let mut methods: BTreeSet<&'static str> =
         routes.filter(|route| matches(route.uri.path(), &path)).map(|route| route.method.as_str()).collect();
@@ -24,8 +26,14 @@ pub fn methods_at(request: &Request<'_>) -> Vec<&'static str> {
     methods.into_iter().collect()
 }
 
+/// The decoded segments of the path, empty ones included.
+fn segments<'r>(request: &'r Request<'_>) -> Vec<Cow<'r, str>> {
+    let path = request.uri().path().raw().as_str();
+    path.split('/').skip(1).map(|segment| RawStr::new(segment).percent_decode_lossy()).collect()
+}
+
 /// Whether `path` is one of those that the template stands for: `<id>` for an id, `<name..>` for all the rest.
-fn matches(template: &str, path: &[&str]) -> bool {
+fn matches(template: &str, path: &[Cow<'_, str>]) -> bool {
     let mut path = path.iter();
     for part in template.split('/').skip(1) {
         if part.ends_with("..>") {
@@ -33,7 +41,7 @@ fn matches(template: &str, path: &[&str]) -> bool {
         }
         let fits = match path.next() {
             Some(segment) if part == "<id>" => Id::from_str(segment).is_ok(),
-            Some(segment) => part == *segment,
+            Some(segment) => part == segment.as_ref(),
             None => false,
         };
         if !fits {
@@ -43,6 +51,31 @@ fn matches(template: &str, path: &[&str]) -> bool {
     path.next().is_none()
 }
 
+/// A route that is found under its one address only. Rocket would also take `/api/ships/1/` and
+/// `//api//ships/1` for `/api/ships/1`.
+#[derive(Clone)]
+struct OneAddress(Box<dyn Handler>);
+
+#[async_trait]
+impl Handler for OneAddress {
+    async fn handle<'r>(&self, request: &'r Request<'_>, data: Data<'r>) -> Outcome<'r> {
+        let path = request.uri().path().raw().as_str();
+        if path.contains("//") || path.ends_with('/') {
+            return Outcome::forward(data, Status::NotFound);
+        }
+        self.0.handle(request, data).await
+    }
+}
+
+/// The routes, found under their one address only.
+pub fn under_one_address(routes: Vec<Route>) -> Vec<Route> {
+    let strict = |mut route: Route| {
+        route.handler = Box::new(OneAddress(route.handler));
+        route
+    };
+    routes.into_iter().map(strict).collect()
+}
+
 /// Which segment of the routed path the route calls `<id>`.
 pub fn id_position(request: &Request<'_>) -> Option<usize> {
     request.route()?.uri.path().split('/').skip(1).position(|part| part == "<id>")
@@ -50,7 +83,12 @@ pub fn id_position(request: &Request<'_>) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
-    use super::matches;
+    use std::borrow::Cow;
+
+    fn matches(template: &str, path: &[&str]) -> bool {
+        let path: Vec<_> = path.iter().copied().map(Cow::Borrowed).collect();
+        super::matches(template, &path)
+    }
 
     #[test]
     fn a_template_stands_for_well_formed_paths_only() {

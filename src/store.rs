@@ -151,10 +151,8 @@ impl Store {
     #[must_use]
     pub fn new(users: BTreeMap<Id, StoredUser>, ships: BTreeMap<Id, Ship>) -> Self {
         let ids_by_name = users.iter().map(|(id, user)| (user.name.clone(), *id)).collect();
-        let users = users
-            .into_iter()
-            .map(|(id, StoredUser { name, hash })| (id, Account::new(name, hash)))
-            .collect();
+        let users =
+            users.into_iter().map(|(id, StoredUser { name, hash })| (id, Account::new(name, hash))).collect();
         let ships = ships.into_iter().map(|(id, ship)| (id, Arc::new(ship))).collect();
         let state = State { ships: Table::new(ships), users: Table::new(users), ids_by_name };
         Self(Arc::new(RwLock::new(state)))

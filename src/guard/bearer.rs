@@ -24,18 +24,12 @@ pub(super) fn token<'r>(request: &'r Request<'_>) -> Result<&'r str, BearerError
 }
 
 /// The name of a security scheme in the specification, and what it says there.
-pub(super) fn security(
-    name: &str,
-    description: &str,
-) -> rocket_okapi::request::RequestHeaderInput {
+pub(super) fn security(name: &str, description: &str) -> rocket_okapi::request::RequestHeaderInput {
     use rocket_okapi::okapi::openapi3::{Object, SecurityRequirement, SecurityScheme, SecuritySchemeData};
 
     let scheme = SecurityScheme {
         description: Some(description.to_owned()),
-        data: SecuritySchemeData::Http {
-            scheme: "bearer".to_owned(),
-            bearer_format: Some("JWT".to_owned()),
-        },
+        data: SecuritySchemeData::Http { scheme: "bearer".to_owned(), bearer_format: Some("JWT".to_owned()) },
         extensions: Object::default(),
     };
     let requirement = SecurityRequirement::from_iter([(name.to_owned(), Vec::new())]);

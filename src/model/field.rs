@@ -221,10 +221,8 @@ fn whole(value: &Value) -> Option<i64> {
 /// The JSON Schema of an object with just these fields.
 #[must_use]
 pub fn object_schema<'a>(about: &str, fields: impl IntoIterator<Item = &'a Field>) -> SchemaObject {
-    let mut object = ObjectValidation {
-        additional_properties: Some(Box::new(Schema::Bool(false))),
-        ..Default::default()
-    };
+    let mut object =
+        ObjectValidation { additional_properties: Some(Box::new(Schema::Bool(false))), ..Default::default() };
     for field in fields {
         let mut schema = field.rule.schema();
         schema.metadata().description = Some(field.about.to_owned());

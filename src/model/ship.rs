@@ -45,7 +45,8 @@ impl ShipInput {
     /// The ship of that id.
     #[must_use]
     pub fn with_id(self, id: Id) -> Ship {
-        let Self { id: _, affiliation, category, crew, length, manufacturer, model, roles, ship_class } = self;
+        let Self { id: _, affiliation, category, crew, length, manufacturer, model, roles, ship_class } =
+            self;
         Ship { affiliation, category, crew, id, length, manufacturer, model, roles, ship_class }
     }
 }

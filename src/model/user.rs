@@ -36,12 +36,7 @@ impl Input for UserInput {
     const RESOURCE: &'static str = "User";
 
     const FIELDS: &'static [Field] = &[
-        Field {
-            name: "id",
-            about: "The id of the user.",
-            required: false,
-            rule: Rule::ID,
-        },
+        Field { name: "id", about: "The id of the user.", required: false, rule: Rule::ID },
         Field {
             name: "name",
             about: "The unique name to log in with.",

@@ -35,7 +35,8 @@ impl<'r> Responder<'r, 'static> for Specification {
         let mut response = Response::build();
         response.header(Header::new("ETag", ETAG.as_str()));
         if known {
-            response.status(Status::NotModified).ok()
+            // A body of unknown size: Content-Length, if there were one, would have to be that of the text.
+            response.status(Status::NotModified).streamed_body(tokio::io::empty()).ok()
         } else {
             response.header(ContentType::JSON).sized_body(TEXT.len(), Cursor::new(TEXT)).ok()
         }

@@ -1,0 +1,20 @@
+//! One binary for all integration tests: it links once.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    missing_docs,
+    unreachable_pub
+)]
+
+mod cli;
+mod differences;
+mod docs;
+mod live;
+mod properties;
+mod replay;
+mod spec;
+mod stories;
+mod support;
+mod tokens;

@@ -1,0 +1,65 @@
+//! Tokens made by hand.
+
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::Engine;
+use hmac::{Hmac, KeyInit, Mac};
+use serde_json::{json, Value};
+use sha2::{Sha256, Sha512};
+
+use super::server::{NOW, SECRET};
+
+pub fn segment(value: &Value) -> String {
+    URL_SAFE_NO_PAD.encode(value.to_string())
+}
+
+/// HMAC-SHA-256 of `message`, as a segment.
+pub fn hs256(message: &str, key: &[u8]) -> String {
+    let mut mac = Hmac::<Sha256>::new_from_slice(key).unwrap();
+    mac.update(message.as_bytes());
+    URL_SAFE_NO_PAD.encode(mac.finalize().into_bytes())
+}
+
+pub fn hs512(message: &str, key: &[u8]) -> String {
+    let mut mac = Hmac::<Sha512>::new_from_slice(key).unwrap();
+    mac.update(message.as_bytes());
+    URL_SAFE_NO_PAD.encode(mac.finalize().into_bytes())
+}
+
+/// A token of those parts, signed with HS256 and the key of the test server.
+pub fn sign(header: &Value, claims: &Value) -> String {
+    let message = format!("{}.{}", segment(header), segment(claims));
+    format!("{message}.{}", hs256(&message, SECRET))
+}
+
+pub fn header() -> Value {
+    json!({"typ": "JWT", "alg": "HS256"})
+}
+
+/// What a good token of user 1 says one second after the start of the test server, on which the clock of the
+/// tests that forge tokens stands.
+pub fn claims(kind: &str) -> Value {
+    let iat = NOW + 1;
+    json!({
+        "iat": iat,
+        "nbf": iat,
+        "jti": "0d6fe1b4-6f0e-4c0a-9f4e-3b0f5b9f0a00",
+        "exp": iat + 900,
+        "identity": 1,
+        "fresh": false,
+        "type": kind,
+    })
+}
+
+/// A good token but for one claim.
+pub fn with_claim(kind: &str, name: &str, value: Value) -> String {
+    let mut claims = claims(kind);
+    claims[name] = value;
+    sign(&header(), &claims)
+}
+
+/// A good token but for one claim that is missing.
+pub fn without_claim(kind: &str, name: &str) -> String {
+    let mut claims = claims(kind);
+    claims.as_object_mut().unwrap().remove(name).unwrap();
+    sign(&header(), &claims)
+}

@@ -1,0 +1,184 @@
+//! A server in process, with a clock that stands still and passwords that cost nothing.
+
+use rocket::http::uri::Host;
+use rocket::http::{Header, Method};
+use rocket::local::blocking::Client;
+use serde_json::Value;
+use shipyard::clock::{Clock, TokenIds};
+use shipyard::config::{Settings, DEFAULT_LIFETIMES};
+use shipyard::data::{Data, EXAMPLE};
+use shipyard::json::Style;
+use shipyard::password::Cost;
+use shipyard::secret::Secret;
+use shipyard::Parts;
+use uuid::Uuid;
+
+/// When the clock of [`Server::new`] stands still: 2026-11-23T00:00:00Z.
+pub const NOW: u64 = 1_795_392_000;
+
+/// The key of [`Server::new`].
+pub const SECRET: &[u8] = b"a key for tests, of thirty-two bytes or more";
+
+/// The least that argon2 does.
+pub const CHEAP: Cost = Cost { memory: 8, iterations: 1, parallelism: 1 };
+
+pub struct Server {
+    client: Client,
+    pub clock: Clock,
+}
+
+/// A whole answer. Headers are sorted: their order says nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    pub status: u16,
+    pub headers: Vec<(String, String)>,
+    pub body: String,
+}
+
+impl Answer {
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers
+            .iter()
+            .find(|(known, _)| known.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value.as_str())
+    }
+
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    }
+
+    /// Everything, as one text.
+    pub fn text(&self) -> String {
+        let headers: String = self.headers.iter().map(|(name, value)| format!("{name}: {value}\n")).collect();
+        format!("{}\n{headers}\n{}", self.status, self.body)
+    }
+
+    /// The two tokens of a login.
+    pub fn tokens(&self) -> (String, String) {
+        let body = self.json();
+        (body["access_token"].as_str().unwrap().into(), body["refresh_token"].as_str().unwrap().into())
+    }
+}
+
+/// A request to be sent.
+#[derive(Clone, Debug)]
+pub struct Ask {
+    pub method: Method,
+    pub path: String,
+    pub headers: Vec<(String, String)>,
+    pub body: Option<Vec<u8>>,
+}
+
+impl Ask {
+    pub fn new(method: Method, path: &str) -> Self {
+        Self { method, path: path.to_owned(), headers: Vec::new(), body: None }
+    }
+
+    pub fn header(mut self, name: &str, value: &str) -> Self {
+        self.headers.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    pub fn bearer(self, token: &str) -> Self {
+        let value = format!("Bearer {token}");
+        self.header("Authorization", &value)
+    }
+
+    pub fn body(mut self, body: impl Into<Vec<u8>>) -> Self {
+        self.body = Some(body.into());
+        self
+    }
+
+    pub fn json(self, body: &Value) -> Self {
+        self.header("Content-Type", "application/json").body(body.to_string())
+    }
+}
+
+impl Server {
+    /// With the example data.
+    pub fn new() -> Self {
+        Self::with(NOW, TokenIds::Random, Secret::new(SECRET).unwrap(), EXAMPLE)
+    }
+
+    pub fn with(now: u64, token_ids: TokenIds, secret: Secret, data: &str) -> Self {
+        let clock = Clock::manual(now);
+        let parts = Parts {
+            settings: settings(),
+            data: Data::parse("test data", data.as_bytes()).unwrap_or_else(|error| panic!("{error}")),
+            secret,
+            clock: clock.clone(),
+            token_ids,
+        };
+        let rocket = shipyard::build(parts).unwrap_or_else(|error| panic!("{error}"));
+        Self { client: Client::untracked(rocket).expect("the server starts"), clock }
+    }
+
+    /// Started as the recorded servers were: with the example data, at that time, with those token ids.
+    pub fn recorded(now: u64, token_ids: Vec<Uuid>) -> Self {
+        Self::with(now, TokenIds::recorded(token_ids), Secret::for_replay(demo_key()), EXAMPLE)
+    }
+
+    pub fn send(&self, ask: Ask) -> Answer {
+        let mut request = self.client.req(ask.method, ask.path);
+        for (name, value) in ask.headers {
+            if name.eq_ignore_ascii_case("host") {
+                let host = Host::parse(&value).expect("a host").to_string();
+                request.inner_mut().set_host(Host::parse_owned(host).expect("a host"));
+            }
+            request.add_header(Header::new(name, value));
+        }
+        if let Some(body) = ask.body {
+            request.set_body(body);
+        }
+        let response = request.dispatch();
+        let mut headers: Vec<(String, String)> = response
+            .headers()
+            .iter()
+            .map(|header| (header.name.to_string(), header.value.to_string()))
+            .collect();
+        // Rocket adds this on the wire, for every body whose size it knows.
+        headers.extend(response.body().preset_size().map(|size| ("Content-Length".into(), size.to_string())));
+        headers.sort();
+        let status = response.status().code;
+        let body = response.into_bytes().unwrap_or_default();
+        Answer { status, headers, body: String::from_utf8(body).expect("the body is UTF-8") }
+    }
+
+    pub fn get(&self, path: &str) -> Answer {
+        self.send(Ask::new(Method::Get, path))
+    }
+
+    pub fn log_in(&self, name: &str, password: &str) -> Answer {
+        let body = serde_json::json!({"username": name, "password": password});
+        self.send(Ask::new(Method::Post, "/auth/login").json(&body))
+    }
+
+    /// Everything that a client can see of the store: to show that nothing has changed.
+    pub fn state(&self) -> String {
+        self.get("/api/users").body + &self.get("/api/ships").body
+    }
+}
+
+/// The settings of a debug build, but for the cost of passwords.
+pub fn settings() -> Settings {
+    Settings {
+        rocket: rocket::Config {
+            log_level: rocket::config::LogLevel::Off,
+            limits: rocket::data::Limits::default().limit("json", shipyard::guard::body::DEFAULT_LIMIT),
+            ..rocket::Config::debug_default()
+        },
+        data: None,
+        static_dir: concat!(env!("CARGO_MANIFEST_DIR"), "/static").into(),
+        jwt_secret: None,
+        lifetimes: DEFAULT_LIFETIMES,
+        json: Style::Pretty,
+        public_url: None,
+        hasher: CHEAP.hasher().unwrap(),
+    }
+}
+
+/// The public demo key of the original, with which every recorded token is signed.
+pub fn demo_key() -> Vec<u8> {
+    const HEX: &str = "1c7f7ee6b53c50332c3980156e585145764b1125ab46178f63dc403291e6";
+    (0..HEX.len()).step_by(2).map(|at| u8::from_str_radix(&HEX[at..at + 2], 16).unwrap()).collect()
+}
