@@ -1,7 +1,9 @@
 //! What the tests share: a server in process, recorded exchanges, snapshots.
 
+pub mod contract;
 pub mod forge;
 pub mod server;
+pub mod strategies;
 pub mod transcript;
 
 /// Snapshots are named by the test, not by the module, and lie in one folder.

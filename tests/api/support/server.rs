@@ -97,7 +97,12 @@ impl Ask {
 impl Server {
     /// With the example data.
     pub fn new() -> Self {
-        Self::with(NOW, TokenIds::Random, Secret::new(SECRET).unwrap(), EXAMPLE)
+        Self::started_with(EXAMPLE)
+    }
+
+    /// With that data file.
+    pub fn started_with(data: &str) -> Self {
+        Self::with(NOW, TokenIds::Random, Secret::new(SECRET).unwrap(), data)
     }
 
     pub fn with(now: u64, token_ids: TokenIds, secret: Secret, data: &str) -> Self {

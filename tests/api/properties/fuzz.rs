@@ -1,0 +1,140 @@
+//! Whatever is sent to an operation, the answer is one that the specification lists.
+
+use proptest::prelude::*;
+use rocket::http::Method;
+use serde_json::json;
+use shipyard::model::ship::ShipInput;
+use shipyard::model::user::UserInput;
+
+use super::check;
+use crate::support::contract::{conforms, operations};
+use crate::support::forge::{claims, header, sign, with_claim};
+use crate::support::server::{Ask, Server, NOW};
+use crate::support::strategies::{anything, nearly};
+
+fn body() -> BoxedStrategy<Option<Vec<u8>>> {
+    prop_oneof![
+        Just(None),
+        prop::collection::vec(any::<u8>(), 0..200).prop_map(Some),
+        "\\PC{0,60}".prop_map(|text| Some(text.into_bytes())),
+        anything().prop_map(|value| Some(value.to_string().into_bytes())),
+        nearly::<ShipInput>().prop_map(|value| Some(value.to_string().into_bytes())),
+        nearly::<UserInput>().prop_map(|value| Some(value.to_string().into_bytes())),
+        // Cut off anywhere.
+        (nearly::<ShipInput>(), any::<prop::sample::Index>()).prop_map(|(value, at)| {
+            let mut text = value.to_string().into_bytes();
+            text.truncate(at.index(text.len()));
+            Some(text)
+        }),
+        Just(Some(json!({"username": "user", "password": "password"}).to_string().into_bytes())),
+        Just(Some(vec![b' '; 64 * 1024 + 1])),
+        Just(Some(b"[".repeat(5000))),
+    ]
+    .boxed()
+}
+
+fn authorization() -> BoxedStrategy<Option<String>> {
+    let good = |kind: &'static str| Just(Some(format!("Bearer {}", sign(&header(), &claims(kind)))));
+    prop_oneof![
+        2 => Just(None),
+        4 => good("access"),
+        2 => good("refresh"),
+        1 => "\\PC{0,60}".prop_map(Some),
+        1 => "Bearer [A-Za-z0-9_.-]{0,80}".prop_map(Some),
+        2 => (prop::sample::select(vec!["iat", "nbf", "jti", "exp", "identity", "fresh", "type"]), anything())
+            .prop_map(|(name, value)| Some(format!("Bearer {}", with_claim("access", name, value)))),
+        1 => anything().prop_map(|value| Some(format!("Bearer {}", sign(&value, &claims("access"))))),
+        1 => anything().prop_map(|value| Some(format!("Bearer {}", sign(&header(), &value)))),
+    ]
+    .boxed()
+}
+
+fn id() -> BoxedStrategy<String> {
+    prop_oneof![
+        3 => (0..20_u32).prop_map(|id| id.to_string()),
+        1 => Just(u64::MAX.to_string()),
+        1 => "[0-9]{1,40}",
+        1 => "[A-Za-z0-9+.%_-]{1,12}".prop_filter("not an escape", |id| !id.contains('%')),
+    ]
+    .boxed()
+}
+
+#[test]
+fn anything_sent_to_an_operation_is_answered_as_the_specification_says() {
+    let server = Server::new();
+    server.clock.set(NOW + 1);
+    let label = prop_oneof![
+        Just(None),
+        Just(Some("application/json".to_owned())),
+        Just(Some("application/vnd.ship+json; charset=utf-8".to_owned())),
+        "[a-z/+;=]{0,20}".prop_map(Some),
+    ];
+    let operation = 0..operations().len();
+    check(
+        (operation, id(), authorization(), label, body()),
+        |(operation, id, authorization, label, body)| {
+            let operation = &operations()[operation];
+            let method: Method = operation.method.parse().unwrap();
+            let mut ask = Ask::new(method, &operation.path.replace("{id}", &id));
+            for (name, value) in [("Authorization", authorization), ("Content-Type", label)] {
+                if let Some(value) = value {
+                    ask = ask.header(name, &value);
+                }
+            }
+            ask.body = body;
+            let answer = server.send(ask);
+            prop_assert!(answer.status < 500, "{:?}", answer);
+            prop_assert!(
+                conforms(operation, &answer).is_ok(),
+                "{:?}: {:?}",
+                conforms(operation, &answer),
+                answer
+            );
+            if answer.status >= 400 {
+                prop_assert_eq!(answer.header("Content-Type"), Some("application/json"));
+                prop_assert!(answer.json()["error"].is_string());
+            }
+            Ok(())
+        },
+    );
+}
+
+#[test]
+fn any_path_with_any_method_is_answered_in_json() {
+    let server = Server::new();
+    let method = prop::sample::select(vec![
+        Method::Get,
+        Method::Put,
+        Method::Post,
+        Method::Delete,
+        Method::Options,
+        Method::Head,
+        Method::Trace,
+        Method::Connect,
+        Method::Patch,
+    ]);
+    let word = prop_oneof![
+        Just("api".to_owned()),
+        Just("ships".to_owned()),
+        Just("users".to_owned()),
+        Just("auth".to_owned()),
+        Just("logout".to_owned()),
+        Just("static".to_owned()),
+        Just("1".to_owned()),
+        Just(String::new()),
+        "[a-zA-Z0-9._~-]{0,8}",
+        "%[0-9A-F]{2}",
+    ];
+    check((method, prop::collection::vec(word, 0..5)), |(method, words)| {
+        let path = format!("/{}", words.join("/"));
+        let answer = server.send(Ask::new(method, &path));
+        prop_assert!(answer.status < 500, "{} {}: {:?}", method, path, answer);
+        if answer.status >= 400 && method != Method::Head {
+            prop_assert!(answer.json()["error"].is_string());
+        }
+        if answer.status == 405 || (method == Method::Options && answer.status != 404) {
+            prop_assert!(answer.header("Allow").is_some_and(|allow| allow.contains("OPTIONS")));
+        }
+        Ok(())
+    });
+}

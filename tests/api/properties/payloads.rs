@@ -1,0 +1,128 @@
+//! What fits is stored as it was sent; what does not fit is named, and changes nothing.
+
+use proptest::prelude::*;
+use rocket::http::Method;
+use serde_json::{json, Value};
+use shipyard::model::field::validate;
+use shipyard::model::ship::ShipInput;
+use shipyard::model::user::UserInput;
+use shipyard::model::{read, update_schema, Input};
+
+use super::check;
+use crate::support::contract::{component, validator};
+use crate::support::server::{Ask, Server};
+use crate::support::strategies::{broken, nearly, valid};
+
+#[test]
+fn a_valid_ship_is_created_and_found_at_its_location() {
+    let server = Server::new();
+    let (token, _) = server.log_in("user", "password").tokens();
+    let schema = component("Ship");
+    check(valid::<ShipInput>(), |ship| {
+        let ask = Ask::new(Method::Post, "/api/ships").header("Host", "localhost:5000").bearer(&token);
+        let created = server.send(ask.json(&ship));
+        prop_assert_eq!(created.status, 201, "{}", created.body);
+        let location = created.header("Location").unwrap().strip_prefix("http://localhost:5000").unwrap();
+        let found = server.get(location);
+        prop_assert_eq!(&found.body, &created.body);
+        let mut found = found.json();
+        prop_assert!(schema.is_valid(&found));
+        let id = found.as_object_mut().unwrap().remove("id").unwrap();
+        prop_assert_eq!(location, format!("/api/ships/{id}"));
+        prop_assert_eq!(found, with_whole_numbers(ship));
+        Ok(())
+    });
+}
+
+/// 5.0 comes back as 5.
+fn with_whole_numbers(mut payload: Value) -> Value {
+    for value in payload.as_object_mut().unwrap().values_mut() {
+        if let Some(number) = value.as_f64() {
+            *value = json!(number as i64);
+        }
+    }
+    payload
+}
+
+#[test]
+fn a_valid_user_is_created_without_a_word_of_the_password_and_can_log_in() {
+    let server = Server::new();
+    let schema = component("User");
+    check(valid::<UserInput>(), |user| {
+        let created = server.send(Ask::new(Method::Post, "/api/users").json(&user));
+        let (name, password) = (user["name"].as_str().unwrap(), user["password"].as_str().unwrap());
+        if created.status == 400 {
+            // By chance the name of an earlier case.
+            prop_assert_eq!(&created.json()["message"], "User already exists.");
+            return Ok(());
+        }
+        prop_assert_eq!(created.status, 201, "{}", created.body);
+        prop_assert!(schema.is_valid(&created.json()));
+        prop_assert_eq!(created.json(), json!({"id": created.json()["id"], "name": name}));
+        prop_assert_eq!(server.log_in(name, password).status, 200);
+        Ok(())
+    });
+}
+
+/// Sends `payload` everywhere where a `T` is taken.
+fn every_write<T: Input>(
+    server: &Server,
+    token: &str,
+    payload: &Value,
+) -> Vec<crate::support::server::Answer> {
+    let collection = format!("/api/{}s", T::RESOURCE.to_lowercase());
+    [Ask::new(Method::Post, &collection), Ask::new(Method::Put, &format!("{collection}/1"))]
+        .into_iter()
+        .map(|ask| server.send(ask.bearer(token).json(payload)))
+        .collect()
+}
+
+fn a_broken_payload_is_refused_by_field<T: Input>() {
+    let server = Server::new();
+    let (token, _) = server.log_in("user", "password").tokens();
+    let before = server.state();
+    let schema = component("Error");
+    check(broken::<T>(), |(payload, field)| {
+        for answer in every_write::<T>(&server, &token, &payload) {
+            prop_assert_eq!(answer.status, 400, "{}", answer.body);
+            let body = answer.json();
+            prop_assert!(schema.is_valid(&body), "{}", body);
+            let named: Vec<&String> = body["message"].as_object().expect("an object").keys().collect();
+            prop_assert_eq!(named, vec![&field]);
+        }
+        prop_assert_eq!(server.state(), before.clone());
+        Ok(())
+    });
+}
+
+#[test]
+fn a_broken_ship_is_refused_by_field_and_nothing_changes() {
+    a_broken_payload_is_refused_by_field::<ShipInput>();
+}
+
+#[test]
+fn a_broken_user_is_refused_by_field_and_nothing_changes() {
+    a_broken_payload_is_refused_by_field::<UserInput>();
+}
+
+/// The schema and the validation come from one description. This holds them together all the same, and holds
+/// the types to both.
+fn schema_validation_and_type_agree<T: Input>() {
+    let schema = validator(&serde_json::to_value(update_schema::<T>("")).unwrap());
+    check(nearly::<T>(), |payload| {
+        let accepted = validate(payload.clone(), T::FIELDS);
+        prop_assert_eq!(schema.is_valid(&payload), accepted.is_ok(), "{:?}", accepted);
+        prop_assert_eq!(read::<T>(payload).is_ok(), accepted.is_ok());
+        Ok(())
+    });
+}
+
+#[test]
+fn what_the_schema_of_a_ship_accepts_is_accepted_and_can_be_read() {
+    schema_validation_and_type_agree::<ShipInput>();
+}
+
+#[test]
+fn what_the_schema_of_a_user_accepts_is_accepted_and_can_be_read() {
+    schema_validation_and_type_agree::<UserInput>();
+}
