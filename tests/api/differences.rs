@@ -1,1 +1,414 @@
+//! Where this server differs from the original on purpose. Each difference is a test, a snapshot that shows
+//! what the original answered beside what is answered here, and a section of docs/differences.md.
 
+use std::sync::Arc;
+
+use rocket::http::Method;
+use rocket::local::asynchronous::Client;
+use rocket::tokio::task::JoinSet;
+use serde_json::json;
+
+use crate::support::forge::{claims, header, sign, with_claim, without_claim};
+use crate::support::server::{unstarted, Answer, Ask, Server, NOW};
+use crate::support::transcript::scenario_named;
+use crate::support::{snapshots, unified_diff};
+
+/// A difference being shown: cases are added, then the snapshot is taken.
+struct Difference {
+    name: &'static str,
+    text: String,
+}
+
+fn difference(name: &'static str) -> Difference {
+    Difference { name, text: String::new() }
+}
+
+impl Difference {
+    /// What the original answers, as far as it is known, and what is answered here.
+    fn case(mut self, what: &str, original: &str, ours: &str) -> Self {
+        assert_ne!(original, ours, "{}: {what}: no difference", self.name);
+        let diff =
+            unified_diff("original", &format!("{original}\n"), "shipyard", &format!("{}\n", ours.trim_end()));
+        self.text += &format!("# {what}\n{diff}\n");
+        self
+    }
+
+    fn show(self) {
+        snapshots().bind(|| insta::assert_snapshot!(format!("difference_{}", self.name), self.text));
+    }
+}
+
+const SHIP: &str = r#"{"affiliation":"a","category":"b","crew":1,"length":1,"manufacturer":"c","model":"d","roles":[],"ship_class":"e"}"#;
+
+/// The status, the headers of the contract and the body.
+fn essence(answer: &Answer) -> String {
+    let mut text = answer.status.to_string();
+    for name in ["Content-Type", "Location", "Allow", "WWW-Authenticate"] {
+        if let Some(value) = answer.header(name) {
+            text += &format!("\n{name}: {value}");
+        }
+    }
+    format!("{text}\n\n{}", answer.body).trim_end().to_owned()
+}
+
+fn logged_in() -> (Server, String) {
+    let server = Server::new();
+    let (token, _) = server.log_in("user", "password").tokens();
+    (server, token)
+}
+
+fn create(server: &Server, token: &str, body: impl Into<Vec<u8>>) -> Answer {
+    server.send(Ask::new(Method::Post, "/api/ships").bearer(token).body(body))
+}
+
+/// `SHIP` with another value of `crew`.
+fn ship_with_crew(crew: &str) -> String {
+    SHIP.replace(r#""crew":1"#, &format!(r#""crew":{crew}"#))
+}
+
+#[test]
+fn json_errors() {
+    let server = Server::new();
+    let unknown = server.get("/api/nothing");
+    let wrong = server.send(Ask::new(Method::Patch, "/api/ships/1"));
+    assert_eq!((unknown.status, unknown.json()), (404, json!({"error": "Not Found"})));
+    assert_eq!((wrong.status, wrong.json()), (405, json!({"error": "Method Not Allowed"})));
+    assert_eq!(wrong.header("Allow"), Some("DELETE, GET, HEAD, OPTIONS, PUT"));
+    // An unknown path is unknown with every method, a malformed id too; and that comes before the token.
+    for (method, path) in
+        [(Method::Patch, "/api/nothing"), (Method::Patch, "/api/ships/x"), (Method::Delete, "/api/ships/x")]
+    {
+        assert_eq!(server.send(Ask::new(method, path)).status, 404, "{method} {path}");
+    }
+    difference("json_errors")
+        .case("GET /api/nothing", "404\nContent-Type: text/html", &essence(&unknown))
+        .case("PATCH /api/ships/1", "405\nContent-Type: text/html", &essence(&wrong))
+        .show();
+}
+
+#[test]
+fn options() {
+    let server = Server::new();
+    let answer = server.send(Ask::new(Method::Options, "/api/ships"));
+    assert_eq!((answer.status, answer.header("Allow")), (204, Some("GET, HEAD, OPTIONS, POST")));
+    assert_eq!(server.send(Ask::new(Method::Options, "/api/nothing")).status, 404);
+    difference("options").case("OPTIONS /api/ships", "200", &essence(&answer)).show();
+}
+
+#[test]
+fn malformed_json() {
+    let (server, token) = logged_in();
+    let before = server.state();
+    let mut shown = difference("malformed_json");
+    let cases: [(&str, Vec<u8>); 8] = [
+        ("a syntax error", b"{\"crew\":\n 1,}".to_vec()),
+        ("nothing", Vec::new()),
+        ("white space", b" \n".to_vec()),
+        ("bad UTF-8", b"{\n\"model\": \"\xff\"}".to_vec()),
+        ("a byte order mark", [b"\xef\xbb\xbf", SHIP.as_bytes()].concat()),
+        ("trailing data", [SHIP.as_bytes(), b" {}"].concat()),
+        ("a name twice", br#"{"crew":1,"roles":[{"a":1,"a":2}]}"#.to_vec()),
+        ("a form", b"crew=1".to_vec()),
+    ];
+    for (what, body) in cases {
+        for path in ["/api/ships", "/api/users"] {
+            let answer = server.send(Ask::new(Method::Post, path).bearer(&token).body(body.clone()));
+            assert_eq!((answer.status, &answer.json()["error"]), (400, &json!("Bad Request")), "{what}");
+            let message = answer.json()["message"].as_str().unwrap().to_owned();
+            assert!(message.starts_with("Malformed JSON: ") && message.contains("line"), "{what}: {message}");
+        }
+        let answer = create(&server, &token, body);
+        shown = shown.case(
+            &format!("POST /api/ships with {what}"),
+            "500, or 400\nContent-Type: text/html",
+            &essence(&answer),
+        );
+    }
+    for body in ["[]", "1", "\"user\"", "null", "true"] {
+        let answer = server.send(
+            Ask::new(Method::Post, "/auth/login").header("Content-Type", "application/json").body(body),
+        );
+        assert_eq!(answer.status, 400, "{body}");
+        shown = shown.case(
+            &format!("POST /auth/login with {body}"),
+            "500, or 400\nContent-Type: text/html",
+            &essence(&answer),
+        );
+    }
+    assert_eq!(server.state(), before);
+    shown.show();
+}
+
+#[test]
+fn strict_integers() {
+    let (server, token) = logged_in();
+    let mut shown = difference("strict_integers");
+    for (crew, original) in [("\"1\"", "201, crew 1"), ("1.5", "201, crew 1"), ("\" 7 \"", "201, crew 7")] {
+        let answer = create(&server, &token, ship_with_crew(crew));
+        assert_eq!(answer.status, 400);
+        assert_eq!(answer.json()["message"], json!({"crew": ["Not a valid integer."]}));
+        shown = shown.case(&format!("POST /api/ships with \"crew\": {crew}"), original, &essence(&answer));
+    }
+    for crew in ["1.0", "1e0", "10e-1"] {
+        let answer = create(&server, &token, ship_with_crew(crew));
+        assert_eq!((answer.status, &answer.json()["crew"]), (201, &json!(1)), "{crew}");
+    }
+    shown.show();
+}
+
+#[test]
+fn greatest_integer() {
+    let (server, token) = logged_in();
+    let mut shown = difference("greatest_integer");
+    for crew in ["2147483648", "18446744073709551616", "1e300"] {
+        let answer = create(&server, &token, ship_with_crew(crew));
+        assert_eq!(answer.status, 400, "{crew}");
+        assert_eq!(answer.json()["message"], json!({"crew": ["Must be less than or equal to 2147483647."]}));
+        shown = shown.case(&format!("POST /api/ships with \"crew\": {crew}"), "201", &essence(&answer));
+    }
+    assert_eq!(create(&server, &token, ship_with_crew("2147483647")).status, 201);
+    shown.show();
+}
+
+#[test]
+fn one_address() {
+    let server = Server::new();
+    let mut shown = difference("one_address");
+    for path in
+        ["/api/ships/01", "/api/ships/+1", "/api/ships/1/", "/api/ships/", "//api/ships/1", "/api//ships"]
+    {
+        let answer = server.get(path);
+        assert_eq!(answer.status, 404, "{path}");
+        if path == "/api/ships/01" {
+            shown = shown.case(&format!("GET {path}"), "200, the ship 1", &essence(&answer));
+        }
+    }
+    assert_eq!(server.get("/api/ships/1").status, 200);
+    shown.show();
+}
+
+#[test]
+fn rename_to_a_taken_name() {
+    let (server, token) = logged_in();
+    let rename = |name: &str| {
+        let body = json!({"name": name, "password": "password"});
+        server.send(Ask::new(Method::Put, "/api/users/1").bearer(&token).json(&body))
+    };
+    let answer = rename("guest");
+    assert_eq!((answer.status, &answer.json()["message"]), (400, &json!("User already exists.")));
+    assert_eq!(server.log_in("guest", "guest").status, 200);
+    assert_eq!(rename("user").status, 200, "one's own name is not taken");
+    difference("rename_to_a_taken_name")
+        .case("PUT /api/users/1 with the name of user 2", "200; then neither can log in", &essence(&answer))
+        .show();
+}
+
+#[test]
+fn ids_are_never_reused() {
+    let (server, token) = logged_in();
+    let newest = || create(&server, &token, SHIP).json()["id"].clone();
+    assert_eq!(newest(), 16);
+    assert_eq!(server.send(Ask::new(Method::Delete, "/api/ships/16").bearer(&token)).status, 204);
+    let answer = create(&server, &token, SHIP);
+    assert_eq!(answer.json()["id"], 17);
+    difference("ids_are_never_reused")
+        .case("POST /api/ships after the newest, 16, was deleted", "201, id 16", &essence(&answer))
+        .show();
+}
+
+#[test]
+fn incomplete_tokens() {
+    let server = Server::new();
+    server.clock.set(NOW + 1);
+    let mut header_with_crit = header();
+    header_with_crit["crit"] = json!(["exp"]);
+    let tokens = [
+        ("without exp", without_claim("access", "exp")),
+        ("without jti", without_claim("access", "jti")),
+        ("without type", without_claim("access", "type")),
+        ("without iat", without_claim("access", "iat")),
+        ("with a text for an identity", with_claim("access", "identity", json!("1"))),
+        ("with a text for exp", with_claim("access", "exp", json!((NOW + 900).to_string()))),
+        ("with a jti that is no UUID", with_claim("access", "jti", json!("1"))),
+        ("with crit", sign(&header_with_crit, &claims("access"))),
+    ];
+    let mut shown = difference("incomplete_tokens");
+    for (what, token) in tokens {
+        let answer = server.send(Ask::new(Method::Delete, "/api/ships/1").bearer(&token));
+        assert_eq!(answer.status, 422, "{what}");
+        shown = shown.case(&format!("DELETE /api/ships/1 with a token {what}"), "204", &essence(&answer));
+    }
+    assert_eq!(server.get("/api/ships/1").status, 200);
+    shown.show();
+}
+
+#[test]
+fn last_second_of_a_token() {
+    let (server, token) = logged_in();
+    server.clock.set(NOW + 900);
+    let answer = server.send(Ask::new(Method::Delete, "/api/ships/1").bearer(&token));
+    assert_eq!((answer.status, answer.json()), (401, json!({"error": "Token has expired"})));
+    difference("last_second_of_a_token")
+        .case("DELETE /api/ships/1 in the second that exp names", "204", &essence(&answer))
+        .show();
+}
+
+#[test]
+fn tokens_of_deleted_users() {
+    let (server, token) = logged_in();
+    assert_eq!(server.send(Ask::new(Method::Delete, "/api/users/1").bearer(&token)).status, 204);
+    let answer = create(&server, &token, SHIP);
+    assert_eq!((answer.status, &answer.json()["message"]), (401, &json!("Unknown user.")));
+    difference("tokens_of_deleted_users")
+        .case("POST /api/ships with the token of a user who was deleted", "201", &essence(&answer))
+        .show();
+}
+
+#[test]
+fn tokens_from_before_the_start() {
+    let server = Server::new();
+    server.clock.set(NOW + 1);
+    let token = with_claim("access", "iat", json!(NOW - 1));
+    let answer = server.send(Ask::new(Method::Delete, "/api/ships/1").bearer(&token));
+    assert_eq!((answer.status, answer.json()), (401, json!({"error": "Token has been revoked"})));
+    difference("tokens_from_before_the_start")
+        .case("DELETE /api/ships/1 with a token of an earlier run", "204", &essence(&answer))
+        .show();
+}
+
+#[test]
+fn hashed_passwords() {
+    let hash = shipyard::password::Cost { memory: 16, ..crate::support::server::CHEAP }
+        .hasher()
+        .unwrap()
+        .hash(&shipyard::password::Password::new("a password".to_owned()))
+        .unwrap();
+    let data = json!({"users": [{"id": 1, "name": "hashed", "password_hash": hash.as_str()}], "ships": []});
+    let server = Server::started_with(&data.to_string());
+    assert!(hash.as_str().starts_with("$argon2id$v=19$m=16,t=1,p=1$"), "{}", hash.as_str());
+    assert_eq!(server.log_in("hashed", "a password").status, 200);
+    assert_eq!(server.log_in("hashed", hash.as_str()).status, 401);
+    let answer = server.log_in("hashed", "another password");
+    assert_eq!(answer.status, 401);
+    difference("hashed_passwords")
+        .case("what is kept of a password", "the password", "an argon2id hash with a salt of its own")
+        .show();
+}
+
+#[test]
+fn password_change_ends_refresh_tokens() {
+    let server = Server::new();
+    let (access, refresh) = server.log_in("user", "password").tokens();
+    let body = json!({"name": "user", "password": "changed"});
+    assert_eq!(server.send(Ask::new(Method::Put, "/api/users/1").bearer(&access).json(&body)).status, 200);
+    let answer = server.send(Ask::new(Method::Post, "/auth/refresh").bearer(&refresh));
+    assert_eq!((answer.status, answer.json()), (401, json!({"error": "Token has been revoked"})));
+    difference("password_change_ends_refresh_tokens")
+        .case("POST /auth/refresh with a token from before PUT /api/users/1", "200", &essence(&answer))
+        .show();
+}
+
+#[test]
+fn no_content_type_on_204() {
+    let scenario = scenario_named("readme");
+    let server = Server::recorded(scenario.exchanges[0].date, scenario.issued_ids());
+    let mut shown = difference("no_content_type_on_204");
+    for exchange in &scenario.exchanges {
+        server.clock.set(exchange.date);
+        let answer = server.send(exchange.request.clone());
+        if answer.status == 204 {
+            assert_eq!((answer.header("Content-Type"), answer.body.as_str()), (None, ""));
+            shown = shown.case(
+                &format!("fixtures/readme/{}", exchange.name),
+                &essence(&exchange.response),
+                &essence(&answer),
+            );
+        }
+    }
+    shown.show();
+}
+
+#[test]
+fn challenge_on_401() {
+    let scenario = scenario_named("token-errors");
+    let server = Server::recorded(scenario.exchanges[0].date, scenario.issued_ids());
+    let mut shown = difference("challenge_on_401");
+    for exchange in &scenario.exchanges {
+        server.clock.set(exchange.date);
+        let answer = server.send(exchange.request.clone());
+        let challenge = answer.header("WWW-Authenticate");
+        assert_eq!(challenge.is_some(), answer.status == 401, "{}", exchange.name);
+        if let Some(challenge) = challenge {
+            assert!(challenge.starts_with("Bearer realm=\"shipyard\""), "{challenge}");
+            shown = shown.case(
+                &format!("fixtures/token-errors/{}", exchange.name),
+                essence(&exchange.response).trim_end(),
+                &essence(&answer),
+            );
+        }
+    }
+    shown.show();
+}
+
+#[test]
+fn utf8_text() {
+    let (server, token) = logged_in();
+    let answer =
+        create(&server, &token, SHIP.replace(r#""model":"d""#, r#""model":"Á \u2014 \ud83d\ude80""#));
+    assert_eq!(answer.json()["model"], "Á — 🚀");
+    assert!(answer.body.contains("\"Á — 🚀\""), "{}", answer.body);
+    difference("utf8_text")
+        .case(
+            "POST /api/ships with a model beyond ASCII",
+            r#"  "model": "\u00c1 \u2014 \ud83d\ude80", "#,
+            &essence(&answer),
+        )
+        .show();
+}
+
+#[test]
+fn atomic_writes() {
+    let statuses: Vec<u16> = rocket::execute(async {
+        let client = Arc::new(Client::untracked(unstarted()).await.expect("the server starts"));
+        let mut racers = JoinSet::new();
+        for _ in 0..24 {
+            let client = Arc::clone(&client);
+            racers.spawn(async move {
+                let body = r#"{"name": "wanted", "password": "password"}"#;
+                client.post("/api/users").body(body).dispatch().await.status().code
+            });
+        }
+        racers.join_all().await
+    });
+    let created = statuses.iter().filter(|status| **status == 201).count();
+    assert_eq!(created, 1, "{statuses:?}");
+    assert!(statuses.iter().all(|status| matches!(status, 201 | 400)), "{statuses:?}");
+    difference("atomic_writes")
+        .case(
+            "24 racing POST /api/users with one name",
+            "201 for some of them",
+            "201 for one of them, 400 for all others",
+        )
+        .show();
+}
+
+#[test]
+fn limited_bodies() {
+    let (server, token) = logged_in();
+    let padded = |length: usize| format!("{SHIP}{}", " ".repeat(length - SHIP.len()));
+    assert_eq!(create(&server, &token, padded(64 * 1024)).status, 201);
+    let answer = create(&server, &token, padded(64 * 1024 + 1));
+    assert_eq!(answer.status, 413);
+    difference("limited_bodies").case("POST /api/ships with 65537 bytes", "201", &essence(&answer)).show();
+}
+
+#[test]
+fn one_authorization_header() {
+    let (server, token) = logged_in();
+    let ask = Ask::new(Method::Delete, "/api/ships/1").bearer(&token).bearer("garbage");
+    let answer = server.send(ask);
+    assert_eq!(answer.status, 422);
+    difference("one_authorization_header")
+        .case("DELETE /api/ships/1 with two Authorization headers", "204", &essence(&answer))
+        .show();
+}

@@ -3,6 +3,7 @@
 use rocket::http::uri::Host;
 use rocket::http::{Header, Method};
 use rocket::local::blocking::Client;
+use rocket::{Build, Rocket};
 use serde_json::Value;
 use shipyard::clock::{Clock, TokenIds};
 use shipyard::config::{Settings, DEFAULT_LIFETIMES};
@@ -106,15 +107,7 @@ impl Server {
     }
 
     pub fn with(now: u64, token_ids: TokenIds, secret: Secret, data: &str) -> Self {
-        let clock = Clock::manual(now);
-        let parts = Parts {
-            settings: settings(),
-            data: Data::parse("test data", data.as_bytes()).unwrap_or_else(|error| panic!("{error}")),
-            secret,
-            clock: clock.clone(),
-            token_ids,
-        };
-        let rocket = shipyard::build(parts).unwrap_or_else(|error| panic!("{error}"));
+        let (rocket, clock) = rocket(now, token_ids, secret, data);
         Self { client: Client::untracked(rocket).expect("the server starts"), clock }
     }
 
@@ -186,4 +179,21 @@ pub fn settings() -> Settings {
 pub fn demo_key() -> Vec<u8> {
     const HEX: &str = "1c7f7ee6b53c50332c3980156e585145764b1125ab46178f63dc403291e6";
     (0..HEX.len()).step_by(2).map(|at| u8::from_str_radix(&HEX[at..at + 2], 16).unwrap()).collect()
+}
+
+/// A server with the example data that is not started yet.
+pub fn unstarted() -> Rocket<Build> {
+    rocket(NOW, TokenIds::Random, Secret::new(SECRET).unwrap(), EXAMPLE).0
+}
+
+fn rocket(now: u64, token_ids: TokenIds, secret: Secret, data: &str) -> (Rocket<Build>, Clock) {
+    let clock = Clock::manual(now);
+    let parts = Parts {
+        settings: settings(),
+        data: Data::parse("test data", data.as_bytes()).unwrap_or_else(|error| panic!("{error}")),
+        secret,
+        clock: clock.clone(),
+        token_ids,
+    };
+    (shipyard::build(parts).unwrap_or_else(|error| panic!("{error}")), clock)
 }
