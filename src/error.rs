@@ -544,6 +544,8 @@ pub fn default_catcher<'r>(status: Status, request: &'r Request<'_>) -> Caught<'
     }
     match guard::failure(request) {
         Some(fault) => Caught::OfGuard(fault),
+        // Rocket's answer to the path of a file that it will not read, such as `/static/..`.
+        None if status == Status::UnprocessableEntity => Caught::Fault(Fault::of(&NOT_FOUND)),
         None => Caught::Fault(Fault::of_status(status)),
     }
 }

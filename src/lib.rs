@@ -35,6 +35,7 @@ use crate::data::Data;
 use crate::internal::Internal;
 use crate::password::Passwords;
 use crate::routes::static_files::StaticDir;
+use crate::routing::TrueMethod;
 use crate::secret::Secret;
 use crate::token::Tokens;
 
@@ -63,6 +64,7 @@ pub fn build(parts: Parts) -> Result<Rocket<Build>, Internal> {
     let passwords = Passwords::new(settings.hasher)?;
     let tokens = Tokens::new(&secret, settings.lifetimes, clock, token_ids);
     let mut rocket = rocket::custom(settings.rocket)
+        .attach(TrueMethod)
         .manage(settings.json)
         .manage(StaticDir(settings.static_dir))
         .manage(Accounts::new(store.clone(), tokens.clone(), passwords))

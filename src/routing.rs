@@ -4,6 +4,8 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::str::FromStr;
 
+use rocket::fairing::{Fairing, Info, Kind};
+use rocket::form::Form;
 use rocket::http::{Method, RawStr, Status};
 use rocket::route::{Handler, Outcome, Route};
 use rocket::{async_trait, Data, Request};
@@ -74,6 +76,29 @@ pub fn under_one_address(routes: Vec<Route>) -> Vec<Route> {
         route
     };
     routes.into_iter().map(strict).collect()
+}
+
+/// Undoes Rocket's reading of a form's `_method` field as the method: a request that caches, proxies and the
+/// browser's same-origin rules take for a POST must not delete anything.
+pub struct TrueMethod;
+
+#[async_trait]
+impl Fairing for TrueMethod {
+    fn info(&self) -> Info {
+        Info { name: "the method is the one that was sent", kind: Kind::Request }
+    }
+
+    async fn on_request(&self, request: &mut Request<'_>, data: &mut Data<'_>) {
+        if !request.content_type().is_some_and(|label| label.is_form()) {
+            return;
+        }
+        // As much as Rocket has looked at, read as Rocket has read it.
+        let start = std::str::from_utf8(data.peek("_method=delete".len()).await).unwrap_or_default();
+        let field = Form::values(start).next().filter(|field| field.name == "_method");
+        if field.is_some_and(|field| field.value.parse() == Ok(request.method())) {
+            request.set_method(Method::Post);
+        }
+    }
 }
 
 /// Which segment of the routed path the route calls `<id>`.

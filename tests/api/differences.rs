@@ -290,9 +290,10 @@ fn hashed_passwords() {
     assert_eq!(server.log_in("hashed", hash.as_str()).status, 401);
     let answer = server.log_in("hashed", "another password");
     assert_eq!(answer.status, 401);
-    difference("hashed_passwords")
-        .case("what is kept of a password", "the password", "an argon2id hash with a salt of its own")
-        .show();
+    // Everything but the salt and the hash, which are never the same.
+    let shape: Vec<&str> = hash.as_str().split('$').take(4).collect();
+    let ours = format!("{}$<salt>$<hash>", shape.join("$"));
+    difference("hashed_passwords").case("what is kept of a password", "the password", &ours).show();
 }
 
 #[test]
@@ -383,12 +384,9 @@ fn atomic_writes() {
     let created = statuses.iter().filter(|status| **status == 201).count();
     assert_eq!(created, 1, "{statuses:?}");
     assert!(statuses.iter().all(|status| matches!(status, 201 | 400)), "{statuses:?}");
+    let ours = format!("201 for {created} of them, 400 for {}", statuses.len() - created);
     difference("atomic_writes")
-        .case(
-            "24 racing POST /api/users with one name",
-            "201 for some of them",
-            "201 for one of them, 400 for all others",
-        )
+        .case("24 racing POST /api/users with one name", "201 for some of them", &ours)
         .show();
 }
 

@@ -1,1 +1,372 @@
+//! What a user of the API does, and what the contract says of it beyond the recorded exchanges.
 
+use std::time::{Duration, Instant};
+
+use rocket::http::Method;
+use rocket::local::blocking::Client;
+use serde_json::json;
+use shipyard::base_url::BaseUrl;
+use shipyard::clock::{Clock, TokenIds};
+use shipyard::config::Settings;
+use shipyard::data::{Data, EXAMPLE};
+use shipyard::json::Style;
+use shipyard::model::auth::Credentials;
+use shipyard::password::{Cost, Password, Passwords};
+use shipyard::secret::Secret;
+use shipyard::{openapi, Parts};
+
+use crate::support::server::{settings, Ask, Server, NOW, SECRET};
+
+const SHIP: &str = r#"{"affiliation":"a","category":"b","crew":1,"length":1,"manufacturer":"c","model":"d","roles":[],"ship_class":"e"}"#;
+
+fn client(settings: Settings) -> Client {
+    let parts = Parts {
+        settings,
+        data: Data::parse("the example", EXAMPLE.as_bytes()).unwrap(),
+        secret: Secret::new(SECRET).unwrap(),
+        clock: Clock::manual(NOW),
+        token_ids: TokenIds::Random,
+    };
+    Client::untracked(shipyard::build(parts).unwrap()).unwrap()
+}
+
+#[test]
+fn head_answers_as_get_without_the_body() {
+    let server = Server::new();
+    for path in ["/api/ships", "/api/ships/1", "/api/ships/99", "/openapi.json", "/nothing"] {
+        let get = server.get(path);
+        let head = server.send(Ask::new(Method::Head, path));
+        assert_eq!((head.status, &head.headers), (get.status, &get.headers), "{path}");
+        assert_eq!(head.body, "", "{path}");
+    }
+}
+
+#[test]
+fn query_parameters_change_nothing() {
+    let server = Server::new();
+    for path in ["/api/ships", "/api/ships/1", "/api/users"] {
+        assert_eq!(server.get(&format!("{path}?id=2&limit=1&x")), server.get(path));
+    }
+}
+
+#[test]
+fn a_body_is_taken_whatever_its_label_but_for_a_login() {
+    let server = Server::new();
+    let (token, _) = server.log_in("user", "password").tokens();
+    for label in ["text/plain", "application/x-www-form-urlencoded", "application/json", "nonsense"] {
+        let ask = Ask::new(Method::Post, "/api/ships").bearer(&token).header("Content-Type", label);
+        assert_eq!(server.send(ask.body(SHIP)).status, 201, "{label}");
+    }
+    assert_eq!(server.send(Ask::new(Method::Post, "/api/ships").bearer(&token).body(SHIP)).status, 201);
+    let body = json!({"username": "user", "password": "password"}).to_string();
+    let log_in = |label: &str| {
+        let ask = Ask::new(Method::Post, "/auth/login").body(body.clone());
+        server.send(if label.is_empty() { ask } else { ask.header("Content-Type", label) })
+    };
+    for label in
+        ["application/json", "application/json; charset=utf-8", "application/JSON", "application/x+json"]
+    {
+        assert_eq!(log_in(label).status, 200, "{label}");
+    }
+    for label in ["", "text/json", "application/jsonx", "application/x-json", "nonsense", "json"] {
+        let answer = log_in(label);
+        assert_eq!((answer.status, answer.json()), (400, json!({"error": "Bad Request"})), "{label}");
+    }
+}
+
+#[test]
+fn a_login_takes_what_the_original_takes_for_given() {
+    let server = Server::new();
+    let log_in = |body: &str| {
+        let ask = Ask::new(Method::Post, "/auth/login").header("Content-Type", "application/json");
+        let answer = server.send(ask.body(body));
+        (answer.status, answer.json()["message"].as_str().map(str::to_owned))
+    };
+    let missing = (400, Some("Username or password missing.".to_owned()));
+    let invalid = (401, Some("Username or password invalid.".to_owned()));
+    for nothing in ["null", "\"\"", "0", "0.0", "false", "[]", "{}"] {
+        assert_eq!(
+            log_in(&format!(r#"{{"username":{nothing},"password":"password"}}"#)),
+            missing,
+            "{nothing}"
+        );
+        assert_eq!(log_in(&format!(r#"{{"username":"user","password":{nothing}}}"#)), missing, "{nothing}");
+    }
+    for something in ["1", "true", "[1]", r#"{"a":1}"#, "\" \""] {
+        assert_eq!(
+            log_in(&format!(r#"{{"username":{something},"password":"password"}}"#)),
+            invalid,
+            "{something}"
+        );
+        assert_eq!(
+            log_in(&format!(r#"{{"username":"user","password":{something}}}"#)),
+            invalid,
+            "{something}"
+        );
+    }
+    assert_eq!(log_in(r#"{"username":"user","password":"password","remember":true}"#).0, 200);
+}
+
+/// Unknown path or malformed id, wrong method, token, ownership, body, existence, id mismatch: each request has
+/// everything wrong from its place on.
+#[test]
+fn the_order_of_checks() {
+    let server = Server::new();
+    let (token, _) = server.log_in("user", "password").tokens();
+    let ship = |id: u64| SHIP.replacen('{', &format!("{{\"id\":{id},"), 1);
+    let cases = [
+        (Ask::new(Method::Patch, "/api/users/x").body("{"), 404),
+        (Ask::new(Method::Put, "/api/users/x").body("{"), 404),
+        (Ask::new(Method::Delete, "/api/ships/01"), 404),
+        (Ask::new(Method::Patch, "/api/users/2").body("{"), 405),
+        (Ask::new(Method::Put, "/api/users/2").body("{"), 401),
+        (Ask::new(Method::Put, "/api/users/2").bearer("garbage").body("{"), 422),
+        (Ask::new(Method::Put, "/api/users/2").bearer(&token).body("{"), 403),
+        (Ask::new(Method::Put, "/api/users/99").bearer(&token).body("{"), 403),
+        (Ask::new(Method::Put, "/api/users/1").bearer(&token).body("{"), 400),
+        (Ask::new(Method::Put, "/api/ships/99").body("{"), 401),
+        (Ask::new(Method::Put, "/api/ships/99").bearer(&token).body("{"), 400),
+        (Ask::new(Method::Put, "/api/ships/99").bearer(&token).body(ship(1)), 404),
+        (Ask::new(Method::Put, "/api/ships/2").bearer(&token).body(ship(1)), 400),
+        (Ask::new(Method::Put, "/api/ships/2").bearer(&token).body(ship(2)), 200),
+        (Ask::new(Method::Delete, "/api/ships/0"), 401),
+        (Ask::new(Method::Delete, "/api/ships/99999999999999999999"), 401),
+        (Ask::new(Method::Delete, "/api/ships/99999999999999999999").bearer(&token), 404),
+    ];
+    for (ask, status) in cases {
+        let place = format!("{ask:?}");
+        assert_eq!(server.send(ask).status, status, "{place}");
+    }
+}
+
+#[test]
+fn a_form_cannot_change_the_method() {
+    let server = Server::new();
+    let (token, _) = server.log_in("user", "password").tokens();
+    for body in ["_method=delete", "%5Fmethod=delete", "_method=delete&a=b", "_method=DELETE"] {
+        let ask = Ask::new(Method::Post, "/api/ships/1").bearer(&token).body(body);
+        let answer = server.send(ask.header("Content-Type", "application/x-www-form-urlencoded"));
+        assert_eq!(answer.status, 405, "{body}: {answer:?}");
+    }
+    assert_eq!(server.get("/api/ships/1").status, 200);
+}
+
+#[test]
+fn the_location_follows_the_host_of_the_request_or_the_configuration() {
+    let server = Server::new();
+    let create = |host: &str| {
+        let body = json!({"name": host, "password": "password"});
+        let answer = server.send(Ask::new(Method::Post, "/api/users").header("Host", host).json(&body));
+        answer.header("Location").unwrap().to_owned()
+    };
+    assert_eq!(create("ships.example:8080"), "http://ships.example:8080/api/users/3");
+    assert_eq!(create("[::1]:5000"), "http://[::1]:5000/api/users/4");
+    let public_url = Some(BaseUrl::try_from("https://ships.example/base/".to_owned()).unwrap());
+    let client = client(Settings { public_url, ..settings() });
+    let answer = client.post("/api/users").body(r#"{"name":"new","password":"password"}"#).dispatch();
+    assert_eq!(answer.headers().get_one("Location"), Some("https://ships.example/base/api/users/3"));
+}
+
+#[test]
+fn compact_json_has_no_white_space_but_the_last_line_break() {
+    let client = client(Settings { json: Style::Compact, ..settings() });
+    let body = client.get("/api/users").dispatch().into_string().unwrap();
+    assert_eq!(body, "[{\"id\":1,\"name\":\"user\"},{\"id\":2,\"name\":\"guest\"}]\n");
+    assert_eq!(client.get("/x").dispatch().into_string().unwrap(), "{\"error\":\"Not Found\"}\n");
+}
+
+#[test]
+fn the_last_id_is_the_last() {
+    let last = i32::MAX;
+    let user = json!({"id": last, "name": "last", "password": "password"});
+    let mut ship: serde_json::Value = serde_json::from_str(SHIP).unwrap();
+    ship["id"] = json!(last);
+    let server = Server::started_with(&json!({"users": [user], "ships": [ship]}).to_string());
+    let (token, _) = server.log_in("last", "password").tokens();
+    let create_ship = Ask::new(Method::Post, "/api/ships").bearer(&token).body(SHIP);
+    let create_user = Ask::new(Method::Post, "/api/users").body(r#"{"name":"new","password":"password"}"#);
+    for ask in [create_ship.clone(), create_user] {
+        let answer = server.send(ask);
+        let expected = json!({"error": "Insufficient Storage", "message": "No ids are left."});
+        assert_eq!((answer.status, answer.json()), (507, expected));
+    }
+    assert_eq!(
+        server.send(Ask::new(Method::Delete, &format!("/api/ships/{last}")).bearer(&token)).status,
+        204
+    );
+    assert_eq!(server.send(create_ship).status, 507, "nor is it given out again");
+    assert_eq!(server.log_in("new", "password").status, 401);
+}
+
+#[test]
+fn every_answer_has_sorted_keys() {
+    let server = Server::new();
+    let (token, _) = server.log_in("user", "password").tokens();
+    let answers = [
+        server.log_in("user", "password"),
+        server.log_in("user", "wrong"),
+        server.get("/api/ships"),
+        server.get("/api/users"),
+        server.send(Ask::new(Method::Post, "/api/ships").bearer(&token).body("{}")),
+    ];
+    for answer in answers {
+        let mut sorted = serde_json::to_string(&answer.json()).unwrap();
+        sorted.retain(|character| !character.is_whitespace());
+        let mut given = answer.body;
+        given.retain(|character| !character.is_whitespace());
+        assert_eq!(given, sorted);
+    }
+}
+
+#[test]
+fn static_files_are_served_and_nothing_beside_them() {
+    let server = Server::new();
+    let file = server.get("/static/ship.svg");
+    assert_eq!((file.status, file.header("Content-Type")), (200, Some("image/svg+xml")));
+    assert_eq!(file.body, include_str!("../../static/ship.svg"));
+    for path in [
+        "/static/nothing.svg",
+        "/static/",
+        "/static",
+        "/static/.",
+        "/static/../Cargo.toml",
+        "/static/%2e%2e/Cargo.toml",
+        "/static/..%2fCargo.toml",
+        "/static/.hidden",
+        "/static/%00",
+    ] {
+        let answer = server.get(path);
+        assert_eq!(answer.status, 404, "{path}: {answer:?}");
+        assert_eq!(answer.json(), json!({"error": "Not Found"}), "{path}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_link_out_of_the_static_folder_is_not_followed() {
+    let folder = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("static_links");
+    let _ = std::fs::remove_dir_all(&folder);
+    std::fs::create_dir_all(folder.join("inner")).unwrap();
+    std::fs::write(folder.join("file.txt"), "inside").unwrap();
+    std::os::unix::fs::symlink(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"), folder.join("out.txt"))
+        .unwrap();
+    std::os::unix::fs::symlink("file.txt", folder.join("in.txt")).unwrap();
+    let client = client(Settings { static_dir: folder, ..settings() });
+    assert_eq!(client.get("/static/out.txt").dispatch().status().code, 404);
+    assert_eq!(client.get("/static/inner").dispatch().status().code, 404);
+    assert_eq!(client.get("/static/in.txt").dispatch().into_string().as_deref(), Some("inside"));
+}
+
+#[test]
+fn the_specification_is_served_as_it_is_checked_in_with_an_etag() {
+    let server = Server::new();
+    let answer = server.get("/openapi.json");
+    assert_eq!((answer.status, answer.body.as_str()), (200, shipyard::routes::spec::TEXT));
+    assert_eq!(answer.header("Content-Type"), Some("application/json"));
+    let etag = answer.header("ETag").unwrap();
+    for known in [etag.to_owned(), format!("\"other\", {etag}"), format!("W/{etag}"), "*".to_owned()] {
+        let again = server.send(Ask::new(Method::Get, "/openapi.json").header("If-None-Match", &known));
+        assert_eq!((again.status, again.body.as_str()), (304, ""), "{known}");
+        assert_eq!((again.header("ETag"), again.header("Content-Length")), (Some(etag), None));
+    }
+    let other = server.send(Ask::new(Method::Get, "/openapi.json").header("If-None-Match", "\"other\""));
+    assert_eq!(other.status, 200);
+}
+
+#[test]
+fn swagger_ui_comes_from_this_server_alone() {
+    let server = Server::new();
+    let docs = server.get("/docs");
+    assert_eq!(docs.header("Location"), Some("/docs/index.html"));
+    let page = server.get("/docs/index.html");
+    assert_eq!(page.status, 200);
+    let loaded: Vec<&str> = ["src=\"", "href=\""]
+        .iter()
+        .flat_map(|attribute| page.body.split(attribute).skip(1).map(|rest| rest.split('"').next().unwrap()))
+        .filter(|address| !address.starts_with("data:"))
+        .collect();
+    assert!(loaded.len() >= 4, "{loaded:?}");
+    for address in loaded {
+        assert!(!address.contains("//"), "{address} is elsewhere");
+        let path = address.trim_start_matches("./");
+        if !path.ends_with(".png") {
+            assert_eq!(server.get(&format!("/docs/{path}")).status, 200, "{path}");
+        }
+    }
+    assert_eq!(server.get("/docs/swagger-ui-config.json").json()["url"], "/openapi.json");
+}
+
+/// The whole table of routes has an operation behind each line: none answers that there is no such path.
+#[test]
+fn every_line_of_the_table_of_routes_is_served() {
+    let server = Server::new();
+    for endpoint in openapi::endpoints() {
+        let path = endpoint.rule.replace("<id>", "1").replace("<path..>", "ship.svg");
+        let method: Method = endpoint.method.parse().unwrap();
+        let status = server.send(Ask::new(method, &path)).status;
+        assert!(status != 404 && status != 405, "{path}: {status}");
+    }
+}
+
+/// Whoever measures how long a refusal takes must not learn which names exist.
+#[test]
+fn an_unknown_name_costs_as_much_as_a_wrong_password() {
+    const ROUNDS: usize = 15;
+    let cost = Cost { memory: 4096, iterations: 3, parallelism: 1 };
+    let hasher = cost.hasher().unwrap();
+    let client = client(Settings { hasher, ..settings() });
+    let refusal = |name: &str| {
+        let body = json!({"username": name, "password": "wrong"}).to_string();
+        let start = Instant::now();
+        let answer = client.post("/auth/login").header(rocket::http::ContentType::JSON).body(body).dispatch();
+        assert_eq!(answer.status().code, 401);
+        (start.elapsed(), answer.into_string().unwrap())
+    };
+    let (mut known, mut unknown): (Vec<Duration>, Vec<Duration>) = (Vec::new(), Vec::new());
+    for _ in 0..ROUNDS {
+        let (time, body) = refusal("user");
+        let (other_time, other_body) = refusal("nobody");
+        assert_eq!(body, other_body);
+        known.push(time);
+        unknown.push(other_time);
+    }
+    known.sort();
+    unknown.sort();
+    let ratio = unknown[ROUNDS / 2].as_secs_f64() / known[ROUNDS / 2].as_secs_f64();
+    assert!((0.5..2.0).contains(&ratio), "an unknown name takes {ratio} times as long");
+}
+
+#[test]
+fn secrets_cannot_be_printed() {
+    let password = Password::new("hunter2 hunter2".to_owned());
+    let hash = Cost { memory: 8, iterations: 1, parallelism: 1 }.hasher().unwrap().hash(&password).unwrap();
+    let secret = Secret::new(SECRET).unwrap();
+    let credentials = Credentials { username: "user".into(), password: password.clone() };
+    let data = Data::parse("the example", EXAMPLE.as_bytes()).unwrap();
+    let settings = Settings { jwt_secret: Some(secret.clone()), ..settings() };
+    let printed = format!("{password:?} {hash:?} {secret:?} {credentials:?} {data:?} {settings:?}");
+    for part in ["hunter2", "$argon2", "a key for tests", "password\"", "guest\"}"] {
+        assert!(!printed.contains(part), "{part} in {printed}");
+    }
+}
+
+#[test]
+fn as_many_passwords_are_hashed_at_once_as_there_are_cores_and_all_in_the_end() {
+    let hasher = Cost { memory: 8, iterations: 1, parallelism: 1 }.hasher().unwrap();
+    let done = rocket::execute(async {
+        let passwords = Passwords::new(hasher).unwrap();
+        let mut jobs = rocket::tokio::task::JoinSet::new();
+        for number in 0..64 {
+            let passwords = passwords.clone();
+            jobs.spawn(async move {
+                let password = Password::new(number.to_string());
+                let hash = passwords.hash(password.clone()).await.unwrap();
+                let right = passwords.verify(password, Some(hash.clone())).await.unwrap();
+                let wrong = passwords.verify(Password::new("x".into()), Some(hash)).await.unwrap();
+                right && !wrong && !passwords.verify(Password::new(String::new()), None).await.unwrap()
+            });
+        }
+        jobs.join_all().await
+    });
+    assert_eq!(done, vec![true; 64]);
+}
