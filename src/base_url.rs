@@ -4,11 +4,9 @@ use std::fmt;
 
 use rocket::http::uri::Absolute;
 use rocket::Request;
-use serde::Deserialize;
 
 /// The part of an address before the path: scheme, host and port, without a slash at the end.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "String")]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BaseUrl(String);
 
 impl BaseUrl {
@@ -39,13 +37,14 @@ impl TryFrom<String> for BaseUrl {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
-        let expected = "expected http://host[:port] or https://host[:port], with a path or not";
-        let url = Absolute::parse(&text).map_err(|error| format!("{error}; {expected}"))?;
-        let web = matches!(url.scheme(), "http" | "https");
-        if !web || url.authority().is_none() || url.query().is_some() {
-            return Err(expected.to_owned());
+        let of_the_web = |url: &Absolute<'_>| {
+            matches!(url.scheme(), "http" | "https") && url.authority().is_some() && url.query().is_none()
+        };
+        if Absolute::parse(&text).is_ok_and(|url| of_the_web(&url)) {
+            Ok(Self(text.trim_end_matches('/').to_owned()))
+        } else {
+            Err(format!("{text:?} is not of the form http[s]://host[:port][/path]"))
         }
-        Ok(Self(text.trim_end_matches('/').to_owned()))
     }
 }
 

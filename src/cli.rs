@@ -165,6 +165,7 @@ fn serve(flags: Serve) -> Result<(), Failure> {
     };
     let random_secret = settings.jwt_secret.is_none();
     let parts = Parts { settings, data, secret, clock: Clock::System, token_ids: TokenIds::Random };
+    let port = parts.settings.rocket.port;
     let rocket = shipyard::build(parts).map_err(failed)?;
     let announce = AdHoc::on_liftoff("announce", move |rocket| {
         let config = rocket.config();
@@ -177,7 +178,7 @@ fn serve(flags: Serve) -> Result<(), Failure> {
     });
     match rocket::execute(rocket.attach(announce).launch()) {
         Ok(_) => Ok(()),
-        Err(error) => Err(failed(explain(&error))),
+        Err(error) => Err(failed(explain(&error, port))),
     }
 }
 
@@ -204,13 +205,12 @@ fn announcement(address: SocketAddr, source: &Source, random_secret: bool, examp
     text
 }
 
-fn explain(error: &rocket::Error) -> String {
+fn explain(error: &rocket::Error, port: u16) -> String {
     match error.kind() {
-        ErrorKind::Bind(cause) if cause.kind() == io::ErrorKind::AddrInUse => {
-            "the port is in use: end the program that has it, or choose another with --port \
+        ErrorKind::Bind(cause) if cause.kind() == io::ErrorKind::AddrInUse => format!(
+            "port {port} is in use: end the program that has it, or choose another with --port \
              (on macOS, AirPlay Receiver holds 5000)"
-                .to_owned()
-        }
+        ),
         ErrorKind::Bind(cause) => format!("cannot listen: {cause} (see --address and --port)"),
         other => other.to_string(),
     }

@@ -84,8 +84,13 @@ impl From<figment::Error> for ConfigError {
     }
 }
 
+/// An error of the TOML parser quotes the file between `|` and `^`; what it says stands before and behind.
 fn one_line(error: &figment::Error) -> String {
-    error.to_string().split_whitespace().collect::<Vec<_>>().join(" ")
+    let text = error.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
+    match (text.split_once(" | "), text.rsplit_once("^ ")) {
+        (Some((place, _)), Some((_, reason))) => format!("{place}: {reason}"),
+        _ => text,
+    }
 }
 
 /// The configuration before anything is read from it: defaults, Rocket.toml, environment, in this order.
@@ -134,7 +139,9 @@ impl Settings {
                 refresh: lifetime(&figment, "refresh_token_ttl", DEFAULT_LIFETIMES.refresh)?,
             },
             json: optional(&figment, "json")?.unwrap_or(default_style),
-            public_url: optional(&figment, "public_url")?,
+            public_url: optional::<String>(&figment, "public_url")?
+                .map(|url| BaseUrl::try_from(url).map_err(|reason| refused("public_url", reason)))
+                .transpose()?,
             hasher: hasher(&figment)?,
         })
     }
@@ -151,7 +158,10 @@ fn refuse_unknown(figment: &Figment) -> Result<(), ConfigError> {
         .keys()
         .filter(|key| !known(key))
         .map(|key| {
-            let source = figment.find_metadata(key).map(|metadata| format!(" in {}", metadata.name));
+            let source = figment.find_metadata(key).map(|metadata| match &metadata.source {
+                Some(source) => format!(" in {source}"),
+                None => format!(" in {}", metadata.name),
+            });
             format!("unknown setting `{key}`{}; see the README for all settings", source.unwrap_or_default())
         })
         .collect();

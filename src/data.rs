@@ -119,9 +119,15 @@ impl Data {
     /// [`DataError`]: the text is not JSON, or breaks a rule of the store.
     pub fn parse(file: &str, bytes: &[u8]) -> Result<Self, DataError> {
         let refuse = |place: String, reason: String| DataError { file: file.to_owned(), place, reason };
-        let text = json::text(bytes).map_err(|error| refuse(String::new(), error.to_string()))?;
-        let layout: Layout<'_> =
-            serde_json::from_str(text).map_err(|error| refuse(String::new(), error.to_string()))?;
+        let anywhere = |reason: String| refuse(String::new(), reason);
+        let whole = json::parse(bytes).map_err(|error| anywhere(error.to_string()))?;
+        if !whole.is_object() {
+            return Err(anywhere(
+                "expected an object with `users` and `ships` at line 1 column 1".to_owned(),
+            ));
+        }
+        let text = json::text(bytes).map_err(|error| anywhere(error.to_string()))?;
+        let layout: Layout<'_> = serde_json::from_str(text).map_err(|error| anywhere(error.to_string()))?;
         let place = |list: &str, index: usize, raw: &RawValue| {
             format!("line {}, {list}[{index}]", line_of(text, raw.get()))
         };

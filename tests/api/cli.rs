@@ -1,1 +1,254 @@
+//! The command line: what it prints, and how it ends.
 
+use std::path::{Path, PathBuf};
+
+use argon2::{Argon2, PasswordVerifier};
+use shipyard::openapi;
+
+use crate::support::program::{folder, run, shipyard, Run};
+use crate::support::snapshots;
+
+fn here() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).to_owned()
+}
+
+fn ended(arguments: &[&str]) -> Run {
+    run(&mut shipyard(&here(), arguments), None)
+}
+
+#[test]
+fn help() {
+    let mut text = String::new();
+    for arguments in [
+        &["--help"][..],
+        &["serve", "--help"],
+        &["routes", "--help"],
+        &["spec", "--help"],
+        &["hash-password", "--help"],
+    ] {
+        let run = ended(arguments);
+        assert_eq!((run.code, run.stderr.as_str()), (Some(0), ""), "{arguments:?}");
+        text += &format!("$ shipyard {}\n{}\n", arguments.join(" "), run.stdout);
+    }
+    snapshots().bind(|| insta::assert_snapshot!("cli_help", text));
+}
+
+#[test]
+fn version() {
+    let run = ended(&["--version"]);
+    assert_eq!(run.stdout, format!("shipyard {}\n", env!("CARGO_PKG_VERSION")));
+}
+
+#[test]
+fn wrong_usage_ends_with_2() {
+    for arguments in [
+        &["--nonsense"][..],
+        &["nonsense"],
+        &["--port", "x"],
+        &["--port", "65536"],
+        &["--address", "x"],
+        &["spec", "--check", "--write"],
+        &["--json", "x"],
+    ] {
+        let run = ended(arguments);
+        assert_eq!(run.code, Some(2), "{arguments:?}: {run:?}");
+        assert!(run.stderr.starts_with("error: "), "{arguments:?}: {run:?}");
+        assert_eq!(run.stdout, "", "{arguments:?}");
+    }
+}
+
+#[test]
+fn routes() {
+    let run = ended(&["routes"]);
+    assert_eq!((run.code, run.stdout.as_str()), (Some(0), openapi::routes_table().as_str()));
+    snapshots().bind(|| insta::assert_snapshot!("routes", run.stdout));
+}
+
+#[test]
+fn spec_is_printed_checked_and_written() {
+    let text = shipyard::routes::spec::TEXT;
+    assert_eq!(ended(&["spec"]).stdout, text);
+    let checked = ended(&["spec", "--check"]);
+    assert_eq!((checked.code, checked.stderr.as_str()), (Some(0), ""));
+
+    let folder = folder("spec");
+    let file = folder.join("openapi.json");
+    let name = file.to_str().unwrap();
+    let missing = ended(&["spec", "--check", name]);
+    assert_eq!(missing.code, Some(1), "{missing:?}");
+    let written = ended(&["spec", "--write", name]);
+    assert_eq!((written.code, std::fs::read_to_string(&file).unwrap().as_str()), (Some(0), text));
+    for (drifted, line) in [
+        (text.replacen("\"Ship\"", "\"Boat\"", 1), "line"),
+        (text[..text.len() / 2].to_owned(), "line"),
+        (format!("{text}\n"), "line"),
+        (String::new(), "line 1 "),
+    ] {
+        std::fs::write(&file, drifted).unwrap();
+        let run = ended(&["spec", "--check", name]);
+        assert_eq!(run.code, Some(1), "{run:?}");
+        assert!(run.stderr.contains(line) && run.stderr.contains("spec --write"), "{run:?}");
+    }
+}
+
+#[test]
+fn hash_password_gives_what_the_data_file_takes() {
+    let run = run(
+        shipyard(&folder("hash"), &["hash-password"])
+            .env("ROCKET_PASSWORD_MEMORY", "8")
+            .env("ROCKET_PASSWORD_ITERATIONS", "1"),
+        Some("correct horse\nsecond line\n"),
+    );
+    assert_eq!((run.code, run.stderr.as_str()), (Some(0), ""));
+    let hash = run.stdout.trim_end();
+    assert!(hash.starts_with("$argon2id$v=19$m=8,t=1,p=1$"), "{hash}");
+    assert!(shipyard::password::Hash::parse(hash).is_ok());
+    assert!(Argon2::default().verify_password(b"correct horse", hash).is_ok());
+    assert!(Argon2::default().verify_password(b"correct horse\n", hash).is_err());
+    let empty = crate::support::program::run(&mut shipyard(&here(), &["hash-password"]), Some("\n"));
+    assert_eq!((empty.code, empty.stderr.as_str()), (Some(1), "shipyard: the password is empty\n"));
+}
+
+/// Each wrong setting is refused in one line that names it; a snapshot shows all of them.
+#[test]
+fn wrong_settings() {
+    let secret = "hunter2-hunter2";
+    let cases: [(&str, &str); 24] = [
+        ("PORT", "http"),
+        ("PORT", "70000"),
+        ("ADDRESS", "nowhere"),
+        ("WORKERS", "-1"),
+        ("LIMITS", "{json=\"much\"}"),
+        ("LOG_LEVEL", "loud"),
+        ("KEEP_ALIVE", "-1"),
+        ("JSON", "xml"),
+        ("JWT_SECRET", ""),
+        ("JWT_SECRET", secret),
+        ("JWT_SECRET", "12345678901234567890"),
+        ("ACCESS_TOKEN_TTL", "0"),
+        ("ACCESS_TOKEN_TTL", "15m"),
+        ("REFRESH_TOKEN_TTL", "-1"),
+        ("REFRESH_TOKEN_TTL", "99999999999"),
+        ("PUBLIC_URL", "ships.example"),
+        ("PUBLIC_URL", "ftp://ships.example"),
+        ("PUBLIC_URL", "http://ships.example/?a"),
+        ("PASSWORD_MEMORY", "1"),
+        ("PASSWORD_MEMORY", "99999999"),
+        ("PASSWORD_ITERATIONS", "0"),
+        ("PASSWORD_PARALLELISM", "many"),
+        ("DATA", "[1]"),
+        ("ACESS_TOKEN_TTL", "900"),
+    ];
+    let folder = folder("wrong_settings");
+    let mut text = String::new();
+    for (name, value) in cases {
+        let run = run(shipyard(&folder, &["hash-password"]).env(format!("ROCKET_{name}"), value), Some("x"));
+        assert_eq!((run.code, run.stdout.as_str()), (Some(2), ""), "{name}={value}: {run:?}");
+        assert_eq!(run.stderr.lines().count(), 1, "{run:?}");
+        assert!(run.stderr.to_lowercase().contains(&name.to_lowercase()), "{name}: {run:?}");
+        assert!(!run.stderr.contains("hunter2") && !run.stderr.contains("123456"), "{run:?}");
+        text += &format!("ROCKET_{name}={value}\n{}\n", run.stderr);
+    }
+    snapshots().bind(|| insta::assert_snapshot!("wrong_settings", text));
+}
+
+#[test]
+fn rocket_toml_is_read_and_wrong_settings_in_it_are_named() {
+    let folder = folder("rocket_toml");
+    let toml = |text: &str| {
+        std::fs::write(folder.join("Rocket.toml"), text).unwrap();
+        let mut command = shipyard(&folder, &["hash-password"]);
+        run(&mut command, Some("password"))
+    };
+    let costly = toml("[default]\npassword_memory = 16\npassword_iterations = 3\n");
+    assert!(costly.stdout.starts_with("$argon2id$v=19$m=16,t=3,p=1$"), "{costly:?}");
+    let mut text = String::new();
+    for wrong in [
+        "[default]\nport = \"http\"\n",
+        "[default]\njwt_secret = 12345\n",
+        "[default]\njwt_secert = \"hunter2 hunter2 hunter2 hunter2 hunter2\"\n",
+        "[default]\njson = \n",
+        "port = 5000\n",
+    ] {
+        let run = toml(wrong);
+        assert_eq!((run.code, run.stdout.as_str()), (Some(2), ""), "{wrong}: {run:?}");
+        let shown = run.stderr.replace(folder.to_str().unwrap(), "FOLDER");
+        assert_ne!(shown, "");
+        assert!(!shown.contains("hunter2") && !shown.contains("12345"), "{shown}");
+        text += &format!("{wrong}{shown}\n");
+    }
+    snapshots().bind(|| insta::assert_snapshot!("wrong_rocket_toml", text));
+}
+
+/// Each broken data file is refused in one line that says where and why; a snapshot shows all of them.
+#[test]
+fn broken_data_files() {
+    let ship = r#"{"id": 1, "affiliation": "", "category": "", "crew": 1, "length": 1, "manufacturer": "", "model": "", "roles": [], "ship_class": ""}"#;
+    let user = r#"{"id": 1, "name": "ann", "password": "secret"}"#;
+    let users =
+        |users: &str| format!("{{\n  \"users\": [\n    {users}\n  ],\n  \"ships\": []\n}}\n").into_bytes();
+    let ships =
+        |ships: &str| format!("{{\n  \"users\": [],\n  \"ships\": [\n    {ships}\n  ]\n}}\n").into_bytes();
+    let hash = "$argon2id$v=19$m=8,t=1,p=1$c2FsdHNhbHRzYWx0$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+    let hashed = |hash: &str| users(&format!(r#"{{"id": 1, "name": "ann", "password_hash": "{hash}"}}"#));
+    let cases: Vec<(&str, Vec<u8>)> = vec![
+        ("empty", Vec::new()),
+        ("not JSON", b"users: []".to_vec()),
+        ("cut off", users(user)[..40].to_vec()),
+        ("trailing data", [users(user), b"{}".to_vec()].concat()),
+        ("bad UTF-8", b"{\n  \"users\": [\"\xff\"], \"ships\": []}".to_vec()),
+        ("byte order mark", [b"\xef\xbb\xbf".to_vec(), users(user)].concat()),
+        ("a list", b"[]".to_vec()),
+        ("a list of the two lists", b"[[], []]".to_vec()),
+        ("no ships", b"{\"users\": []}".to_vec()),
+        ("unknown list", b"{\"users\": [], \"ships\": [], \"planets\": []}".to_vec()),
+        ("users twice", b"{\"users\": [], \"users\": [], \"ships\": []}".to_vec()),
+        ("user is no object", users("1")),
+        ("id twice", users(&format!("{user},\n    {}", user.replace("ann", "bob")))),
+        ("name twice", users(&format!("{user},\n    {}", user.replace("\"id\": 1", "\"id\": 2")))),
+        ("member twice", users(&user.replace("\"id\": 1", "\"id\": 1, \"id\": 2"))),
+        ("no id", users(r#"{"name": "ann", "password": "secret"}"#)),
+        ("id zero", users(&user.replace("\"id\": 1", "\"id\": 0"))),
+        ("id is a text", users(&user.replace("\"id\": 1", "\"id\": \"1\""))),
+        ("no password", users(r#"{"id": 1, "name": "ann"}"#)),
+        ("short password", users(&user.replace("secret", "abc"))),
+        ("unknown field", users(&user.replace("\"id\": 1", "\"id\": 1, \"admin\": true"))),
+        ("hash is no hash", hashed("secret")),
+        ("hash of another algorithm", hashed(&hash.replace("argon2id", "argon2d"))),
+        ("hash without a hash", hashed("$argon2id$v=19$m=8,t=1,p=1$c2FsdHNhbHRzYWx0")),
+        ("hash too costly", hashed(&hash.replace("m=8,", "m=4194304,"))),
+        ("hash is a number", users(r#"{"id": 1, "name": "ann", "password_hash": 1}"#)),
+        (
+            "hash and password",
+            users(&user.replace("\"id\": 1", &format!("\"id\": 1, \"password_hash\": \"{hash}\""))),
+        ),
+        ("hash and short name", users(&format!(r#"{{"id": 1, "name": "a", "password_hash": "{hash}"}}"#))),
+        ("ship without a field", ships(&ship.replace("\"crew\": 1, ", ""))),
+        ("ship with a bad role", ships(&ship.replace("[]", "[\"a\", 1]"))),
+        ("ship id twice", ships(&format!("{ship},\n    {ship}"))),
+        (
+            "second ship wrong",
+            ships(&format!("{ship},\n    {}", ship.replace("\"length\": 1", "\"length\": 0"))),
+        ),
+    ];
+    let folder = folder("broken_data_files");
+    let file = folder.join("data.json");
+    let mut text = String::new();
+    for (what, content) in cases {
+        std::fs::write(&file, content).unwrap();
+        for arguments in [&["--port", "0"][..], &["--port", "0", "--data", "data.json"]] {
+            let run = run(&mut shipyard(&folder, arguments), None);
+            assert_eq!((run.code, run.stdout.as_str()), (Some(1), ""), "{what}: {run:?}");
+            assert_eq!(run.stderr.lines().count(), 1, "{what}: {run:?}");
+            assert!(run.stderr.starts_with("shipyard: data.json: "), "{what}: {run:?}");
+            assert!(!run.stderr.contains("secret"), "{what}: {run:?}");
+            if arguments.len() == 2 {
+                text += &format!("{what}\n{}\n", run.stderr);
+            }
+        }
+    }
+    let missing = run(&mut shipyard(&folder, &["--data", "nowhere.json"]), None);
+    assert_eq!(missing.code, Some(1));
+    text += &format!("a file that is asked for and missing\n{}", missing.stderr);
+    snapshots().bind(|| insta::assert_snapshot!("broken_data_files", text));
+}

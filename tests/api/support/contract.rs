@@ -45,10 +45,6 @@ pub fn operations() -> Vec<Operation> {
     paths.iter().flat_map(methods).collect()
 }
 
-pub fn operation(id: &str) -> Operation {
-    operations().into_iter().find(|operation| operation.id() == id).unwrap_or_else(|| panic!("no {id}"))
-}
-
 /// A validator for a schema of the specification. JSON Schema draft 7 has what OpenAPI 3.0 takes from it.
 pub fn validator(schema: &Value) -> jsonschema::Validator {
     let mut root = schema.clone();

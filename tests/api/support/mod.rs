@@ -2,6 +2,7 @@
 
 pub mod contract;
 pub mod forge;
+pub mod program;
 pub mod server;
 pub mod strategies;
 pub mod transcript;

@@ -1,0 +1,138 @@
+//! The program itself, as a person or a script runs it. Every wait has a limit.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use super::server::{Answer, Ask};
+
+const LIMIT: Duration = Duration::from_secs(30);
+
+/// What a run of the program left behind.
+#[derive(Debug)]
+pub struct Run {
+    pub code: Option<i32>,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+/// An empty folder of that name.
+pub fn folder(name: &str) -> PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    let _ = std::fs::remove_dir_all(&folder);
+    std::fs::create_dir_all(&folder).expect("a folder");
+    folder
+}
+
+/// The program, in that folder, with none of the settings of whoever runs the tests.
+pub fn shipyard(folder: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_shipyard"));
+    command.args(arguments).current_dir(folder);
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("ROCKET_") {
+            command.env_remove(name);
+        }
+    }
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+/// Runs a command to its end.
+pub fn run(command: &mut Command, stdin: Option<&str>) -> Run {
+    if stdin.is_some() {
+        command.stdin(Stdio::piped());
+    }
+    let mut child = command.spawn().expect("the program starts");
+    if let (Some(text), Some(mut input)) = (stdin, child.stdin.take()) {
+        input.write_all(text.as_bytes()).expect("it reads");
+    }
+    let stdout = collect(child.stdout.take());
+    let stderr = collect(child.stderr.take());
+    let code = wait(&mut child);
+    Run { code, stdout: stdout.join().unwrap(), stderr: stderr.join().unwrap() }
+}
+
+/// Reads a stream while the program runs: one that nobody reads stops it when it is full.
+fn collect(stream: Option<impl Read + Send + 'static>) -> JoinHandle<String> {
+    std::thread::spawn(move || {
+        let mut text = String::new();
+        stream.expect("a pipe").read_to_string(&mut text).expect("UTF-8");
+        text
+    })
+}
+
+fn wait(child: &mut Child) -> Option<i32> {
+    let start = Instant::now();
+    while start.elapsed() < LIMIT {
+        if let Some(status) = child.try_wait().unwrap() {
+            return status.code();
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    let _ = child.kill();
+    panic!("the program did not end within {LIMIT:?}");
+}
+
+/// The program, serving; ended with the value.
+pub struct Serving {
+    child: Child,
+    pub port: u16,
+    pub announcement: String,
+}
+
+impl Serving {
+    pub fn start(command: &mut Command) -> Self {
+        let mut child = command.args(["--port", "0"]).spawn().expect("the program starts");
+        let mut output = BufReader::new(child.stdout.take().unwrap());
+        let mut announcement = String::new();
+        output.read_line(&mut announcement).expect("a first line");
+        let port = announcement.trim_end().rsplit(':').next().and_then(|port| port.parse().ok());
+        let port = port.unwrap_or_else(|| panic!("no port in {announcement:?}"));
+        // The announcement is written at once; what is there after the first line is all of it.
+        announcement += &String::from_utf8_lossy(output.buffer());
+        Self { child, port, announcement }
+    }
+
+    /// One request on a connection of its own.
+    pub fn send(&self, ask: &Ask) -> Answer {
+        let mut connection = TcpStream::connect(("127.0.0.1", self.port)).expect("it listens");
+        connection.set_read_timeout(Some(LIMIT)).unwrap();
+        let body = ask.body.clone().unwrap_or_default();
+        let mut request = format!("{} {} HTTP/1.1\r\nConnection: close\r\n", ask.method, ask.path);
+        for (name, value) in &ask.headers {
+            request += &format!("{name}: {value}\r\n");
+        }
+        request += &format!("Content-Length: {}\r\n\r\n", body.len());
+        connection.write_all(request.as_bytes()).unwrap();
+        connection.write_all(&body).unwrap();
+        let mut text = String::new();
+        connection.read_to_string(&mut text).expect("an answer");
+        parse(&text)
+    }
+
+    /// Ends the program as Ctrl-C does, and gives its exit code.
+    pub fn interrupt(mut self) -> Option<i32> {
+        let kill = Command::new("kill").args(["-INT", &self.child.id().to_string()]).status();
+        assert!(kill.expect("kill").success());
+        wait(&mut self.child)
+    }
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn parse(text: &str) -> Answer {
+    let (head, body) = text.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no head in {text:?}"));
+    let mut lines = head.split("\r\n");
+    let status = lines.next().unwrap().split(' ').nth(1).unwrap().parse().unwrap();
+    let headers = lines.map(|line| line.split_once(": ").unwrap_or_else(|| panic!("{line:?}")));
+    let headers = headers.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+    Answer { status, headers, body: body.to_owned() }
+}
