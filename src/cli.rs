@@ -155,8 +155,12 @@ impl Serve {
     }
 }
 
+fn settings(overrides: Dict) -> Result<Settings, Failure> {
+    config::figment().and_then(|figment| Settings::read(figment, overrides)).map_err(wrong_usage)
+}
+
 fn serve(flags: Serve) -> Result<(), Failure> {
-    let settings = Settings::read(config::figment(), flags.overrides()?).map_err(wrong_usage)?;
+    let settings = settings(flags.overrides()?)?;
     let (data, source) = Data::find(settings.data.as_deref()).map_err(failed)?;
     let example_users = data.has_example_users();
     let secret = match &settings.jwt_secret {
@@ -239,7 +243,7 @@ fn spec(flags: &Spec) -> Result<(), Failure> {
 }
 
 fn hash_password() -> Result<(), Failure> {
-    let settings = Settings::read(config::figment(), Dict::new()).map_err(wrong_usage)?;
+    let settings = settings(Dict::new())?;
     let password = read_password().map_err(failed)?;
     if password.is_empty() {
         return Err(failed("the password is empty"));

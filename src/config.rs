@@ -3,6 +3,7 @@
 //! One namespace, Rocket's own: `Rocket.toml` (in the working directory, or where `ROCKET_CONFIG` says), then
 //! `ROCKET_*` environment variables, then the command line; the later wins.
 
+use std::env::VarError;
 use std::fmt;
 use std::path::PathBuf;
 
@@ -34,7 +35,7 @@ pub const DEFAULT_LIFETIMES: Lifetimes = Lifetimes { access: 15 * 60, refresh: 3
 pub const MAX_LIFETIME: u64 = 10 * 365 * 24 * 60 * 60;
 
 /// The settings of this crate, beside Rocket's.
-const OWN: [&str; 10] = [
+pub const OWN: [&str; 10] = [
     "access_token_ttl",
     "data",
     "json",
@@ -87,6 +88,7 @@ impl From<figment::Error> for ConfigError {
 /// An error of the TOML parser quotes the file between `|` and `^`; what it says stands before and behind.
 fn one_line(error: &figment::Error) -> String {
     let text = error.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
+    let text = text.replace("___FIGMENT_RELATIVE_PATH.", "");
     match (text.split_once(" | "), text.rsplit_once("^ ")) {
         (Some((place, _)), Some((_, reason))) => format!("{place}: {reason}"),
         _ => text,
@@ -94,8 +96,15 @@ fn one_line(error: &figment::Error) -> String {
 }
 
 /// The configuration before anything is read from it: defaults, Rocket.toml, environment, in this order.
-#[must_use]
-pub fn figment() -> Figment {
+///
+/// # Errors
+/// [`ConfigError`]: `ROCKET_CONFIG` names a file that is not there.
+pub fn figment() -> Result<Figment, ConfigError> {
+    if let Some(file) = std::env::var_os("ROCKET_CONFIG").map(PathBuf::from) {
+        if !file.is_file() {
+            return Err(refused("ROCKET_CONFIG", format!("{}: no such file", file.display())));
+        }
+    }
     let defaults = rocket::Config {
         port: DEFAULT_PORT,
         log_level: LogLevel::Off,
@@ -108,8 +117,9 @@ pub fn figment() -> Figment {
         .select(Profile::from_env_or("ROCKET_PROFILE", rocket::Config::DEFAULT_PROFILE));
     match std::env::var("ROCKET_JWT_SECRET") {
         // Taken as it stands. Figment would take 32 digits for a number.
-        Ok(secret) => figment.merge(Serialized::global("jwt_secret", secret)),
-        Err(_) => figment,
+        Ok(secret) => Ok(figment.merge(Serialized::global("jwt_secret", secret))),
+        Err(VarError::NotPresent) => Ok(figment),
+        Err(VarError::NotUnicode(_)) => Err(refused("ROCKET_JWT_SECRET", "not UTF-8")),
     }
 }
 

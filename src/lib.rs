@@ -3,6 +3,8 @@
 //! [`build`] puts everything together. A request goes from the guards ([`guard`]) to its handler ([`routes`]),
 //! from there to the [`store`] and comes back as a [`reply`] or an [`error`].
 
+#![cfg_attr(test, allow(clippy::expect_used))]
+
 pub mod account;
 pub mod base_url;
 pub mod clock;

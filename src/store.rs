@@ -323,3 +323,92 @@ impl Store {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::password::{Cost, Password};
+
+    const ANN: Id = Id::new(1);
+
+    fn hash() -> Hash {
+        let hasher = Cost { memory: 8, iterations: 1, parallelism: 1 }.hasher().expect("a cheap cost");
+        hasher.hash(&Password::new("password".to_owned())).expect("a hash")
+    }
+
+    fn store(hash: &Hash) -> Store {
+        let ann = StoredUser { name: "ann".to_owned(), hash: hash.clone() };
+        Store::new(BTreeMap::from([(ANN, ann)]), BTreeMap::new())
+    }
+
+    fn refresh_token(iat: u64) -> Claims {
+        Claims { identity: ANN, jti: Uuid::new_v4(), iat, exp: iat + 100 }
+    }
+
+    fn change_password(store: &Store, now: u64) {
+        let user = HashedUser { id: None, name: "ann".to_owned(), hash: hash() };
+        store.update_user(ANN, user, now).expect("ann is there");
+    }
+
+    #[test]
+    fn a_login_that_verified_the_old_password_comes_too_late_after_the_change() {
+        let old = hash();
+        let store = store(&old);
+        change_password(&store, 10);
+        assert!(!store.admit_login(&old, &refresh_token(10)));
+        assert!(!store.admit_login(&old, &refresh_token(11)));
+        store.delete_user(ANN).expect("ann is there");
+        assert!(!store.admit_login(&old, &refresh_token(12)));
+    }
+
+    /// The time of the change is read before the lock is taken, and a login may come between.
+    #[test]
+    fn a_change_ends_tokens_that_are_newer_than_the_time_it_was_asked_at() {
+        let old = hash();
+        let store = store(&old);
+        let token = refresh_token(11);
+        assert!(store.admit_login(&old, &token));
+        assert_eq!(store.check_refresh(&token), Ok(()));
+        change_password(&store, 10);
+        assert_eq!(store.check_refresh(&token), Err(RefreshError::Revoked));
+    }
+
+    #[test]
+    fn tokens_of_the_second_of_the_change_are_told_apart() {
+        let store = store(&hash());
+        let before = refresh_token(10);
+        assert!(store.admit_login(&store.credentials("ann").expect("ann is there").1, &before));
+        change_password(&store, 10);
+        let after = refresh_token(10);
+        assert!(store.admit_login(&store.credentials("ann").expect("ann is there").1, &after));
+        assert_eq!(store.check_refresh(&before), Err(RefreshError::Revoked));
+        assert_eq!(store.check_refresh(&after), Ok(()));
+        assert_eq!(store.check_refresh(&refresh_token(11)), Ok(()));
+    }
+
+    #[test]
+    fn a_renamed_user_leaves_the_old_name_free() {
+        let store = store(&hash());
+        let renamed = HashedUser { id: Some(ANN), name: "eve".to_owned(), hash: hash() };
+        store.update_user(ANN, renamed, 0).expect("ann is there");
+        assert!(store.credentials("ann").is_none());
+        assert_eq!(store.credentials("eve").map(|(id, _)| id), Some(ANN));
+        let new = HashedUser { id: None, name: "ann".to_owned(), hash: hash() };
+        assert_eq!(store.create_user(new).map(|user| user.id), Ok(Id::new(2)));
+    }
+
+    #[test]
+    fn a_panic_while_the_lock_is_held_leaves_the_store_usable() {
+        let store = store(&hash());
+        let other = store.clone();
+        let thread = std::thread::spawn(move || {
+            let _locked = other.0.write();
+            std::panic::resume_unwind(Box::new("a defect"));
+        });
+        assert!(thread.join().is_err());
+        assert!(store.has_user(ANN));
+        assert!(store.delete_user(ANN).is_ok());
+    }
+}

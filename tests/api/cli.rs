@@ -113,7 +113,7 @@ fn hash_password_gives_what_the_data_file_takes() {
 #[test]
 fn wrong_settings() {
     let secret = "hunter2-hunter2";
-    let cases: [(&str, &str); 24] = [
+    let cases: [(&str, &str); 25] = [
         ("PORT", "http"),
         ("PORT", "70000"),
         ("ADDRESS", "nowhere"),
@@ -138,6 +138,7 @@ fn wrong_settings() {
         ("PASSWORD_PARALLELISM", "many"),
         ("DATA", "[1]"),
         ("ACESS_TOKEN_TTL", "900"),
+        ("CONFIG", "nowhere.toml"),
     ];
     let folder = folder("wrong_settings");
     let mut text = String::new();

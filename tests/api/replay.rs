@@ -1,5 +1,7 @@
 //! The recorded exchanges, replayed in process: the same clock, the same token ids, the same key.
 
+use sha2::{Digest, Sha256};
+
 use crate::support::server::{Answer, Server};
 use crate::support::transcript::{scenarios, Exchange, Scenario};
 use crate::support::{snapshots, unified_diff};
@@ -62,6 +64,20 @@ fn every_header_of_every_answer_is_as_reviewed() {
         }
         snapshots().bind(|| insta::assert_snapshot!(format!("replay_{}", scenario.name), text));
     }
+}
+
+/// What was recorded is evidence: nobody edits it. `sha256sum --check SHA256SUMS` says the same.
+#[test]
+fn the_recorded_transcripts_are_as_they_were_recorded() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures");
+    let sums = std::fs::read_to_string(folder.join("SHA256SUMS")).unwrap();
+    for line in sums.lines() {
+        let (sum, name) = line.split_once("  ").expect("a sum and a name");
+        let text = std::fs::read(folder.join(name)).unwrap_or_else(|error| panic!("{name}: {error}"));
+        let digest: String = Sha256::digest(&text).iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(digest, sum, "fixtures/{name} was changed");
+    }
+    assert_eq!(sums.lines().count(), RECORDED);
 }
 
 /// A 204 without a body must not announce one.

@@ -19,8 +19,6 @@ pub struct Scenario {
 /// One request and its recorded response.
 pub struct Exchange {
     pub name: String,
-    /// The line behind `$ `.
-    pub command: String,
     pub request: Ask,
     /// As recorded, headers in their order.
     pub response: Answer,
@@ -77,7 +75,7 @@ fn parse(name: String, text: &str) -> Result<Exchange, String> {
     let date =
         httpdate::parse_http_date(response.header("Date").ok_or("no Date")?).map_err(|e| e.to_string())?;
     let date = date.duration_since(std::time::UNIX_EPOCH).map_err(|e| e.to_string())?.as_secs();
-    Ok(Exchange { name, command: command.to_owned(), request: curl(command)?, response, date })
+    Ok(Exchange { name, request: curl(command)?, response, date })
 }
 
 /// The request that a curl line sends.
