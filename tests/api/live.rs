@@ -137,6 +137,8 @@ fn the_demo_login_is_announced_only_where_it_works() {
 #[test]
 fn an_interrupt_ends_it_in_good_order() {
     let serving = Serving::start(&mut shipyard(&folder("interrupt"), &[]));
+    // Rocket listens for signals just after it announces itself, and before it answers.
+    assert_eq!(serving.send(&Ask::new(Method::Get, "/api/users").header("Host", "localhost")).status, 200);
     assert_eq!(serving.interrupt(), Some(0));
 }
 
