@@ -9,7 +9,8 @@ use schemars::schema::{InstanceType, SchemaObject};
 use schemars::JsonSchema;
 use serde_json::{json, Value};
 
-use crate::error::{ErrorBody, Row};
+use crate::error::fault::ErrorBody;
+use crate::error::Row;
 
 const JSON: &str = "application/json";
 

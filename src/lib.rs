@@ -72,7 +72,7 @@ pub fn build(parts: Parts) -> Result<Rocket<Build>, Internal> {
         .manage(Accounts::new(store.clone(), tokens.clone(), passwords))
         .manage(store)
         .manage(tokens)
-        .register("/", rocket::catchers![error::default_catcher]);
+        .register("/", rocket::catchers![error::catcher::default_catcher]);
     if let Some(url) = settings.public_url {
         rocket = rocket.manage(url);
     }

@@ -7,7 +7,7 @@ use rocket_okapi::okapi::openapi3::Responses;
 use rocket_okapi::request::{OpenApiFromRequest, RequestHeaderInput};
 
 use super::bearer::{self, BearerError};
-use super::{refuse, Keepers};
+use super::{admit, Keepers};
 use crate::docs;
 use crate::error::Failure;
 use crate::token::{Claims, Kind, TokenError};
@@ -38,21 +38,16 @@ impl<'r> FromRequest<'r> for AccessToken {
     type Error = AccessError;
 
     async fn from_request(request: &'r Request<'_>) -> Outcome<Self, AccessError> {
-        let keepers = match Keepers::of(request) {
-            Ok(keepers) => keepers,
-            Err(outcome) => return outcome,
-        };
-        match verified(&keepers, request) {
-            Ok(claims) if keepers.store.has_user(claims.identity) => Outcome::Success(Self(claims)),
-            Ok(_) => refuse(request, AccessError::UnknownUser),
-            Err(error) => refuse(request, error),
-        }
+        admit(request, |keepers| {
+            let claims = verified(keepers, request)?;
+            keepers.store.has_user(claims.identity).then_some(Self(claims)).ok_or(AccessError::UnknownUser)
+        })
     }
 }
 
 impl Sentinel for AccessToken {
     fn abort(rocket: &Rocket<Ignite>) -> bool {
-        Keepers::abort(rocket)
+        Keepers::are_missing(rocket)
     }
 }
 

@@ -1,7 +1,7 @@
 //! What a request must have before a handler sees it.
 //!
 //! A guard that refuses leaves its error in the request, because Rocket keeps only the status; the default
-//! catcher answers it (`error::default_catcher`).
+//! catcher answers it (`error::catcher::default_catcher`).
 
 pub mod access;
 pub mod bearer;
@@ -13,43 +13,47 @@ pub mod refresh;
 
 use rocket::http::Status;
 use rocket::request::Outcome;
-use rocket::{Request, Rocket, Sentinel};
+use rocket::{Ignite, Request, Rocket};
 
-use crate::error::{Failure, Fault};
+use crate::error::fault::Fault;
+use crate::error::Failure;
 use crate::store::Store;
 use crate::token::Tokens;
 
-/// Refuses the request.
-fn refuse<T, E: Failure>(request: &Request<'_>, error: E) -> Outcome<T, E> {
-    let fault = error.fault();
-    let status = fault.status();
-    request.local_cache(|| Some(fault));
-    Outcome::Error((status, error))
-}
-
-/// What a guard found wrong with the request, if one did.
-pub fn failure<'r>(request: &'r Request<'_>) -> Option<&'r Fault> {
-    request.local_cache(|| None::<Fault>).as_ref()
-}
-
-/// What the guards look at. A server that lacks either does not start.
+/// What the guards look at. A server that lacks either does not start: see [`Keepers::are_missing`].
 struct Keepers<'r> {
     tokens: &'r Tokens,
     store: &'r Store,
 }
 
-impl<'r> Keepers<'r> {
-    fn of<T, E>(request: &'r Request<'_>) -> Result<Self, Outcome<T, E>> {
-        let rocket = request.rocket();
-        match (rocket.state::<Tokens>(), rocket.state::<Store>()) {
-            (Some(tokens), Some(store)) => Ok(Self { tokens, store }),
-            _ => Err(Outcome::Forward(Status::InternalServerError)),
+impl Keepers<'_> {
+    /// What each guard's `Sentinel` asks, since Rocket cannot see into a guard.
+    fn are_missing(rocket: &Rocket<Ignite>) -> bool {
+        rocket.state::<Tokens>().is_none() || rocket.state::<Store>().is_none()
+    }
+}
+
+/// Lets the request in with what `check` finds, or keeps what it finds wrong for the catcher.
+fn admit<'r, T, E: Failure>(
+    request: &'r Request<'_>,
+    check: impl FnOnce(&Keepers<'r>) -> Result<T, E>,
+) -> Outcome<T, E> {
+    let rocket = request.rocket();
+    let (Some(tokens), Some(store)) = (rocket.state::<Tokens>(), rocket.state::<Store>()) else {
+        return Outcome::Forward(Status::InternalServerError);
+    };
+    match check(&Keepers { tokens, store }) {
+        Ok(found) => Outcome::Success(found),
+        Err(error) => {
+            let fault = error.fault();
+            let status = fault.status();
+            request.local_cache(|| Some(fault));
+            Outcome::Error((status, error))
         }
     }
 }
 
-impl Sentinel for Keepers<'_> {
-    fn abort(rocket: &Rocket<rocket::Ignite>) -> bool {
-        rocket.state::<Tokens>().is_none() || rocket.state::<Store>().is_none()
-    }
+/// What a guard found wrong with the request, if one did.
+pub fn failure<'r>(request: &'r Request<'_>) -> Option<&'r Fault> {
+    request.local_cache(|| None::<Fault>).as_ref()
 }

@@ -8,7 +8,7 @@ use rocket_okapi::okapi::openapi3::Responses;
 use rocket_okapi::request::{OpenApiFromRequest, RequestHeaderInput};
 
 use super::access::{self, AccessError};
-use super::{refuse, Keepers};
+use super::{admit, Keepers};
 use crate::docs;
 use crate::error::Failure;
 use crate::model::id::Id;
@@ -45,22 +45,15 @@ impl<'r> FromRequest<'r> for Owner {
     type Error = OwnerError;
 
     async fn from_request(request: &'r Request<'_>) -> Outcome<Self, OwnerError> {
-        let keepers = match Keepers::of(request) {
-            Ok(keepers) => keepers,
-            Err(outcome) => return outcome,
-        };
         let id = routing::id_position(request).and_then(|position| request.param::<Id>(position));
         let Some(Ok(id)) = id else { return Outcome::Forward(Status::NotFound) };
-        match verified(&keepers, request, id) {
-            Ok(()) => Outcome::Success(Self),
-            Err(error) => refuse(request, error),
-        }
+        admit(request, |keepers| verified(keepers, request, id).map(|()| Self))
     }
 }
 
 impl Sentinel for Owner {
     fn abort(rocket: &Rocket<Ignite>) -> bool {
-        Keepers::abort(rocket)
+        Keepers::are_missing(rocket)
     }
 }
 

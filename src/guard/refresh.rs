@@ -7,7 +7,7 @@ use rocket_okapi::okapi::openapi3::Responses;
 use rocket_okapi::request::{OpenApiFromRequest, RequestHeaderInput};
 
 use super::bearer::{self, BearerError};
-use super::{refuse, Keepers};
+use super::{admit, Keepers};
 use crate::docs;
 use crate::error::Failure;
 use crate::store::RefreshError;
@@ -40,20 +40,13 @@ impl<'r> FromRequest<'r> for RefreshToken {
     type Error = RefreshTokenError;
 
     async fn from_request(request: &'r Request<'_>) -> Outcome<Self, RefreshTokenError> {
-        let keepers = match Keepers::of(request) {
-            Ok(keepers) => keepers,
-            Err(outcome) => return outcome,
-        };
-        match verified(&keepers, request) {
-            Ok(claims) => Outcome::Success(Self(claims)),
-            Err(error) => refuse(request, error),
-        }
+        admit(request, |keepers| verified(keepers, request).map(Self))
     }
 }
 
 impl Sentinel for RefreshToken {
     fn abort(rocket: &Rocket<Ignite>) -> bool {
-        Keepers::abort(rocket)
+        Keepers::are_missing(rocket)
     }
 }
 

@@ -4,7 +4,7 @@ use rocket::{delete, post, State};
 use rocket_okapi::openapi;
 
 use crate::account::Accounts;
-use crate::error::{Answer, Nothing};
+use crate::error::answer::{Answer, Nothing};
 use crate::guard::access::AccessToken;
 use crate::guard::login::{Login, LoginBody, LoginError};
 use crate::guard::refresh::RefreshToken;

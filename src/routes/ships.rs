@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rocket::{delete, get, post, put, State};
 use rocket_okapi::openapi;
 
-use crate::error::{Answer, BodyOr};
+use crate::error::answer::{Answer, BodyOr};
 use crate::guard::access::AccessToken;
 use crate::guard::body::{CreateBody, UpdateBody};
 use crate::model::id::Id;

@@ -6,7 +6,7 @@ use rocket::fs::NamedFile;
 use rocket::tokio::fs::canonicalize;
 use rocket::{get, State};
 
-use crate::error::Answer;
+use crate::error::answer::Answer;
 use crate::store::GetError;
 
 /// The folder whose files are served.

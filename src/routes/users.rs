@@ -4,7 +4,7 @@ use rocket::{delete, get, post, put, State};
 use rocket_okapi::openapi;
 
 use crate::account::Accounts;
-use crate::error::{Answer, BodyOr};
+use crate::error::answer::{Answer, BodyOr};
 use crate::guard::body::{CreateBody, UpdateBody};
 use crate::guard::owner::Owner;
 use crate::model::id::Id;
