@@ -17,7 +17,7 @@ impl BaseUrl {
         if let Some(configured) = request.rocket().state::<Self>() {
             return configured.clone();
         }
-        match request.host() {
+        match request.host().filter(|host| !host.domain().is_empty()) {
             Some(host) => Self(format!("http://{host}")),
             None => {
                 let config = request.rocket().config();
@@ -38,7 +38,9 @@ impl TryFrom<String> for BaseUrl {
 
     fn try_from(text: String) -> Result<Self, String> {
         let of_the_web = |url: &Absolute<'_>| {
-            matches!(url.scheme(), "http" | "https") && url.authority().is_some() && url.query().is_none()
+            matches!(url.scheme(), "http" | "https")
+                && url.query().is_none()
+                && url.authority().is_some_and(|at| !at.host().is_empty() && at.user_info().is_none())
         };
         if Absolute::parse(&text).is_ok_and(|url| of_the_web(&url)) {
             Ok(Self(text.trim_end_matches('/').to_owned()))

@@ -95,6 +95,18 @@ fn one_line(error: &figment::Error) -> String {
     }
 }
 
+/// The defaults, as far as they are Rocket's settings.
+#[must_use]
+pub fn defaults() -> Figment {
+    Figment::from(rocket::Config {
+        port: DEFAULT_PORT,
+        log_level: LogLevel::Off,
+        limits: Limits::default().limit("json", body::DEFAULT_LIMIT),
+        ..rocket::Config::default()
+    })
+    .select(rocket::Config::DEFAULT_PROFILE)
+}
+
 /// The configuration before anything is read from it: defaults, Rocket.toml, environment, in this order.
 ///
 /// # Errors
@@ -105,13 +117,7 @@ pub fn figment() -> Result<Figment, ConfigError> {
             return Err(refused("ROCKET_CONFIG", format!("{}: no such file", file.display())));
         }
     }
-    let defaults = rocket::Config {
-        port: DEFAULT_PORT,
-        log_level: LogLevel::Off,
-        limits: Limits::default().limit("json", body::DEFAULT_LIMIT),
-        ..rocket::Config::default()
-    };
-    let figment = Figment::from(defaults)
+    let figment = defaults()
         .merge(Toml::file(Env::var_or("ROCKET_CONFIG", "Rocket.toml")).nested())
         .merge(Env::prefixed("ROCKET_").ignore(&["PROFILE", "CONFIG", "JWT_SECRET"]).global())
         .select(Profile::from_env_or("ROCKET_PROFILE", rocket::Config::DEFAULT_PROFILE));
@@ -136,13 +142,20 @@ impl Settings {
             });
         let figment = figment.merge(overrides);
         refuse_unknown(&figment)?;
+        refuse_unusable(&figment)?;
         let path =
             |key| Ok::<_, ConfigError>(optional::<RelativePathBuf>(&figment, key)?.map(|p| p.relative()));
         let default_style = if *figment.profile() == "release" { Style::Compact } else { Style::Pretty };
         Ok(Self {
             rocket: rocket::Config::try_from(&figment)?,
             data: path("data")?,
-            static_dir: path("static_dir")?.unwrap_or_else(|| DEFAULT_STATIC_DIR.into()),
+            static_dir: match path("static_dir")? {
+                Some(folder) if !folder.is_dir() => {
+                    return Err(refused("static_dir", format!("{}: no such folder", folder.display())));
+                }
+                Some(folder) => folder,
+                None => DEFAULT_STATIC_DIR.into(),
+            },
             jwt_secret: jwt_secret(&figment)?,
             lifetimes: Lifetimes {
                 access: lifetime(&figment, "access_token_ttl", DEFAULT_LIFETIMES.access)?,
@@ -182,10 +195,31 @@ fn refuse_unknown(figment: &Figment) -> Result<(), ConfigError> {
     }
 }
 
+/// What Rocket would take and then do nothing with, or what nobody should want.
+fn refuse_unusable(figment: &Figment) -> Result<(), ConfigError> {
+    let profile = figment.profile();
+    let usual = ["default", "debug", "release"].map(Profile::new);
+    if !usual.contains(profile) && !figment.profiles().any(|known| known == profile) {
+        return Err(refused("ROCKET_PROFILE", format!("{profile}: there is no such section in Rocket.toml")));
+    }
+    if figment.contains("tls") {
+        return Err(refused("tls", "not supported; let a proxy in front of this server speak TLS"));
+    }
+    if optional(figment, "workers")? == Some(0) {
+        return Err(refused("workers", "0; at least 1"));
+    }
+    if optional::<LogLevel>(figment, "log_level")? == Some(LogLevel::Debug) {
+        return Err(refused("log_level", "debug would write tokens to the log; normal is the most there is"));
+    }
+    Ok(())
+}
+
 fn optional<T: DeserializeOwned>(figment: &Figment, key: &str) -> Result<Option<T>, ConfigError> {
     match figment.extract_inner(key) {
         Ok(value) => Ok(Some(value)),
         Err(error) if error.missing() => Ok(None),
+        // Errors of a type's own, unlike those of figment, do not say which setting they are about.
+        Err(error) if error.path.is_empty() => Err(error.with_path(key).into()),
         Err(error) => Err(error.into()),
     }
 }

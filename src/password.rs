@@ -4,9 +4,9 @@
 use std::fmt;
 use std::sync::Arc;
 
-use argon2::password_hash::phc::PasswordHash;
-use argon2::password_hash::{self, PasswordHasher, PasswordVerifier};
-use argon2::{Algorithm, Argon2, Params, Version};
+use argon2::password_hash::phc::{Output, ParamsString, PasswordHash, Salt};
+use argon2::{Algorithm, Argon2, Block, Params, Version};
+use parking_lot::Mutex;
 use serde::Deserialize;
 use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
@@ -32,10 +32,16 @@ impl fmt::Debug for Password {
     }
 }
 
-/// The hash of a password, as a PHC string (`$argon2id$v=19$m=19456,t=2,p=1$<salt>$<hash>`). It cannot be
-/// printed with `{:?}`.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Hash(Arc<str>);
+/// The hash of a password, with everything that verifying against it takes. It cannot be printed with `{:?}`.
+#[derive(Clone)]
+pub struct Hash(Arc<Parsed>);
+
+struct Parsed {
+    text: String,
+    argon2: Argon2<'static>,
+    salt: Salt,
+    output: Output,
+}
 
 impl Hash {
     /// The greatest memory a given hash may ask for: 1 GiB, in KiB.
@@ -43,19 +49,19 @@ impl Hash {
     /// The greatest number of passes a given hash may ask for.
     pub const MAX_ITERATIONS: u32 = 64;
 
-    /// Reads a PHC string.
+    /// Reads a PHC string: `$argon2id$v=19$m=19456,t=2,p=1$<salt>$<hash>`.
     ///
     /// # Errors
     /// One line that says why the text is no hash that a password can be verified against: another
-    /// algorithm than argon2id, parts missing, or a cost beyond [`Hash::MAX_MEMORY`] or
-    /// [`Hash::MAX_ITERATIONS`], which would let one login stop the machine.
+    /// algorithm than argon2id, another version than 19, parts missing, or a cost beyond
+    /// [`Hash::MAX_MEMORY`] or [`Hash::MAX_ITERATIONS`], which would let one login stop the machine.
     pub fn parse(text: &str) -> Result<Self, String> {
         let hash = PasswordHash::new(text).map_err(|error| format!("not a PHC string: {error}"))?;
         if Algorithm::try_from(hash.algorithm.as_str()) != Ok(Algorithm::Argon2id) {
             return Err(format!("the algorithm is {}, expected argon2id", hash.algorithm));
         }
-        if hash.salt.is_none() || hash.hash.is_none() {
-            return Err("the salt or the hash is missing".to_owned());
+        if hash.version != Some(Version::V0x13.into()) {
+            return Err("expected version 19 (v=19)".to_owned());
         }
         let params = Params::try_from(&hash).map_err(|error| format!("bad parameters: {error}"))?;
         if params.m_cost() > Self::MAX_MEMORY || params.t_cost() > Self::MAX_ITERATIONS {
@@ -67,14 +73,52 @@ impl Hash {
                 Self::MAX_ITERATIONS
             ));
         }
-        Ok(Self(text.into()))
+        let (Some(salt), Some(output)) = (hash.salt, hash.hash) else {
+            return Err("the salt or the hash is missing".to_owned());
+        };
+        let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
+        Ok(Self(Arc::new(Parsed { text: text.to_owned(), argon2, salt, output })))
     }
 
     /// The PHC string.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        &self.0
+        &self.0.text
     }
+
+    fn matches(&self, password: &Password, memory: &mut Vec<Block>) -> Result<bool, Internal> {
+        let Parsed { argon2, salt, output, .. } = &*self.0;
+        // Outputs are compared in constant time.
+        Ok(digest(argon2, password, salt, output.len(), memory)? == *output)
+    }
+}
+
+impl PartialEq for Hash {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.text == other.0.text
+    }
+}
+
+impl Eq for Hash {}
+
+/// What argon2 makes of a password. `memory` is what it works in, made as large as it must be.
+fn digest(
+    argon2: &Argon2<'_>,
+    password: &Password,
+    salt: &Salt,
+    length: usize,
+    memory: &mut Vec<Block>,
+) -> Result<Output, Internal> {
+    let failed = |error: &dyn fmt::Display| Internal::new("hashing a password", error);
+    let blocks = argon2.params().block_count();
+    if memory.len() < blocks {
+        memory.resize(blocks, Block::default());
+    }
+    let mut output = vec![0; length];
+    argon2
+        .hash_password_into_with_memory(password.0.as_bytes(), salt, &mut output, memory.as_mut_slice())
+        .map_err(|error| failed(&error))?;
+    Output::new(&output).map_err(|error| failed(&error))
 }
 
 impl fmt::Debug for Hash {
@@ -137,22 +181,36 @@ impl Hasher {
     /// # Errors
     /// [`Internal`] where the system gives no random bytes.
     pub fn hash(&self, password: &Password) -> Result<Hash, Internal> {
-        let hash: PasswordHash = self
-            .0
-            .hash_password(password.0.as_bytes())
-            .map_err(|error| Internal::new("hashing a password", error))?;
-        Ok(Hash(hash.to_string().into()))
+        self.hash_in(password, &mut Vec::new())
+    }
+
+    fn hash_in(&self, password: &Password, memory: &mut Vec<Block>) -> Result<Hash, Internal> {
+        let failed = |error: &dyn fmt::Display| Internal::new("hashing a password", error);
+        let mut salt = [0; 16];
+        getrandom::fill(&mut salt).map_err(|error| failed(&error))?;
+        let salt = Salt::new(&salt).map_err(|error| failed(&error))?;
+        let output = digest(&self.0, password, &salt, Params::DEFAULT_OUTPUT_LEN, memory)?;
+        let hash = PasswordHash {
+            algorithm: Algorithm::Argon2id.ident(),
+            version: Some(Version::V0x13.into()),
+            params: ParamsString::try_from(self.0.params()).map_err(|error| failed(&error))?,
+            salt: Some(salt),
+            hash: Some(output),
+        };
+        Ok(Hash(Arc::new(Parsed { text: hash.to_string(), argon2: self.0.clone(), salt, output })))
     }
 }
 
-/// Hashes and verifies passwords on the blocking threads, no more at a time than the machine has cores:
-/// each takes [`Cost::memory`].
+/// Hashes and verifies passwords on the blocking threads, no more at a time than the machine has cores. Each
+/// works in [`Cost::memory`], which is kept for the next one: freed and allocated anew, it would soon lie
+/// about in the allocator of every thread that ever hashed.
 #[derive(Clone)]
 pub struct Passwords {
     hasher: Hasher,
     /// What is verified against when there is no such user.
     nobody: Hash,
     cores: Arc<Semaphore>,
+    spare: Arc<Mutex<Vec<Vec<Block>>>>,
 }
 
 impl Passwords {
@@ -163,7 +221,7 @@ impl Passwords {
     pub fn new(hasher: Hasher) -> Result<Self, Internal> {
         let nobody = hasher.hash(&Password::new(String::new()))?;
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        Ok(Self { hasher, nobody, cores: Arc::new(Semaphore::new(cores)) })
+        Ok(Self { hasher, nobody, cores: Arc::new(Semaphore::new(cores)), spare: Arc::default() })
     }
 
     /// The hash of a new password.
@@ -172,41 +230,40 @@ impl Passwords {
     /// [`Internal`] where the system gives no random bytes or no thread.
     pub async fn hash(&self, password: Password) -> Result<Hash, Internal> {
         let hasher = self.hasher.clone();
-        self.on_a_blocking_thread(move || hasher.hash(&password)).await?
+        self.on_a_blocking_thread(move |memory| hasher.hash_in(&password, memory)).await
     }
 
-    /// Whether `password` is the one that was hashed. With no hash the answer is no, after the same work.
+    /// Whether `password` is the one that was hashed. With no hash the answer is no, after the work that a
+    /// hash of the configured cost takes.
     ///
     /// # Errors
-    /// [`Internal`] where the hash is unusable, or the system gives no thread.
+    /// [`Internal`] where the system gives no thread.
     pub async fn verify(&self, password: Password, hash: Option<Hash>) -> Result<bool, Internal> {
         let known = hash.is_some();
         let hash = hash.unwrap_or_else(|| self.nobody.clone());
-        let hasher = self.hasher.clone();
-        let matches = self
-            .on_a_blocking_thread(move || {
-                match hasher.0.verify_password(password.0.as_bytes(), hash.as_str()) {
-                    Ok(()) => Ok(true),
-                    Err(password_hash::Error::PasswordInvalid) => Ok(false),
-                    Err(error) => Err(Internal::new("verifying a password", error)),
-                }
-            })
-            .await??;
+        let matches = self.on_a_blocking_thread(move |memory| hash.matches(&password, memory)).await?;
         Ok(known && matches)
     }
 
     async fn on_a_blocking_thread<T: Send + 'static>(
         &self,
-        work: impl FnOnce() -> T + Send + 'static,
+        work: impl FnOnce(&mut Vec<Block>) -> Result<T, Internal> + Send + 'static,
     ) -> Result<T, Internal> {
-        let cores = Arc::clone(&self.cores);
-        let core = cores.acquire_owned().await.map_err(|error| Internal::new("waiting for a core", error))?;
+        let core = Arc::clone(&self.cores).acquire_owned().await;
+        let core = core.map_err(|error| Internal::new("waiting for a core", error))?;
+        let spare = Arc::clone(&self.spare);
+        let usual = self.hasher.0.params().block_count();
         // The permit moves along: a client that leaves does not free a core that is still hashing.
         let job = spawn_blocking(move || {
-            let done = work();
+            let mut memory = spare.lock().pop().unwrap_or_default();
+            let done = work(&mut memory);
+            // A hash in the data file may have asked for more than is worth keeping.
+            if memory.len() <= usual {
+                spare.lock().push(memory);
+            }
             drop(core);
             done
         });
-        job.await.map_err(|error| Internal::new("hashing on a blocking thread", error))
+        job.await.map_err(|error| Internal::new("hashing on a blocking thread", error))?
     }
 }

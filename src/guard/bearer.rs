@@ -13,12 +13,15 @@ pub enum BearerError {
 
 /// The text behind `Bearer`.
 pub(super) fn token<'r>(request: &'r Request<'_>) -> Result<&'r str, BearerError> {
-    let mut headers = request.headers().get("Authorization");
-    let header = headers.next().map(str::trim).filter(|header| !header.is_empty());
-    let header = header.ok_or(BearerError::Missing)?;
+    let mut headers = request.headers().get("Authorization").map(str::trim);
+    let header = match (headers.next(), headers.next()) {
+        (None | Some(""), None) => return Err(BearerError::Missing),
+        (Some(header), None) => header,
+        _ => return Err(BearerError::Malformed),
+    };
     let mut words = header.split_whitespace();
-    match (words.next(), words.next(), words.next(), headers.next()) {
-        (Some("Bearer"), Some(token), None, None) => Ok(token),
+    match (words.next(), words.next(), words.next()) {
+        (Some("Bearer"), Some(token), None) => Ok(token),
         _ => Err(BearerError::Malformed),
     }
 }

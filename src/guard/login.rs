@@ -1,7 +1,7 @@
 //! The body of a login.
 
 use rocket::data::{self, Data, FromData};
-use rocket::http::{ContentType, Status};
+use rocket::http::Status;
 use rocket::outcome::Outcome;
 use rocket::{async_trait, Request};
 use rocket_okapi::gen::OpenApiGenerator;
@@ -39,7 +39,7 @@ pub type LoginBody = Result<Login, LoginError>;
 pub struct Login(pub Credentials);
 
 async fn credentials(request: &Request<'_>, data: Data<'_>) -> Result<Credentials, LoginError> {
-    if !request.content_type().is_some_and(is_json) {
+    if !request.headers().get_one("Content-Type").is_some_and(is_json) {
         return Err(LoginError::NotJson);
     }
     let body = read(request, data).await.map_err(|error| match error {
@@ -57,10 +57,12 @@ async fn credentials(request: &Request<'_>, data: Data<'_>) -> Result<Credential
     }
 }
 
-/// `application/json`, or a type built on it (RFC 6839, section 3.1).
-fn is_json(label: &ContentType) -> bool {
-    let subtype = label.sub().as_str().to_ascii_lowercase();
-    label.top() == "application" && (subtype == "json" || subtype.ends_with("+json"))
+/// `application/json`, or a type built on it (RFC 6839, section 3.1). Parameters say nothing about JSON; Rocket
+/// would not take the empty ones that RFC 9110, section 5.6.6, allows.
+fn is_json(label: &str) -> bool {
+    let media_type = label.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let subtype = media_type.strip_prefix("application/");
+    subtype.is_some_and(|subtype| subtype == "json" || subtype.ends_with("+json"))
 }
 
 /// Whether the original takes a value for given: what Python calls true.

@@ -16,7 +16,8 @@ const LOGGED_OUT: Message = Message { message: "Successfully logged out." };
 
 /// # Log in
 ///
-/// Gives an access token (15 minutes) and a refresh token (30 days) for a name and its password.
+/// Gives an access token and a refresh token for a name and its password. Unless the server is configured
+/// otherwise, they live 15 minutes and 30 days. The Content-Type must be `application/json` or end in `+json`.
 #[openapi(tag = "auth")]
 #[post("/auth/login", data = "<body>")]
 pub async fn login(body: LoginBody, accounts: &State<Accounts>) -> Answer<Json<TokenPair>, LoginError> {

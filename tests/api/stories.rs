@@ -7,12 +7,14 @@ use rocket::local::blocking::Client;
 use serde_json::json;
 use shipyard::base_url::BaseUrl;
 use shipyard::clock::{Clock, TokenIds};
-use shipyard::config::Settings;
+use shipyard::config::{Settings, DEFAULT_LIFETIMES};
 use shipyard::data::{Data, EXAMPLE};
 use shipyard::json::Style;
 use shipyard::model::auth::Credentials;
+use shipyard::model::id::Id;
 use shipyard::password::{Cost, Password, Passwords};
 use shipyard::secret::Secret;
+use shipyard::token::{Kind, Tokens};
 use shipyard::{openapi, Parts};
 
 use crate::support::server::{settings, Ask, Server, NOW, SECRET};
@@ -161,6 +163,9 @@ fn the_location_follows_the_host_of_the_request_or_the_configuration() {
     };
     assert_eq!(create("ships.example:8080"), "http://ships.example:8080/api/users/3");
     assert_eq!(create("[::1]:5000"), "http://[::1]:5000/api/users/4");
+    let body = json!({"name": "nobody", "password": "password"});
+    let without = server.send(Ask::new(Method::Post, "/api/users").json(&body));
+    assert_eq!(without.header("Location"), Some("http://127.0.0.1:8000/api/users/5"));
     let public_url = Some(BaseUrl::try_from("https://ships.example/base/".to_owned()).unwrap());
     let client = client(Settings { public_url, ..settings() });
     let answer = client.post("/api/users").body(r#"{"name":"new","password":"password"}"#).dispatch();
@@ -334,6 +339,32 @@ fn an_unknown_name_costs_as_much_as_a_wrong_password() {
     unknown.sort();
     let ratio = unknown[ROUNDS / 2].as_secs_f64() / known[ROUNDS / 2].as_secs_f64();
     assert!((0.5..2.0).contains(&ratio), "an unknown name takes {ratio} times as long");
+}
+
+#[test]
+fn the_defaults_are_those_of_the_readme() {
+    let settings = Settings::read(shipyard::config::defaults(), Default::default()).unwrap();
+    assert_eq!((settings.rocket.address.to_string().as_str(), settings.rocket.port), ("127.0.0.1", 5000));
+    assert_eq!(settings.rocket.limits.get("json"), Some(rocket::data::ByteUnit::Kibibyte(64)));
+    assert_eq!(settings.rocket.log_level, rocket::config::LogLevel::Off);
+    assert_eq!((settings.lifetimes.access, settings.lifetimes.refresh), (900, 2_592_000));
+    assert_eq!((settings.data, settings.static_dir.to_str()), (None, Some("static")));
+    assert!(settings.jwt_secret.is_none() && settings.public_url.is_none());
+    assert_eq!(format!("{:?}", settings.hasher), "Hasher(m=19456, t=2, p=1)");
+    let style = if cfg!(debug_assertions) { Style::Pretty } else { Style::Compact };
+    assert_eq!(settings.json, style);
+    let release = shipyard::config::defaults().select("release");
+    assert_eq!(Settings::read(release, Default::default()).unwrap().json, Style::Compact);
+}
+
+/// A server that cannot sign must not start to hand out tokens that anybody can make.
+#[test]
+fn nothing_is_signed_with_an_empty_key() {
+    let tokens =
+        Tokens::new(&Secret::for_replay(""), DEFAULT_LIFETIMES, Clock::manual(NOW), TokenIds::Random);
+    assert!(tokens.issue(Kind::Access, Id::new(1)).is_err());
+    let forged = crate::support::forge::hs256("e30.e30", b"");
+    assert!(tokens.verify(&format!("e30.e30.{forged}"), Kind::Access).is_err());
 }
 
 #[test]
