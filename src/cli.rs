@@ -65,7 +65,7 @@ struct Serve {
     /// Folder that /static/ serves [default: static]
     #[arg(long, value_name = "FOLDER")]
     static_dir: Option<PathBuf>,
-    /// Layout of JSON answers [default: pretty, or compact in a release build]
+    /// Layout of JSON answers [default: pretty; compact in the release profile]
     #[arg(long)]
     json: Option<Layout>,
     /// What Location headers begin with [default: http:// and the Host of the request]

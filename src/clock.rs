@@ -6,7 +6,9 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use parking_lot::Mutex;
-use uuid::Uuid;
+use uuid::{Builder, Uuid};
+
+use crate::internal::Internal;
 
 /// Tells the time in whole seconds since 1970-01-01T00:00:00Z, the unit of every date in a token
 /// (RFC 7519, section 2, `NumericDate`).
@@ -58,10 +60,19 @@ impl TokenIds {
     }
 
     /// The next id.
-    pub fn next(&self) -> Uuid {
+    ///
+    /// # Errors
+    /// [`Internal`] where the system gives no random bytes.
+    pub fn next(&self) -> Result<Uuid, Internal> {
         match self {
-            Self::Random => Uuid::new_v4(),
-            Self::Recorded(ids) => ids.lock().pop_front().unwrap_or_else(Uuid::new_v4),
+            Self::Random => random(),
+            Self::Recorded(ids) => ids.lock().pop_front().map_or_else(random, Ok),
         }
     }
+}
+
+fn random() -> Result<Uuid, Internal> {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes).map_err(|error| Internal::new("making a token id", error))?;
+    Ok(Builder::from_random_bytes(bytes).into_uuid())
 }

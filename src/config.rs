@@ -3,11 +3,10 @@
 //! One namespace, Rocket's own: `Rocket.toml` (in the working directory, or where `ROCKET_CONFIG` says), then
 //! `ROCKET_*` environment variables, then the command line; the later wins.
 
-use std::env::VarError;
 use std::fmt;
 use std::path::PathBuf;
 
-use rocket::data::Limits;
+use rocket::data::{ByteUnit, Limits};
 use rocket::figment::providers::{Env, Format, Serialized, Toml};
 use rocket::figment::value::magic::RelativePathBuf;
 use rocket::figment::value::{Dict, Value};
@@ -16,7 +15,6 @@ use rocket::log::LogLevel;
 use serde::de::DeserializeOwned;
 
 use crate::base_url::BaseUrl;
-use crate::guard::body;
 use crate::json::Style;
 use crate::password::{Cost, Hasher};
 use crate::secret::Secret;
@@ -24,6 +22,9 @@ use crate::token::Lifetimes;
 
 /// The port, unless configured: that of the recorded exchanges.
 pub const DEFAULT_PORT: u16 = 5000;
+
+/// The size of the largest request body, unless configured (`limits.json`).
+pub const DEFAULT_BODY_LIMIT: ByteUnit = ByteUnit::Kibibyte(64);
 
 /// The folder of static files, unless configured.
 pub const DEFAULT_STATIC_DIR: &str = "static";
@@ -101,7 +102,7 @@ pub fn defaults() -> Figment {
     Figment::from(rocket::Config {
         port: DEFAULT_PORT,
         log_level: LogLevel::Off,
-        limits: Limits::default().limit("json", body::DEFAULT_LIMIT),
+        limits: Limits::default().limit("json", DEFAULT_BODY_LIMIT),
         ..rocket::Config::default()
     })
     .select(rocket::Config::DEFAULT_PROFILE)
@@ -112,20 +113,26 @@ pub fn defaults() -> Figment {
 /// # Errors
 /// [`ConfigError`]: `ROCKET_CONFIG` names a file that is not there.
 pub fn figment() -> Result<Figment, ConfigError> {
-    if let Some(file) = std::env::var_os("ROCKET_CONFIG").map(PathBuf::from) {
-        if !file.is_file() {
-            return Err(refused("ROCKET_CONFIG", format!("{}: no such file", file.display())));
+    let asked = std::env::var_os("ROCKET_CONFIG").map(PathBuf::from);
+    // This file and no other: figment would look for it in all the folders above as well.
+    let file = asked.clone().unwrap_or_else(|| "Rocket.toml".into());
+    let figment = match (file.is_file(), asked) {
+        (true, _) => defaults().merge(Toml::file_exact(&file).nested()),
+        (false, None) => defaults(),
+        (false, Some(_)) => {
+            return Err(refused("ROCKET_CONFIG", format!("{}: no such file", file.display())))
         }
-    }
-    let figment = defaults()
-        .merge(Toml::file(Env::var_or("ROCKET_CONFIG", "Rocket.toml")).nested())
+    };
+    let figment = figment
         .merge(Env::prefixed("ROCKET_").ignore(&["PROFILE", "CONFIG", "JWT_SECRET"]).global())
         .select(Profile::from_env_or("ROCKET_PROFILE", rocket::Config::DEFAULT_PROFILE));
-    match std::env::var("ROCKET_JWT_SECRET") {
-        // Taken as it stands. Figment would take 32 digits for a number.
-        Ok(secret) => Ok(figment.merge(Serialized::global("jwt_secret", secret))),
-        Err(VarError::NotPresent) => Ok(figment),
-        Err(VarError::NotUnicode(_)) => Err(refused("ROCKET_JWT_SECRET", "not UTF-8")),
+    // Taken as it stands: figment would take 32 digits for a number. In any case, as figment takes the others.
+    let mut variables = std::env::vars_os();
+    let secret = variables.find(|(name, _)| name.eq_ignore_ascii_case("ROCKET_JWT_SECRET"));
+    match secret.map(|(_, secret)| secret.into_string()) {
+        None => Ok(figment),
+        Some(Ok(secret)) => Ok(figment.merge(Serialized::global("jwt_secret", secret))),
+        Some(Err(_)) => Err(refused("ROCKET_JWT_SECRET", "not UTF-8")),
     }
 }
 
@@ -142,12 +149,13 @@ impl Settings {
             });
         let figment = figment.merge(overrides);
         refuse_unknown(&figment)?;
-        refuse_unusable(&figment)?;
+        let rocket = rocket::Config::try_from(&figment)?;
+        refuse_unusable(&figment, &rocket)?;
         let path =
             |key| Ok::<_, ConfigError>(optional::<RelativePathBuf>(&figment, key)?.map(|p| p.relative()));
         let default_style = if *figment.profile() == "release" { Style::Compact } else { Style::Pretty };
         Ok(Self {
-            rocket: rocket::Config::try_from(&figment)?,
+            rocket,
             data: path("data")?,
             static_dir: match path("static_dir")? {
                 Some(folder) if !folder.is_dir() => {
@@ -196,7 +204,7 @@ fn refuse_unknown(figment: &Figment) -> Result<(), ConfigError> {
 }
 
 /// What Rocket would take and then do nothing with, or what nobody should want.
-fn refuse_unusable(figment: &Figment) -> Result<(), ConfigError> {
+fn refuse_unusable(figment: &Figment, rocket: &rocket::Config) -> Result<(), ConfigError> {
     let profile = figment.profile();
     let usual = ["default", "debug", "release"].map(Profile::new);
     if !usual.contains(profile) && !figment.profiles().any(|known| known == profile) {
@@ -205,10 +213,12 @@ fn refuse_unusable(figment: &Figment) -> Result<(), ConfigError> {
     if figment.contains("tls") {
         return Err(refused("tls", "not supported; let a proxy in front of this server speak TLS"));
     }
-    if optional(figment, "workers")? == Some(0) {
-        return Err(refused("workers", "0; at least 1"));
+    for (key, threads) in [("workers", rocket.workers), ("max_blocking", rocket.max_blocking)] {
+        if threads == 0 {
+            return Err(refused(key, "0 threads; at least 1"));
+        }
     }
-    if optional::<LogLevel>(figment, "log_level")? == Some(LogLevel::Debug) {
+    if rocket.log_level == LogLevel::Debug {
         return Err(refused("log_level", "debug would write tokens to the log; normal is the most there is"));
     }
     Ok(())
@@ -218,8 +228,6 @@ fn optional<T: DeserializeOwned>(figment: &Figment, key: &str) -> Result<Option<
     match figment.extract_inner(key) {
         Ok(value) => Ok(Some(value)),
         Err(error) if error.missing() => Ok(None),
-        // Errors of a type's own, unlike those of figment, do not say which setting they are about.
-        Err(error) if error.path.is_empty() => Err(error.with_path(key).into()),
         Err(error) => Err(error.into()),
     }
 }

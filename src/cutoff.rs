@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use parking_lot::Mutex;
 use uuid::Uuid;
 
 /// Ends every token issued before a moment, exactly, although tokens tell their age in whole seconds only.
@@ -11,32 +12,26 @@ use uuid::Uuid;
 #[derive(Debug)]
 pub struct Cutoff {
     second: u64,
-    issued_after: HashSet<Uuid>,
+    issued_after: Mutex<HashSet<Uuid>>,
 }
 
 impl Cutoff {
     /// A cutoff now, `second` seconds after 1970.
     #[must_use]
     pub fn at(second: u64) -> Self {
-        Self { second, issued_after: HashSet::new() }
+        Self { second, issued_after: Mutex::default() }
     }
 
     /// Takes note of a token issued after the cutoff.
-    pub fn note(&mut self, issued_at: u64, id: Uuid) {
-        if self.needs(issued_at) {
-            self.issued_after.insert(id);
+    pub fn note(&self, issued_at: u64, id: Uuid) {
+        if issued_at == self.second {
+            self.issued_after.lock().insert(id);
         }
-    }
-
-    /// Whether a token issued at `issued_at` can only be told by its id.
-    #[must_use]
-    pub fn needs(&self, issued_at: u64) -> bool {
-        issued_at == self.second
     }
 
     /// Whether the token was issued after the cutoff.
     #[must_use]
     pub fn admits(&self, issued_at: u64, id: Uuid) -> bool {
-        issued_at > self.second || (self.needs(issued_at) && self.issued_after.contains(&id))
+        issued_at > self.second || (issued_at == self.second && self.issued_after.lock().contains(&id))
     }
 }

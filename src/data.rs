@@ -101,7 +101,7 @@ impl Data {
     /// As [`Data::read`].
     pub fn find(asked: Option<&Path>) -> Result<(Self, Source), DataError> {
         let default = Path::new(DEFAULT_FILE);
-        match asked.or_else(|| default.exists().then_some(default)) {
+        match asked.or_else(|| default.symlink_metadata().is_ok().then_some(default)) {
             Some(path) => Ok((Self::read(path)?, Source::File(path.to_owned()))),
             None => Ok((Self::parse("the built-in data", EXAMPLE.as_bytes())?, Source::BuiltIn)),
         }

@@ -14,7 +14,7 @@ use serde_json::{json, Value};
 use self::fault::{ErrorBody, Fault};
 use crate::guard::access::AccessError;
 use crate::guard::bearer::BearerError;
-use crate::guard::body::BodyError;
+use crate::guard::body::{BodyError, ReadError};
 use crate::guard::login::LoginError;
 use crate::guard::owner::OwnerError;
 use crate::guard::refresh::RefreshTokenError;
@@ -110,17 +110,19 @@ table! {
     LOGIN_INVALID: 401, "Unauthorized", Text("Username or password invalid."),
         "There is no such user, or the password is another.";
     AUTHORIZATION_MISSING: 401, "Missing Authorization Header", Bare,
-        "There is no Authorization header.";
+        "There is no Authorization header, or an empty one.";
     TOKEN_EXPIRED: 401, "Token has expired", Bare,
         "The token's time is over (RFC 7519, section 4.1.4).";
     TOKEN_REVOKED: 401, "Token has been revoked", Bare,
-        "The token was logged out, or issued before the server's start; or it is a refresh token from before a change of the password.";
+        "The token was logged out, or issued before the server's start.";
+    TOKEN_OUTDATED: 401, "Token has been revoked", Bare,
+        "The token was issued before the user's password was changed.";
     UNKNOWN_USER: 401, "Unauthorized", Text("Unknown user."),
         "The user of the token has been deleted.";
     FORBIDDEN: 403, "Forbidden", Bare,
         "The user of the token is not the user of the path.";
     NOT_FOUND: 404, "Not Found", Bare,
-        "Nothing has that id.";
+        "Nothing has that id, or there is no such path.";
     METHOD_NOT_ALLOWED: 405, "Method Not Allowed", Bare,
         "The path exists, but not with this method; `Allow` lists those it has.";
     PAYLOAD_TOO_LARGE: 413, "Payload Too Large", Text("The body may have 65536 bytes at most."),
@@ -165,16 +167,23 @@ pub trait Failure {
 }
 
 /// Maps every variant of an enum to its row. What a variant holds may take the place of the row's example.
+/// Behind a semicolon: the variant that wraps another error.
 macro_rules! rows {
-    ($type:ty { $($variant:ident $(($held:ident))? => $row:ident $(.$with:ident($value:expr))?),* $(,)? }) => {
+    ($type:ty {
+        $($variant:ident $(($held:ident))? => $row:ident $(.$with:ident($value:expr))?),* $(,)?
+        $(; $wrapper:ident($wrapped:ty))?
+    }) => {
         impl Failure for $type {
             fn rows() -> Vec<&'static Row> {
-                vec![$(&$row),*]
+                let own: Vec<&'static Row> = vec![$(&$row),*];
+                $(let own = [own, <$wrapped>::rows()].concat();)?
+                own
             }
 
             fn fault(&self) -> Fault {
                 match self {
                     $(Self::$variant $(($held))? => Fault::of(&$row)$(.$with($value))?,)*
+                    $(Self::$wrapper(error) => <$wrapped>::fault(error),)?
                 }
             }
         }
@@ -186,7 +195,7 @@ rows!(CreateShipError { IdGiven => ID_GIVEN, IdsExhausted => IDS_EXHAUSTED });
 rows!(UpdateShipError { NotFound => NOT_FOUND, IdMismatch => ID_MISMATCH });
 rows!(CreateUserError { IdGiven => ID_GIVEN, NameTaken => NAME_TAKEN, IdsExhausted => IDS_EXHAUSTED });
 rows!(UpdateUserError { NotFound => NOT_FOUND, IdMismatch => ID_MISMATCH, NameTaken => NAME_TAKEN });
-rows!(RefreshError { UnknownUser => UNKNOWN_USER, Revoked => TOKEN_REVOKED });
+rows!(RefreshError { UnknownUser => UNKNOWN_USER, Revoked => TOKEN_OUTDATED });
 rows!(BearerError { Missing => AUTHORIZATION_MISSING, Malformed => AUTHORIZATION_MALFORMED });
 rows!(TokenError {
     NotEnoughSegments => TOKEN_NOT_ENOUGH_SEGMENTS,
@@ -203,25 +212,25 @@ rows!(TokenError {
     NotARefreshToken => REFRESH_TOKEN_REQUIRED,
     Revoked => TOKEN_REVOKED,
 });
-rows!(BodyError {
+rows!(ReadError {
     TooLarge(limit) => PAYLOAD_TOO_LARGE.with_message(format!("The body may have {limit} bytes at most.")),
     Malformed(reason) => MALFORMED_JSON.with_message(format!("Malformed JSON: {reason}")),
-    Invalid(errors) => INVALID_FIELDS.with_message(errors),
 });
+rows!(BodyError { Invalid(errors) => INVALID_FIELDS.with_message(errors); Read(ReadError) });
 rows!(LoginError {
     NotJson => LOGIN_NOT_JSON,
-    TooLarge(limit) => PAYLOAD_TOO_LARGE.with_message(format!("The body may have {limit} bytes at most.")),
-    Malformed(reason) => MALFORMED_JSON.with_message(format!("Malformed JSON: {reason}")),
     NotAnObject => LOGIN_NOT_AN_OBJECT,
     Incomplete => LOGIN_INCOMPLETE,
-    Invalid => LOGIN_INVALID,
+    Invalid => LOGIN_INVALID;
+    Read(ReadError)
 });
+rows!(OwnerError { NotTheOwner => FORBIDDEN; Access(AccessError) });
 
 /// The rows of a token guard: those of its header, those of tokens but for the other kind's, and its own.
 fn token_guard_rows(other_kind: &'static Row, own: Vec<&'static Row>) -> Vec<&'static Row> {
     let mut rows = BearerError::rows();
     rows.extend(TokenError::rows().into_iter().filter(|row| row.name != other_kind.name));
-    rows.extend(own.into_iter().filter(|row| row.name != TOKEN_REVOKED.name));
+    rows.extend(own);
     rows
 }
 
@@ -249,21 +258,6 @@ impl Failure for RefreshTokenError {
             Self::Bearer(error) => error.fault(),
             Self::Token(error) => error.fault(),
             Self::User(error) => error.fault(),
-        }
-    }
-}
-
-impl Failure for OwnerError {
-    fn rows() -> Vec<&'static Row> {
-        let mut rows = AccessError::rows();
-        rows.push(&FORBIDDEN);
-        rows
-    }
-
-    fn fault(&self) -> Fault {
-        match self {
-            Self::Access(error) => error.fault(),
-            Self::NotTheOwner => Fault::of(&FORBIDDEN),
         }
     }
 }

@@ -1,4 +1,5 @@
-//! Paths: which of them exist, with which methods, and that each is the only address of what it names.
+//! Paths: which of them exist, with which methods, and that each is the only address of what it names (but for
+//! percent-encoding: RFC 3986, section 6.2.2.2, makes `%31` and `1` the same).
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -79,7 +80,8 @@ pub fn under_one_address(routes: Vec<Route>) -> Vec<Route> {
 }
 
 /// Undoes Rocket's reading of a form's `_method` field as the method: a request that caches, proxies and the
-/// browser's same-origin rules take for a POST must not delete anything.
+/// browser's same-origin rules take for a POST must not delete anything. Rocket does not say what the method
+/// was, so a DELETE whose form says `_method=delete` is taken for a POST as well; nobody has reason to send one.
 pub struct TrueMethod;
 
 #[async_trait]

@@ -139,10 +139,10 @@ impl<T> Table<T> {
     }
 
     /// Adds a row under the next id; none is left after [`Id::MAX`].
-    fn create(&mut self, row: impl FnOnce(Id) -> T) -> Option<&T> {
+    fn create(&mut self, row: impl FnOnce(Id) -> T) -> Option<(Id, &T)> {
         let id = self.last_id.next()?;
         self.last_id = id;
-        Some(self.rows.entry(id).or_insert_with(|| row(id)))
+        Some((id, self.rows.entry(id).or_insert_with(|| row(id))))
     }
 }
 
@@ -182,7 +182,7 @@ impl Store {
         }
         let mut state = self.0.write();
         let created = state.ships.create(|id| Arc::new(input.with_id(id)));
-        created.cloned().ok_or(CreateShipError::IdsExhausted)
+        created.map(|(_, ship)| Arc::clone(ship)).ok_or(CreateShipError::IdsExhausted)
     }
 
     /// Replaces the ship of that id.
@@ -253,8 +253,7 @@ impl Store {
         }
         let HashedUser { id: _, name, hash } = input;
         let account = Account::new(name.clone(), hash);
-        users.create(|_| account).ok_or(CreateUserError::IdsExhausted)?;
-        let id = users.last_id;
+        let (id, _) = users.create(|_| account).ok_or(CreateUserError::IdsExhausted)?;
         ids_by_name.insert(name.clone(), id);
         Ok(User { id, name })
     }
@@ -304,7 +303,7 @@ impl Store {
             return false;
         }
         account.newest_refresh = account.newest_refresh.max(refresh.iat);
-        if let Some(cutoff) = &mut account.password_change {
+        if let Some(cutoff) = &account.password_change {
             cutoff.note(refresh.iat, refresh.jti);
         }
         true
@@ -326,9 +325,8 @@ impl Store {
 
 #[cfg(test)]
 mod tests {
-    use uuid::Uuid;
-
     use super::*;
+    use crate::clock::TokenIds;
     use crate::password::{Cost, Password};
 
     const ANN: Id = Id::new(1);
@@ -344,7 +342,7 @@ mod tests {
     }
 
     fn refresh_token(iat: u64) -> Claims {
-        Claims { identity: ANN, jti: Uuid::new_v4(), iat, exp: iat + 100 }
+        Claims { identity: ANN, jti: TokenIds::Random.next().expect("an id"), iat, exp: iat + 100 }
     }
 
     fn change_password(store: &Store, now: u64) {

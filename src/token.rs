@@ -1,13 +1,15 @@
 //! Tokens: claims, kinds; issue, verify, revoke. No HTTP here.
 //!
 //! A token is a JWT (RFC 7519) signed with HS256 (RFC 7518). Whatever is not plainly in order is refused.
+//!
+//! All times are by this machine's clock. If it is set back behind the start of the server, new tokens are
+//! refused, as older than the start, until it has caught up: closed, rather than open.
 
 use std::sync::Arc;
 
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use base64::Engine;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header};
-use parking_lot::Mutex;
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -21,8 +23,7 @@ use crate::revocation::Revocations;
 use crate::secret::Secret;
 
 /// What a token is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// Changes ships and the user's own data.
     Access,
@@ -31,6 +32,7 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// The claim `type`.
     fn name(self) -> &'static str {
         match self {
             Self::Access => "access",
@@ -109,8 +111,7 @@ struct Shared {
     clock: Clock,
     ids: TokenIds,
     /// Tokens from before the start speak of users, ids and revocations that are gone.
-    start: Mutex<Cutoff>,
-    started: u64,
+    start: Cutoff,
     revoked: Revocations,
 }
 
@@ -124,7 +125,7 @@ struct WireClaims {
     identity: Id,
     #[serde(skip_serializing_if = "Option::is_none")]
     fresh: Option<bool>,
-    r#type: Kind,
+    r#type: &'static str,
 }
 
 /// The header as far as it decides anything. RFC 7515, section 4.1.11: who does not understand what `crit`
@@ -171,15 +172,14 @@ impl Tokens {
     #[must_use]
     pub fn new(secret: &Secret, lifetimes: Lifetimes, clock: Clock, ids: TokenIds) -> Self {
         hs256::install();
-        let started = clock.now();
+        let start = Cutoff::at(clock.now());
         Self(Arc::new(Shared {
             signing_key: EncodingKey::from_secret(secret.bytes()),
             verifying_key: DecodingKey::from_secret(secret.bytes()),
             lifetimes,
             clock,
             ids,
-            start: Mutex::new(Cutoff::at(started)),
-            started,
+            start,
             revoked: Revocations::default(),
         }))
     }
@@ -196,7 +196,7 @@ impl Tokens {
     /// [`Internal`] where signing fails.
     pub fn issue(&self, kind: Kind, identity: Id) -> Result<Issued, Internal> {
         let iat = self.now();
-        let claims = Claims { identity, jti: self.0.ids.next(), iat, exp: iat + self.0.lifetimes.of(kind) };
+        let claims = Claims { identity, jti: self.0.ids.next()?, iat, exp: iat + self.0.lifetimes.of(kind) };
         let wire = WireClaims {
             iat,
             nbf: iat,
@@ -204,13 +204,11 @@ impl Tokens {
             exp: claims.exp,
             identity,
             fresh: (kind == Kind::Access).then_some(false),
-            r#type: kind,
+            r#type: kind.name(),
         };
         let text = jsonwebtoken::encode(&Header::new(Algorithm::HS256), &wire, &self.0.signing_key)
             .map_err(|error| Internal::new("signing a token", error))?;
-        if iat == self.0.started {
-            self.0.start.lock().note(iat, claims.jti);
-        }
+        self.0.start.note(iat, claims.jti);
         Ok(Issued { text, claims })
     }
 
@@ -244,7 +242,7 @@ impl Tokens {
                 Kind::Refresh => TokenError::NotARefreshToken,
             });
         }
-        if !self.issued_since_start(&claims) || self.0.revoked.contains(claims.jti, claims.exp) {
+        if !self.0.start.admits(claims.iat, claims.jti) || self.0.revoked.contains(claims.jti, claims.exp) {
             return Err(TokenError::Revoked);
         }
         Ok(claims)
@@ -278,10 +276,6 @@ impl Tokens {
             return Err(TokenError::BadSignature);
         }
         decode(payload).ok_or(TokenError::MalformedPayload)
-    }
-
-    fn issued_since_start(&self, claims: &Claims) -> bool {
-        claims.iat > self.0.started || self.0.start.lock().admits(claims.iat, claims.jti)
     }
 }
 

@@ -1,6 +1,6 @@
 //! JSON bodies that create or replace a resource.
 
-use rocket::data::{self, ByteUnit, Capped, Data, FromData};
+use rocket::data::{self, Capped, Data, FromData};
 use rocket::http::Status;
 use rocket::outcome::Outcome;
 use rocket::{async_trait, Request};
@@ -12,6 +12,7 @@ use schemars::schema::Schema;
 use schemars::JsonSchema;
 use serde_json::Value;
 
+use crate::config::DEFAULT_BODY_LIMIT;
 use crate::docs;
 use crate::json;
 use crate::model::field::FieldErrors;
@@ -20,10 +21,8 @@ use crate::model::{self, Input};
 /// Why a body is of no use.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum BodyError {
-    /// It has more bytes than that.
-    TooLarge(u64),
-    /// It is not JSON.
-    Malformed(String),
+    /// It cannot be read as JSON.
+    Read(ReadError),
     /// It is JSON with the wrong fields.
     Invalid(FieldErrors),
 }
@@ -43,18 +42,18 @@ pub type CreateBody<T> = Result<Create<T>, BodyError>;
 /// What a handler takes: the body, or why there is none.
 pub type UpdateBody<T> = Result<Update<T>, BodyError>;
 
-/// The size of the largest body, in bytes, unless the configuration says otherwise (`limits.json`).
-pub const DEFAULT_LIMIT: ByteUnit = ByteUnit::Kibibyte(64);
-
 /// Why there is no JSON value to look at.
-pub(super) enum ReadError {
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ReadError {
+    /// The body has more bytes than that.
     TooLarge(u64),
+    /// The body is not JSON.
     Malformed(String),
 }
 
 /// The JSON value of the body, whatever its Content-Type.
 pub(super) async fn read(request: &Request<'_>, data: Data<'_>) -> Result<Value, ReadError> {
-    let limit = request.limits().get("json").unwrap_or(DEFAULT_LIMIT);
+    let limit = request.limits().get("json").unwrap_or(DEFAULT_BODY_LIMIT);
     let body: Capped<Vec<u8>> = data
         .open(limit)
         .into_bytes()
@@ -67,10 +66,7 @@ pub(super) async fn read(request: &Request<'_>, data: Data<'_>) -> Result<Value,
 }
 
 async fn input<T: Input>(request: &Request<'_>, data: Data<'_>) -> Result<T, BodyError> {
-    let body = read(request, data).await.map_err(|error| match error {
-        ReadError::TooLarge(limit) => BodyError::TooLarge(limit),
-        ReadError::Malformed(reason) => BodyError::Malformed(reason),
-    })?;
+    let body = read(request, data).await.map_err(BodyError::Read)?;
     model::read(body).map_err(BodyError::Invalid)
 }
 

@@ -19,10 +19,8 @@ use crate::password::Password;
 pub enum LoginError {
     /// The body is not labelled as JSON. Login alone looks at the label.
     NotJson,
-    /// The body has more bytes than that.
-    TooLarge(u64),
-    /// The body is not JSON.
-    Malformed(String),
+    /// The body cannot be read as JSON.
+    Read(ReadError),
     /// The body is JSON, but no object.
     NotAnObject,
     /// The name or the password is missing or empty.
@@ -42,10 +40,7 @@ async fn credentials(request: &Request<'_>, data: Data<'_>) -> Result<Credential
     if !request.headers().get_one("Content-Type").is_some_and(is_json) {
         return Err(LoginError::NotJson);
     }
-    let body = read(request, data).await.map_err(|error| match error {
-        ReadError::TooLarge(limit) => LoginError::TooLarge(limit),
-        ReadError::Malformed(reason) => LoginError::Malformed(reason),
-    })?;
+    let body = read(request, data).await.map_err(LoginError::Read)?;
     let Value::Object(mut body) = body else { return Err(LoginError::NotAnObject) };
     let mut given = |name| body.remove(name).filter(is_something).ok_or(LoginError::Incomplete);
     match (given("username")?, given("password")?) {

@@ -68,11 +68,6 @@ impl FieldErrors {
         Self::whole_body(&error.to_string())
     }
 
-    /// The names of the fields that are wrong, sorted.
-    pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.0.keys().map(String::as_str)
-    }
-
     /// The first error as one line, for a message outside a JSON body.
     #[must_use]
     pub fn first(&self) -> Option<String> {

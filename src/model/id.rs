@@ -28,12 +28,6 @@ impl Id {
         Self(number)
     }
 
-    /// The number.
-    #[must_use]
-    pub const fn get(self) -> u64 {
-        self.0
-    }
-
     /// The id after this one; none after [`Id::MAX`].
     #[must_use]
     pub fn next(self) -> Option<Self> {

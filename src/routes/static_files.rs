@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use rocket::fs::NamedFile;
-use rocket::tokio::fs::canonicalize;
+use rocket::tokio::fs::{canonicalize, metadata};
 use rocket::{get, State};
 
 use crate::error::answer::Answer;
@@ -23,7 +23,7 @@ pub async fn file(path: PathBuf, folder: &State<StaticDir>) -> Answer<NamedFile,
 async fn open(folder: &Path, path: &Path) -> Option<NamedFile> {
     let folder = canonicalize(folder).await.ok()?;
     let file = canonicalize(folder.join(path)).await.ok()?;
-    if !file.starts_with(&folder) || !file.is_file() {
+    if !file.starts_with(&folder) || !metadata(&file).await.ok()?.is_file() {
         return None;
     }
     NamedFile::open(file).await.ok()

@@ -79,16 +79,20 @@ fn spec_is_printed_checked_and_written() {
     assert_eq!(missing.code, Some(1), "{missing:?}");
     let written = ended(&["spec", "--write", name]);
     assert_eq!((written.code, std::fs::read_to_string(&file).unwrap().as_str()), (Some(0), text));
+    let lines = text.lines().count();
+    let title = text.lines().position(|line| line.contains("\"Shipyard\"")).unwrap() + 1;
     for (drifted, line) in [
-        (text.replacen("\"Ship\"", "\"Boat\"", 1), "line"),
-        (text[..text.len() / 2].to_owned(), "line"),
-        (format!("{text}\n"), "line"),
-        (String::new(), "line 1 "),
+        (text.replacen("\"Shipyard\"", "\"Boatyard\"", 1), title),
+        (text.lines().take(100).collect::<Vec<_>>().join("\n"), 101),
+        (format!("{text}\n"), lines + 2),
+        (text.replace('\n', "\r\n"), 1),
+        (String::new(), 1),
     ] {
         std::fs::write(&file, drifted).unwrap();
         let run = ended(&["spec", "--check", name]);
         assert_eq!(run.code, Some(1), "{run:?}");
-        assert!(run.stderr.contains(line) && run.stderr.contains("spec --write"), "{run:?}");
+        let said = format!("line {line} is not what the code says; `shipyard spec --write {name}` updates");
+        assert!(run.stderr.contains(&said), "{said}: {run:?}");
     }
 }
 
@@ -118,7 +122,7 @@ fn hash_password_gives_what_the_data_file_takes() {
 #[test]
 fn wrong_settings() {
     let secret = "hunter2-hunter2";
-    let cases: [(&str, &str); 32] = [
+    let cases: [(&str, &str); 33] = [
         ("PORT", "http"),
         ("PORT", "70000"),
         ("ADDRESS", "nowhere"),
@@ -147,6 +151,7 @@ fn wrong_settings() {
         ("PROFILE", "relase"),
         ("TLS", "{certs=\"a\",key=\"b\"}"),
         ("WORKERS", "0"),
+        ("MAX_BLOCKING", "0"),
         ("LOG_LEVEL", "debug"),
         ("STATIC_DIR", "nowhere"),
         ("PUBLIC_URL", "http://"),

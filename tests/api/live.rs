@@ -82,7 +82,7 @@ impl Session<'_> {
 #[test]
 fn the_readme_commands_answer_as_the_readme_says() {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let serving = Serving::start(&mut shipyard(here, &["--json", "pretty"]));
+    let serving = Serving::start(&mut shipyard(here, &["--port", "0", "--json", "pretty"]));
     let mut scenario = scenario_named("readme");
     scenario.exchanges.sort_by_key(|exchange| exchange.date);
     let mut session = Session { serving: &serving, live: HashMap::new() };
@@ -95,6 +95,9 @@ fn the_readme_commands_answer_as_the_readme_says() {
         let length = answer.header("Content-Length").map(str::to_owned);
         assert_eq!(length.as_deref(), recorded.header("Content-Length"), "{name}: {answer:?}");
         assert_eq!(answer.header("Transfer-Encoding"), None, "{name}");
+        // docs/differences.md, `no_content_type_on_204`.
+        let label = recorded.header("Content-Type").filter(|_| recorded.status != 204);
+        assert_eq!(answer.header("Content-Type"), label, "{name}");
         let location = recorded.header("Location").map(|at| at.replace("5000", &serving.port.to_string()));
         assert_eq!(answer.header("Location"), location.as_deref(), "{name}");
         if !recorded.body.contains("_token") {
@@ -108,7 +111,7 @@ fn the_readme_commands_answer_as_the_readme_says() {
 #[test]
 fn the_announcement_says_where_and_with_what() {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let serving = Serving::start(&mut shipyard(here, &[]));
+    let serving = Serving::start(&mut shipyard(here, &["--port", "0"]));
     let said = serving.announcement.replace(&format!(":{}", serving.port), ":PORT");
     assert_ne!(said, serving.announcement);
     snapshots().bind(|| insta::assert_snapshot!("announcement", said));
@@ -116,7 +119,7 @@ fn the_announcement_says_where_and_with_what() {
 
 #[test]
 fn without_a_data_file_the_example_is_served_from_any_folder() {
-    let serving = Serving::start(&mut shipyard(&folder("no_data_file"), &[]));
+    let serving = Serving::start(&mut shipyard(&folder("no_data_file"), &["--port", "0"]));
     assert!(serving.announcement.contains("the built-in example"), "{}", serving.announcement);
     let ships = serving.send(&Ask::new(Method::Get, "/api/ships").header("Host", "localhost"));
     assert_eq!(ships.json().as_array().map(Vec::len), Some(15));
@@ -127,7 +130,7 @@ fn the_demo_login_is_announced_only_where_it_works() {
     let here = folder("own_data");
     std::fs::write(here.join("data.json"), r#"{"users": [], "ships": []}"#).unwrap();
     let secret = "0123456789012345678901234567890123456789";
-    let serving = Serving::start(shipyard(&here, &[]).env("ROCKET_JWT_SECRET", secret));
+    let serving = Serving::start(shipyard(&here, &["--port", "0"]).env("ROCKET_JWT_SECRET", secret));
     assert!(!serving.announcement.contains("Login"), "{}", serving.announcement);
     assert!(!serving.announcement.contains("Tokens"), "{}", serving.announcement);
     assert!(serving.announcement.contains("data.json"), "{}", serving.announcement);
@@ -136,7 +139,7 @@ fn the_demo_login_is_announced_only_where_it_works() {
 #[cfg(unix)]
 #[test]
 fn an_interrupt_ends_it_in_good_order() {
-    let serving = Serving::start(&mut shipyard(&folder("interrupt"), &[]));
+    let serving = Serving::start(&mut shipyard(&folder("interrupt"), &["--port", "0"]));
     // Rocket listens for signals just after it announces itself, and before it answers.
     assert_eq!(serving.send(&Ask::new(Method::Get, "/api/users").header("Host", "localhost")).status, 200);
     assert_eq!(serving.interrupt(), Some(0));
@@ -145,10 +148,108 @@ fn an_interrupt_ends_it_in_good_order() {
 #[test]
 fn a_busy_port_is_named_with_the_way_out() {
     let here = folder("busy_port");
-    let serving = Serving::start(&mut shipyard(&here, &[]));
+    let serving = Serving::start(&mut shipyard(&here, &["--port", "0"]));
     let second = run(&mut shipyard(&here, &["--port", &serving.port.to_string()]), None);
     assert_eq!(second.code, Some(1), "{second:?}");
     let said = second.stderr.replace(&format!("port {}", serving.port), "port PORT");
     assert_ne!(said, second.stderr);
     snapshots().bind(|| insta::assert_snapshot!("busy_port", said));
+}
+
+#[test]
+fn a_method_that_nobody_knows_is_a_wrong_method() {
+    let serving = Serving::start(&mut shipyard(&folder("methods"), &["--port", "0"]));
+    for method in ["FOO", "PROPFIND", "get"] {
+        let ask = |path| Ask::new(Method::Get, path).header("Host", "localhost");
+        let wrong = serving.send_as(method, &ask("/api/ships"));
+        assert_eq!(
+            (wrong.status, wrong.header("Allow")),
+            (405, Some("GET, HEAD, OPTIONS, POST")),
+            "{method}"
+        );
+        assert_eq!(serving.send_as(method, &ask("/api/nothing")).status, 404, "{method}");
+    }
+}
+
+#[test]
+fn a_specification_that_is_known_is_not_sent_again() {
+    let serving = Serving::start(&mut shipyard(&folder("etag"), &["--port", "0"]));
+    let ask = Ask::new(Method::Get, "/openapi.json").header("Host", "localhost");
+    let first = serving.send(&ask);
+    let again = serving.send(&ask.header("If-None-Match", first.header("ETag").unwrap()));
+    assert_eq!((again.status, again.body.as_str(), again.header("Content-Length")), (304, "", None));
+    assert_eq!(again.header("Transfer-Encoding"), None);
+}
+
+/// The file, the environment and the command line: the later wins. And what is set has its effect.
+#[test]
+fn settings_come_from_three_places_and_do_what_they_say() {
+    let here = folder("settings");
+    let inner = here.join("inner");
+    std::fs::create_dir_all(here.join("files")).unwrap();
+    std::fs::create_dir_all(&inner).unwrap();
+    std::fs::write(here.join("files/a.txt"), "a file").unwrap();
+    let ann = r#"{"users": [{"id": 7, "name": "ann", "password": "secret"}], "ships": []}"#;
+    std::fs::write(here.join("own.json"), ann).unwrap();
+    let toml = r#"
+        [default]
+        port = 1
+        data = "own.json"
+        static_dir = "files"
+        json = "pretty"
+        public_url = "http://file.example"
+        access_token_ttl = 60
+        refresh_token_ttl = 120
+        limits = { json = "100B" }
+        password_memory = 8
+        password_iterations = 1
+    "#;
+    std::fs::write(here.join("Rocket.toml"), toml).unwrap();
+    // From another folder: paths in the file are relative to the file.
+    let mut command =
+        shipyard(&inner, &["serve", "--port", "0", "--json", "compact", "--address", "127.0.0.1"]);
+    command.env("ROCKET_CONFIG", here.join("Rocket.toml"));
+    command.env("ROCKET_PUBLIC_URL", "https://environment.example").env("ROCKET_JSON", "pretty");
+    let serving = Serving::start(&mut command);
+    let ask = |method, path: &str| Ask::new(method, path).header("Host", "localhost");
+
+    assert_eq!(serving.send(&ask(Method::Get, "/api/users")).body, "[{\"id\":7,\"name\":\"ann\"}]\n");
+    assert_eq!(serving.send(&ask(Method::Get, "/static/a.txt")).body, "a file");
+    let log_in = serde_json::json!({"username": "ann", "password": "secret"});
+    let (access, refresh) = serving.send(&ask(Method::Post, "/auth/login").json(&log_in)).tokens();
+    for (token, lifetime) in [(access, 60), (refresh, 120)] {
+        let claims = claims(&token);
+        assert_eq!(claims["exp"].as_u64().unwrap() - claims["iat"].as_u64().unwrap(), lifetime);
+    }
+    let bob = serde_json::json!({"name": "bob", "password": "secret"});
+    let created = serving.send(&ask(Method::Post, "/api/users").json(&bob));
+    assert_eq!(created.header("Location"), Some("https://environment.example/api/users/8"));
+    let refused = serving.send(&ask(Method::Post, "/api/users").body(" ".repeat(101)));
+    assert_eq!(refused.status, 413);
+    assert_eq!(refused.json()["message"], "The body may have 100 bytes at most.");
+}
+
+#[test]
+fn flags_name_files_from_where_one_stands() {
+    let here = folder("flags");
+    std::fs::create_dir_all(here.join("files")).unwrap();
+    std::fs::write(here.join("files/a.txt"), "a file").unwrap();
+    std::fs::write(here.join("own.json"), r#"{"users": [], "ships": []}"#).unwrap();
+    let flags = [
+        "--port",
+        "0",
+        "--data",
+        "own.json",
+        "--static-dir",
+        "files",
+        "--public-url",
+        "https://flag.example/",
+    ];
+    let serving = Serving::start(&mut shipyard(&here, &flags));
+    let ask = |method, path: &str| Ask::new(method, path).header("Host", "localhost");
+    assert_eq!(serving.send(&ask(Method::Get, "/api/users")).json(), serde_json::json!([]));
+    assert_eq!(serving.send(&ask(Method::Get, "/static/a.txt")).body, "a file");
+    let body = serde_json::json!({"name": "bob", "password": "secret"});
+    let created = serving.send(&ask(Method::Post, "/api/users").json(&body));
+    assert_eq!(created.header("Location"), Some("https://flag.example/api/users/1"));
 }

@@ -16,7 +16,7 @@ const RECORDED: usize = 92;
 fn compared(answer: &Answer) -> String {
     let mut text = format!("{}\n", answer.status);
     for name in COMPARED {
-        // docs/differences.md, `no-content-type-on-204`.
+        // docs/differences.md, `no_content_type_on_204`.
         if answer.status == 204 && name == "Content-Type" {
             continue;
         }

@@ -382,7 +382,7 @@ fn secrets_cannot_be_printed() {
 }
 
 #[test]
-fn as_many_passwords_are_hashed_at_once_as_there_are_cores_and_all_in_the_end() {
+fn many_passwords_at_once_are_all_hashed_and_verified_right() {
     let hasher = Cost { memory: 8, iterations: 1, parallelism: 1 }.hasher().unwrap();
     let done = rocket::execute(async {
         let passwords = Passwords::new(hasher).unwrap();

@@ -1,9 +1,12 @@
 //! Authorization fails closed: what is not plainly a good token of the right kind gets in nowhere, and
 //! changes nothing.
 
+use std::collections::BTreeSet;
+
 use rocket::http::Method;
 use serde_json::{json, Value};
 
+use crate::support::contract::operations;
 use crate::support::forge::{claims, header, hs256, hs512, segment, sign, with_claim, without_claim};
 use crate::support::server::{Ask, Server, NOW, SECRET};
 
@@ -23,6 +26,18 @@ fn guarded() -> Vec<(&'static str, Ask)> {
         ("access", Ask::new(Method::Put, "/api/users/1").body(USER)),
         ("access", Ask::new(Method::Delete, "/api/users/1")),
     ]
+}
+
+#[test]
+fn the_table_of_bad_tokens_is_tried_on_every_guarded_operation() {
+    let tried: BTreeSet<String> = guarded()
+        .iter()
+        .map(|(_, ask)| format!("{} {}", ask.method, ask.path.replace("/1", "/{id}")))
+        .collect();
+    let secured = operations().into_iter().filter(|operation| operation.value.get("security").is_some());
+    let listed: BTreeSet<String> =
+        secured.map(|operation| format!("{} {}", operation.method, operation.path)).collect();
+    assert_eq!(tried, listed);
 }
 
 /// A server whose clock shows a second after its start, when hand-made tokens can have been issued.

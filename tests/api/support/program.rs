@@ -86,23 +86,38 @@ pub struct Serving {
 
 impl Serving {
     pub fn start(command: &mut Command) -> Self {
-        let mut child = command.args(["--port", "0"]).spawn().expect("the program starts");
-        let mut output = BufReader::new(child.stdout.take().unwrap());
-        let mut announcement = String::new();
-        output.read_line(&mut announcement).expect("a first line");
-        let port = announcement.trim_end().rsplit(':').next().and_then(|port| port.parse().ok());
+        let mut child = command.spawn().expect("the program starts");
+        let stdout = child.stdout.take().unwrap();
+        let (said, heard) = std::sync::mpsc::channel();
+        std::thread::spawn(move || {
+            let mut output = BufReader::new(stdout);
+            let mut line = String::new();
+            let read = output.read_line(&mut line);
+            // The announcement is written at once; what is there after the first line is all of it.
+            let _ = said.send(read.map(|_| (line, String::from_utf8_lossy(output.buffer()).into_owned())));
+        });
+        let Ok(Ok((first, rest))) = heard.recv_timeout(LIMIT) else {
+            let _ = child.kill();
+            panic!("the program did not announce itself within {LIMIT:?}");
+        };
+        let announcement = first + &rest;
+        let first = announcement.lines().next().unwrap_or_default();
+        let port = first.rsplit(':').next().and_then(|port| port.parse().ok());
         let port = port.unwrap_or_else(|| panic!("no port in {announcement:?}"));
-        // The announcement is written at once; what is there after the first line is all of it.
-        announcement += &String::from_utf8_lossy(output.buffer());
         Self { child, port, announcement }
     }
 
     /// One request on a connection of its own.
     pub fn send(&self, ask: &Ask) -> Answer {
+        self.send_as(ask.method.as_str(), ask)
+    }
+
+    /// The same with a method of any name.
+    pub fn send_as(&self, method: &str, ask: &Ask) -> Answer {
         let mut connection = TcpStream::connect(("127.0.0.1", self.port)).expect("it listens");
         connection.set_read_timeout(Some(LIMIT)).unwrap();
         let body = ask.body.clone().unwrap_or_default();
-        let mut request = format!("{} {} HTTP/1.1\r\nConnection: close\r\n", ask.method, ask.path);
+        let mut request = format!("{method} {} HTTP/1.1\r\nConnection: close\r\n", ask.path);
         for (name, value) in &ask.headers {
             request += &format!("{name}: {value}\r\n");
         }

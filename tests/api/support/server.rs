@@ -162,7 +162,7 @@ pub fn settings() -> Settings {
     Settings {
         rocket: rocket::Config {
             log_level: rocket::config::LogLevel::Off,
-            limits: rocket::data::Limits::default().limit("json", shipyard::guard::body::DEFAULT_LIMIT),
+            limits: rocket::data::Limits::default().limit("json", shipyard::config::DEFAULT_BODY_LIMIT),
             ..rocket::Config::debug_default()
         },
         data: None,
