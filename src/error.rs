@@ -216,7 +216,6 @@ rows!(ReadError {
     TooLarge(limit) => PAYLOAD_TOO_LARGE.with_message(format!("The body may have {limit} bytes at most.")),
     Malformed(reason) => MALFORMED_JSON.with_message(format!("Malformed JSON: {reason}")),
 });
-rows!(BodyError { Invalid(errors) => INVALID_FIELDS.with_message(errors); Read(ReadError) });
 rows!(LoginError {
     NotJson => LOGIN_NOT_JSON,
     NotAnObject => LOGIN_NOT_AN_OBJECT,
@@ -225,6 +224,23 @@ rows!(LoginError {
     Read(ReadError)
 });
 rows!(OwnerError { NotTheOwner => FORBIDDEN; Access(AccessError) });
+
+impl Failure for BodyError {
+    /// Those of a token that ended are its guard's, which documents them.
+    fn rows() -> Vec<&'static Row> {
+        let mut rows = ReadError::rows();
+        rows.push(&INVALID_FIELDS);
+        rows
+    }
+
+    fn fault(&self) -> Fault {
+        match self {
+            Self::Read(error) => error.fault(),
+            Self::NoLongerLetIn(error) => error.fault(),
+            Self::Invalid(errors) => Fault::of(&INVALID_FIELDS).with_message(errors),
+        }
+    }
+}
 
 /// The rows of a token guard: those of its header, those of tokens but for the other kind's, and its own.
 fn token_guard_rows(other_kind: &'static Row, own: Vec<&'static Row>) -> Vec<&'static Row> {

@@ -7,7 +7,7 @@ use rocket_okapi::okapi::openapi3::Responses;
 use rocket_okapi::request::{OpenApiFromRequest, RequestHeaderInput};
 
 use super::bearer::{self, BearerError};
-use super::{admit, Keepers};
+use super::{admit, Again, Keepers};
 use crate::docs;
 use crate::error::Failure;
 use crate::token::{Claims, Kind, TokenError};
@@ -33,15 +33,19 @@ pub(super) fn verified(keepers: &Keepers<'_>, request: &Request<'_>) -> Result<C
     keepers.tokens.verify(token, Kind::Access).map_err(AccessError::Token)
 }
 
+/// The claims of an access token that is in order, of a user who exists.
+fn of_a_user(keepers: &Keepers<'_>, request: &Request<'_>) -> Result<Claims, AccessError> {
+    let claims = verified(keepers, request)?;
+    keepers.store.has_user(claims.identity).then_some(claims).ok_or(AccessError::UnknownUser)
+}
+
 #[async_trait]
 impl<'r> FromRequest<'r> for AccessToken {
     type Error = AccessError;
 
     async fn from_request(request: &'r Request<'_>) -> Outcome<Self, AccessError> {
-        admit(request, |keepers| {
-            let claims = verified(keepers, request)?;
-            keepers.store.has_user(claims.identity).then_some(Self(claims)).ok_or(AccessError::UnknownUser)
-        })
+        request.local_cache(|| Some(Again(|keepers, request| of_a_user(keepers, request).map(drop))));
+        admit(request, |keepers| of_a_user(keepers, request).map(Self))
     }
 }
 

@@ -12,6 +12,8 @@ use schemars::schema::Schema;
 use schemars::JsonSchema;
 use serde_json::Value;
 
+use super::access::AccessError;
+use super::ask_again;
 use crate::config::DEFAULT_BODY_LIMIT;
 use crate::docs;
 use crate::json;
@@ -23,6 +25,8 @@ use crate::model::{self, Input};
 pub enum BodyError {
     /// It cannot be read as JSON.
     Read(ReadError),
+    /// The token of the request ended while the body was on its way.
+    NoLongerLetIn(AccessError),
     /// It is JSON with the wrong fields.
     Invalid(FieldErrors),
 }
@@ -67,6 +71,7 @@ pub(super) async fn read(request: &Request<'_>, data: Data<'_>) -> Result<Value,
 
 async fn input<T: Input>(request: &Request<'_>, data: Data<'_>) -> Result<T, BodyError> {
     let body = read(request, data).await.map_err(BodyError::Read)?;
+    ask_again(request).map_err(BodyError::NoLongerLetIn)?;
     model::read(body).map_err(BodyError::Invalid)
 }
 

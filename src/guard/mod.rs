@@ -15,6 +15,7 @@ use rocket::http::Status;
 use rocket::request::Outcome;
 use rocket::{Ignite, Request, Rocket};
 
+use self::access::AccessError;
 use crate::error::fault::Fault;
 use crate::error::Failure;
 use crate::store::Store;
@@ -30,6 +31,21 @@ impl Keepers<'_> {
     /// What each guard's `Sentinel` asks, since Rocket cannot see into a guard.
     fn are_missing(rocket: &Rocket<Ignite>) -> bool {
         rocket.state::<Tokens>().is_none() || rocket.state::<Store>().is_none()
+    }
+}
+
+/// How to ask again whether a request is let in.
+#[derive(Clone, Copy)]
+struct Again(fn(&Keepers<'_>, &Request<'_>) -> Result<(), AccessError>);
+
+/// Asks again whether the request is let in, once its body is there: a client that sends the body slowly must
+/// not outlive its token. A request that no guard has let in has nothing to lose.
+fn ask_again(request: &Request<'_>) -> Result<(), AccessError> {
+    let rocket = request.rocket();
+    let again = request.local_cache(|| None::<Again>);
+    match (again, rocket.state::<Tokens>(), rocket.state::<Store>()) {
+        (Some(Again(check)), Some(tokens), Some(store)) => check(&Keepers { tokens, store }, request),
+        _ => Ok(()),
     }
 }
 

@@ -253,3 +253,32 @@ fn flags_name_files_from_where_one_stands() {
     let created = serving.send(&ask(Method::Post, "/api/users").json(&body));
     assert_eq!(created.header("Location"), Some("https://flag.example/api/users/1"));
 }
+
+/// A token must be good when its request is complete, not only when it began: otherwise whoever has stolen one
+/// keeps requests open for later.
+#[test]
+fn a_token_that_ends_while_the_body_is_on_its_way_is_refused() {
+    let serving = Serving::start(&mut shipyard(&folder("late_body"), &["--port", "0"]));
+    let ask = |method, path: &str| Ask::new(method, path).header("Host", "localhost");
+    let log_in = |name: &str, password: &str| {
+        let body = serde_json::json!({"username": name, "password": password});
+        serving.send(&ask(Method::Post, "/auth/login").json(&body)).tokens().0
+    };
+    let users = serving.send(&ask(Method::Get, "/api/users")).body;
+    for (method, path, body) in [
+        (Method::Put, "/api/users/1", r#"{"name": "taken over", "password": "taken over"}"#),
+        (Method::Post, "/api/ships", "{}"),
+    ] {
+        let token = log_in("user", "password");
+        let half = serving.begin(&ask(method, path).bearer(&token).body(body));
+        assert_eq!(serving.send(&ask(Method::Delete, "/auth/logout").bearer(&token)).status, 200);
+        let answer = half.finish();
+        assert_eq!((answer.status, answer.json()["error"].as_str()), (401, Some("Token has been revoked")));
+    }
+    assert_eq!(serving.send(&ask(Method::Get, "/api/users")).body, users);
+
+    let token = log_in("guest", "guest");
+    let half = serving.begin(&ask(Method::Post, "/api/ships").bearer(&token).body("{}"));
+    assert_eq!(serving.send(&ask(Method::Delete, "/api/users/2").bearer(&token)).status, 204);
+    assert_eq!(half.finish().json()["message"], "Unknown user.");
+}

@@ -11,6 +11,21 @@ use super::server::{Answer, Ask};
 
 const LIMIT: Duration = Duration::from_secs(30);
 
+/// A request on its way.
+pub struct Half {
+    connection: TcpStream,
+    rest: Vec<u8>,
+}
+
+impl Half {
+    pub fn finish(mut self) -> Answer {
+        self.connection.write_all(&self.rest).unwrap();
+        let mut text = String::new();
+        self.connection.read_to_string(&mut text).expect("an answer");
+        parse(&text)
+    }
+}
+
 /// What a run of the program left behind.
 #[derive(Debug)]
 pub struct Run {
@@ -109,24 +124,32 @@ impl Serving {
 
     /// One request on a connection of its own.
     pub fn send(&self, ask: &Ask) -> Answer {
-        self.send_as(ask.method.as_str(), ask)
+        self.begin(ask).finish()
     }
 
     /// The same with a method of any name.
     pub fn send_as(&self, method: &str, ask: &Ask) -> Answer {
+        self.begin_as(method, ask).finish()
+    }
+
+    /// A request of which half the body is sent, or all but the last byte of the head if there is no body.
+    pub fn begin(&self, ask: &Ask) -> Half {
+        self.begin_as(ask.method.as_str(), ask)
+    }
+
+    fn begin_as(&self, method: &str, ask: &Ask) -> Half {
         let mut connection = TcpStream::connect(("127.0.0.1", self.port)).expect("it listens");
         connection.set_read_timeout(Some(LIMIT)).unwrap();
         let body = ask.body.clone().unwrap_or_default();
-        let mut request = format!("{method} {} HTTP/1.1\r\nConnection: close\r\n", ask.path);
+        let mut head = format!("{method} {} HTTP/1.1\r\nConnection: close\r\n", ask.path);
         for (name, value) in &ask.headers {
-            request += &format!("{name}: {value}\r\n");
+            head += &format!("{name}: {value}\r\n");
         }
-        request += &format!("Content-Length: {}\r\n\r\n", body.len());
-        connection.write_all(request.as_bytes()).unwrap();
-        connection.write_all(&body).unwrap();
-        let mut text = String::new();
-        connection.read_to_string(&mut text).expect("an answer");
-        parse(&text)
+        head += &format!("Content-Length: {}\r\n\r\n", body.len());
+        let mut request = [head.into_bytes(), body.clone()].concat();
+        let rest = request.split_off(request.len() - (body.len() / 2).max(1));
+        connection.write_all(&request).unwrap();
+        Half { connection, rest }
     }
 
     /// Ends the program as Ctrl-C does, and gives its exit code.
