@@ -27,7 +27,12 @@ struct Keepers<'r> {
     store: &'r Store,
 }
 
-impl Keepers<'_> {
+impl<'r> Keepers<'r> {
+    fn of(request: &'r Request<'_>) -> Option<Self> {
+        let rocket = request.rocket();
+        Some(Self { tokens: rocket.state()?, store: rocket.state()? })
+    }
+
     /// What each guard's `Sentinel` asks, since Rocket cannot see into a guard.
     fn are_missing(rocket: &Rocket<Ignite>) -> bool {
         rocket.state::<Tokens>().is_none() || rocket.state::<Store>().is_none()
@@ -41,12 +46,9 @@ struct Again(fn(&Keepers<'_>, &Request<'_>) -> Result<(), AccessError>);
 /// Asks again whether the request is let in, once its body is there: a client that sends the body slowly must
 /// not outlive its token. A request that no guard has let in has nothing to lose.
 fn ask_again(request: &Request<'_>) -> Result<(), AccessError> {
-    let rocket = request.rocket();
-    let again = request.local_cache(|| None::<Again>);
-    match (again, rocket.state::<Tokens>(), rocket.state::<Store>()) {
-        (Some(Again(check)), Some(tokens), Some(store)) => check(&Keepers { tokens, store }, request),
-        _ => Ok(()),
-    }
+    let Some(Again(check)) = request.local_cache(|| None::<Again>) else { return Ok(()) };
+    let keepers = Keepers::of(request).ok_or(AccessError::UnknownUser)?;
+    check(&keepers, request)
 }
 
 /// Lets the request in with what `check` finds, or keeps what it finds wrong for the catcher.
@@ -54,11 +56,10 @@ fn admit<'r, T, E: Failure>(
     request: &'r Request<'_>,
     check: impl FnOnce(&Keepers<'r>) -> Result<T, E>,
 ) -> Outcome<T, E> {
-    let rocket = request.rocket();
-    let (Some(tokens), Some(store)) = (rocket.state::<Tokens>(), rocket.state::<Store>()) else {
+    let Some(keepers) = Keepers::of(request) else {
         return Outcome::Forward(Status::InternalServerError);
     };
-    match check(&Keepers { tokens, store }) {
+    match check(&keepers) {
         Ok(found) => Outcome::Success(found),
         Err(error) => {
             let fault = error.fault();

@@ -24,10 +24,6 @@ fn walk<'a>(value: &'a Value, place: &str, visit: &mut dyn FnMut(&str, &'a Value
     }
 }
 
-fn secured(operation: &Operation) -> bool {
-    operation.value.get("security").is_some()
-}
-
 #[test]
 fn the_checked_in_text_is_what_the_code_says() {
     let generated = openapi::text().unwrap();
@@ -96,8 +92,8 @@ fn every_operation_lists_the_errors_that_its_guards_and_parts_can_give() {
         let id = operation.id();
         let has_body = operation.value.get("requestBody").is_some();
         let owned = matches!(id, "users_update" | "users_delete");
-        assert_eq!(statuses.contains(&401), secured(&operation) || id == "auth_login", "{id}: 401");
-        assert_eq!(statuses.contains(&422), secured(&operation), "{id}: 422");
+        assert_eq!(statuses.contains(&401), operation.is_secured() || id == "auth_login", "{id}: 401");
+        assert_eq!(statuses.contains(&422), operation.is_secured(), "{id}: 422");
         assert_eq!(statuses.contains(&403), owned, "{id}: 403");
         assert_eq!(statuses.contains(&404), operation.path.contains("{id}"), "{id}: 404");
         assert_eq!(statuses.contains(&400), has_body, "{id}: 400");
@@ -118,7 +114,7 @@ fn each_guarded_operation_wants_one_token_of_the_right_kind() {
     assert_eq!(members(schemes).count(), 2);
     let wanted: BTreeMap<&str, String> = operations()
         .iter()
-        .filter(|operation| secured(operation))
+        .filter(|operation| operation.is_secured())
         .map(|operation| (operation.id(), operation.value["security"].to_string()))
         .collect();
     let access = r#"[{"accessToken":[]}]"#.to_owned();

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use rocket::http::Method;
 use serde_json::{json, Value};
 
-use crate::support::contract::operations;
+use crate::support::contract::{operations, Operation};
 use crate::support::forge::{claims, header, hs256, hs512, segment, sign, with_claim, without_claim};
 use crate::support::server::{Ask, Server, NOW, SECRET};
 
@@ -34,7 +34,7 @@ fn the_table_of_bad_tokens_is_tried_on_every_guarded_operation() {
         .iter()
         .map(|(_, ask)| format!("{} {}", ask.method, ask.path.replace("/1", "/{id}")))
         .collect();
-    let secured = operations().into_iter().filter(|operation| operation.value.get("security").is_some());
+    let secured = operations().into_iter().filter(Operation::is_secured);
     let listed: BTreeSet<String> =
         secured.map(|operation| format!("{} {}", operation.method, operation.path)).collect();
     assert_eq!(tried, listed);

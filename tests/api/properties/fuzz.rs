@@ -88,7 +88,7 @@ fn anything_sent_to_an_operation_is_answered_as_the_specification_says() {
             let server = Server::new();
             server.clock.set(NOW + 1);
             let answer = server.send(ask);
-            if answer.status < 300 && operation.value.get("security").is_some() {
+            if answer.status < 300 && operation.is_secured() {
                 let_in.set(let_in.get() + 1);
             }
             prop_assert!(answer.status < 500, "{:?}", answer);

@@ -21,6 +21,11 @@ impl Operation {
         self.value["operationId"].as_str().unwrap_or_default()
     }
 
+    /// Whether it wants a token.
+    pub fn is_secured(&self) -> bool {
+        !self.value["security"].as_array().expect("it says whether it wants a token").is_empty()
+    }
+
     pub fn statuses(&self) -> Vec<u16> {
         let responses = self.value["responses"].as_object().unwrap();
         responses.keys().map(|status| status.parse().expect("a status is a number")).collect()
