@@ -270,7 +270,7 @@ fn a_token_that_ends_while_the_body_is_on_its_way_is_refused() {
         (Method::Post, "/api/ships", "{}"),
     ] {
         let token = log_in("user", "password");
-        let half = serving.begin(&ask(method, path).bearer(&token).body(body));
+        let half = serving.begin(&ask(method, path).bearer(&token).body(body)).let_in();
         assert_eq!(serving.send(&ask(Method::Delete, "/auth/logout").bearer(&token)).status, 200);
         let answer = half.finish();
         assert_eq!((answer.status, answer.json()["error"].as_str()), (401, Some("Token has been revoked")));
@@ -278,7 +278,7 @@ fn a_token_that_ends_while_the_body_is_on_its_way_is_refused() {
     assert_eq!(serving.send(&ask(Method::Get, "/api/users")).body, users);
 
     let token = log_in("guest", "guest");
-    let half = serving.begin(&ask(Method::Post, "/api/ships").bearer(&token).body("{}"));
+    let half = serving.begin(&ask(Method::Post, "/api/ships").bearer(&token).body("{}")).let_in();
     assert_eq!(serving.send(&ask(Method::Delete, "/api/users/2").bearer(&token)).status, 204);
     assert_eq!(half.finish().json()["message"], "Unknown user.");
 }
