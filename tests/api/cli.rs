@@ -271,4 +271,14 @@ fn broken_data_files() {
     assert_eq!(missing.code, Some(1));
     text += &format!("a file that is asked for and missing\n{}", missing.stderr);
     snapshots().bind(|| insta::assert_snapshot!("broken_data_files", text));
+
+    // A link to nowhere is a mistake, and not a reason to serve users whose passwords everybody knows.
+    #[cfg(unix)]
+    {
+        std::fs::remove_file(&file).unwrap();
+        std::os::unix::fs::symlink("nowhere.json", &file).unwrap();
+        let linked = run(&mut shipyard(&folder, &["--port", "0"]), None);
+        assert_eq!((linked.code, linked.stdout.as_str()), (Some(1), ""), "{linked:?}");
+        assert!(linked.stderr.starts_with("shipyard: data.json: "), "{linked:?}");
+    }
 }

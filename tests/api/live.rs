@@ -282,3 +282,12 @@ fn a_token_that_ends_while_the_body_is_on_its_way_is_refused() {
     assert_eq!(serving.send(&ask(Method::Delete, "/api/users/2").bearer(&token)).status, 204);
     assert_eq!(half.finish().json()["message"], "Unknown user.");
 }
+
+#[test]
+fn a_request_that_does_not_say_whom_it_asks_is_told_the_address_of_the_server() {
+    let serving = Serving::start(&mut shipyard(&folder("no_host"), &["--port", "0"]));
+    let body = serde_json::json!({"name": "bob", "password": "secret"});
+    let created = serving.send(&Ask::new(Method::Post, "/api/users").header("Host", "").json(&body));
+    let location = format!("http://127.0.0.1:{}/api/users/3", serving.port);
+    assert_eq!(created.header("Location"), Some(location.as_str()));
+}
