@@ -1,7 +1,5 @@
 //! The address under which clients reach the server.
 
-use std::fmt;
-
 use rocket::http::uri::Absolute;
 use rocket::Request;
 
@@ -47,11 +45,5 @@ impl TryFrom<String> for BaseUrl {
         } else {
             Err(format!("{text:?} is not of the form http[s]://host[:port][/path]"))
         }
-    }
-}
-
-impl fmt::Display for BaseUrl {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
     }
 }

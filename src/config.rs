@@ -142,12 +142,9 @@ impl Settings {
     /// # Errors
     /// [`ConfigError`]: a setting is unknown, of the wrong type, or out of range.
     pub fn read(figment: Figment, overrides: Dict) -> Result<Self, ConfigError> {
-        let overrides = overrides
+        let figment = overrides
             .into_iter()
-            .fold(Figment::new().select(figment.profile().clone()), |all, (key, value)| {
-                all.merge(Serialized::global(&key, value))
-            });
-        let figment = figment.merge(overrides);
+            .fold(figment, |figment, (key, value)| figment.merge(Serialized::global(&key, value)));
         refuse_unknown(&figment)?;
         let rocket = rocket::Config::try_from(&figment)?;
         refuse_unusable(&figment, &rocket)?;

@@ -70,7 +70,7 @@ impl fmt::Display for DataError {
     }
 }
 
-/// The file before anything in its lists is looked at. The texts of the elements tell their lines.
+/// The names and types at the top of the file. The texts of the elements tell their lines.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Layout<'a> {
@@ -120,22 +120,26 @@ impl Data {
     pub fn parse(file: &str, bytes: &[u8]) -> Result<Self, DataError> {
         let refuse = |place: String, reason: String| DataError { file: file.to_owned(), place, reason };
         let anywhere = |reason: String| refuse(String::new(), reason);
-        let whole = json::parse(bytes).map_err(|error| anywhere(error.to_string()))?;
-        if !whole.is_object() {
+        let Value::Object(mut whole) = json::parse(bytes).map_err(|error| anywhere(error.to_string()))?
+        else {
             return Err(anywhere(
                 "expected an object with `users` and `ships` at line 1 column 1".to_owned(),
             ));
-        }
+        };
         let text = json::text(bytes).map_err(|error| anywhere(error.to_string()))?;
         let layout: Layout<'_> = serde_json::from_str(text).map_err(|error| anywhere(error.to_string()))?;
         let place = |list: &str, index: usize, raw: &RawValue| {
             format!("line {}, {list}[{index}]", line_of(text, raw.get()))
         };
+        let mut elements = |list: &str| match whole.remove(list) {
+            Some(Value::Array(elements)) => elements,
+            _ => Vec::new(),
+        };
         let mut data = Self::default();
         let mut names: HashMap<String, Id> = HashMap::new();
-        for (index, raw) in layout.users.iter().enumerate() {
+        for (index, (value, raw)) in elements("users").into_iter().zip(layout.users).enumerate() {
             let here = || place("users", index, raw);
-            let (id, user) = user(raw).map_err(|reason| refuse(here(), reason))?;
+            let (id, user) = user(value).map_err(|reason| refuse(here(), reason))?;
             if let Some(other) = names.insert(user.name.clone(), id) {
                 let reason = format!("name: {:?} is the name of user {other} already", user.name);
                 return Err(refuse(here(), reason));
@@ -144,9 +148,9 @@ impl Data {
                 return Err(refuse(here(), format!("id: {id} is the id of another user already")));
             }
         }
-        for (index, raw) in layout.ships.iter().enumerate() {
+        for (index, (value, raw)) in elements("ships").into_iter().zip(layout.ships).enumerate() {
             let here = || place("ships", index, raw);
-            let ship = ship(raw).map_err(|reason| refuse(here(), reason))?;
+            let ship = ship(value).map_err(|reason| refuse(here(), reason))?;
             let id = ship.id;
             if data.ships.insert(id, ship).is_some() {
                 return Err(refuse(here(), format!("id: {id} is the id of another ship already")));
@@ -187,15 +191,13 @@ fn required_id(id: Option<Id>) -> Result<Id, String> {
     id.ok_or_else(|| "id: Missing data for required field.".to_owned())
 }
 
-fn ship(raw: &RawValue) -> Result<Ship, String> {
-    let value = json::parse(raw.get().as_bytes()).map_err(|error| error.to_string())?;
+fn ship(value: Value) -> Result<Ship, String> {
     let input: ShipInput = read(value)?;
     let id = required_id(input.id)?;
     Ok(input.with_id(id))
 }
 
-fn user(raw: &RawValue) -> Result<(Id, DataUser), String> {
-    let mut value = json::parse(raw.get().as_bytes()).map_err(|error| error.to_string())?;
+fn user(mut value: Value) -> Result<(Id, DataUser), String> {
     let hash = value.as_object_mut().and_then(|user| user.remove("password_hash"));
     let Some(hash) = hash else {
         let UserInput { id, name, password } = read(value)?;

@@ -14,35 +14,46 @@ pub const SPEC_PATH: &str = "spec/openapi.json";
 /// Where Swagger UI is mounted.
 const DOCS: &str = "/docs";
 
-/// The operations of the contract: their routes, and what rocket_okapi can say of them.
-fn operations() -> (Vec<Route>, OpenApi) {
+/// The operations of the contract, handed to one of rocket_okapi's macros: `openapi_routes` or `openapi_spec`.
+macro_rules! operations {
+    ($hand_to:ident) => {
+        rocket_okapi::$hand_to![
+            auth::login,
+            auth::refresh,
+            auth::logout_access_token,
+            auth::logout_refresh_token,
+            ships::list,
+            ships::get,
+            ships::create,
+            ships::update,
+            ships::delete,
+            users::list,
+            users::get,
+            users::create,
+            users::update,
+            users::delete,
+        ]
+    };
+}
+
+fn settings() -> OpenApiSettings {
     let mut settings = OpenApiSettings::default();
     settings.schema_settings.option_nullable = false;
-    rocket_okapi::openapi_get_routes_spec![
-        settings:
-        auth::login,
-        auth::refresh,
-        auth::logout_access_token,
-        auth::logout_refresh_token,
-        ships::list,
-        ships::get,
-        ships::create,
-        ships::update,
-        ships::delete,
-        users::list,
-        users::get,
-        users::create,
-        users::update,
-        users::delete,
-    ]
+    settings
+}
+
+/// What rocket_okapi can say of the operations.
+fn described() -> OpenApi {
+    operations!(openapi_spec)(&settings())
 }
 
 /// Every route with the path under which it is mounted: the operations, and what lies beside the contract.
 pub fn mounts() -> Vec<(&'static str, Vec<Route>)> {
+    let operations: Vec<Route> = operations!(openapi_routes)(None, &settings());
     let beside = rocket::routes![spec::openapi_json, static_files::file];
     let swagger = SwaggerUIConfig { url: "/openapi.json".to_owned(), ..SwaggerUIConfig::default() };
     vec![
-        ("/", under_one_address(operations().0)),
+        ("/", under_one_address(operations)),
         ("/", under_one_address(beside)),
         (DOCS, make_swagger_ui(&swagger).into()),
     ]
@@ -53,7 +64,7 @@ pub fn mounts() -> Vec<(&'static str, Vec<Route>)> {
 /// # Errors
 /// Only if the specification cannot be written as JSON, which would be a defect.
 pub fn text() -> Result<String, serde_json::Error> {
-    let mut spec = operations().1;
+    let mut spec = described();
     spec.info = Info {
         title: "Shipyard".to_owned(),
         description: Some(
@@ -133,7 +144,7 @@ pub fn endpoints() -> Vec<Endpoint> {
         Endpoint { name: "openapi".to_owned(), method: "GET", rule: "/openapi.json".to_owned() },
         Endpoint { name: "static".to_owned(), method: "GET", rule: "/static/<path..>".to_owned() },
     ];
-    for (path, mut item) in operations().1.paths {
+    for (path, mut item) in described().paths {
         let rule = path.replace('{', "<").replace('}', ">");
         for (method, operation) in each(&mut item) {
             let name = operation.operation_id.clone().unwrap_or_default();

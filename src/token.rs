@@ -196,7 +196,12 @@ impl Tokens {
     /// [`Internal`] where signing fails.
     pub fn issue(&self, kind: Kind, identity: Id) -> Result<Issued, Internal> {
         let iat = self.now();
-        let claims = Claims { identity, jti: self.0.ids.next()?, iat, exp: iat + self.0.lifetimes.of(kind) };
+        let claims = Claims {
+            identity,
+            jti: self.0.ids.next()?,
+            iat,
+            exp: iat.saturating_add(self.0.lifetimes.of(kind)),
+        };
         let wire = WireClaims {
             iat,
             nbf: iat,

@@ -70,9 +70,21 @@ pub(super) async fn read(request: &Request<'_>, data: Data<'_>) -> Result<Value,
 }
 
 async fn input<T: Input>(request: &Request<'_>, data: Data<'_>) -> Result<T, BodyError> {
-    let body = read(request, data).await.map_err(BodyError::Read)?;
+    let body = read(request, data).await;
+    // The order of checks: the token first, then what is wrong with the body.
     ask_again(request).map_err(BodyError::NoLongerLetIn)?;
-    model::read(body).map_err(BodyError::Invalid)
+    model::read(body.map_err(BodyError::Read)?).map_err(BodyError::Invalid)
+}
+
+async fn outcome<'r, T, B>(request: &Request<'_>, data: Data<'r>, body: fn(T) -> B) -> data::Outcome<'r, B>
+where
+    T: Input,
+    B: FromData<'r, Error = BodyError>,
+{
+    match input(request, data).await {
+        Ok(input) => Outcome::Success(body(input)),
+        Err(error) => Outcome::Error((Status::BadRequest, error)),
+    }
 }
 
 #[async_trait]
@@ -80,10 +92,7 @@ impl<'r, T: Input> FromData<'r> for Create<T> {
     type Error = BodyError;
 
     async fn from_data(request: &'r Request<'_>, data: Data<'r>) -> data::Outcome<'r, Self> {
-        match input(request, data).await {
-            Ok(input) => Outcome::Success(Self(input)),
-            Err(error) => Outcome::Error((Status::BadRequest, error)),
-        }
+        outcome(request, data, Self).await
     }
 }
 
@@ -92,10 +101,7 @@ impl<'r, T: Input> FromData<'r> for Update<T> {
     type Error = BodyError;
 
     async fn from_data(request: &'r Request<'_>, data: Data<'r>) -> data::Outcome<'r, Self> {
-        match input(request, data).await {
-            Ok(input) => Outcome::Success(Self(input)),
-            Err(error) => Outcome::Error((Status::BadRequest, error)),
-        }
+        outcome(request, data, Self).await
     }
 }
 

@@ -7,7 +7,7 @@ use rocket::{async_trait, Request};
 use rocket_okapi::gen::OpenApiGenerator;
 use rocket_okapi::okapi::openapi3::RequestBody;
 use rocket_okapi::request::OpenApiFromData;
-use serde_json::{json, Value};
+use serde_json::Value;
 
 use super::body::{read, ReadError};
 use crate::docs;
@@ -86,7 +86,6 @@ impl<'r> FromData<'r> for Login {
 
 impl<'r> OpenApiFromData<'r> for Login {
     fn request_body(generator: &mut OpenApiGenerator) -> rocket_okapi::Result<RequestBody> {
-        let example = json!({"username": "user", "password": "password"});
-        Ok(docs::request_body::<Credentials>(generator, "Whom to log in.", example))
+        Ok(docs::request_body::<Credentials>(generator, "Whom to log in.", Credentials::example()))
     }
 }

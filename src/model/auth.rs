@@ -4,7 +4,7 @@ use schemars::gen::SchemaGenerator;
 use schemars::schema::{Schema, SchemaObject};
 use schemars::JsonSchema;
 use serde::Serialize;
-use serde_json::json;
+use serde_json::{json, Value};
 
 use super::field::{object_schema, Field, Rule};
 use crate::password::Password;
@@ -16,6 +16,14 @@ pub struct Credentials {
     pub username: String,
     /// The password.
     pub password: Password,
+}
+
+impl Credentials {
+    /// A body that logs in, with the example data.
+    #[must_use]
+    pub fn example() -> Value {
+        json!({"username": "user", "password": "password"})
+    }
 }
 
 const FIELDS: &[Field] = &[
@@ -41,7 +49,7 @@ impl JsonSchema for Credentials {
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         let mut schema: SchemaObject = object_schema("Name and password. Other fields are ignored.", FIELDS);
         schema.object().additional_properties = Some(Box::new(Schema::Bool(true)));
-        schema.metadata().examples = vec![json!({"username": "user", "password": "password"})];
+        schema.metadata().examples = vec![Self::example()];
         schema.into()
     }
 }

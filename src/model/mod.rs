@@ -24,7 +24,7 @@ pub trait Input: DeserializeOwned {
     fn example() -> Value;
 }
 
-/// Reads a body that has passed validation.
+/// Validates a body and reads it.
 ///
 /// # Errors
 /// [`FieldErrors`] where the body does not fit the fields of `T`.

@@ -268,6 +268,8 @@ fn a_token_that_ends_while_the_body_is_on_its_way_is_refused() {
     for (method, path, body) in [
         (Method::Put, "/api/users/1", r#"{"name": "taken over", "password": "taken over"}"#),
         (Method::Post, "/api/ships", "{}"),
+        // What is wrong with the body comes after what is wrong with the token.
+        (Method::Post, "/api/ships", "no JSON"),
     ] {
         let token = log_in("user", "password");
         let half = serving.begin(&ask(method, path).bearer(&token).body(body)).let_in();

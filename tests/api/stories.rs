@@ -381,6 +381,23 @@ fn secrets_cannot_be_printed() {
     }
 }
 
+/// The memory of a costly hash serves a cheap one as well: what is left in it decides nothing.
+#[test]
+fn hashes_of_any_cost_are_verified_in_memory_that_others_have_used() {
+    let costs = [64, 8, 32, 16, 8, 128, 64];
+    let usual = Cost { memory: 64, iterations: 1, parallelism: 1 }.hasher().unwrap();
+    let password = Password::new("password".to_owned());
+    rocket::execute(async {
+        let passwords = Passwords::new(usual).unwrap();
+        for memory in costs {
+            let hash =
+                Cost { memory, iterations: 2, parallelism: 1 }.hasher().unwrap().hash(&password).unwrap();
+            assert!(passwords.verify(password.clone(), Some(hash.clone())).await.unwrap(), "{memory}");
+            assert!(!passwords.verify(Password::new("x".into()), Some(hash)).await.unwrap(), "{memory}");
+        }
+    });
+}
+
 #[test]
 fn many_passwords_at_once_are_all_hashed_and_verified_right() {
     let hasher = Cost { memory: 8, iterations: 1, parallelism: 1 }.hasher().unwrap();
