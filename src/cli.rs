@@ -1,5 +1,7 @@
 //! The commands: what they take, do and print.
 
+mod verify;
+
 use std::io::{self, BufRead, IsTerminal, Read, Write};
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -25,6 +27,9 @@ Examples:
   shipyard --port 5055 --data my-data.json  another port, other data
   shipyard routes                           what is served
   shipyard spec --check                     does spec/openapi.json say what the code does?
+  shipyard verify                           does this server answer as recorded?
+  shipyard verify --url http://localhost:5000 --start 'flask run'
+                                            does any other?
 
 Every setting can also be given in Rocket.toml or as ROCKET_<SETTING> in the environment.
 Exit codes: 0 done, 1 failed, 2 wrong usage or configuration.";
@@ -47,6 +52,8 @@ enum Command {
     Routes,
     /// Print the OpenAPI specification
     Spec(Spec),
+    /// Hold the recorded exchanges against this server, or against any other
+    Verify(verify::Verify),
     /// Hash a password for the data file: asks for it, or reads it from standard input
     HashPassword,
 }
@@ -114,11 +121,13 @@ pub(crate) fn run() -> ExitCode {
         Some(Command::Serve(flags)) => serve(flags),
         Some(Command::Routes) => print(&openapi::routes_table()),
         Some(Command::Spec(flags)) => spec(&flags),
+        Some(Command::Verify(flags)) => verify::verify(flags),
         Some(Command::HashPassword) => hash_password(),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(Failure { code, message }) => {
+            // An empty message: everything has been said.
             for line in message.lines() {
                 // Standard error may be closed; there is nobody left to tell.
                 let _ = writeln!(io::stderr(), "shipyard: {line}");

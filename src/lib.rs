@@ -9,6 +9,7 @@ pub mod account;
 pub mod base_url;
 pub mod clock;
 pub mod config;
+pub mod contract;
 pub mod cutoff;
 pub mod data;
 pub mod docs;

@@ -1,0 +1,230 @@
+//! `shipyard verify`.
+
+use std::io::{self, IsTerminal, Write};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+use shipyard::contract::compare::Measure;
+use shipyard::contract::deviation::{self, Deviation};
+use shipyard::contract::fixtures::{Fixtures, FOLDER};
+use shipyard::contract::junit;
+use shipyard::contract::report::{Broken, Checked, Outcome};
+use shipyard::contract::server_process::is_supported;
+use shipyard::contract::transcript::Exchange;
+use shipyard::contract::verify::{Against, Progress, Verifier};
+use shipyard::contract::wire::Target;
+use shipyard::secret::Secret;
+
+use super::{failed, print, wrong_usage, Failure};
+
+/// The variable that is read where `--secret` is not given: other users of the machine see command lines.
+const SECRET_VARIABLE: &str = "SHIPYARD_VERIFY_SECRET";
+
+const LONG: &str = "\
+Without --url, every scenario is replayed in process, byte for byte. With --url it is held against a live server: \
+status, Content-Type, Location, and the body as JSON. Recorded tokens and ids are replaced by live ones.
+
+Exit codes: 0 everything matches, 1 something does not, 2 wrong usage, or no server.";
+
+#[derive(Debug, Args)]
+#[command(after_long_help = LONG)]
+pub(super) struct Verify {
+    /// A live server, freshly started with the example data, to hold the exchanges against
+    #[arg(long, value_name = "URL")]
+    url: Option<String>,
+    /// Shell command that starts the server at --url; it is run anew for every scenario, and ended
+    #[arg(long, value_name = "COMMAND", requires = "url")]
+    start: Option<String>,
+    /// Scenario to run; may be given more than once [default: all; with --url but no --start, readme]
+    #[arg(long, value_name = "NAME")]
+    scenario: Vec<String>,
+    /// Folder of the recorded exchanges
+    #[arg(long, value_name = "FOLDER", default_value = FOLDER)]
+    fixtures: PathBuf,
+    /// Compare the bytes of live bodies, not the JSON in them
+    #[arg(long, requires = "url")]
+    exact: bool,
+    /// Deliberate differences to tolerate: none (original), or all in docs/differences.md (shipyard)
+    /// [default: shipyard, or original if --allow-difference is given]
+    #[arg(long = "as", value_name = "WHOM")]
+    whom: Option<Whom>,
+    /// Deliberate difference to tolerate, by its name in docs/differences.md; may be given more than once
+    #[arg(long, value_name = "NAME")]
+    allow_difference: Vec<String>,
+    /// Key with which the live server signs tokens, to make expired and damaged ones: text, or hex:...
+    /// [default: $SHIPYARD_VERIFY_SECRET]
+    #[arg(long, value_name = "KEY", requires = "url")]
+    secret: Option<String>,
+    /// Seconds to wait for one answer
+    #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = seconds)]
+    timeout: Duration,
+    /// Seconds to wait until a server that was started answers
+    #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = seconds)]
+    start_timeout: Duration,
+    /// Form of the report on standard output
+    #[arg(long, value_name = "FORM", default_value = "text")]
+    format: Form,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Whom {
+    Original,
+    Shipyard,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Form {
+    Text,
+    Json,
+    Junit,
+}
+
+pub(super) fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds: f32 = text.parse().map_err(|_| "expected a number of seconds".to_owned())?;
+    if !(0.1..=3600.0).contains(&seconds) {
+        return Err("expected 0.1 to 3600 seconds".to_owned());
+    }
+    Ok(Duration::from_secs_f32(seconds))
+}
+
+/// Reads a key: text as it stands, or bytes in hexadecimal.
+fn key(text: &str) -> Result<Secret, Failure> {
+    let Some(digits) = text.strip_prefix("hex:") else { return Ok(Secret::for_replay(text)) };
+    let wrong = || wrong_usage("--secret: expected an even number of hexadecimal digits after hex:");
+    let digits: Option<Vec<u8>> = digits.chars().map(|digit| digit.to_digit(16)?.try_into().ok()).collect();
+    let digits = digits.ok_or_else(wrong)?;
+    let pairs = digits.chunks_exact(2);
+    if digits.is_empty() || !pairs.remainder().is_empty() {
+        return Err(wrong());
+    }
+    let bytes: Vec<u8> = pairs.map(|pair| pair.iter().fold(0, |byte, digit| byte << 4 | digit)).collect();
+    Ok(Secret::for_replay(bytes))
+}
+
+fn tolerated(whom: Option<Whom>, names: &[String]) -> Result<Vec<&'static Deviation>, Failure> {
+    let all = whom == Some(Whom::Shipyard) || (whom.is_none() && names.is_empty());
+    if all {
+        return Ok(deviation::ALL.iter().collect());
+    }
+    let find = |name: &String| {
+        deviation::named(name).ok_or_else(|| {
+            let known = deviation::ALL.map(|deviation| deviation.name).join(", ");
+            wrong_usage(format!("--allow-difference {name}: no such difference; there are {known}"))
+        })
+    };
+    names.iter().map(find).collect()
+}
+
+pub(super) fn verify(flags: Verify) -> Result<(), Failure> {
+    let tolerated = tolerated(flags.whom, &flags.allow_difference)?;
+    let variable = || std::env::var(SECRET_VARIABLE).ok();
+    let key = flags.secret.or_else(variable).map(|text| key(&text)).transpose()?;
+    let target = flags.url.as_deref().map(Target::parse).transpose().map_err(wrong_usage)?;
+    let fixtures = Fixtures::at(&flags.fixtures);
+    let known = fixtures.expected().map_err(wrong_usage)?;
+    if let Some(name) = flags.scenario.iter().find(|name| !known.contains(name)) {
+        return Err(wrong_usage(format!(
+            "--scenario {name}: no such scenario; there are {}",
+            known.join(", ")
+        )));
+    }
+    let (against, default) = match (target, flags.start) {
+        (None, _) => (Against::InProcess, known),
+        (Some(target), Some(command)) => (Against::Started(target, command), known),
+        (Some(target), None) => (Against::Running(target), vec!["readme".to_owned()]),
+    };
+    let scenarios = if flags.scenario.is_empty() { default } else { flags.scenario };
+    match &against {
+        Against::Running(_) if scenarios.len() > 1 => {
+            return Err(wrong_usage(
+                "every scenario needs a freshly started server: give --start, or one --scenario for each start",
+            ));
+        }
+        Against::Started(..) if !is_supported() => {
+            return Err(wrong_usage(
+                "--start works on Unix only: start the server yourself, and give --scenario",
+            ));
+        }
+        _ => {}
+    }
+    let measure =
+        if flags.exact || matches!(against, Against::InProcess) { Measure::Exact } else { Measure::Json };
+    let verifier = Verifier {
+        fixtures,
+        against,
+        measure,
+        tolerated,
+        key,
+        answer_limit: flags.timeout,
+        start_limit: flags.start_timeout,
+    };
+    let mut progress = Lines::new(flags.format);
+    let report = verifier.run(&scenarios, &mut progress).map_err(wrong_usage)?;
+    match flags.format {
+        Form::Text => print(&format!("{}\n", report.conclusion()))?,
+        Form::Json => print(&report.json().map_err(failed)?)?,
+        Form::Junit => print(&junit::document(&report).map_err(failed)?)?,
+    }
+    match report.exit_code() {
+        0 => Ok(()),
+        code => Err(Failure { code, message: String::new() }),
+    }
+}
+
+/// One line for each exchange, and on a terminal the one that is waited for.
+struct Lines {
+    form: Form,
+    /// The terminal, if there is one to show progress on.
+    terminal: Option<Box<dyn Write>>,
+}
+
+impl Lines {
+    fn new(form: Form) -> Self {
+        let terminal: Option<Box<dyn Write>> = match form {
+            Form::Text if io::stdout().is_terminal() => Some(Box::new(io::stdout())),
+            Form::Json | Form::Junit if io::stderr().is_terminal() => Some(Box::new(io::stderr())),
+            _ => None,
+        };
+        Self { form, terminal }
+    }
+
+    /// Shows what is waited for, in the place of what was shown before.
+    fn show(&mut self, text: &str) {
+        if let Some(terminal) = &mut self.terminal {
+            // Progress that cannot be shown is not missed.
+            let _ = write!(terminal, "\r\x1b[K{text}").and_then(|()| terminal.flush());
+        }
+    }
+
+    fn line(&mut self, text: &str) {
+        self.show("");
+        if self.form == Form::Text {
+            let _ = print(text);
+        }
+    }
+}
+
+impl Progress for Lines {
+    fn reached(&mut self, scenario: &str, exchange: &Exchange) {
+        self.show(&format!("...       {scenario}/{}  {}", exchange.name, exchange.request.line()));
+    }
+
+    fn done(&mut self, checked: &Checked) {
+        let Checked { scenario, exchange, request, outcome, .. } = checked;
+        let detail = outcome.detail().replace('\n', "\n            ");
+        let space = if detail.is_empty() { "" } else { "  " };
+        let mut text = format!("{}  {scenario}/{exchange}  {request}{space}{detail}\n", outcome.word());
+        if let Outcome::Mismatch { diff } = outcome {
+            for line in diff.lines() {
+                text += &format!("    {line}\n");
+            }
+        }
+        self.line(&text);
+    }
+
+    fn broken(&mut self, broken: &Broken) {
+        let reason = broken.reason.replace('\n', "\n    ");
+        self.line(&format!("BROKEN    {}: {reason}\n", broken.scenario));
+    }
+}

@@ -1,0 +1,162 @@
+//! What of two answers is compared, and how a difference is shown: with the line of the transcript that says
+//! otherwise.
+
+use std::fmt::Write as _;
+
+use serde_json::Value;
+use similar::{ChangeTag, TextDiff};
+
+use super::message::Response;
+use super::transcript::{Exchange, STATUS_LINE};
+use crate::json::Style;
+
+/// The headers that are held to the recording. What a server says of itself (Server, Date) is its own affair.
+pub const COMPARED: [&str; 3] = ["Content-Type", "Content-Length", "Location"];
+
+/// How bodies are compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Measure {
+    /// Byte for byte.
+    Exact,
+    /// As JSON, where they are JSON: layout and the order of members say nothing.
+    Json,
+}
+
+/// The compared parts of an answer, as numbered lines of its transcript.
+struct Document {
+    lines: Vec<String>,
+    /// The line in the transcript for each of them.
+    numbers: Vec<usize>,
+}
+
+/// What differs; `None` if nothing does. `shown` is the name of the transcript in messages.
+#[must_use]
+pub fn difference(exchange: &Exchange, live: &Response, measure: Measure, shown: &str) -> Option<String> {
+    let (recorded, live) = documents(exchange, live, measure);
+    (recorded.lines != live).then(|| rendered(&recorded, &live, shown))
+}
+
+/// Whether two header values are the same. Media types are, whatever their case and the space in them
+/// (RFC 9110, section 8.3.1).
+fn same_value(name: &str, recorded: &str, live: &str, measure: Measure) -> bool {
+    let plain = |value: &str| value.to_ascii_lowercase().replace(' ', "");
+    recorded == live || (measure == Measure::Json && name == "Content-Type" && plain(recorded) == plain(live))
+}
+
+fn documents(exchange: &Exchange, live: &Response, measure: Measure) -> (Document, Vec<String>) {
+    let recorded = &exchange.response;
+    let same_status = recorded.status == live.status;
+    let mut document = Document { lines: vec![recorded.status_line.clone()], numbers: vec![STATUS_LINE] };
+    let mut other = vec![if same_status { recorded.status_line.clone() } else { live.status_line.clone() }];
+    let compared = |name: &str| COMPARED.iter().any(|known| name.eq_ignore_ascii_case(known));
+    // Two layouts of the same JSON have two lengths. That each is true is seen when the answer is read.
+    let free = |name: &str| {
+        measure == Measure::Json
+            && name.eq_ignore_ascii_case("Content-Length")
+            && recorded.header("Content-Length").is_some()
+    };
+    for (number, (name, value)) in (STATUS_LINE + 1..).zip(&recorded.headers) {
+        if !compared(name) || free(name) {
+            continue;
+        }
+        document.lines.push(format!("{name}: {value}"));
+        document.numbers.push(number);
+        if let Some(given) = live.header(name) {
+            let same = same_value(name, value, given, measure);
+            other.push(format!("{name}: {}", if same { value } else { given }));
+        }
+    }
+    for (name, value) in &live.headers {
+        if compared(name) && !free(name) && recorded.header(name).is_none() {
+            other.push(format!("{name}: {value}"));
+        }
+    }
+    let body_line = exchange.body_line();
+    document.lines.push(String::new());
+    document.numbers.push(body_line.saturating_sub(1));
+    other.push(String::new());
+    let (was, is) = bodies(recorded, live, measure);
+    let lines = |text: &str| text.split_inclusive('\n').map(visible).collect::<Vec<_>>();
+    for (number, line) in (body_line..).zip(lines(&was)) {
+        document.lines.push(line);
+        document.numbers.push(number);
+    }
+    other.extend(lines(&is));
+    (document, other)
+}
+
+/// Two bodies as texts that are equal if the bodies are.
+fn bodies(recorded: &Response, live: &Response, measure: Measure) -> (String, String) {
+    let text = |body: &[u8]| match std::str::from_utf8(body) {
+        Ok(text) => text.to_owned(),
+        // Every byte must be told from every other.
+        Err(_) => format!("{} (in hexadecimal, for it is not UTF-8)\n", hexadecimal(body)),
+    };
+    let plain = || (text(&recorded.body), text(&live.body));
+    if measure == Measure::Exact {
+        return plain();
+    }
+    let (Some(was), Some(is)) = (recorded.json(), live.json()) else { return plain() };
+    let recorded = text(&recorded.body);
+    let pretty = |value: &Value| {
+        Style::Pretty.render(value).ok().and_then(|bytes| String::from_utf8(bytes).ok()).unwrap_or_default()
+    };
+    if was == is {
+        return (recorded.clone(), recorded);
+    }
+    (pretty(&was), pretty(&is))
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// A line without its line end, in which a missing line end and what cannot be seen can be seen.
+fn visible(line: &str) -> String {
+    let (text, end) = match line.strip_suffix('\n') {
+        Some(text) => (text, ""),
+        None => (line, " (no line end)"),
+    };
+    let mut shown = String::with_capacity(text.len());
+    for character in text.chars() {
+        if character.is_control() {
+            shown.extend(character.escape_default());
+        } else {
+            shown.push(character);
+        }
+    }
+    shown + end
+}
+
+/// The lines that differ, and two on each side of them.
+fn rendered(recorded: &Document, live: &[String], shown: &str) -> String {
+    let was: Vec<&str> = recorded.lines.iter().map(String::as_str).collect();
+    let is: Vec<&str> = live.iter().map(String::as_str).collect();
+    let diff = TextDiff::from_slices(&was, &is);
+    let first = diff.ops().iter().find(|op| op.tag() != similar::DiffTag::Equal);
+    let line = first.and_then(|op| recorded.numbers.get(op.old_range().start).or(recorded.numbers.last()));
+    let mut text = format!("{shown}:{}\n", line.copied().unwrap_or(STATUS_LINE));
+    for (index, group) in diff.grouped_ops(2).iter().enumerate() {
+        if index > 0 {
+            text += "          ...\n";
+        }
+        for change in group.iter().flat_map(|op| diff.iter_changes(op)) {
+            let (sign, number) = match change.tag() {
+                ChangeTag::Equal => (' ', change.old_index()),
+                ChangeTag::Delete => ('-', change.old_index()),
+                ChangeTag::Insert => ('+', None),
+            };
+            let number = number.and_then(|index| recorded.numbers.get(index));
+            let number = number.map_or(String::new(), usize::to_string);
+            let value = change.value();
+            // A space at the end of a line is part of the recorded layout, and easily overlooked.
+            let value = match value.strip_suffix(' ') {
+                Some(value) if sign != ' ' => format!("{value}\u{2420}"),
+                _ => value.to_owned(),
+            };
+            // Writing to a String cannot fail.
+            let _ = writeln!(text, "  {sign} {number:>4} | {value}");
+        }
+    }
+    text
+}

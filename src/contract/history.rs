@@ -1,0 +1,97 @@
+//! What a recording reveals about its users as it goes on.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+use super::fixtures::{tokens, Scenario};
+use super::jwt::Jwt;
+use super::transcript::Exchange;
+use crate::data::EXAMPLE;
+use crate::json;
+
+/// Where one logs in.
+pub const LOGIN: &str = "/auth/login";
+
+/// The collection whose ids are the `identity` of tokens.
+pub const USERS: &str = "/api/users";
+
+/// A name and a password.
+pub type Credentials = (String, String);
+
+/// The users at one point of a scenario.
+#[derive(Clone, Debug)]
+pub struct History {
+    /// Names and passwords by id: of the example data, then of what recorded requests reveal.
+    pub people: BTreeMap<u64, Credentials>,
+    /// The ids of users that have been deleted.
+    pub deleted: BTreeSet<u64>,
+    /// When a user's password was last changed, in seconds since 1970.
+    pub changed: BTreeMap<u64, u64>,
+}
+
+impl History {
+    /// What is known before each exchange, and after the last.
+    #[must_use]
+    pub fn of(scenario: &Scenario) -> Vec<Self> {
+        let example: Value = json::parse(EXAMPLE.as_bytes()).unwrap_or_default();
+        let users = example.get("users").and_then(Value::as_array).into_iter().flatten();
+        let people = users.filter_map(|user| id(user).zip(credentials(user, "name"))).collect();
+        let mut now = Self { people, deleted: BTreeSet::new(), changed: BTreeMap::new() };
+        let mut histories = vec![now.clone()];
+        for exchange in &scenario.exchanges {
+            now.read(exchange);
+            histories.push(now.clone());
+        }
+        histories
+    }
+
+    /// What one exchange adds.
+    fn read(&mut self, exchange: &Exchange) {
+        let Exchange { request, response, date, .. } = exchange;
+        let sent = request.body.as_deref().and_then(|body| json::parse(body).ok()).unwrap_or_default();
+        let answered = response.json().unwrap_or_default();
+        let path = request.target();
+        match (request.method.as_str(), response.status) {
+            ("POST", 201) if path == USERS => {
+                if let Some(user) = id(&answered) {
+                    self.people.extend(credentials(&sent, "name").map(|known| (user, known)));
+                    self.deleted.remove(&user);
+                }
+            }
+            ("PUT", 200) => {
+                if let Some(user) = user_at(path) {
+                    self.people.extend(credentials(&sent, "name").map(|known| (user, known)));
+                    self.changed.insert(user, *date);
+                }
+            }
+            ("DELETE", 204) => {
+                if let Some(user) = user_at(path) {
+                    self.people.remove(&user);
+                    self.deleted.insert(user);
+                }
+            }
+            ("POST", 200) if path == LOGIN => {
+                let issued = tokens(&answered).into_iter().find_map(|(_, token)| Jwt::parse(token));
+                let user = issued.and_then(|jwt| jwt.number("identity"));
+                self.people.extend(user.zip(credentials(&sent, "username")));
+            }
+            _ => {}
+        }
+    }
+}
+
+/// The id in the path of a user.
+#[must_use]
+pub fn user_at(path: &str) -> Option<u64> {
+    path.strip_prefix(USERS)?.strip_prefix('/')?.parse().ok()
+}
+
+fn id(thing: &Value) -> Option<u64> {
+    thing.get("id")?.as_u64()
+}
+
+fn credentials(thing: &Value, name: &str) -> Option<Credentials> {
+    let text = |member| thing.get(member)?.as_str().map(str::to_owned);
+    text(name).zip(text("password"))
+}

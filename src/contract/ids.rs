@@ -1,0 +1,140 @@
+//! Which live id stands for which recorded one. A server may number otherwise than the recorded one did.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+/// Ids that were given out, recorded and live, by collection: the path that things are created at.
+#[derive(Debug, Default)]
+pub struct Ids(BTreeMap<String, BTreeMap<u64, u64>>);
+
+/// Beyond every id that a fresh server has given out, and within what the contract allows.
+const NOT_GIVEN_OUT: u64 = 2_000_000_000;
+
+impl Ids {
+    /// A thing was created.
+    pub fn learn(&mut self, collection: &str, recorded: u64, live: u64) {
+        self.0.entry(collection.to_owned()).or_default().insert(recorded, live);
+    }
+
+    /// The live id for a recorded one. What was not created in the scenario has the same id everywhere: it is
+    /// example data, or there is no such thing.
+    #[must_use]
+    pub fn live(&self, collection: &str, recorded: u64) -> u64 {
+        let Some(known) = self.0.get(collection) else { return recorded };
+        match known.get(&recorded) {
+            Some(live) => *live,
+            // Nothing has this id in the recording, so it must be nothing's id here.
+            None if known.values().any(|live| *live == recorded) => NOT_GIVEN_OUT + recorded,
+            None => recorded,
+        }
+    }
+
+    /// The recorded id for a live one; `None` if the recording has another thing under that number.
+    #[must_use]
+    pub fn recorded(&self, collection: &str, live: u64) -> Option<u64> {
+        let Some(known) = self.0.get(collection) else { return Some(live) };
+        let found = known.iter().find(|(_, known)| **known == live).map(|(recorded, _)| *recorded);
+        found.or_else(|| (!known.contains_key(&live)).then_some(live))
+    }
+
+    /// The collection that a path lies in, and the id at its end if it has one.
+    #[must_use]
+    pub fn place(path: &str) -> (&str, Option<u64>) {
+        match path.rsplit_once('/').map(|(collection, id)| (collection, id.parse())) {
+            Some((collection, Ok(id))) => (collection, Some(id)),
+            _ => (path, None),
+        }
+    }
+
+    /// A recorded path as the live server has it.
+    #[must_use]
+    pub fn live_path(&self, path: &str) -> String {
+        let (target, query) = path.split_at(path.find('?').unwrap_or(path.len()));
+        match Self::place(target) {
+            (collection, Some(id)) if self.live(collection, id) != id => {
+                format!("{collection}/{}{query}", self.live(collection, id))
+            }
+            _ => path.to_owned(),
+        }
+    }
+
+    /// A recorded body as the live server is to see it: the same bytes, unless it names a thing whose id is
+    /// another one there.
+    #[must_use]
+    pub fn live_body(&self, collection: &str, body: &[u8]) -> Vec<u8> {
+        let rewritten = || {
+            let mut value = crate::json::parse(body).ok()?;
+            let id = value.get("id")?.as_u64()?;
+            let live = self.live(collection, id);
+            *value.get_mut("id")? = live.into();
+            (live != id).then(|| value.to_string().into_bytes())
+        };
+        rewritten().unwrap_or_else(|| body.to_vec())
+    }
+
+    /// Puts recorded ids in the place of live ones, in every `id` of a live body.
+    pub fn restore(&self, collection: &str, body: &mut Value) {
+        match body {
+            Value::Array(items) => items.iter_mut().for_each(|item| self.restore(collection, item)),
+            Value::Object(members) => {
+                if let Some(id) = members.get_mut("id") {
+                    if let Some(live) = id.as_u64() {
+                        *id = self.recorded(collection, live).map_or_else(|| foreign(live), Value::from);
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// The same in a text whose bytes count.
+    #[must_use]
+    pub fn restore_text(&self, collection: &str, text: &str) -> String {
+        const NAME: &str = "\"id\":";
+        let mut restored = String::with_capacity(text.len());
+        let mut rest = text;
+        while let Some(at) = rest.find(NAME) {
+            let (before, after) = rest.split_at(at + NAME.len());
+            let digits = after.trim_start_matches(' ');
+            let (space, _) = after.split_at(after.len() - digits.len());
+            let (number, tail) =
+                digits.split_at(digits.find(|c: char| !c.is_ascii_digit()).unwrap_or(digits.len()));
+            let id = number.parse().ok().map(|live| {
+                self.recorded(collection, live).map_or_else(|| foreign(live).to_string(), |id| id.to_string())
+            });
+            restored.extend([before, space, id.as_deref().unwrap_or(number)]);
+            rest = tail;
+        }
+        restored + rest
+    }
+}
+
+/// A live id under whose number the recording has something else.
+fn foreign(live: u64) -> Value {
+    Value::from(format!("{live} (live)"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn ids_are_mapped_both_ways_and_never_mixed_up() {
+        let mut ids = Ids::default();
+        ids.learn("/api/ships", 16, 99);
+        assert_eq!(ids.live_path("/api/ships/16?a=/1"), "/api/ships/99?a=/1");
+        assert_eq!(ids.live_path("/api/ships/5"), "/api/ships/5");
+        assert_eq!(ids.live_path("/api/users/16"), "/api/users/16");
+        // In the recording there is no ship 99; here it must stay so.
+        assert_eq!(ids.live_path("/api/ships/99"), "/api/ships/2000000099");
+        assert_eq!(ids.live_body("/api/ships", br#"{"id": 16}"#), br#"{"id":99}"#);
+        assert_eq!(ids.live_body("/api/ships", br#"{ "id": 5}"#), br#"{ "id": 5}"#);
+        let mut body = json!([{"id": 1}, {"id": 99}, {"id": 16}]);
+        ids.restore("/api/ships", &mut body);
+        assert_eq!(body, json!([{"id": 1}, {"id": 16}, {"id": "16 (live)"}]));
+        let text = ids.restore_text("/api/ships", "[{\"id\": 99, \"crew\":99}, {\"id\":16}]");
+        assert_eq!(text, "[{\"id\": 16, \"crew\":99}, {\"id\":\"16 (live)\"}]");
+    }
+}

@@ -1,0 +1,347 @@
+//! A scenario against a live server: recorded tokens and ids become live ones on the way out, and live ones
+//! become recorded ones again in what comes back, so that the two can be compared.
+
+use std::collections::{HashMap, HashSet};
+use std::time::{Duration, Instant};
+
+use rocket::http::Method;
+use serde_json::{json, Value};
+use uuid::Uuid;
+
+use super::fixtures::{tokens, Scenario};
+use super::history::{LOGIN, USERS};
+use super::ids::Ids;
+use super::jwt::{Jwt, Members};
+use super::message::{Request, Response};
+use super::plan::{flaw_in_time, Origin, Plan};
+use super::transcript::Exchange;
+use super::wire::{Target, WireError};
+use crate::clock::Clock;
+use crate::secret::Secret;
+
+/// By how many seconds at least a token that was expired is expired here, and one that was good is good: no
+/// machine is so slow, and no two clocks are so far apart.
+const MARGIN: u64 = 300;
+
+/// Why a request cannot be sent as it should be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NotSent {
+    /// It needs what was not given.
+    Skipped(String),
+    /// The live server did not do what the recording relies on.
+    Impossible(String),
+}
+
+/// What came back, in the terms of the recording.
+#[derive(Debug)]
+pub struct Answered {
+    /// The response, with recorded tokens, ids and addresses where the live server had its own.
+    pub response: Response,
+    /// What is wrong with new tokens.
+    pub faults: Vec<String>,
+}
+
+/// The live server's clock, as far as its Date headers tell.
+struct ServerClock {
+    /// When it was first seen, by its clock and by ours.
+    first: (u64, Instant),
+    latest: (u64, Instant),
+}
+
+impl ServerClock {
+    fn now(&self) -> u64 {
+        self.latest.0 + self.latest.1.elapsed().as_secs()
+    }
+}
+
+/// A scenario being held against a live server.
+pub struct Session<'a> {
+    target: &'a Target,
+    scenario: &'a Scenario,
+    plan: Plan,
+    key: Option<&'a Secret>,
+    limit: Duration,
+    clock: ServerClock,
+    live_tokens: HashMap<String, String>,
+    seen_ids: HashSet<String>,
+    failed_logins: HashMap<usize, String>,
+    ids: Ids,
+}
+
+impl<'a> Session<'a> {
+    /// A session with a server that gave `first_answer`; `limit` is for each request.
+    #[must_use]
+    pub fn new(
+        target: &'a Target,
+        scenario: &'a Scenario,
+        key: Option<&'a Secret>,
+        limit: Duration,
+        first_answer: Option<&Response>,
+    ) -> Self {
+        let seen = (first_answer.and_then(date).unwrap_or_else(|| Clock::System.now()), Instant::now());
+        Self {
+            target,
+            scenario,
+            plan: Plan::of(scenario),
+            key,
+            limit,
+            clock: ServerClock { first: seen, latest: seen },
+            live_tokens: HashMap::new(),
+            seen_ids: HashSet::new(),
+            failed_logins: HashMap::new(),
+            ids: Ids::default(),
+        }
+    }
+
+    /// The request of that exchange as this server must see it.
+    ///
+    /// # Errors
+    /// [`NotSent`]: why there is no such request.
+    pub fn request(&mut self, index: usize, exchange: &Exchange) -> Result<Request, NotSent> {
+        self.log_in_before(index);
+        let recorded = &exchange.request;
+        let (collection, _) = Ids::place(recorded.target());
+        let mut request = recorded.clone();
+        request.path = self.ids.live_path(&recorded.path);
+        request.body = recorded.body.as_ref().map(|body| self.ids.live_body(collection, body));
+        if let (Some(token), Some(origin)) = (recorded.token(), self.plan.origin(index).cloned()) {
+            let live = self.live_token(token, &origin, exchange)?;
+            request = request.with_header("Authorization", &format!("Bearer {live}"));
+        }
+        Ok(request)
+    }
+
+    /// Sends a request.
+    ///
+    /// # Errors
+    /// As [`Target::send`].
+    pub fn send(&mut self, request: &Request) -> Result<Response, WireError> {
+        let response = self.target.send(request, self.limit)?;
+        if let Some(date) = date(&response) {
+            self.clock.latest = (date, Instant::now());
+        }
+        Ok(response)
+    }
+
+    /// Does the logins that must have happened before that exchange.
+    fn log_in_before(&mut self, index: usize) {
+        let due = self.plan.logins.iter().enumerate().filter(|(_, login)| login.before == index);
+        for (slot, login) in due.map(|(slot, login)| (slot, login.clone())).collect::<Vec<_>>() {
+            let body = json!({"username": login.name, "password": login.password});
+            let request = Request::new(Method::Post, LOGIN).json(&body);
+            let answer = self.send(&request);
+            let found = answer.as_ref().ok().and_then(Response::json).unwrap_or_default();
+            for (kind, recorded) in &login.tokens {
+                if let Some(live) = found.get(format!("{kind}_token")).and_then(Value::as_str) {
+                    self.live_tokens.insert(recorded.clone(), live.to_owned());
+                } else {
+                    let reason = match &answer {
+                        Ok(response) => response.status_line.clone(),
+                        Err(error) => error.to_string(),
+                    };
+                    let reason =
+                        format!("no {kind} token: POST {LOGIN} as {:?} was answered: {reason}", login.name);
+                    self.failed_logins.insert(slot, reason);
+                }
+            }
+        }
+    }
+
+    fn live_token(&self, token: &str, origin: &Origin, exchange: &Exchange) -> Result<String, NotSent> {
+        let known = || self.live_tokens.get(token).cloned();
+        let lost = |reason: &str| NotSent::Impossible(reason.to_owned());
+        match origin {
+            Origin::AsRecorded => Ok(token.to_owned()),
+            Origin::Answer => known().ok_or_else(|| {
+                lost("its token was to come from an earlier answer, which had none (see above)")
+            }),
+            Origin::Login(slot) => known().ok_or_else(|| {
+                lost(self.failed_logins.get(slot).map_or("no login gave its token", String::as_str))
+            }),
+            Origin::Key(reason) => {
+                let key = self.key.ok_or_else(|| {
+                    NotSent::Skipped(format!("--secret is needed to sign its token: {reason}"))
+                })?;
+                self.signed(token, exchange, key)
+            }
+        }
+    }
+
+    /// A token like the recorded one, as old and as long valid as it was then, signed with the live key.
+    fn signed(&self, token: &str, exchange: &Exchange, key: &Secret) -> Result<String, NotSent> {
+        let impossible = |reason: String| NotSent::Impossible(reason);
+        let jwt =
+            Jwt::parse(token).ok_or_else(|| impossible("its token cannot be taken apart".to_owned()))?;
+        let mut claims = self.in_time(&jwt, exchange.date);
+        if let Some(user) = jwt.number("identity") {
+            claims.set("identity", self.ids.live(USERS, user));
+        }
+        jwt.signed_again(&claims, key).map_err(|error| impossible(error.to_string()))
+    }
+
+    /// The claims of a recorded token with live times.
+    fn in_time(&self, jwt: &Jwt, date: u64) -> Members {
+        let mut claims = jwt.claims.clone();
+        let number = |claim: &str| jwt.number(claim);
+        let expired = number("exp").is_some_and(|exp| exp <= date);
+        let early = number("nbf").is_some_and(|nbf| nbf > date);
+        // Before the start of the recorded server, and otherwise without a flaw in its times.
+        let old = number("iat").is_some_and(|iat| iat < self.scenario.start())
+            && flaw_in_time(jwt, date).is_none()
+            && jwt.claims.names().starts_with("iat nbf jti exp identity");
+        let shifted = |value: u64, now: u64| (value + now).saturating_sub(date);
+        if expired {
+            let more = number("exp").map_or(0, |exp| MARGIN.saturating_sub(date.saturating_sub(exp)));
+            for claim in ["iat", "nbf", "exp"] {
+                if let Some(value) = number(claim) {
+                    claims.set(claim, shifted(value, self.clock.now()).saturating_sub(more));
+                }
+            }
+            return claims;
+        }
+        if old {
+            let now = self.clock.now().min(self.clock.first.0.saturating_sub(MARGIN));
+            for claim in ["iat", "nbf"] {
+                if let Some(value) = number(claim) {
+                    claims.set(claim, shifted(value, now).min(now));
+                }
+            }
+        } else if let Some(iat) = number("iat") {
+            // A server may refuse what was issued before its start; it has whole seconds to go by.
+            let first_good = self.clock.first.0 + 1;
+            let passed = self.clock.first.1.elapsed();
+            std::thread::sleep(Duration::from_millis(1100).saturating_sub(passed));
+            let now = self.clock.now().max(first_good);
+            claims.set("iat", shifted(iat, now).clamp(first_good, now));
+        }
+        let now = self.clock.now();
+        if let (Some(nbf), false) = (number("nbf"), old) {
+            let live = shifted(nbf, now);
+            claims.set("nbf", if early { live.max(now + MARGIN) } else { live });
+        }
+        if let Some(exp) = number("exp") {
+            claims.set("exp", shifted(exp, now).max(now + MARGIN));
+        }
+        claims
+    }
+
+    /// What a live answer says in the terms of the recording.
+    pub fn answered(&mut self, exchange: &Exchange, live: &Response, exact: bool) -> Answered {
+        let recorded = &exchange.response;
+        let (collection, _) = Ids::place(exchange.request.target());
+        let body = live.json();
+        let recorded_body = recorded.json();
+        let id = |body: &Option<Value>| body.as_ref()?.get("id")?.as_u64();
+        if let (201, 201, Some(was), Some(is)) = (recorded.status, live.status, id(&recorded_body), id(&body))
+        {
+            self.ids.learn(collection, was, is);
+        }
+        let mut response = live.clone();
+        let mut faults = Vec::new();
+        let mut pairs = Vec::new();
+        for (name, was) in recorded_body.as_ref().map(tokens).unwrap_or_default() {
+            let Some(is) = body.as_ref().and_then(|body| body.get(name)).and_then(Value::as_str) else {
+                continue;
+            };
+            let wrong = self.faults(was, is);
+            if wrong.is_empty() {
+                pairs.push((was.to_owned(), is.to_owned()));
+            }
+            faults.extend(wrong.into_iter().map(|fault| format!("{name}: {fault}")));
+            self.live_tokens.insert(was.to_owned(), is.to_owned());
+        }
+        match (body, std::str::from_utf8(&live.body)) {
+            (Some(mut body), _) if !exact => {
+                self.ids.restore(collection, &mut body);
+                for (was, is) in pairs {
+                    for (_, value) in body.as_object_mut().into_iter().flatten() {
+                        if value.as_str() == Some(&is) {
+                            *value = was.as_str().into();
+                        }
+                    }
+                }
+                response.body = body.to_string().into_bytes();
+            }
+            (Some(_), Ok(text)) => {
+                let text = self.ids.restore_text(collection, text);
+                response.body = pairs.iter().fold(text, |text, (was, is)| text.replace(is, was)).into_bytes();
+            }
+            _ => {}
+        }
+        for (name, value) in &mut response.headers {
+            if name.eq_ignore_ascii_case("Location") {
+                *value = self.recorded_location(exchange, value);
+            } else if name.eq_ignore_ascii_case("Content-Length") {
+                // That it is true of the live body was seen when that was read.
+                *value = response.body.len().to_string();
+            }
+        }
+        Answered { response, faults }
+    }
+
+    /// A live Location as the recorded server would have given it.
+    fn recorded_location(&self, exchange: &Exchange, live: &str) -> String {
+        let host = super::message::header(&exchange.request.headers, "Host").unwrap_or_default();
+        let Some(path) = live.strip_prefix(&self.target.base()) else { return live.to_owned() };
+        let restored = match Ids::place(path) {
+            (collection, Some(id)) => {
+                let id = self.ids.recorded(collection, id);
+                id.map(|id| format!("{collection}/{id}"))
+            }
+            _ => None,
+        };
+        format!("http://{host}{}", restored.as_deref().unwrap_or(path))
+    }
+
+    /// In what a new token is not like the recorded one.
+    fn faults(&mut self, recorded: &str, live: &str) -> Vec<String> {
+        let (Some(was), Some(is)) = (Jwt::parse(recorded), Jwt::parse(live)) else {
+            return vec!["not a JSON Web Token".to_owned()];
+        };
+        let mut faults = Vec::new();
+        let mut expect = |what: &str, was: &dyn std::fmt::Display, is: &dyn std::fmt::Display| {
+            let (was, is) = (was.to_string(), is.to_string());
+            if was != is {
+                faults.push(format!("{what}: recorded {was}, here {is}"));
+            }
+        };
+        let text = |members: &Members| serde_json::to_string(members).unwrap_or_default();
+        expect("the header", &text(&was.header), &text(&is.header));
+        expect("the claims and their order", &was.claims.names(), &is.claims.names());
+        let seconds = |jwt: &Jwt, from: &str, to: &str| {
+            let (from, to) = (jwt.number(from), jwt.number(to));
+            from.zip(to).map_or_else(
+                || "no number of seconds".to_owned(),
+                |(from, to)| format!("{} s", i128::from(to) - i128::from(from)),
+            )
+        };
+        expect("the lifetime (exp - iat)", &seconds(&was, "iat", "exp"), &seconds(&is, "iat", "exp"));
+        expect("nbf - iat", &seconds(&was, "iat", "nbf"), &seconds(&is, "iat", "nbf"));
+        let value =
+            |jwt: &Jwt, claim: &str| jwt.claims.get(claim).map_or("nothing".to_owned(), Value::to_string);
+        expect("type", &value(&was, "type"), &value(&is, "type"));
+        expect("fresh", &value(&was, "fresh"), &value(&is, "fresh"));
+        let identity = is.number("identity").and_then(|id| self.ids.recorded(USERS, id));
+        let identity = identity.map_or_else(|| value(&is, "identity"), |id| id.to_string());
+        expect("identity", &value(&was, "identity"), &identity);
+        let version = |jwt: &Jwt| {
+            let id = jwt.text("jti").and_then(|jti| Uuid::try_parse(jti).ok());
+            id.map_or_else(|| "no UUID".to_owned(), |id| format!("UUID v{}", id.get_version_num()))
+        };
+        expect("jti", &version(&was), &version(&is));
+        if let Some(id) = is.text("jti") {
+            if !self.seen_ids.insert(id.to_owned()) {
+                faults.push("jti: another token has the same".to_owned());
+            }
+        }
+        if self.key.is_some_and(|key| !is.is_signed_with(key)) {
+            faults.push("the signature: not made with the --secret that was given".to_owned());
+        }
+        faults
+    }
+}
+
+fn date(response: &Response) -> Option<u64> {
+    let time = httpdate::parse_http_date(response.header("Date")?).ok()?;
+    Some(time.duration_since(std::time::UNIX_EPOCH).ok()?.as_secs())
+}

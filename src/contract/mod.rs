@@ -1,0 +1,24 @@
+//! The contract as a tool: recorded exchanges, held against this server in process or against any other over
+//! the wire.
+//!
+//! [`transcript`] and [`fixtures`] read and write recordings, [`replay`] answers them in process, [`live`] over
+//! the wire, [`compare`] says what differs, and [`deviation`] what may. [`verify`] puts these together;
+//! [`record`] and [`export`] make recordings and give them to other tools.
+
+pub mod compare;
+pub mod curl;
+pub mod deviation;
+pub mod fixtures;
+pub mod history;
+pub mod ids;
+pub mod junit;
+pub mod jwt;
+pub mod live;
+pub mod message;
+pub mod plan;
+pub mod replay;
+pub mod report;
+pub mod server_process;
+pub mod transcript;
+pub mod verify;
+pub mod wire;

@@ -1,0 +1,131 @@
+//! A server in process, as the recorded ones were: the same data, clock, token ids and key. Its answers can be
+//! held to the recordings byte for byte, signatures included.
+
+use rocket::config::LogLevel;
+use rocket::data::Limits;
+use rocket::http::uri::Host;
+use rocket::http::Header;
+use rocket::local::blocking::Client;
+use uuid::Uuid;
+
+use super::fixtures::Scenario;
+use super::message::{Request, Response};
+use super::transcript::{http_date, Exchange};
+use crate::clock::{Clock, TokenIds};
+use crate::config::{Settings, DEFAULT_BODY_LIMIT, DEFAULT_LIFETIMES, DEFAULT_STATIC_DIR};
+use crate::data::{Data, EXAMPLE};
+use crate::internal::Internal;
+use crate::json::Style;
+use crate::password::{Cost, Hasher};
+use crate::secret::Secret;
+use crate::Parts;
+
+/// The public demo key of the original, with which every recorded token is signed. It protects nothing.
+const DEMO_KEY: [u8; 30] = [
+    0x1c, 0x7f, 0x7e, 0xe6, 0xb5, 0x3c, 0x50, 0x33, 0x2c, 0x39, 0x80, 0x15, 0x6e, 0x58, 0x51, 0x45, 0x76,
+    0x4b, 0x11, 0x25, 0xab, 0x46, 0x17, 0x8f, 0x63, 0xdc, 0x40, 0x32, 0x91, 0xe6,
+];
+
+/// The key of the recordings.
+#[must_use]
+pub fn demo_key() -> Secret {
+    Secret::for_replay(DEMO_KEY)
+}
+
+/// A server in process whose clock stands where it is set.
+pub struct Replay {
+    client: Client,
+    clock: Clock,
+}
+
+impl Replay {
+    /// A server that starts as the one of that scenario did, and will give its tokens the recorded ids.
+    ///
+    /// # Errors
+    /// As [`Replay::started`].
+    pub fn of(scenario: &Scenario) -> Result<Self, Internal> {
+        Self::started(scenario.start(), scenario.issued_ids())
+    }
+
+    /// A server that starts at `now`, in seconds since 1970, with the example data.
+    ///
+    /// # Errors
+    /// [`Internal`] where the system gives no random bytes or no thread.
+    pub fn started(now: u64, token_ids: Vec<Uuid>) -> Result<Self, Internal> {
+        let clock = Clock::manual(now);
+        let data = Data::parse("the built-in data", EXAMPLE.as_bytes());
+        let parts = Parts {
+            settings: settings()?,
+            data: data.map_err(|error| Internal::new("reading the example data", error))?,
+            secret: demo_key(),
+            clock: clock.clone(),
+            token_ids: TokenIds::recorded(token_ids),
+        };
+        let client = Client::untracked(crate::build(parts)?)
+            .map_err(|error| Internal::new("starting a server in process", error))?;
+        Ok(Self { client, clock })
+    }
+
+    /// What that recorded request is answered, at the time when it was recorded.
+    #[must_use]
+    pub fn answer(&self, exchange: &Exchange) -> Response {
+        self.answer_at(exchange.date, &exchange.request)
+    }
+
+    /// What a request is answered at that time. The answer has the headers that it would have on the wire.
+    #[must_use]
+    pub fn answer_at(&self, now: u64, request: &Request) -> Response {
+        self.clock.set(now);
+        let mut local = self.client.req(request.method, request.path.clone());
+        for (name, value) in &request.headers {
+            if name.eq_ignore_ascii_case("Host") {
+                if let Ok(host) = Host::parse_owned(value.clone()) {
+                    local.inner_mut().set_host(host);
+                }
+            }
+            local.add_header(Header::new(name.clone(), value.clone()));
+        }
+        if let Some(body) = &request.body {
+            local.set_body(body);
+        }
+        let response = local.dispatch();
+        let status = response.status();
+        let mut headers: Vec<(String, String)> = response
+            .headers()
+            .iter()
+            .map(|header| (header.name.to_string(), header.value.to_string()))
+            .collect();
+        let size = response.body().preset_size();
+        headers.extend(size.map(|size| ("Content-Length".to_owned(), size.to_string())));
+        headers.sort();
+        headers.push(("Date".to_owned(), http_date(now)));
+        Response {
+            status_line: format!("HTTP/1.1 {} {}", status.code, status.reason_lossy()),
+            status: status.code,
+            headers,
+            body: response.into_bytes().unwrap_or_default(),
+        }
+    }
+}
+
+/// The settings under which the exchanges were recorded, as far as they are seen in answers. Passwords cost
+/// next to nothing: whoever replays has them all in clear text.
+fn settings() -> Result<Settings, Internal> {
+    const CHEAP: Cost = Cost { memory: 8, iterations: 1, parallelism: 1 };
+    let hasher: Hasher =
+        CHEAP.hasher().map_err(|error| Internal::new("choosing a cost of passwords", error))?;
+    Ok(Settings {
+        rocket: rocket::Config {
+            log_level: LogLevel::Off,
+            limits: Limits::default().limit("json", DEFAULT_BODY_LIMIT),
+            ..rocket::Config::debug_default()
+        },
+        data: None,
+        static_dir: DEFAULT_STATIC_DIR.into(),
+        jwt_secret: None,
+        lifetimes: DEFAULT_LIFETIMES,
+        json: Style::Pretty,
+        public_url: None,
+        hasher,
+    })
+}

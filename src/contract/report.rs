@@ -1,0 +1,192 @@
+//! What came of holding exchanges against a server.
+
+use serde::Serialize;
+
+/// What came of one exchange.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "outcome", rename_all = "snake_case")]
+pub enum Outcome {
+    /// Answered as recorded.
+    Match {
+        /// The deliberate differences in which it deviates, by name.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        tolerated: Vec<&'static str>,
+    },
+    /// Answered otherwise.
+    Mismatch {
+        /// What differs, with the lines of the transcript.
+        diff: String,
+    },
+    /// There was no answer that could be compared.
+    Failed {
+        /// Why.
+        reason: String,
+    },
+    /// It needs something that was not given.
+    Skipped {
+        /// What, and what for.
+        reason: String,
+    },
+    /// It was not tried, because the server is gone.
+    NotRun,
+}
+
+impl Outcome {
+    /// Whether the contract holds as far as this tells.
+    #[must_use]
+    pub fn is_good(&self) -> bool {
+        matches!(self, Self::Match { .. } | Self::Skipped { .. })
+    }
+
+    /// One word, as wide as the others.
+    #[must_use]
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Match { .. } => "ok      ",
+            Self::Mismatch { .. } => "MISMATCH",
+            Self::Failed { .. } => "FAILED  ",
+            Self::Skipped { .. } => "skipped ",
+            Self::NotRun => "not run ",
+        }
+    }
+
+    /// What is to be said beside the word.
+    #[must_use]
+    pub fn detail(&self) -> String {
+        match self {
+            Self::Match { tolerated } if tolerated.is_empty() => String::new(),
+            Self::Match { tolerated } => format!("(tolerated: {})", tolerated.join(", ")),
+            Self::Mismatch { .. } => String::new(),
+            Self::Failed { reason } | Self::Skipped { reason } => reason.clone(),
+            Self::NotRun => "the server does not answer any more".to_owned(),
+        }
+    }
+}
+
+/// One exchange and what came of it.
+#[derive(Clone, Debug, Serialize)]
+pub struct Checked {
+    /// The scenario.
+    pub scenario: String,
+    /// The exchange.
+    pub exchange: String,
+    /// Method and path as recorded.
+    pub request: String,
+    /// What came of it.
+    #[serde(flatten)]
+    pub outcome: Outcome,
+    /// How long it took, in seconds.
+    pub seconds: f64,
+}
+
+/// A scenario that could not be held against the server at all.
+#[derive(Clone, Debug, Serialize)]
+pub struct Broken {
+    /// The scenario.
+    pub scenario: String,
+    /// Why.
+    pub reason: String,
+    /// Whether it is the server that is missing, rather than the recording that is damaged.
+    pub unreachable: bool,
+}
+
+/// Everything that was found.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Report {
+    /// Every exchange, in order.
+    pub exchanges: Vec<Checked>,
+    /// The scenarios that were not run.
+    pub broken: Vec<Broken>,
+}
+
+/// How many exchanges came out how.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Summary {
+    /// All of them.
+    pub exchanges: usize,
+    /// Answered as recorded, or with a tolerated difference.
+    pub matching: usize,
+    /// Of these, those with a tolerated difference.
+    pub tolerated: usize,
+    /// Answered otherwise.
+    pub mismatching: usize,
+    /// Not answered.
+    pub failed: usize,
+    /// Left out for want of something.
+    pub skipped: usize,
+    /// Not tried.
+    pub not_run: usize,
+}
+
+impl Report {
+    /// The counts.
+    #[must_use]
+    pub fn summary(&self) -> Summary {
+        let mut summary = Summary { exchanges: self.exchanges.len(), ..Summary::default() };
+        for checked in &self.exchanges {
+            match &checked.outcome {
+                Outcome::Match { tolerated } => {
+                    summary.matching += 1;
+                    summary.tolerated += usize::from(!tolerated.is_empty());
+                }
+                Outcome::Mismatch { .. } => summary.mismatching += 1,
+                Outcome::Failed { .. } => summary.failed += 1,
+                Outcome::Skipped { .. } => summary.skipped += 1,
+                Outcome::NotRun => summary.not_run += 1,
+            }
+        }
+        summary
+    }
+
+    /// 0 if everything that was run matches, 1 if something does not, 2 if there was no server.
+    #[must_use]
+    pub fn exit_code(&self) -> u8 {
+        if self.broken.iter().any(|broken| broken.unreachable) {
+            2
+        } else if !self.broken.is_empty() || self.exchanges.iter().any(|checked| !checked.outcome.is_good()) {
+            1
+        } else {
+            0
+        }
+    }
+
+    /// The whole report as JSON.
+    ///
+    /// # Errors
+    /// None that could happen: every part is made of texts and numbers.
+    pub fn json(&self) -> Result<String, serde_json::Error> {
+        #[derive(Serialize)]
+        struct Whole<'a> {
+            summary: Summary,
+            #[serde(flatten)]
+            report: &'a Report,
+        }
+        let mut text = serde_json::to_string_pretty(&Whole { summary: self.summary(), report: self })?;
+        text.push('\n');
+        Ok(text)
+    }
+
+    /// One line for people.
+    #[must_use]
+    pub fn conclusion(&self) -> String {
+        let summary = self.summary();
+        let mut text = format!("{} exchanges: {} match", summary.exchanges, summary.matching);
+        if summary.tolerated > 0 {
+            text += &format!(" ({} of them with a tolerated difference)", summary.tolerated);
+        }
+        for (count, what) in [
+            (summary.mismatching, "do not match"),
+            (summary.failed, "failed"),
+            (summary.skipped, "skipped"),
+            (summary.not_run, "not run"),
+        ] {
+            if count > 0 {
+                text += &format!(", {count} {what}");
+            }
+        }
+        if !self.broken.is_empty() {
+            text += &format!("; scenarios that could not be run: {}", self.broken.len());
+        }
+        text
+    }
+}

@@ -1,0 +1,234 @@
+//! Holds recorded exchanges against a server: in process, over the wire, or over the wire with a server that is
+//! started anew for each scenario.
+
+use std::time::{Duration, Instant};
+
+use super::compare::{difference, Measure};
+use super::deviation::{Case, Deviation};
+use super::fixtures::{FixtureError, Fixtures, Scenario, Sums};
+use super::history::History;
+use super::live::{NotSent, Session};
+use super::message::Response;
+use super::replay::Replay;
+use super::report::{Broken, Checked, Outcome, Report};
+use super::server_process::{first_answer, ServerProcess};
+use super::transcript::Exchange;
+use super::wire::{Target, WireError};
+use crate::secret::Secret;
+
+/// What the exchanges are held against.
+#[derive(Debug)]
+pub enum Against {
+    /// This program, in process: the recorded clock, token ids and key.
+    InProcess,
+    /// A server that runs already.
+    Running(Target),
+    /// A server that this command starts, once for each scenario.
+    Started(Target, String),
+}
+
+/// How exchanges are held against a server.
+#[derive(Debug)]
+pub struct Verifier {
+    /// Where the recordings are.
+    pub fixtures: Fixtures,
+    /// What they are held against.
+    pub against: Against,
+    /// How bodies are compared.
+    pub measure: Measure,
+    /// The deliberate differences that are tolerated.
+    pub tolerated: Vec<&'static Deviation>,
+    /// The key of the live server, if it is known.
+    pub key: Option<Secret>,
+    /// The time for one answer.
+    pub answer_limit: Duration,
+    /// The time for a server to start.
+    pub start_limit: Duration,
+}
+
+/// Is told of every exchange as it is reached and as it is done.
+pub trait Progress {
+    /// An exchange is about to be sent.
+    fn reached(&mut self, scenario: &str, exchange: &Exchange);
+    /// This came of it.
+    fn done(&mut self, checked: &Checked);
+    /// A scenario could not be run.
+    fn broken(&mut self, broken: &Broken);
+}
+
+impl Verifier {
+    /// Holds those scenarios against the server, one after the other.
+    ///
+    /// # Errors
+    /// [`FixtureError`]: the sums of the recordings cannot be read.
+    pub fn run(&self, scenarios: &[String], progress: &mut dyn Progress) -> Result<Report, FixtureError> {
+        let sums = self.fixtures.sums()?;
+        let mut report = Report::default();
+        for name in scenarios {
+            let lost = self.fixtures.lost(&sums, name);
+            let done = match self.fixtures.scenario(name) {
+                Ok(_) if !lost.is_empty() => {
+                    Err((format!("in SHA256SUMS, but not there: {}", lost.join(", ")), false))
+                }
+                Ok(scenario) => self.scenario(&scenario, &sums, progress, &mut report),
+                Err(error) => Err((error.to_string(), false)),
+            };
+            if let Err((reason, unreachable)) = done {
+                let broken = Broken { scenario: name.clone(), reason, unreachable };
+                progress.broken(&broken);
+                report.broken.push(broken);
+            }
+        }
+        Ok(report)
+    }
+
+    fn scenario(
+        &self,
+        scenario: &Scenario,
+        sums: &Sums,
+        progress: &mut dyn Progress,
+        report: &mut Report,
+    ) -> Result<(), (String, bool)> {
+        let unreachable = |reason: String| (reason, true);
+        let mut run =
+            Run { verifier: self, scenario, sums, progress, report, histories: History::of(scenario) };
+        match &self.against {
+            Against::InProcess => {
+                let server = Replay::of(scenario).map_err(|error| unreachable(error.to_string()))?;
+                run.each(|_, exchange| Ok((server.answer(exchange), Vec::new())), || None);
+                Ok(())
+            }
+            Against::Running(target) => {
+                let first = first_answer(target, self.answer_limit)
+                    .map_err(|error| unreachable(error.to_string()))?;
+                run.live(target, first.as_ref(), || None);
+                Ok(())
+            }
+            Against::Started(target, command) => {
+                let (mut process, first) = ServerProcess::start(command, target, self.start_limit)
+                    .map_err(|error| unreachable(error.to_string()))?;
+                run.live(target, first.as_ref(), || process.obituary());
+                process.end(target).map_err(|error| unreachable(error.to_string()))
+            }
+        }
+    }
+}
+
+/// What an exchange came to before it was compared.
+enum Unanswered {
+    NotSent(NotSent),
+    Wire(WireError),
+}
+
+/// One scenario, being run.
+struct Run<'a> {
+    verifier: &'a Verifier,
+    scenario: &'a Scenario,
+    sums: &'a Sums,
+    progress: &'a mut dyn Progress,
+    report: &'a mut Report,
+    histories: Vec<History>,
+}
+
+impl Run<'_> {
+    fn live(&mut self, target: &Target, first: Option<&Response>, obituary: impl FnMut() -> Option<String>) {
+        let Verifier { key, answer_limit, measure, .. } = self.verifier;
+        let mut session = Session::new(target, self.scenario, key.as_ref(), *answer_limit, first);
+        let exact = *measure == Measure::Exact;
+        let answer = |index: usize, exchange: &Exchange| {
+            let request = session.request(index, exchange).map_err(Unanswered::NotSent)?;
+            let live = session.send(&request).map_err(Unanswered::Wire)?;
+            let answered = session.answered(exchange, &live, exact);
+            Ok((answered.response, answered.faults))
+        };
+        self.each(answer, obituary);
+    }
+
+    /// Every exchange in order, until the server is gone.
+    fn each(
+        &mut self,
+        mut answer: impl FnMut(usize, &Exchange) -> Result<(Response, Vec<String>), Unanswered>,
+        mut obituary: impl FnMut() -> Option<String>,
+    ) {
+        let scenario = self.scenario;
+        let mut gone = false;
+        for (index, exchange) in scenario.exchanges.iter().enumerate() {
+            self.progress.reached(&scenario.name, exchange);
+            let start = Instant::now();
+            let outcome = if gone {
+                Outcome::NotRun
+            } else {
+                match answer(index, exchange) {
+                    Ok((response, faults)) => self.judged(index, exchange, &response, &faults),
+                    Err(Unanswered::NotSent(NotSent::Skipped(reason))) => Outcome::Skipped { reason },
+                    Err(Unanswered::NotSent(NotSent::Impossible(reason))) => Outcome::Failed { reason },
+                    Err(Unanswered::Wire(error)) => {
+                        let obituary =
+                            if matches!(error, WireError::Garbage { .. }) { None } else { obituary() };
+                        gone = error.is_fatal() || obituary.is_some();
+                        let more = obituary.map_or_else(String::new, |obituary| format!("; {obituary}"));
+                        Outcome::Failed { reason: format!("{error}{more}") }
+                    }
+                }
+            };
+            let checked = Checked {
+                scenario: scenario.name.clone(),
+                exchange: exchange.name.clone(),
+                request: exchange.request.line(),
+                outcome,
+                seconds: start.elapsed().as_secs_f64(),
+            };
+            self.progress.done(&checked);
+            self.report.exchanges.push(checked);
+        }
+    }
+
+    fn judged(&self, index: usize, exchange: &Exchange, response: &Response, faults: &[String]) -> Outcome {
+        let Verifier { fixtures, measure, tolerated, .. } = self.verifier;
+        let shown = fixtures.file_of(&self.scenario.name, &exchange.name).display().to_string();
+        let diff = difference(exchange, response, *measure, &shown);
+        let explained = |deviation: &&&'static Deviation| {
+            self.histories.get(index).is_some_and(|history| {
+                let case = Case { exchange, start: self.scenario.start(), history };
+                deviation.explains(&case, response)
+            })
+        };
+        let explanation = diff.as_ref().and_then(|_| tolerated.iter().find(explained));
+        match (diff, explanation) {
+            _ if !faults.is_empty() => {
+                let faults: String = faults.iter().map(|fault| format!("  {fault}\n")).collect();
+                Outcome::Mismatch { diff: format!("{shown}:{}\n{faults}", exchange.body_line()) }
+            }
+            (Some(diff), None) => Outcome::Mismatch { diff },
+            (_, explanation) => match self.tampered(exchange, &shown) {
+                Some(reason) => Outcome::Mismatch { diff: reason },
+                None => Outcome::Match {
+                    tolerated: explanation.map(|deviation| deviation.name).into_iter().collect(),
+                },
+            },
+        }
+    }
+
+    /// What is to be said of a transcript that is not the recorded one, although it is answered as it says.
+    fn tampered(&self, exchange: &Exchange, shown: &str) -> Option<String> {
+        let as_recorded =
+            self.verifier.fixtures.is_as_recorded(self.sums, &self.scenario.name, &exchange.name);
+        match as_recorded {
+            Ok(true) => None,
+            Ok(false) => {
+                let mut text = format!(
+                    "{shown}:1\n  not as it was recorded, by its sum in SHA256SUMS. Everything that is compared \
+                     is answered as it says,\n  so it is one of these lines, or the request:\n"
+                );
+                for (number, line) in (1..).zip(exchange.uncompared_lines()) {
+                    if let Some(line) = line {
+                        text += &format!("    {number:>4} | {line}\n");
+                    }
+                }
+                text += "  Restore the file, or take it as it is now with `shipyard record --update`.\n";
+                Some(text)
+            }
+            Err(error) => Some(format!("{shown}:1\n  {error}\n")),
+        }
+    }
+}
