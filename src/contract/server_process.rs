@@ -221,7 +221,7 @@ mod group {
     use std::thread::sleep;
     use std::time::{Duration, Instant};
 
-    use rustix::process::{kill_process_group, test_kill_process_group, Pid, Signal};
+    use rustix::process::{kill_process_group, test_kill_process_group, waitpgid, Pid, Signal, WaitOptions};
     use tokio::signal::unix::{signal, SignalKind};
 
     /// The group that runs now; 0 for none.
@@ -243,8 +243,10 @@ mod group {
         let _ = kill_process_group(group, Signal::TERM);
         let deadline = Instant::now() + grace;
         while Instant::now() < deadline {
-            // A leader that has not been waited for still counts as one of the group.
+            // Who has ended but was not waited for still counts as one of the group: the leader, and orphans
+            // of it that were adopted.
             reap();
+            while let Ok(Some(_)) = waitpgid(group, WaitOptions::NOHANG) {}
             if test_kill_process_group(group).is_err() {
                 return;
             }
@@ -299,7 +301,7 @@ mod group {
     pub(super) fn end_orphans() {
         #[cfg(target_os = "linux")]
         {
-            use rustix::process::{getpid, kill_process, waitpid, WaitOptions};
+            use rustix::process::{getpid, kill_process, waitpid};
             let own = getpid().as_raw_nonzero().get().to_string();
             // An orphan that is killed may leave orphans of its own.
             for _ in 0..100 {
