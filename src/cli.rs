@@ -1,5 +1,6 @@
 //! The commands: what they take, do and print.
 
+mod record;
 mod verify;
 
 use std::io::{self, BufRead, IsTerminal, Read, Write};
@@ -54,6 +55,8 @@ enum Command {
     Spec(Spec),
     /// Hold the recorded exchanges against this server, or against any other
     Verify(verify::Verify),
+    /// Record exchanges for `verify`: run curl lines, or a scenario once more
+    Record(record::Record),
     /// Hash a password for the data file: asks for it, or reads it from standard input
     HashPassword,
 }
@@ -121,7 +124,8 @@ pub(crate) fn run() -> ExitCode {
         Some(Command::Serve(flags)) => serve(flags),
         Some(Command::Routes) => print(&openapi::routes_table()),
         Some(Command::Spec(flags)) => spec(&flags),
-        Some(Command::Verify(flags)) => verify::verify(flags),
+        Some(Command::Verify(flags)) => verify::run(flags),
+        Some(Command::Record(flags)) => record::run(&flags),
         Some(Command::HashPassword) => hash_password(),
     };
     match done {

@@ -116,7 +116,7 @@ fn tolerated(whom: Option<Whom>, names: &[String]) -> Result<Vec<&'static Deviat
     names.iter().map(find).collect()
 }
 
-pub(super) fn verify(flags: Verify) -> Result<(), Failure> {
+pub(super) fn run(flags: Verify) -> Result<(), Failure> {
     let tolerated = tolerated(flags.whom, &flags.allow_difference)?;
     let variable = || std::env::var(SECRET_VARIABLE).ok();
     let key = flags.secret.or_else(variable).map(|text| key(&text)).transpose()?;
@@ -225,6 +225,11 @@ impl Progress for Lines {
 
     fn broken(&mut self, broken: &Broken) {
         let reason = broken.reason.replace('\n', "\n    ");
-        self.line(&format!("BROKEN    {}: {reason}\n", broken.scenario));
+        let text = format!("BROKEN    {}: {reason}\n", broken.scenario);
+        self.line(&text);
+        if self.form != Form::Text {
+            // Whoever looks at the log of a job should not have to open the report.
+            let _ = io::stderr().write_all(text.as_bytes());
+        }
     }
 }

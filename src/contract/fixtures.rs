@@ -161,8 +161,8 @@ impl Fixtures {
     #[must_use]
     pub fn lost(&self, sums: &Sums, scenario: &str) -> Vec<String> {
         let folder = format!("{scenario}/");
-        let files = sums.0.keys().filter(|file| file.starts_with(&folder));
-        files.filter(|file| !self.folder.join(file).is_file()).cloned().collect()
+        let files = sums.files().filter(|file| file.starts_with(&folder));
+        files.filter(|file| !self.folder.join(file).is_file()).map(str::to_owned).collect()
     }
 
     /// The scenarios that there are, and those of which only the sums are left.
@@ -172,7 +172,7 @@ impl Fixtures {
     pub fn expected(&self) -> Result<Vec<String>, FixtureError> {
         let mut names = self.names()?;
         let sums = self.sums()?;
-        names.extend(sums.0.keys().filter_map(|file| Some(file.split_once('/')?.0.to_owned())));
+        names.extend(sums.files().filter_map(|file| Some(file.split_once('/')?.0.to_owned())));
         names.sort();
         names.dedup();
         Ok(names)
@@ -222,6 +222,13 @@ impl Fixtures {
 /// The sums of the transcripts, by file.
 #[derive(Debug, Default)]
 pub struct Sums(BTreeMap<String, String>);
+
+impl Sums {
+    /// The files that have a sum, as `scenario/exchange.txt`.
+    pub fn files(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(String::as_str)
+    }
+}
 
 impl Scenario {
     /// The ids of the tokens that the recorded server issued, in order.

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use shipyard::config::OWN;
+use shipyard::contract::deviation;
 use shipyard::openapi;
 
 use crate::support::transcript::scenario_named;
@@ -78,6 +79,7 @@ fn every_difference_is_documented_tested_and_shown() {
             Some(name.strip_prefix("difference_")?.strip_suffix(".snap")?.to_owned())
         })
         .collect();
+    assert_eq!(sections, deviation::ALL.iter().map(|deviation| deviation.name).collect());
     assert_eq!(sections.into_iter().map(str::to_owned).collect::<BTreeSet<_>>(), shown);
 }
 

@@ -1,109 +1,45 @@
 //! The program over the wire: what a newcomer types, and what comes back.
 
-use std::collections::HashMap;
 use std::path::Path;
 
 use rocket::http::Method;
-use serde_json::Value;
+use shipyard::contract::live::Session;
+use shipyard::contract::wire::Target;
 
-use crate::support::program::{folder, run, shipyard, Serving};
-use crate::support::server::{Answer, Ask};
+use crate::support::program::{folder, run, shipyard, Serving, LIMIT};
+use crate::support::server::Ask;
 use crate::support::snapshots;
-use crate::support::transcript::{claims, scenario_named, Exchange};
+use crate::support::transcript::{claims, scenario_named};
 
-/// The names and passwords that the scenario and the example data reveal, by user id and by the time from
-/// which they hold.
-fn credentials(id: u64, exchange: &str) -> (&'static str, &'static str) {
-    match id {
-        1 => ("user", "password"),
-        3 if exchange < "06-update-user" => panic!("user 3 has not logged in yet"),
-        3 => ("new user", "secret"),
-        _ => panic!("nobody else logs in"),
-    }
-}
-
-/// The recorded token of an exchange, if it carries one.
-fn token_of(exchange: &Exchange) -> Option<&str> {
-    let headers = &exchange.request.headers;
-    let (_, value) = headers.iter().find(|(name, _)| name == "Authorization")?;
-    value.strip_prefix("Bearer ")
-}
-
-/// Puts a live token in the place of each recorded one: from a login as the user whom it names.
-struct Session<'a> {
-    serving: &'a Serving,
-    live: HashMap<String, String>,
-}
-
-impl Session<'_> {
-    fn live_token(&mut self, recorded: &str, exchange: &str) -> String {
-        if let Some(token) = self.live.get(recorded) {
-            return token.clone();
-        }
-        let claims = claims(recorded);
-        let (name, password) = credentials(claims["identity"].as_u64().unwrap(), exchange);
-        let body = serde_json::json!({"username": name, "password": password});
-        let (access, refresh) = self.serving.send(&self.addressed("/auth/login").json(&body)).tokens();
-        let token = if claims["type"] == "access" { access } else { refresh };
-        self.live.insert(recorded.to_owned(), token.clone());
-        token
-    }
-
-    fn addressed(&self, path: &str) -> Ask {
-        Ask::new(Method::Post, path).header("Host", &format!("localhost:{}", self.serving.port))
-    }
-
-    fn send(&mut self, exchange: &Exchange) -> Answer {
-        let mut ask = exchange.request.clone();
-        let host = format!("localhost:{}", self.serving.port);
-        for (name, value) in &mut ask.headers {
-            if name == "Host" {
-                value.clone_from(&host);
-            }
-        }
-        if let Some(recorded) = token_of(exchange) {
-            let live = self.live_token(recorded, &exchange.name);
-            ask.headers.retain(|(name, _)| name != "Authorization");
-            ask = ask.bearer(&live);
-        }
-        let answer = self.serving.send(&ask);
-        let recorded: Option<Value> = serde_json::from_str(&exchange.response.body).ok();
-        for name in ["access_token", "refresh_token"] {
-            if let Some(recorded) = recorded.as_ref().and_then(|body| body[name].as_str()) {
-                let live = answer.json()[name].as_str().expect("a token").to_owned();
-                self.live.insert(recorded.to_owned(), live);
-            }
-        }
-        answer
-    }
-}
-
-/// The fourteen commands of the README, in the order of their dates, with live tokens.
+/// The fourteen commands of the README, with live tokens: the lengths are those of the recording.
 #[test]
 fn the_readme_commands_answer_as_the_readme_says() {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     let serving = Serving::start(&mut shipyard(here, &["--port", "0", "--json", "pretty"]));
-    let mut scenario = scenario_named("readme");
-    scenario.exchanges.sort_by_key(|exchange| exchange.date);
-    let mut session = Session { serving: &serving, live: HashMap::new() };
+    let target = Target::parse(&format!("http://localhost:{}", serving.port)).unwrap();
+    let scenario = scenario_named("readme");
+    let mut session = Session::new(&target, &scenario, None, LIMIT, None);
     let mut lengths = Vec::new();
-    for exchange in &scenario.exchanges {
-        let answer = session.send(exchange);
+    for (index, exchange) in scenario.exchanges.iter().enumerate() {
         let name = &exchange.name;
-        let recorded = &exchange.response;
-        assert_eq!(answer.status, recorded.status, "{name}: {answer:?}");
-        let length = answer.header("Content-Length").map(str::to_owned);
-        assert_eq!(length.as_deref(), recorded.header("Content-Length"), "{name}: {answer:?}");
-        assert_eq!(answer.header("Transfer-Encoding"), None, "{name}");
+        let request = session.request(index, exchange).unwrap();
+        let live = session.send(&request).unwrap();
+        assert_eq!(live.status, exchange.response.status, "{name}");
+        assert_eq!(live.header("Content-Length"), exchange.response.header("Content-Length"), "{name}");
+        assert_eq!(live.header("Transfer-Encoding"), None, "{name}");
         // docs/differences.md, `no_content_type_on_204`.
-        let label = recorded.header("Content-Type").filter(|_| recorded.status != 204);
-        assert_eq!(answer.header("Content-Type"), label, "{name}");
-        let location = recorded.header("Location").map(|at| at.replace("5000", &serving.port.to_string()));
-        assert_eq!(answer.header("Location"), location.as_deref(), "{name}");
-        if !recorded.body.contains("_token") {
-            assert_eq!(answer.body, recorded.body, "{name}");
-        }
-        lengths.push(length.unwrap_or_else(|| "-".to_owned()));
+        let label = exchange.response.header("Content-Type").filter(|_| live.status != 204);
+        assert_eq!(live.header("Content-Type"), label, "{name}");
+        let location = exchange.response.header("Location");
+        let location = location.map(|at| at.replace("5000", &serving.port.to_string()));
+        assert_eq!(live.header("Location"), location.as_deref(), "{name}");
+        let answered = session.answered(exchange, &live, true);
+        assert_eq!(
+            (answered.faults.as_slice(), answered.response.body),
+            ([].as_slice(), exchange.response.body.clone()),
+            "{name}"
+        );
+        lengths.push(live.header("Content-Length").unwrap_or("-").to_owned());
     }
     assert_eq!(lengths.join(" "), "568 293 89 33 37 43 - 4984 267 332 333 - 44 44");
 }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::server::{Answer, Ask};
 
-const LIMIT: Duration = Duration::from_secs(30);
+pub const LIMIT: Duration = Duration::from_secs(30);
 
 /// A request on its way.
 pub struct Half {

@@ -7,12 +7,15 @@ use rocket::{Build, Rocket};
 use serde_json::Value;
 use shipyard::clock::{Clock, TokenIds};
 use shipyard::config::{Settings, DEFAULT_LIFETIMES};
+use shipyard::contract::fixtures::Scenario;
+pub use shipyard::contract::message::Request as Ask;
+use shipyard::contract::message::Response;
+use shipyard::contract::replay::demo_key;
 use shipyard::data::{Data, EXAMPLE};
 use shipyard::json::Style;
 use shipyard::password::Cost;
 use shipyard::secret::Secret;
 use shipyard::Parts;
-use uuid::Uuid;
 
 /// When the clock of [`Server::new`] stands still: 2026-11-23T00:00:00Z.
 pub const NOW: u64 = 1_795_392_000;
@@ -34,6 +37,19 @@ pub struct Answer {
     pub status: u16,
     pub headers: Vec<(String, String)>,
     pub body: String,
+}
+
+impl From<Response> for Answer {
+    fn from(response: Response) -> Self {
+        let mut headers = response.headers;
+        headers.retain(|(name, _)| name != "Date");
+        headers.sort();
+        Self {
+            status: response.status,
+            headers,
+            body: String::from_utf8(response.body).expect("the body is UTF-8"),
+        }
+    }
 }
 
 impl Answer {
@@ -61,40 +77,6 @@ impl Answer {
     }
 }
 
-/// A request to be sent.
-#[derive(Clone, Debug)]
-pub struct Ask {
-    pub method: Method,
-    pub path: String,
-    pub headers: Vec<(String, String)>,
-    pub body: Option<Vec<u8>>,
-}
-
-impl Ask {
-    pub fn new(method: Method, path: &str) -> Self {
-        Self { method, path: path.to_owned(), headers: Vec::new(), body: None }
-    }
-
-    pub fn header(mut self, name: &str, value: &str) -> Self {
-        self.headers.push((name.to_owned(), value.to_owned()));
-        self
-    }
-
-    pub fn bearer(self, token: &str) -> Self {
-        let value = format!("Bearer {token}");
-        self.header("Authorization", &value)
-    }
-
-    pub fn body(mut self, body: impl Into<Vec<u8>>) -> Self {
-        self.body = Some(body.into());
-        self
-    }
-
-    pub fn json(self, body: &Value) -> Self {
-        self.header("Content-Type", "application/json").body(body.to_string())
-    }
-}
-
 impl Server {
     /// With the example data.
     pub fn new() -> Self {
@@ -111,9 +93,10 @@ impl Server {
         Self { client: Client::untracked(rocket).expect("the server starts"), clock }
     }
 
-    /// Started as the recorded servers were: with the example data, at that time, with those token ids.
-    pub fn recorded(now: u64, token_ids: Vec<Uuid>) -> Self {
-        Self::with(now, TokenIds::recorded(token_ids), Secret::for_replay(demo_key()), EXAMPLE)
+    /// Started as the server of a recorded scenario was.
+    pub fn recorded(scenario: &Scenario) -> Self {
+        let token_ids = TokenIds::recorded(scenario.issued_ids());
+        Self::with(scenario.start(), token_ids, demo_key(), EXAMPLE)
     }
 
     pub fn send(&self, ask: Ask) -> Answer {
@@ -173,12 +156,6 @@ pub fn settings() -> Settings {
         public_url: None,
         hasher: CHEAP.hasher().unwrap(),
     }
-}
-
-/// The public demo key of the original, with which every recorded token is signed.
-pub fn demo_key() -> Vec<u8> {
-    const HEX: &str = "1c7f7ee6b53c50332c3980156e585145764b1125ab46178f63dc403291e6";
-    (0..HEX.len()).step_by(2).map(|at| u8::from_str_radix(&HEX[at..at + 2], 16).unwrap()).collect()
 }
 
 /// A server with the example data that is not started yet.

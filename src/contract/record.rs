@@ -1,0 +1,237 @@
+//! Makes recordings: runs curl lines, or the requests of a scenario once more, and keeps what is answered.
+//!
+//! What is recorded from a live server is written as if it had been recorded at the address in the curl lines,
+//! its tokens are signed again with the public demo key, and its JSON is laid out as the contract has it: so
+//! nothing that is checked in opens anything, and every recording can be replayed in process.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::Duration;
+
+use super::compare::{difference, Measure, COMPARED};
+use super::curl;
+use super::deviation::{self, Case};
+use super::fixtures::{tokens, Scenario};
+use super::history::History;
+use super::jwt::Jwt;
+use super::live::{NotSent, Session};
+use super::message::{header, Headers, Request, Response};
+use super::replay::{demo_key, Replay};
+use super::script::{Line, Variables};
+use super::server_process::first_answer;
+use super::transcript::{http_date, Exchange};
+use super::wire::Target;
+use crate::clock::Clock;
+use crate::json::{self, Style};
+
+/// Why nothing was recorded.
+#[derive(Debug)]
+pub struct RecordError(String);
+
+impl fmt::Display for RecordError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+fn failed(place: impl fmt::Display, reason: impl fmt::Display) -> RecordError {
+    RecordError(format!("{place}: {reason}"))
+}
+
+/// What answers.
+#[derive(Debug)]
+pub enum Subject {
+    /// This program, in process.
+    InProcess,
+    /// A live server, with the time for one answer.
+    Live(Target, Duration),
+}
+
+/// A server that is being recorded.
+enum Source<'a> {
+    InProcess(Box<Replay>),
+    Live { target: &'a Target, limit: Duration, live_tokens: BTreeMap<String, String> },
+}
+
+impl Source<'_> {
+    /// What a request is answered, as it is to be recorded.
+    fn answer(&mut self, request: &Request) -> Result<Response, String> {
+        match self {
+            Self::InProcess(server) => Ok(server.answer_at(Clock::System.now(), request)),
+            Self::Live { target, limit, live_tokens } => {
+                let mut sent = request.clone();
+                if let Some(live) = request.token().and_then(|token| live_tokens.get(token)) {
+                    sent = sent.with_header("Authorization", &format!("Bearer {live}"));
+                }
+                let live = target.send(&sent, *limit).map_err(|error| error.to_string())?;
+                public(request, live, target, live_tokens)
+            }
+        }
+    }
+}
+
+/// A live answer without anything that belongs to the live server alone.
+fn public(
+    request: &Request,
+    live: Response,
+    target: &Target,
+    live_tokens: &mut BTreeMap<String, String>,
+) -> Result<Response, String> {
+    let mut body = String::from_utf8(live.body.clone()).map_err(|_| "the body is not UTF-8".to_owned())?;
+    for (name, token) in live.json().as_ref().map(tokens).unwrap_or_default() {
+        let jwt = Jwt::parse(token).filter(|jwt| jwt.header.get("alg").is_some_and(|alg| alg == "HS256"));
+        let jwt =
+            jwt.ok_or_else(|| format!("{name}: only tokens that are signed by HS256 can be recorded"))?;
+        let public = jwt.signed_again(&jwt.claims, &demo_key()).map_err(|error| error.to_string())?;
+        body = body.replace(token, &public);
+        live_tokens.insert(public, token.to_owned());
+    }
+    if let Ok(value) = json::parse(body.as_bytes()) {
+        let laid_out = Style::Pretty.render(&value).map_err(|error| error.to_string())?;
+        body = String::from_utf8(laid_out).map_err(|error| error.to_string())?;
+    }
+    let base = target.base();
+    let host = header(&request.headers, "Host").unwrap_or_default();
+    // They belong to the connection, not to the answer (RFC 9110, section 7.6.1).
+    let of_connection = ["Connection", "Keep-Alive", "Transfer-Encoding"];
+    let mut headers: Headers = Vec::new();
+    for (name, value) in live.headers {
+        if of_connection.iter().any(|known| name.eq_ignore_ascii_case(known)) {
+            continue;
+        }
+        let value = match value.strip_prefix(&base) {
+            Some(path) if name.eq_ignore_ascii_case("Location") => format!("http://{host}{path}"),
+            _ if name.eq_ignore_ascii_case("Content-Length") => body.len().to_string(),
+            _ => value,
+        };
+        headers.push((name, value));
+    }
+    if header(&headers, "Date").is_none() {
+        headers.push(("Date".to_owned(), http_date(Clock::System.now())));
+    }
+    Ok(Response { headers, body: body.into_bytes(), ..live })
+}
+
+/// Records a scenario from curl lines.
+///
+/// # Errors
+/// [`RecordError`]: a line that cannot be sent, or that has no answer that could be recorded.
+pub fn record(name: &str, lines: &[Line], subject: &Subject) -> Result<Scenario, RecordError> {
+    let mut source = match subject {
+        Subject::InProcess => {
+            let server = Replay::started(Clock::System.now(), Vec::new());
+            Source::InProcess(Box::new(server.map_err(|error| failed(name, error))?))
+        }
+        Subject::Live(target, limit) => Source::Live { target, limit: *limit, live_tokens: BTreeMap::new() },
+    };
+    let mut variables = Variables::default();
+    let mut exchanges = Vec::new();
+    let width = lines.len().to_string().len().max(2);
+    for (number, line) in (1..).zip(lines) {
+        let place = || format!("line {}", line.number);
+        let command = variables.expand(&line.command).map_err(|reason| failed(place(), reason))?;
+        let request = curl::parse(&command).map_err(|reason| failed(place(), reason))?;
+        let response = source.answer(&request).map_err(|reason| failed(place(), reason))?;
+        if let Some(body) = response.json() {
+            variables.learn(&line.name, &body);
+        }
+        let name = format!("{number:0width$}-{}", line.name);
+        // By way of the text, so that what is written is what will be read.
+        let recorded = Exchange { name: name.clone(), command, request, response, date: 0 }.text();
+        let text = String::from_utf8(recorded).map_err(|_| failed(place(), "the body is not UTF-8"))?;
+        let exchange = Exchange::parse(&name, &text).map_err(|error| {
+            failed(
+                place(),
+                format!("the answer cannot be recorded: line {} of it: {}", error.line, error.reason),
+            )
+        })?;
+        exchanges.push(exchange);
+    }
+    Ok(Scenario { name: name.to_owned(), exchanges })
+}
+
+/// Records a scenario once more. Exchanges that are answered as they were stay as they are; of the others, what
+/// is compared becomes what is answered now. So the difference between the two is the change of the contract.
+///
+/// # Errors
+/// [`RecordError`]: a request that cannot be sent, or has no answer.
+pub fn record_again(scenario: &Scenario, subject: &Subject) -> Result<Scenario, RecordError> {
+    match subject {
+        Subject::InProcess => {
+            let server = Replay::of(scenario).map_err(|error| failed(&scenario.name, error))?;
+            again(scenario, Measure::Exact, |_, exchange| Ok(server.answer(exchange)))
+        }
+        Subject::Live(target, limit) => {
+            let first = first_answer(target, *limit).map_err(|error| failed(&scenario.name, error))?;
+            let mut session = Session::new(target, scenario, None, *limit, first.as_ref());
+            again(scenario, Measure::Json, |index, exchange| {
+                let request = match session.request(index, exchange) {
+                    Ok(request) => request,
+                    // What cannot be made for another server stays as it is.
+                    Err(NotSent::Skipped(_)) => return Ok(exchange.response.clone()),
+                    Err(NotSent::Impossible(reason)) => return Err(reason),
+                };
+                let live = session.send(&request).map_err(|error| error.to_string())?;
+                Ok(session.answered(exchange, &live, true).response)
+            })
+        }
+    }
+}
+
+fn again(
+    scenario: &Scenario,
+    measure: Measure,
+    mut answer: impl FnMut(usize, &Exchange) -> Result<Response, String>,
+) -> Result<Scenario, RecordError> {
+    let histories = History::of(scenario);
+    let mut renewed = scenario.clone();
+    // Tokens that are not as they were, and what stands for them now.
+    let mut tokens_now: Vec<(String, String)> = Vec::new();
+    for (index, exchange) in renewed.exchanges.iter_mut().enumerate() {
+        let place = format!("{}/{}", scenario.name, exchange.name);
+        let command =
+            tokens_now.iter().fold(exchange.command.clone(), |command, (was, is)| command.replace(was, is));
+        if command != exchange.command {
+            exchange.request = curl::parse(&command).map_err(|reason| failed(&place, reason))?;
+            exchange.command = command;
+        }
+        let response = answer(index, exchange).map_err(|reason| failed(&place, reason))?;
+        let tolerated = histories.get(index).is_some_and(|history| {
+            let case = Case { exchange, start: scenario.start(), history };
+            deviation::ALL.iter().any(|deviation| deviation.explains(&case, &response))
+        });
+        if tolerated || difference(exchange, &response, measure, "").is_none() {
+            continue;
+        }
+        let (before, now) = (exchange.response.json(), response.json());
+        let new = now.as_ref().map(tokens).unwrap_or_default();
+        for (name, was) in before.as_ref().map(tokens).unwrap_or_default() {
+            let is = new.iter().find(|(known, is)| *known == name && *is != was);
+            tokens_now.extend(is.map(|(_, is)| (was.to_owned(), (*is).to_owned())));
+        }
+        adopt(&mut exchange.response, response);
+    }
+    Ok(renewed)
+}
+
+/// Takes over what is compared. What is not (Server, Date) says when and where it was first recorded.
+fn adopt(recorded: &mut Response, now: Response) {
+    if recorded.status != now.status {
+        recorded.status = now.status;
+        recorded.status_line.clone_from(&now.status_line);
+    }
+    let compared = |name: &str| COMPARED.iter().any(|known| name.eq_ignore_ascii_case(known));
+    recorded.headers.retain(|(name, _)| !compared(name) || now.header(name).is_some());
+    for (name, value) in now.headers.iter().filter(|(name, _)| compared(name)) {
+        let known = recorded.headers.iter_mut().find(|(known, _)| known.eq_ignore_ascii_case(name));
+        match known {
+            Some((_, was)) => was.clone_from(value),
+            None => {
+                let end =
+                    recorded.headers.iter().rposition(|(name, _)| compared(name)).map_or(0, |at| at + 1);
+                recorded.headers.insert(end, (name.clone(), value.clone()));
+            }
+        }
+    }
+    recorded.body = now.body;
+}
