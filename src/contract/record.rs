@@ -78,12 +78,14 @@ fn public(
     live_tokens: &mut BTreeMap<String, String>,
 ) -> Result<Response, String> {
     let mut body = String::from_utf8(live.body.clone()).map_err(|_| "the body is not UTF-8".to_owned())?;
+    let mut issued = None;
     for (name, token) in live.json().as_ref().map(tokens).unwrap_or_default() {
         let jwt = Jwt::parse(token).filter(|jwt| jwt.header.get("alg").is_some_and(|alg| alg == "HS256"));
         let jwt =
             jwt.ok_or_else(|| format!("{name}: only tokens that are signed by HS256 can be recorded"))?;
         let public = jwt.signed_again(&jwt.claims, &demo_key()).map_err(|error| error.to_string())?;
         body = body.replace(token, &public);
+        issued = issued.max(jwt.number("iat"));
         live_tokens.insert(public, token.to_owned());
     }
     if let Ok(value) = json::parse(body.as_bytes()) {
@@ -106,8 +108,11 @@ fn public(
         };
         headers.push((name, value));
     }
-    if header(&headers, "Date").is_none() {
-        headers.push(("Date".to_owned(), http_date(Clock::System.now())));
+    // A replay issues tokens at the time of the Date header, which servers do not renew for every answer.
+    let date = issued.map(http_date);
+    match headers.iter_mut().find(|(name, _)| name.eq_ignore_ascii_case("Date")) {
+        Some((_, sent)) => *sent = date.unwrap_or_else(|| sent.clone()),
+        None => headers.push(("Date".to_owned(), date.unwrap_or_else(|| http_date(Clock::System.now())))),
     }
     Ok(Response { headers, body: body.into_bytes(), ..live })
 }

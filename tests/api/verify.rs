@@ -1,0 +1,497 @@
+//! `shipyard verify`: that it accepts what is right, and notices what is not.
+
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use rocket::http::Method;
+use serde_json::{json, Value};
+
+use crate::support::program::{folder, run, shipyard, Run, Serving};
+use crate::support::server::Ask;
+use crate::support::snapshots;
+use crate::support::transcript::{scenarios, FIXTURES};
+
+fn here() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn verify(arguments: &[&str]) -> Run {
+    run(&mut shipyard(here(), &[&["verify"], arguments].concat()), None)
+}
+
+/// A port that nobody listens on.
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+/// The command that starts the server of this build, and its address.
+fn own_server(variables: &str) -> (String, String) {
+    let port = free_port();
+    let program = env!("CARGO_BIN_EXE_shipyard");
+    (format!("{variables} exec '{program}' --port {port}"), format!("http://localhost:{port}"))
+}
+
+/// A copy of the recordings that may be changed.
+fn copy_of_fixtures(name: &str) -> PathBuf {
+    let copy = folder(name);
+    for scenario in scenarios() {
+        std::fs::create_dir_all(copy.join(&scenario.name)).unwrap();
+        for exchange in &scenario.exchanges {
+            let file = FIXTURES.file_of(&scenario.name, &exchange.name);
+            std::fs::copy(&file, copy.join(&scenario.name).join(file.file_name().unwrap())).unwrap();
+        }
+    }
+    std::fs::copy(here().join("fixtures/SHA256SUMS"), copy.join("SHA256SUMS")).unwrap();
+    copy
+}
+
+#[test]
+fn in_process_every_exchange_matches() {
+    let done = verify(&[]);
+    assert_eq!((done.code, done.stderr.as_str()), (Some(0), ""), "{done:?}");
+    let exchanges: usize = scenarios().iter().map(|scenario| scenario.exchanges.len()).sum();
+    assert_eq!(done.stdout.lines().count(), exchanges + 1);
+    assert!(done.stdout.lines().take(exchanges).all(|line| line.starts_with("ok ")), "{}", done.stdout);
+    assert!(done.stdout.contains(&format!("\n{exchanges} exchanges: {exchanges} match")), "{}", done.stdout);
+}
+
+/// Every kind of line of a transcript: whatever byte is another one, its scenario, exchange and line are named.
+#[test]
+fn a_changed_byte_is_found_where_it_is() {
+    let copy = copy_of_fixtures("changed_byte");
+    let mut changes = 0;
+    for scenario in scenarios() {
+        for (index, exchange) in scenario.exchanges.iter().enumerate() {
+            let file = copy.join(&scenario.name).join(format!("{}.txt", exchange.name));
+            let text = std::fs::read(&file).unwrap();
+            // Somewhere else in each: over all of them every kind of line has its turn.
+            let at = (text.len() * (index * 37 % 100)) / 100;
+            let mut changed = text.clone();
+            // Another printable character, and a line end stays one byte.
+            changed[at] = if text[at] == b'x' { b'y' } else { b'x' };
+            std::fs::write(&file, &changed).unwrap();
+            let place = format!("{}/{}.txt", scenario.name, exchange.name);
+            let flags = ["--fixtures", copy.to_str().unwrap(), "--scenario", scenario.name.as_str()];
+            let done = verify(&flags);
+            assert_eq!(done.code, Some(1), "{place} at {at}: {done:?}");
+            assert!(done.stdout.contains(&format!("{place}:")), "{place} at {at}: {done:?}");
+            std::fs::write(&file, &text).unwrap();
+            changes += 1;
+        }
+    }
+    assert!(changes > 90);
+}
+
+#[test]
+fn a_mismatch_is_shown_with_the_lines_of_the_transcript() {
+    let copy = copy_of_fixtures("shown");
+    let change = |name: &str, from: &str, to: &str| {
+        let file = copy.join("readme").join(name);
+        let text = std::fs::read_to_string(&file).unwrap();
+        assert!(text.contains(from), "{name}");
+        std::fs::write(&file, text.replacen(from, to, 1)).unwrap();
+    };
+    change("04-get-user.txt", "200 OK", "404 NOT FOUND");
+    change("05-create-user.txt", "/api/users/3", "/api/users/4");
+    change("08-get-ships.txt", "TIE/LN", "TIE/IN");
+    change("09-get-ship.txt", "\"crew\": 1, ", "\"crew\": 1,");
+    change("12-delete-ship.txt", "Python/3.8.2", "Python/3.8.3");
+    std::fs::remove_file(copy.join("login-errors/02-password-missing.txt")).unwrap();
+    std::fs::write(copy.join("user-errors/01-login.txt"), "$ wget http://localhost\n").unwrap();
+    std::fs::remove_dir_all(copy.join("ship-errors")).unwrap();
+    let done = verify(&["--fixtures", copy.to_str().unwrap()]);
+    assert_eq!(done.code, Some(1));
+    let shown = done.stdout.replace(copy.to_str().unwrap(), "FIXTURES");
+    let shown: String =
+        shown.lines().filter(|line| !line.starts_with("ok ")).map(|line| line.to_owned() + "\n").collect();
+    snapshots().bind(|| insta::assert_snapshot!("verify_mismatch", shown));
+}
+
+#[test]
+fn every_scenario_matches_over_the_wire() {
+    let (command, url) = own_server("");
+    let done = verify(&["--start", &command, "--url", &url]);
+    assert_eq!(done.code, Some(0), "{done:?}");
+    let skipped: Vec<&str> = done.stdout.lines().filter(|line| line.starts_with("skipped")).collect();
+    assert_eq!(skipped.len(), 3, "{done:?}");
+    assert!(skipped.iter().all(|line| line.contains("--secret is needed to sign its token")), "{skipped:?}");
+    assert!(done.stdout.contains("92 exchanges: 89 match"), "{done:?}");
+}
+
+#[test]
+fn with_the_key_nothing_is_skipped() {
+    const KEY: &str = "a key for tests, of thirty-two bytes or more";
+    let (command, url) = own_server(&format!("ROCKET_JWT_SECRET='{KEY}'"));
+    let hex: String = KEY.bytes().map(|byte| format!("{byte:02x}")).collect();
+    for key in [KEY.to_owned(), format!("hex:{hex}")] {
+        let flags = ["--start", &command, "--url", &url, "--scenario", "token-errors", "--secret", &key];
+        let done = verify(&flags);
+        assert_eq!(done.code, Some(0), "{done:?}");
+        assert!(done.stdout.contains("\n21 exchanges: 21 match\n"), "{done:?}");
+    }
+    // It is the key of another server, then.
+    let flags = ["--start", &command, "--url", &url, "--secret", "another key", "--scenario", "token-errors"];
+    let done = verify(&flags);
+    assert_eq!(done.code, Some(1), "{done:?}");
+    assert!(done.stdout.contains("the signature: not made with the --secret that was given"), "{done:?}");
+}
+
+/// Both ways of numbering: the recorded one, and that of a server that has given out ids before.
+#[test]
+fn a_server_may_number_otherwise() {
+    let serving = Serving::start(&mut shipyard(here(), &["--port", "0"]));
+    let ask = |method, path: &str| Ask::new(method, path).header("Host", "localhost");
+    let log_in = json!({"username": "user", "password": "password"});
+    let token = serving.send(&ask(Method::Post, "/auth/login").json(&log_in)).tokens().0;
+    let ship = json!({"affiliation": "a", "category": "b", "crew": 1, "length": 1, "manufacturer": "c",
+        "model": "d", "roles": [], "ship_class": "e"});
+    let made = serving.send(&ask(Method::Post, "/api/ships").bearer(&token).json(&ship));
+    assert_eq!(made.status, 201);
+    assert_eq!(serving.send(&ask(Method::Delete, "/api/ships/16").bearer(&token)).status, 204);
+    let user = json!({"name": "ann", "password": "secret"});
+    assert_eq!(serving.send(&ask(Method::Post, "/api/users").json(&user)).status, 201);
+    let log_in = json!({"username": "ann", "password": "secret"});
+    let token = serving.send(&ask(Method::Post, "/auth/login").json(&log_in)).tokens().0;
+    assert_eq!(serving.send(&ask(Method::Delete, "/api/users/3").bearer(&token)).status, 204);
+    let url = format!("http://localhost:{}", serving.port);
+    for measure in [[].as_slice(), &["--exact"]] {
+        // The second time it has given out more.
+        let done = verify(&[&["--url", &url], measure].concat());
+        assert_eq!(done.code, Some(0), "{done:?}");
+        assert!(done.stdout.contains("14 exchanges: 14 match"), "{done:?}");
+    }
+}
+
+#[test]
+fn what_is_not_as_recorded_is_noticed_over_the_wire() {
+    for (variables, scenario, flags, expected) in [
+        ("ROCKET_ACCESS_TOKEN_TTL=901", "readme", "", "the lifetime (exp - iat): recorded 900 s, here 901 s"),
+        ("ROCKET_REFRESH_TOKEN_TTL=60", "readme", "", "recorded 2592000 s, here 60 s"),
+        (
+            "ROCKET_PUBLIC_URL=http://other.example",
+            "readme",
+            "",
+            "+      | Location: http://other.example/api/",
+        ),
+        ("ROCKET_JSON=compact", "readme", "--exact", "Content-Length: 2"),
+        ("", "readme", "--as original", "-    3 | Content-Type: text/html; charset=utf-8"),
+        ("", "readme", "--allow-difference utf8_text", "-    3 | Content-Type: text/html; charset=utf-8"),
+    ] {
+        let (command, url) = own_server(variables);
+        let mut arguments = vec!["--start", &command, "--url", &url, "--scenario", scenario];
+        arguments.extend(flags.split_whitespace());
+        let done = verify(&arguments);
+        assert_eq!(done.code, Some(1), "{variables} {flags}: {done:?}");
+        assert!(done.stdout.contains(expected), "{variables} {flags}: {done:?}");
+    }
+    let (command, url) = own_server("ROCKET_JSON=compact");
+    let allowed = ["--allow-difference", "no_content_type_on_204"];
+    let done =
+        verify(&[&["--start", &command, "--url", &url, "--scenario", "readme"], allowed.as_slice()].concat());
+    assert_eq!(done.code, Some(0), "{done:?}");
+}
+
+/// A server on a free port that does this with each connection, and its address.
+fn fake(mut serve: impl FnMut(usize, TcpStream) -> bool + Send + 'static) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("http://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for (number, connection) in listener.incoming().enumerate() {
+            if !serve(number, connection.unwrap()) {
+                break;
+            }
+        }
+    });
+    address
+}
+
+/// Reads a request, so that closing the connection does not reset it, and answers with those bytes.
+fn answer(mut connection: TcpStream, text: &str) {
+    let mut head = [0; 4096];
+    let _ = connection.read(&mut head);
+    let _ = connection.write_all(text.as_bytes());
+}
+
+#[test]
+fn a_server_that_misbehaves_is_reported_in_time() {
+    let users = "[\n  {\n    \"id\": 1\n  }\n]\n";
+    let head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n";
+    let body = |headers: &str, body: &str| format!("{head}{headers}\r\n{body}");
+    let answers = [
+        (body("Content-Length: 99\r\n", users), "Content-Length is 99, the body has 24 bytes"),
+        (
+            body("Content-Length: 2\r\n", users),
+            "Content-Length is 2, the body has 22 bytes more or a second answer",
+        ),
+        (body("Content-Length: x\r\n", users), "Content-Length is \"x\""),
+        (
+            body("Content-Length: 2\r\nTransfer-Encoding: chunked\r\n", "0\r\n\r\n"),
+            "the length of the body is ambiguous",
+        ),
+        (body("Transfer-Encoding: chunked\r\n", "zz\r\n"), "\"zz\" is no size of a chunk"),
+        (body("Transfer-Encoding: chunked\r\n", "3\r\n[]\n"), "the last chunk is missing"),
+        ("HTTP/1.1 204 No Content\r\n\r\nmore".to_owned(), "4 bytes after the end of the answer"),
+        ("SSH-2.0-OpenSSH_9.2\r\n".to_owned(), "not an HTTP/1 response"),
+        ("\u{1}\u{2}".to_owned(), "not an HTTP/1 response"),
+        (head.to_owned(), "the headers have no end"),
+        (String::new(), "the connection was closed without an answer"),
+        (body("", "no JSON"), "+      | no JSON (no line end)"),
+        (body("", "{\"a\": 1, \"a\": 2}\n"), "+      | {\"a\": 1, \"a\": 2}"),
+    ];
+    for (text, expected) in answers {
+        // The first answer is to the question whether there is a server at all.
+        let url = fake(move |number, connection| {
+            answer(connection, if number == 0 { "HTTP/1.1 404 Not Found\r\n\r\n" } else { &text });
+            true
+        });
+        let done = verify(&["--url", &url, "--timeout", "5"]);
+        assert_eq!(done.code, Some(1), "{expected}: {done:?}");
+        assert!(done.stdout.contains(expected), "{expected}: {done:?}");
+    }
+}
+
+#[test]
+fn a_server_that_hangs_or_goes_away_ends_the_scenario() {
+    let silent = fake(|number, connection| {
+        if number == 0 {
+            answer(connection, "HTTP/1.1 200 OK\r\n\r\n");
+        } else {
+            std::thread::sleep(Duration::from_secs(20));
+        }
+        true
+    });
+    let slow = fake(|number, mut connection| {
+        if number == 0 {
+            answer(connection, "HTTP/1.1 200 OK\r\n\r\n");
+        } else {
+            // A byte at a time for ever: each comes soon, the answer never.
+            let _ = connection.write_all(b"HTTP/1.1 200 OK\r\nX: ");
+            while connection.write_all(b"x").is_ok() {
+                std::thread::sleep(Duration::from_millis(100));
+            }
+        }
+        true
+    });
+    let gone = fake(|_, connection| {
+        answer(connection, "HTTP/1.1 200 OK\r\n\r\n");
+        false
+    });
+    for (url, expected) in [
+        (silent, "no answer within 1 s"),
+        (slow, "the answer was not complete within 1 s"),
+        (gone, "cannot connect to"),
+    ] {
+        let start = Instant::now();
+        let done = verify(&["--url", &url, "--timeout", "1"]);
+        assert_eq!(done.code, Some(1), "{expected}: {done:?}");
+        assert!(done.stdout.contains(expected), "{expected}: {done:?}");
+        assert!(done.stdout.contains("\nnot run   readme/14-logout-refresh-token"), "{expected}: {done:?}");
+        assert!(start.elapsed() < Duration::from_secs(10), "{expected}");
+    }
+}
+
+#[test]
+fn a_server_that_cannot_be_started_is_reported_with_what_it_said() {
+    let port = free_port();
+    let url = format!("http://127.0.0.1:{port}");
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken_url = format!("http://{}", taken.local_addr().unwrap());
+    for (command, url, expected) in [
+        ("echo some reason >&2; exit 3", &url, "ended (exit code 3) before it answered"),
+        ("echo some reason; sleep 60", &url, "did not answer within 1 s: cannot connect to"),
+        ("true", &taken_url, "something listens at"),
+    ] {
+        let flags = ["--start", command, "--url", url, "--start-timeout", "1", "--scenario", "readme"];
+        let done = verify(&flags);
+        assert_eq!(done.code, Some(2), "{done:?}");
+        assert!(done.stdout.contains(expected), "{expected}: {done:?}");
+        assert_eq!(done.stdout.contains("some reason"), command.contains("reason"), "{done:?}");
+    }
+    let done = verify(&["--url", &url]);
+    assert_eq!(done.code, Some(2), "{done:?}");
+    assert!(done.stdout.contains("BROKEN    readme: cannot connect to"), "{done:?}");
+}
+
+/// Whether there is a process of that id that has not ended.
+#[cfg(target_os = "linux")]
+fn runs(pid: &str) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"));
+    stat.is_ok_and(|stat| !stat.rsplit(')').next().unwrap().trim_start().starts_with('Z'))
+}
+
+/// Whatever the command starts: in the background, in a session of its own, deaf to the polite signal.
+#[cfg(target_os = "linux")]
+#[test]
+fn no_process_is_left_behind() {
+    let notes = folder("left_behind").join("pids");
+    let file = notes.to_str().unwrap();
+    let (command, url) = own_server("");
+    let background = format!(
+        "sleep 300 & echo $! >>'{file}'; setsid sh -c 'echo $$ >>\"{file}\"; exec sleep 300' & \
+         sh -c 'trap \"\" TERM; echo $$ >>\"{file}\"; exec sleep 300' & "
+    );
+    for (command, code) in [(command, 0), ("sleep 300".to_owned(), 2)] {
+        std::fs::write(&notes, "").unwrap();
+        let command = format!("{background}{command}");
+        let flags =
+            ["--start", &command, "--url", &url, "--start-timeout", "5", "--scenario", "login-errors"];
+        let done = verify(&flags);
+        assert_eq!(done.code, Some(code), "{done:?}");
+        let pids = std::fs::read_to_string(&notes).unwrap();
+        assert_eq!(pids.lines().count(), 3);
+        assert_eq!(pids.lines().filter(|pid| runs(pid)).count(), 0, "{pids}");
+    }
+}
+
+/// Ctrl-C means the server too.
+#[cfg(target_os = "linux")]
+#[test]
+fn an_interrupted_verify_ends_its_server() {
+    let notes = folder("interrupted").join("pid");
+    let command = format!("echo $$ >'{}'; exec sleep 300", notes.display());
+    let url = format!("http://127.0.0.1:{}", free_port());
+    let mut verify = shipyard(here(), &["verify", "--start", &command, "--url", &url]).spawn().unwrap();
+    let start = Instant::now();
+    let pid = loop {
+        match std::fs::read_to_string(&notes) {
+            Ok(pid) if pid.ends_with('\n') => break pid.trim().to_owned(),
+            _ => assert!(start.elapsed() < Duration::from_secs(20)),
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    };
+    // The handler is installed before the command is waited for, by a thread of its own.
+    std::thread::sleep(Duration::from_millis(300));
+    Command::new("kill").args(["-INT", &verify.id().to_string()]).status().unwrap();
+    assert_eq!(verify.wait().unwrap().code(), Some(130));
+    assert!(!runs(&pid));
+}
+
+#[test]
+fn the_report_has_three_forms() {
+    let copy = copy_of_fixtures("forms");
+    let file = copy.join("login-errors/05-wrong-password.txt");
+    let text = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, text.replace("invalid", "<invalid>")).unwrap();
+    std::fs::remove_file(copy.join("readme/07-delete-user.txt")).unwrap();
+    let flags = |form| ["--fixtures", copy.to_str().unwrap(), "--format", form];
+
+    let done = verify(&flags("json"));
+    assert_eq!(done.code, Some(1));
+    let report: Value = serde_json::from_str(&done.stdout).unwrap();
+    let summary = &report["summary"];
+    assert_eq!(
+        (&summary["exchanges"], &summary["matching"], &summary["mismatching"]),
+        (&json!(78), &json!(77), &json!(1))
+    );
+    let wrong =
+        report["exchanges"].as_array().unwrap().iter().find(|one| one["outcome"] == "mismatch").unwrap();
+    assert_eq!(
+        (&wrong["scenario"], &wrong["exchange"]),
+        (&json!("login-errors"), &json!("05-wrong-password"))
+    );
+    assert!(wrong["diff"].as_str().unwrap().contains("<invalid>"));
+    assert_eq!(report["broken"][0]["scenario"], "readme");
+
+    let done = verify(&flags("junit"));
+    assert_eq!(done.code, Some(1));
+    let suites = junit(&done.stdout);
+    assert_eq!(suites.cases, 79);
+    assert_eq!((suites.failures, suites.errors, suites.skipped), (2, 0, 0));
+    assert_eq!(suites.announced, (79, 2, 0));
+    assert!(
+        suites.texts.contains("<invalid>") && suites.texts.contains("07-delete-user.txt"),
+        "{}",
+        suites.texts
+    );
+}
+
+/// What a JUnit report says.
+#[derive(Default)]
+struct Junit {
+    cases: usize,
+    failures: usize,
+    errors: usize,
+    skipped: usize,
+    announced: (usize, usize, usize),
+    texts: String,
+}
+
+/// Reads a JUnit report as consumers do: `testsuites`, in them `testsuite`, in them `testcase`.
+fn junit(text: &str) -> Junit {
+    use quick_xml::events::Event;
+    let mut reader = quick_xml::Reader::from_str(text);
+    reader.config_mut().check_end_names = true;
+    let mut open: Vec<String> = Vec::new();
+    let mut found = Junit::default();
+    loop {
+        let event = reader.read_event().expect("well-formed XML");
+        match &event {
+            Event::Start(element) | Event::Empty(element) => {
+                let name = String::from_utf8(element.name().as_ref().to_vec()).unwrap();
+                let number = |attribute: &str| -> usize {
+                    let value =
+                        element.try_get_attribute(attribute).unwrap().expect(attribute).value.into_owned();
+                    String::from_utf8(value).unwrap().parse().unwrap()
+                };
+                match (open.last().map(String::as_str), name.as_str()) {
+                    (None, "testsuites") => {
+                        found.announced = (number("tests"), number("failures"), number("errors"));
+                    }
+                    (Some("testsuites"), "testsuite") => {}
+                    (Some("testsuite"), "testcase") => {
+                        assert!(element.try_get_attribute("classname").unwrap().is_some());
+                        found.cases += 1;
+                    }
+                    (Some("testcase"), "failure") => found.failures += 1,
+                    (Some("testcase"), "error") => found.errors += 1,
+                    (Some("testcase"), "skipped") => found.skipped += 1,
+                    (parent, name) => panic!("{name} in {parent:?}"),
+                }
+                if matches!(event, Event::Start(_)) {
+                    open.push(name);
+                }
+            }
+            Event::End(_) => drop(open.pop()),
+            Event::Text(text) => found.texts += &text.decode().unwrap(),
+            Event::GeneralRef(reference) => {
+                found.texts += match &*reference.decode().unwrap() {
+                    "lt" => "<",
+                    "gt" => ">",
+                    _ => "?",
+                }
+            }
+            Event::Eof => break,
+            _ => {}
+        }
+    }
+    assert!(open.is_empty());
+    found
+}
+
+#[test]
+fn wrong_usage_of_verify_says_what_is_wrong() {
+    let mut text = String::new();
+    for arguments in [
+        ["--start", "x"].as_slice(),
+        &["--exact"],
+        &["--url", "localhost:5000"],
+        &["--url", "https://localhost"],
+        &["--url", "http://localhost:99999"],
+        &["--url", "http://localhost:1", "--scenario", "readme", "--scenario", "login-errors"],
+        &["--scenario", "nothing"],
+        &["--scenario", "../fixtures"],
+        &["--fixtures", "no/such/folder"],
+        &["--allow-difference", "nothing"],
+        &["--url", "http://localhost:1", "--secret", "hex:123"],
+        &["--timeout", "0"],
+        &["--format", "xml"],
+    ] {
+        let done = verify(arguments);
+        assert_eq!((done.code, done.stdout.as_str()), (Some(2), ""), "{arguments:?}: {done:?}");
+        text += &format!("$ shipyard verify {}\n{}\n", arguments.join(" "), done.stderr);
+    }
+    snapshots().bind(|| insta::assert_snapshot!("verify_usage", text));
+}
