@@ -32,7 +32,11 @@ fn every_recorded_exchange_is_answered_byte_for_byte() {
             differences.extend(difference(&recorded, &answer, Measure::Exact, &place));
         }
     }
-    assert!(differences.is_empty(), "\n{differences}");
+    assert!(
+        differences.is_empty(),
+        "\n{differences}\nIf this is meant, `cargo run -- record --scenario NAME --update` takes it into fixtures/: \
+         docs/reviewing-api-changes.md.\n"
+    );
     assert!(replayed >= RECORDED, "only {replayed} exchanges in fixtures/");
 }
 
