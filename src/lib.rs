@@ -18,6 +18,7 @@ pub mod guard;
 mod hs256;
 pub mod internal;
 pub mod json;
+mod links;
 pub mod model;
 pub mod openapi;
 pub mod password;

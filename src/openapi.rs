@@ -5,6 +5,7 @@ use rocket_okapi::okapi::openapi3::{Info, License, OpenApi, Operation, PathItem,
 use rocket_okapi::settings::OpenApiSettings;
 use rocket_okapi::swagger_ui::{make_swagger_ui, SwaggerUIConfig};
 
+use crate::links;
 use crate::routes::{auth, ships, spec, static_files, users};
 use crate::routing::under_one_address;
 
@@ -99,6 +100,7 @@ pub fn text() -> Result<String, serde_json::Error> {
             operation.security.get_or_insert_default();
         }
     }
+    links::add(&mut spec);
     // By way of a Value, whose maps are sorted: the text must not depend on the order of a hash map.
     let mut text = serde_json::to_string_pretty(&serde_json::to_value(&spec)?)?;
     text.push('\n');
@@ -117,7 +119,8 @@ fn describe_parameters(operation: &mut Operation, thing: &str) {
     }
 }
 
-fn each(item: &mut PathItem) -> Vec<(&'static str, &mut Operation)> {
+/// The operations of a path, with their methods.
+pub(crate) fn each(item: &mut PathItem) -> Vec<(&'static str, &mut Operation)> {
     let PathItem { get, put, post, delete, .. } = item;
     [("GET", get), ("POST", post), ("PUT", put), ("DELETE", delete)]
         .into_iter()

@@ -11,6 +11,7 @@
 mod cli;
 mod differences;
 mod docs;
+mod links;
 mod live;
 mod properties;
 mod record;

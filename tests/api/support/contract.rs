@@ -31,6 +31,11 @@ impl Operation {
         responses.keys().map(|status| status.parse().expect("a status is a number")).collect()
     }
 
+    /// A body that is accepted.
+    pub fn body_example(&self) -> Option<&'static Value> {
+        self.value.get("requestBody")?.get("content")?.get("application/json")?.get("example")
+    }
+
     /// The schema of the body of a response.
     fn body_schema(&self, status: u16) -> Option<&'static Value> {
         self.value["responses"][status.to_string()].get("content")?.get("application/json")?.get("schema")
