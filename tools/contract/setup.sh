@@ -1,0 +1,74 @@
+# What `run` does before its steps: looks for what it needs, installs the pinned tools, builds the program.
+# shellcheck shell=bash
+
+# At least that version, by a command that prints it.
+need() {
+  local name=$1 wanted=$2 why=$3 found
+  shift 3
+  found=$("$@" 2>/dev/null | grep -oE '[0-9]+(\.[0-9]+)*' | head -n 1) || true
+  if [ -z "$found" ] || [ "$(printf '%s\n' "$wanted" "$found" | sort -V | head -n 1)" != "$wanted" ]; then
+    printf 'contract: %s %s or later is needed (%s); there is %s\n' \
+      "$name" "$wanted" "$why" "${found:-none in the PATH}" >&2
+    missing=1
+  fi
+}
+
+requirements() {
+  local missing=0
+  need bash 4.4 "this script" bash --version
+  need git 2.28 "the step spec-diff" git --version
+  need cargo 1.89 "Cargo.toml" cargo --version
+  need node 20.19 "Redocly CLI" node --version
+  need npm 10 "Redocly CLI" npm --version
+  need python3 3.11 "Schemathesis" python3 --version
+  need timeout 8 "GNU coreutils: every step has a limit" timeout --version
+  return "$missing"
+}
+
+# Whether that folder of tools was made from these very files. Only a finished one has the mark.
+is_current() {
+  local folder=$1
+  shift
+  [ -e "$folder/made-from" ] && cat "$@" | cmp -s - "$folder/made-from"
+}
+
+# The steps of an installation hang together by `&&`: errexit does not hold in a function whose status is looked at.
+install_node_tools() {
+  local from=$REPOSITORY/tools/contract folder=$CACHE/node
+  is_current "$folder" "$from/package.json" "$from/package-lock.json" && return
+  rm -rf "$folder" &&
+    mkdir -p "$folder" &&
+    cp "$from/package.json" "$from/package-lock.json" "$folder" &&
+    limited 300 npm ci --prefix "$folder" --ignore-scripts --no-audit --no-fund &&
+    cat "$from/package.json" "$from/package-lock.json" >"$folder/made-from"
+}
+
+install_python_tools() {
+  local from=$REPOSITORY/tools/contract folder=$CACHE/venv
+  is_current "$folder" "$from/requirements.txt" && return
+  rm -rf "$folder" &&
+    limited 120 python3 -m venv "$folder" &&
+    limited 300 "$folder/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps \
+      --requirement "$from/requirements.txt" &&
+    limited 60 "$folder/bin/python" -m pip check --disable-pip-version-check &&
+    cp "$from/requirements.txt" "$folder/made-from"
+}
+
+give_up() {
+  printf 'contract: %s\n' "$*" >&2
+  exit 1
+}
+
+prepare() {
+  printf '== Tools and program\n'
+  requirements || exit 1
+  BUILT=$(cd "$REPOSITORY" && cargo metadata --format-version 1 --no-deps --offline |
+    python3 -c 'import json, sys; print(json.load(sys.stdin)["target_directory"])')
+  CACHE=$BUILT/contract
+  export BUILT CACHE
+  mkdir -p "$CACHE"
+  install_node_tools || give_up "npm could not install the tools of tools/contract/package-lock.json"
+  install_python_tools || give_up "pip could not install the tools of tools/contract/requirements.txt"
+  limited 1800 cargo build --manifest-path "$REPOSITORY/Cargo.toml" --locked --release ||
+    give_up "the program could not be built"
+}
