@@ -9,6 +9,7 @@
 )]
 
 mod cli;
+mod coverage;
 mod differences;
 mod docs;
 mod links;

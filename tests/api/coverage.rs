@@ -1,0 +1,145 @@
+//! Every status that the specification lists was recorded, or has a test; and every recorded status is listed.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use rocket::http::Method;
+
+use crate::support::contract::{operations, Operation};
+use crate::support::server::{Ask, Server};
+use crate::support::transcript::scenarios;
+
+/// What no recording shows, and the test that sees it: operation, status, name of the test. An entry that is no longer
+/// needed has to go.
+const TESTED: &[(&str, u16, &str)] = &[
+    ("auth_login", 413, "a_body_above_the_limit_is_refused_wherever_one_is_read"),
+    ("auth_logout_refresh_token", 401, "a_bad_token_gets_in_nowhere_and_changes_nothing"),
+    ("ships_create", 413, "a_body_above_the_limit_is_refused_wherever_one_is_read"),
+    ("ships_create", 422, "a_bad_token_gets_in_nowhere_and_changes_nothing"),
+    ("ships_create", 507, "the_last_id_is_the_last"),
+    ("ships_update", 413, "a_body_above_the_limit_is_refused_wherever_one_is_read"),
+    ("ships_update", 422, "a_bad_token_gets_in_nowhere_and_changes_nothing"),
+    ("users_create", 413, "a_body_above_the_limit_is_refused_wherever_one_is_read"),
+    ("users_create", 507, "the_last_id_is_the_last"),
+    ("users_delete", 422, "a_bad_token_gets_in_nowhere_and_changes_nothing"),
+    ("users_update", 413, "a_body_above_the_limit_is_refused_wherever_one_is_read"),
+    ("users_update", 422, "a_bad_token_gets_in_nowhere_and_changes_nothing"),
+];
+
+/// The greatest number of entries above. It may only be lowered: what is new is recorded, where it can be.
+const AT_MOST: usize = 12;
+
+fn pair(operation: &str, status: u16) -> (String, u16) {
+    (operation.to_owned(), status)
+}
+
+fn specified() -> BTreeSet<(String, u16)> {
+    let pairs = |operation: Operation| {
+        let id = operation.id();
+        operation.statuses().into_iter().map(move |status| pair(id, status))
+    };
+    operations().into_iter().flat_map(pairs).collect()
+}
+
+/// Whether a path is that of an operation, whatever its parameters.
+fn is_at(operation: &Operation, path: &str) -> bool {
+    let mut wanted = operation.path.split('/');
+    let mut given = path.split('?').next().unwrap_or_default().split('/');
+    loop {
+        match (wanted.next(), given.next()) {
+            (None, None) => return true,
+            (Some(wanted), Some(given)) if wanted == given || wanted.starts_with('{') => {}
+            _ => return false,
+        }
+    }
+}
+
+fn recorded() -> BTreeSet<(String, u16)> {
+    let mut pairs = BTreeSet::new();
+    for scenario in scenarios() {
+        for exchange in &scenario.exchanges {
+            let request = &exchange.request;
+            let operation = operations().into_iter().find(|operation| {
+                operation.method == request.method.as_str() && is_at(operation, &request.path)
+            });
+            let place = format!("fixtures/{}/{}.txt", scenario.name, exchange.name);
+            let operation = operation
+                .unwrap_or_else(|| panic!("{place}: {} {} is no operation", request.method, request.path));
+            pairs.insert(pair(operation.id(), exchange.response.status));
+        }
+    }
+    pairs
+}
+
+fn tested() -> BTreeSet<(String, u16)> {
+    TESTED.iter().map(|(operation, status, _)| pair(operation, *status)).collect()
+}
+
+/// The source of all tests.
+fn sources(folder: &Path) -> String {
+    let mut paths: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    paths.sort();
+    let source = |path: &PathBuf| match path.extension() {
+        None => sources(path),
+        Some(extension) if extension == "rs" => std::fs::read_to_string(path).unwrap(),
+        Some(_) => String::new(),
+    };
+    paths.iter().map(source).collect()
+}
+
+#[test]
+fn every_specified_status_is_recorded_or_tested() {
+    let seen = &recorded() | &tested();
+    let unseen: Vec<_> = specified().difference(&seen).cloned().collect();
+    assert!(
+        unseen.is_empty(),
+        "nothing shows that these are answered; record an exchange in fixtures/, or name the test that sees it in \
+         tests/api/coverage.rs: {unseen:?}"
+    );
+}
+
+#[test]
+fn every_recorded_status_is_specified() {
+    let unknown: Vec<_> = recorded().difference(&specified()).cloned().collect();
+    assert!(unknown.is_empty(), "recorded, but not in the specification: {unknown:?}");
+}
+
+#[test]
+fn the_list_holds_only_what_is_needed_and_names_tests_that_exist() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/api");
+    let sources = sources(&folder);
+    let (specified, recorded) = (specified(), recorded());
+    for (operation, status, test) in TESTED {
+        let entry = pair(operation, *status);
+        assert!(specified.contains(&entry), "{entry:?} is not in the specification: take it from the list");
+        assert!(!recorded.contains(&entry), "{entry:?} is recorded in fixtures/: take it from the list");
+        assert!(sources.contains(&format!("#[test]\nfn {test}() {{")), "{entry:?}: there is no test {test}");
+    }
+    assert_eq!(tested().len(), TESTED.len(), "an entry is in the list twice");
+    assert!(TESTED.len() <= AT_MOST, "the list has grown: record an exchange instead, if that can be");
+    assert!(TESTED.len() >= AT_MOST, "the list is shorter now: lower AT_MOST to {}", TESTED.len());
+}
+
+/// A path of an operation, as a client with id 1 would fill it in.
+fn path(operation: &Operation) -> String {
+    operation.path.replace("{id}", "1")
+}
+
+#[test]
+fn a_body_above_the_limit_is_refused_wherever_one_is_read() {
+    let server = Server::new();
+    let (token, _) = server.log_in("user", "password").tokens();
+    let before = server.state();
+    let mut refused = 0;
+    for operation in operations().iter().filter(|operation| operation.body_example().is_some()) {
+        let method: Method = operation.method.parse().unwrap();
+        let mut body = operation.body_example().unwrap().to_string();
+        body += &" ".repeat(64 * 1024 + 1 - body.len());
+        let ask = Ask::new(method, &path(operation)).header("Content-Type", "application/json").body(body);
+        let ask = if operation.is_secured() { ask.bearer(&token) } else { ask };
+        assert_eq!(server.send(ask).status, 413, "{}", operation.id());
+        refused += 1;
+    }
+    assert_eq!(refused, 5);
+    assert_eq!(server.state(), before);
+}
