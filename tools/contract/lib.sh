@@ -12,8 +12,10 @@ export PYTHONDONTWRITEBYTECODE=1 HYPOTHESIS_STORAGE_DIRECTORY=$CACHE/hypothesis
 say() { printf '%s\n' "$*" >&2; }
 
 # Starts the built program with the built-in data, in a folder of its own, on a free port; ended with the step.
-# Sets URL. Passwords cost next to nothing, for clients log in with almost every request.
+# Sets URL, and JWT_SECRET if it is not set. Passwords cost next to nothing, for clients log in with almost every
+# request.
 serve() {
+  JWT_SECRET=${JWT_SECRET:-$(head -c 32 /dev/urandom | od -An -v -tx1 | tr -d ' \n')}
   SERVED=$(mktemp -d)
   (
     cd "$SERVED"
