@@ -80,3 +80,53 @@ impl Accounts {
         Ok(HashedUser { id, name, hash: self.passwords.hash(password).await? })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::future::Future;
+    use std::pin::pin;
+    use std::task::{Context, Waker};
+
+    use super::*;
+    use crate::clock::{Clock, TokenIds};
+    use crate::config::DEFAULT_LIFETIMES;
+    use crate::password::{Cost, Password};
+    use crate::secret::Secret;
+    use crate::store::StoredUser;
+
+    const ANN: Id = Id::new(1);
+
+    fn password(text: &str) -> Password {
+        Password::new(text.to_owned())
+    }
+
+    /// The password changes while a login with the old one is being verified. That the change ends all tokens
+    /// issued before would be worth nothing if the login got its tokens afterwards.
+    #[test]
+    fn a_login_with_the_old_password_gets_nothing_once_the_password_is_changed() {
+        // Enough for the verification to be still under way when the change is made.
+        let hasher = Cost { memory: 4096, iterations: 2, parallelism: 1 }.hasher().expect("a cost");
+        let hash = hasher.hash(&password("old password")).expect("a hash");
+        let users = BTreeMap::from([(ANN, StoredUser { name: "ann".to_owned(), hash })]);
+        let store = Store::new(users, BTreeMap::new());
+        let secret = Secret::random().expect("a key");
+        let tokens = Tokens::new(&secret, DEFAULT_LIFETIMES, Clock::manual(1), TokenIds::Random);
+        let passwords = Passwords::new(hasher.clone()).expect("a hash");
+        let accounts = Accounts::new(store.clone(), tokens, passwords);
+        let log_in =
+            |text| accounts.log_in(Credentials { username: "ann".to_owned(), password: password(text) });
+        let new = HashedUser {
+            id: None,
+            name: "ann".to_owned(),
+            hash: hasher.hash(&password("new password")).expect("a hash"),
+        };
+        rocket::execute(async {
+            let mut late = pin!(log_in("old password"));
+            assert!(late.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+            store.update_user(ANN, new, 1).expect("ann is there");
+            assert_eq!(late.await.expect("it is hashed").err(), Some(InvalidCredentials));
+            assert!(log_in("new password").await.expect("it is hashed").is_ok());
+        });
+    }
+}

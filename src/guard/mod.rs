@@ -74,3 +74,50 @@ fn admit<'r, T, E: Failure>(
 pub fn failure<'r>(request: &'r Request<'_>) -> Option<&'r Fault> {
     request.local_cache(|| None::<Fault>).as_ref()
 }
+
+#[cfg(test)]
+mod tests {
+    use rocket::error::ErrorKind;
+    use rocket::{delete, routes, Build, Route};
+
+    use super::*;
+    use crate::clock::{Clock, TokenIds};
+    use crate::config::DEFAULT_LIFETIMES;
+    use crate::secret::Secret;
+
+    #[delete("/")]
+    fn with_access_token(_token: access::AccessToken) {}
+
+    #[delete("/")]
+    fn with_refresh_token(_token: refresh::RefreshToken) {}
+
+    #[delete("/<_>")]
+    fn by_the_owner(_owner: owner::Owner) {}
+
+    fn starts(rocket: Rocket<Build>) -> bool {
+        match rocket::execute(rocket.ignite()) {
+            Ok(_) => true,
+            Err(error) => {
+                assert!(matches!(error.kind(), ErrorKind::SentinelAborts(_)), "{error}");
+                false
+            }
+        }
+    }
+
+    #[test]
+    fn a_server_without_what_a_guard_looks_at_does_not_start() {
+        let secret = Secret::random().expect("a key");
+        let tokens = Tokens::new(&secret, DEFAULT_LIFETIMES, Clock::System, TokenIds::Random);
+        let guarded: [Vec<Route>; 3] =
+            [routes![with_access_token], routes![with_refresh_token], routes![by_the_owner]];
+        for routes in guarded {
+            let config = rocket::Config { log_level: rocket::config::LogLevel::Off, ..Default::default() };
+            let bare = || rocket::custom(&config).mount("/", routes.clone());
+            let place = format!("{routes:?}");
+            assert!(!starts(bare()), "{place}");
+            assert!(!starts(bare().manage(tokens.clone())), "{place}");
+            assert!(!starts(bare().manage(Store::default())), "{place}");
+            assert!(starts(bare().manage(tokens.clone()).manage(Store::default())), "{place}");
+        }
+    }
+}
