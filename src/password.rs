@@ -267,3 +267,23 @@ impl Passwords {
         job.await.map_err(|error| Internal::new("hashing on a blocking thread", error))?
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// One login must not be able to stop the machine, whoever wrote the hash.
+    #[test]
+    fn hashes_beyond_the_greatest_cost_are_refused() {
+        let given = |memory: u32, passes: u32| {
+            let salt_and_hash = "c2FsdHNhbHRzYWx0$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+            Hash::parse(&format!("$argon2id$v=19$m={memory},t={passes},p=1${salt_and_hash}")).is_ok()
+        };
+        let own = |memory, iterations| Cost { memory, iterations, parallelism: 1 }.hasher().is_ok();
+        for accepts in [given as fn(u32, u32) -> bool, own] {
+            assert!(accepts(1_048_576, 64));
+            assert!(!accepts(1_048_577, 1));
+            assert!(!accepts(8, 65));
+        }
+    }
+}

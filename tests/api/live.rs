@@ -1,10 +1,13 @@
 //! The program over the wire: what a newcomer types, and what comes back.
 
+use std::collections::HashSet;
 use std::path::Path;
+use std::time::UNIX_EPOCH;
 
 use rocket::http::Method;
 use shipyard::contract::live::Session;
 use shipyard::contract::wire::Target;
+use uuid::{Uuid, Variant};
 
 use crate::support::program::{folder, run, shipyard, Serving, LIMIT};
 use crate::support::server::Ask;
@@ -228,4 +231,25 @@ fn a_request_that_does_not_say_whom_it_asks_is_told_the_address_of_the_server() 
     let created = serving.send(&Ask::new(Method::Post, "/api/users").header("Host", "").json(&body));
     let location = format!("http://127.0.0.1:{}/api/users/3", serving.port);
     assert_eq!(created.header("Location"), Some(location.as_str()));
+}
+
+/// Whoever verifies tokens with the key elsewhere relies on both.
+#[test]
+fn tokens_tell_when_they_were_issued_and_have_ids_of_their_own() {
+    let serving = Serving::start(&mut shipyard(&folder("claims"), &["--port", "0"]));
+    let body = serde_json::json!({"username": "user", "password": "password"});
+    let log_in = Ask::new(Method::Post, "/auth/login").header("Host", "localhost").json(&body);
+    let mut ids = HashSet::new();
+    for _ in 0..3 {
+        let answer = serving.send(&log_in);
+        let date = httpdate::parse_http_date(answer.header("Date").expect("a Date")).expect("a date");
+        let date = date.duration_since(UNIX_EPOCH).unwrap().as_secs();
+        let (access, refresh) = answer.tokens();
+        for claims in [claims(&access), claims(&refresh)] {
+            assert!(claims["iat"].as_u64().unwrap().abs_diff(date) <= 5, "{claims}: {date}");
+            let id = Uuid::try_parse(claims["jti"].as_str().unwrap()).expect("a UUID");
+            assert_eq!((id.get_version_num(), id.get_variant()), (4, Variant::RFC4122), "{claims}");
+            assert!(ids.insert(id), "{id} was given out twice");
+        }
+    }
 }
