@@ -1,5 +1,6 @@
 //! The commands: what they take, do and print.
 
+mod export;
 mod record;
 mod verify;
 
@@ -57,6 +58,8 @@ enum Command {
     Verify(verify::Verify),
     /// Record exchanges for `verify`: run curl lines, or a scenario once more
     Record(record::Record),
+    /// Give the recorded exchanges to other tools: as HAR, Hurl or .http files
+    Export(export::Export),
     /// Hash a password for the data file: asks for it, or reads it from standard input
     HashPassword,
 }
@@ -126,6 +129,7 @@ pub(crate) fn run() -> ExitCode {
         Some(Command::Spec(flags)) => spec(&flags),
         Some(Command::Verify(flags)) => verify::run(flags),
         Some(Command::Record(flags)) => record::run(&flags),
+        Some(Command::Export(flags)) => export::run(&flags),
         Some(Command::HashPassword) => hash_password(),
     };
     match done {

@@ -8,6 +8,7 @@
 pub mod compare;
 pub mod curl;
 pub mod deviation;
+pub mod export;
 pub mod fixtures;
 pub mod history;
 pub mod ids;

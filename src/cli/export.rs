@@ -1,0 +1,117 @@
+//! `shipyard export`.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use shipyard::contract::export::{har, http, hurl, Script};
+use shipyard::contract::fixtures::{Fixtures, Scenario, FOLDER};
+
+use super::{failed, print, wrong_usage, Failure};
+
+const LONG: &str = "\
+--har gives what was recorded, for tools that read traffic. --hurl and --http give a script for each scenario, for \
+tools that send it: to a freshly started server with the example data, whose address is the variable `base`. Live \
+tokens take the place of recorded ones there; what only the server's key could sign is left out, with a comment.
+
+Exit codes: 0 done, 1 a file cannot be written, 2 wrong usage, or no such fixtures.";
+
+#[derive(Debug, Args)]
+#[command(after_long_help = LONG)]
+pub(super) struct Export {
+    #[command(flatten)]
+    form: Form,
+    /// Scenario to export; may be given more than once [default: all]
+    #[arg(long, value_name = "NAME")]
+    scenario: Vec<String>,
+    /// Only exchanges whose answer is a success (2xx); the traffic of clients that make no mistakes
+    #[arg(long, requires = "har")]
+    successful: bool,
+    /// Folder of the recorded exchanges
+    #[arg(long, value_name = "FOLDER", default_value = FOLDER)]
+    fixtures: PathBuf,
+    /// With --har, the file to write; with --hurl and --http, the folder for the files, <scenario>.hurl or
+    /// <scenario>.http. What is there under these names is overwritten, nothing else is touched
+    /// [default: standard output, which takes one scenario of the latter]
+    #[arg(long, short, value_name = "PATH")]
+    output: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+struct Form {
+    /// One HTTP Archive (HAR 1.2)
+    #[arg(long)]
+    har: bool,
+    /// Hurl files
+    #[arg(long)]
+    hurl: bool,
+    /// .http files, as httpYac runs them
+    #[arg(long)]
+    http: bool,
+}
+
+pub(super) fn run(flags: &Export) -> Result<(), Failure> {
+    let scenarios = scenarios(flags)?;
+    if flags.form.har {
+        return write_archive(flags, scenarios);
+    }
+    let (script, ending): (fn(&Scenario) -> Script, _) =
+        if flags.form.hurl { (hurl::script, "hurl") } else { (http::script, "http") };
+    match (&flags.output, scenarios.as_slice()) {
+        (Some(folder), _) => write_scripts(folder, &scenarios, script, ending),
+        (None, [scenario]) => print(&script(scenario).text),
+        (None, _) => Err(wrong_usage(format!(
+            "--{ending} makes a file for each of {} scenarios: give a folder for them with --output, or one \
+             --scenario",
+            scenarios.len()
+        ))),
+    }
+}
+
+/// Those that are asked for, in the order of their names.
+fn scenarios(flags: &Export) -> Result<Vec<Scenario>, Failure> {
+    let fixtures = Fixtures::at(&flags.fixtures);
+    let known = fixtures.expected().map_err(wrong_usage)?;
+    if let Some(name) = flags.scenario.iter().find(|name| !known.contains(name)) {
+        return Err(wrong_usage(format!(
+            "--scenario {name}: no such scenario; there are {}",
+            known.join(", ")
+        )));
+    }
+    let chosen = known.iter().filter(|name| flags.scenario.is_empty() || flags.scenario.contains(name));
+    chosen.map(|name| fixtures.scenario(name).map_err(wrong_usage)).collect()
+}
+
+fn write_archive(flags: &Export, mut scenarios: Vec<Scenario>) -> Result<(), Failure> {
+    if flags.successful {
+        for scenario in &mut scenarios {
+            scenario.exchanges.retain(|exchange| (200..300).contains(&exchange.response.status));
+        }
+        scenarios.retain(|scenario| !scenario.exchanges.is_empty());
+    }
+    let text = format!("{:#}\n", har::archive(&scenarios));
+    match &flags.output {
+        Some(file) => write(file, &text),
+        None => print(&text),
+    }
+}
+
+fn write_scripts(
+    folder: &Path,
+    scenarios: &[Scenario],
+    script: fn(&Scenario) -> Script,
+    ending: &str,
+) -> Result<(), Failure> {
+    std::fs::create_dir_all(folder).map_err(|error| failed(format!("{}: {error}", folder.display())))?;
+    for scenario in scenarios {
+        let file = folder.join(format!("{}.{ending}", scenario.name));
+        let Script { text, exchanges, left_out } = script(scenario);
+        write(&file, &text)?;
+        print(&format!("{}: {exchanges} exchanges, {left_out} left out\n", file.display()))?;
+    }
+    Ok(())
+}
+
+fn write(file: &Path, text: &str) -> Result<(), Failure> {
+    std::fs::write(file, text).map_err(|error| failed(format!("{}: {error}", file.display())))
+}

@@ -1,0 +1,128 @@
+//! HAR 1.2 (HTTP Archive, <http://www.softwareishard.com/blog/har-12-spec/>): traffic as it was recorded, for
+//! tools that read traffic.
+
+use rocket::http::RawStr;
+use rocket::time::OffsetDateTime;
+use serde_json::{json, Value};
+
+use crate::contract::fixtures::Scenario;
+use crate::contract::message::{header, Request, Response};
+use crate::contract::transcript::Exchange;
+
+/// HAR's word for "not known".
+const UNKNOWN: i32 = -1;
+
+/// The archive of these scenarios: a page for each of them, and an entry for each exchange.
+#[must_use]
+pub fn archive(scenarios: &[Scenario]) -> Value {
+    let entries = scenarios
+        .iter()
+        .flat_map(|scenario| scenario.exchanges.iter().map(|exchange| entry(&scenario.name, exchange)));
+    json!({"log": {
+        "version": "1.2",
+        "creator": {"name": "shipyard", "version": env!("CARGO_PKG_VERSION")},
+        "pages": scenarios.iter().map(page).collect::<Vec<_>>(),
+        "entries": entries.collect::<Vec<_>>(),
+    }})
+}
+
+fn page(scenario: &Scenario) -> Value {
+    json!({
+        "startedDateTime": date_time(scenario.start()),
+        "id": scenario.name,
+        "title": scenario.name,
+        "pageTimings": {},
+    })
+}
+
+fn entry(scenario: &str, exchange: &Exchange) -> Value {
+    json!({
+        "pageref": scenario,
+        "comment": format!("{scenario}/{}", exchange.name),
+        "startedDateTime": date_time(exchange.date),
+        "request": request(&exchange.request),
+        "response": response(&exchange.response),
+        "cache": {},
+        // These must be numbers, and no transcript has them.
+        "time": 0,
+        "timings": {"send": 0, "wait": 0, "receive": 0, "comment": "not recorded"},
+    })
+}
+
+fn request(request: &Request) -> Value {
+    let host = header(&request.headers, "Host").unwrap_or_default();
+    let query = request.path.split_once('?').map_or("", |(_, query)| query);
+    let mut object = json!({
+        "method": request.method.as_str(),
+        "url": format!("http://{host}{}", request.path),
+        "httpVersion": "HTTP/1.1",
+        "cookies": cookies(&request.headers, "Cookie"),
+        "headers": pairs(&request.headers),
+        "queryString": parameters(query),
+        // curl sends headers of its own, too.
+        "headersSize": UNKNOWN,
+        "bodySize": request.body.as_ref().map_or(0, Vec::len),
+    });
+    if let (Some(body), Some(members)) = (&request.body, object.as_object_mut()) {
+        let label = header(&request.headers, "Content-Type").unwrap_or_default();
+        let data = json!({"mimeType": label, "text": String::from_utf8_lossy(body)});
+        members.insert("postData".to_owned(), data);
+    }
+    object
+}
+
+fn response(response: &Response) -> Value {
+    let mut words = response.status_line.splitn(3, ' ');
+    let version = words.next().unwrap_or_default();
+    let reason = words.nth(1).unwrap_or_default();
+    let lines = response.headers.iter().map(|(name, value)| name.len() + value.len() + ": \r\n".len());
+    let head = response.status_line.len() + "\r\n".len() + lines.sum::<usize>() + "\r\n".len();
+    json!({
+        "status": response.status,
+        "statusText": reason,
+        "httpVersion": version,
+        "cookies": cookies(&response.headers, "Set-Cookie"),
+        "headers": pairs(&response.headers),
+        "content": {
+            "size": response.body.len(),
+            "mimeType": response.header("Content-Type").unwrap_or_default(),
+            "text": String::from_utf8_lossy(&response.body),
+        },
+        "redirectURL": response.header("Location").unwrap_or_default(),
+        "headersSize": head,
+        "bodySize": response.body.len(),
+    })
+}
+
+fn pairs(headers: &[(String, String)]) -> Value {
+    headers.iter().map(|(name, value)| json!({"name": name, "value": value})).collect()
+}
+
+fn parameters(query: &str) -> Value {
+    let parts = query.split('&').filter(|part| !part.is_empty());
+    let decoded = |text: &str| RawStr::new(text).url_decode_lossy().into_owned();
+    parts
+        .map(|part| {
+            let (name, value) = part.split_once('=').unwrap_or((part, ""));
+            json!({"name": decoded(name), "value": decoded(value)})
+        })
+        .collect()
+}
+
+/// The names and values of cookies: any number in each Cookie header, and one in each Set-Cookie, before its
+/// attributes.
+fn cookies(headers: &[(String, String)], name: &str) -> Value {
+    let most = if name == "Set-Cookie" { 1 } else { usize::MAX };
+    let values = headers.iter().filter(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value);
+    let pairs = values.flat_map(|value| value.split(';').take(most)).filter_map(|pair| pair.split_once('='));
+    pairs.map(|(name, value)| json!({"name": name.trim(), "value": value.trim()})).collect()
+}
+
+/// Seconds since 1970 as ISO 8601 has them.
+fn date_time(seconds: u64) -> String {
+    let at =
+        i64::try_from(seconds).ok().and_then(|seconds| OffsetDateTime::from_unix_timestamp(seconds).ok());
+    let at = at.unwrap_or(OffsetDateTime::UNIX_EPOCH);
+    let (hours, minutes, seconds) = at.to_hms();
+    format!("{}T{hours:02}:{minutes:02}:{seconds:02}.000Z", at.date())
+}

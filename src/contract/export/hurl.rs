@@ -1,0 +1,177 @@
+//! Hurl files (<https://hurl.dev>). The live address is the variable `base`.
+
+use serde_json::Value;
+
+use super::{introduction, omission, steps, Body, Call, Expected, Given, Location, Script, Step};
+use crate::contract::fixtures::Scenario;
+use crate::contract::transcript::Exchange;
+
+/// The Hurl file of a scenario.
+#[must_use]
+pub fn script(scenario: &Scenario) -> Script {
+    let run = format!("hurl --test --variable base=http://localhost:5000 {}.hurl", scenario.name);
+    let mut script = Script { text: String::new(), exchanges: 0, left_out: 0 };
+    for line in introduction(scenario, &run) {
+        script.text += &format!("# {line}\n");
+    }
+    script.text += "# Hurl makes no list of a single result: `[*,*]` takes one member twice, so that it can be counted.\n";
+    for step in steps(scenario) {
+        script.text.push('\n');
+        script.text += &match step {
+            Step::Login(call, reason) => {
+                format!("# {reason}\n{}HTTP 200\n{}", request(&call), captures(&call))
+            }
+            Step::Exchange(call, exchange) => {
+                script.exchanges += 1;
+                format!("# {}\n{}{}", exchange.name, request(&call), answer(&call, exchange))
+            }
+            Step::LeftOut(exchange, reason) => {
+                script.left_out += 1;
+                format!("# {}\n", omission(exchange, &reason))
+            }
+        };
+    }
+    script
+}
+
+fn request(call: &Call<'_>) -> String {
+    let mut text = format!("{} {{{{base}}}}{}\n", call.request.method, unquoted(&call.request.path));
+    for (name, value) in call.headers() {
+        let value = match value {
+            Given::Recorded(value) => unquoted(value),
+            Given::Bearer(token) => format!("Bearer {{{{{}}}}}", variable(&token.call, &token.member)),
+        };
+        text += &format!("{}: {value}\n", key(name));
+    }
+    if let Some(body) = call.body() {
+        text += &format!("`{}`\n", escaped(&body, "`"));
+    }
+    text
+}
+
+/// The name of the variable that holds a token of that call's answer.
+fn variable(call: &str, member: &str) -> String {
+    format!("{member}_{call}")
+}
+
+fn captures(call: &Call<'_>) -> String {
+    if call.captured.is_empty() {
+        return String::new();
+    }
+    let lines = call.captured.iter().map(|member| {
+        format!("{}: jsonpath {}\n", variable(&call.name, member), quoted(&member_of("$", member)))
+    });
+    format!("[Captures]\n{}", lines.collect::<String>())
+}
+
+fn answer(call: &Call<'_>, exchange: &Exchange) -> String {
+    let expected = Expected::of(exchange);
+    let mut asserts = Vec::new();
+    if let Some(label) = expected.content_type {
+        asserts.push(format!("header \"Content-Type\" == {}", quoted(label)));
+    }
+    match expected.location {
+        Some(Location::Here(path)) => {
+            asserts.push(format!("header \"Location\" == \"{{{{base}}}}{}\"", escaped(path, "\"")));
+        }
+        Some(Location::Elsewhere(url)) => asserts.push(format!("header \"Location\" == {}", quoted(url))),
+        None => {}
+    }
+    match &expected.body {
+        Body::Json(body) => json(&mut asserts, "$", body, expected.tokens.len()),
+        Body::Text(text) if text.is_empty() => asserts.push("bytes count == 0".to_owned()),
+        Body::Text(text) => asserts.push(format!("body == {}", quoted(text))),
+    }
+    for token in &expected.tokens {
+        asserts.push(format!("jsonpath {} isString", quoted(&member_of("$", token))));
+    }
+    let status = exchange.response.status;
+    format!("HTTP {status}\n{}[Asserts]\n{}\n", captures(call), asserts.join("\n"))
+}
+
+/// What makes a JSON value the expected one, whatever its layout and the order of members: a body in the place
+/// of these would be compared byte for byte. There are `more` members than `value` has.
+fn json(asserts: &mut Vec<String>, path: &str, value: &Value, more: usize) {
+    let mut assert = |path: &str, what: &str| asserts.push(format!("jsonpath {} {what}", quoted(path)));
+    match value {
+        Value::Object(members) => {
+            match members.len() + more {
+                0 => {
+                    assert(path, "isObject");
+                    assert(path, "isEmpty");
+                }
+                // A single result is not made a list, which could be counted: so it is taken twice.
+                1 => assert(&format!("{path}[*,*]"), "count == 2"),
+                count => assert(&format!("{path}.*"), &format!("count == {count}")),
+            }
+            for (name, member) in members {
+                json(asserts, &member_of(path, name), member, 0);
+            }
+        }
+        Value::Array(items) => {
+            assert(path, &format!("count == {}", items.len()));
+            for (index, item) in items.iter().enumerate() {
+                json(asserts, &format!("{path}[{index}]"), item, 0);
+            }
+        }
+        Value::String(text) => assert(path, &format!("== {}", quoted(text))),
+        Value::Number(number) => assert(path, &format!("== {number}")),
+        Value::Bool(bool) => assert(path, &format!("== {bool}")),
+        Value::Null => assert(path, "== null"),
+    }
+}
+
+/// The JSONPath (RFC 9535) of a member.
+fn member_of(path: &str, name: &str) -> String {
+    let mut characters = name.chars();
+    let first = |character: char| character.is_ascii_alphabetic() || character == '_';
+    if characters.next().is_some_and(first) && characters.all(|other| first(other) || other.is_ascii_digit())
+    {
+        return format!("{path}.{name}");
+    }
+    format!("{path}[{}]", Value::from(name))
+}
+
+fn quoted(text: &str) -> String {
+    format!("\"{}\"", escaped(text, "\""))
+}
+
+/// A text that goes on to the end of the line, where `#` begins a comment and spaces at the end are lost.
+fn unquoted(text: &str) -> String {
+    let text = escaped(text, "#");
+    match text.strip_suffix(' ') {
+        Some(rest) => format!("{rest}\\u{{20}}"),
+        None => text,
+    }
+}
+
+/// The name of a header, in which few characters stand for themselves.
+fn key(name: &str) -> String {
+    let plain = |character: char| character.is_ascii_alphanumeric() || "-_.".contains(character);
+    let escape = |character: char| match plain(character) {
+        true => character.to_string(),
+        false => unicode(character),
+    };
+    name.chars().map(escape).collect()
+}
+
+/// A text in which `special` characters and whatever else Hurl takes to be its own stand for themselves.
+fn escaped(text: &str, special: &str) -> String {
+    let mut written = String::with_capacity(text.len());
+    let mut characters = text.chars().peekable();
+    while let Some(character) = characters.next() {
+        match character {
+            '\\' => written.push_str("\\\\"),
+            '\n' => written.push_str("\\n"),
+            '{' if characters.peek() == Some(&'{') => written += &unicode(character),
+            other if other.is_control() => written += &unicode(other),
+            other if special.contains(other) => written.extend(['\\', other]),
+            other => written.push(other),
+        }
+    }
+    written
+}
+
+fn unicode(character: char) -> String {
+    format!("\\u{{{:x}}}", u32::from(character))
+}
