@@ -63,9 +63,17 @@ fn recorded() -> BTreeSet<(String, u16)> {
                 operation.method == request.method.as_str() && is_at(operation, &request.path)
             });
             let place = format!("fixtures/{}/{}.txt", scenario.name, exchange.name);
-            let operation = operation
-                .unwrap_or_else(|| panic!("{place}: {} {} is no operation", request.method, request.path));
-            pairs.insert(pair(operation.id(), exchange.response.status));
+            let status = exchange.response.status;
+            match operation {
+                Some(operation) => drop(pairs.insert(pair(operation.id(), status))),
+                // Whatever is asked for that is no operation is not found, and no other method is allowed.
+                None => assert!(
+                    matches!(status, 404 | 405),
+                    "{place}: {} {} is no operation, but is answered {status}",
+                    request.method,
+                    request.path
+                ),
+            }
         }
     }
     pairs

@@ -13,6 +13,7 @@ mod coverage;
 mod differences;
 mod docs;
 mod links;
+mod export;
 mod live;
 mod properties;
 mod record;

@@ -1,0 +1,305 @@
+//! `shipyard export`: every recorded exchange, in the forms of other tools.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::{json, Value};
+
+use crate::support::program::{folder, run, shipyard, Run};
+use crate::support::snapshots;
+use crate::support::transcript::{scenario_named, scenarios, Exchange};
+
+fn export(arguments: &[&str]) -> Run {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    run(&mut shipyard(here, &[&["export"], arguments].concat()), None)
+}
+
+/// What a run that must succeed prints.
+fn exported(arguments: &[&str]) -> String {
+    let Run { code, stdout, stderr } = export(arguments);
+    assert_eq!((code, stderr.as_str()), (Some(0), ""), "{arguments:?}");
+    stdout
+}
+
+fn archive(arguments: &[&str]) -> Value {
+    serde_json::from_str(&exported(&[&["--har"], arguments].concat())).expect("JSON")
+}
+
+fn entries(archive: &Value) -> &Vec<Value> {
+    archive["log"]["entries"].as_array().expect("entries")
+}
+
+/// A folder of fixtures with one exchange, whose texts hold what other tools have a meaning for.
+fn awkward() -> PathBuf {
+    let fixtures = folder("awkward fixtures");
+    let scenario = fixtures.join("awkward");
+    std::fs::create_dir(&scenario).unwrap();
+    let transcript = r##"$ curl -i 'http://localhost:5000/api/x?a=%7B&b=c+d&e' -X POST -d '# {"a": "\u0041 `{{x}}` \\ "} ' -H "X-Y: {{a}} #b" -H "Cookie: a=b; c=d" -H "Empty:"
+HTTP/1.1 307 Temporary Redirect
+Content-Type: application/json
+Location: https://example.org/api/x
+Set-Cookie: s="1"; Path=/; HttpOnly
+Date: Mon, 23 Nov 2026 18:26:45 GMT
+
+{"a b": [], "c": {}, "d": {"e": [1.5, null, true, "x \"{{y}} \\ é \u0007#"]}, "one": {"m": ["k"]}, "it's": -0.5}
+"##;
+    std::fs::write(scenario.join("01-awkward name.txt"), transcript).unwrap();
+    fixtures
+}
+
+#[test]
+fn har() {
+    snapshots()
+        .bind(|| insta::assert_snapshot!("export_har", exported(&["--har", "--scenario", "login-errors"])));
+}
+
+#[test]
+fn hurl() {
+    snapshots()
+        .bind(|| insta::assert_snapshot!("export_hurl", exported(&["--hurl", "--scenario", "token-errors"])));
+}
+
+#[test]
+fn http() {
+    snapshots()
+        .bind(|| insta::assert_snapshot!("export_http", exported(&["--http", "--scenario", "token-errors"])));
+}
+
+#[test]
+fn what_other_tools_have_a_meaning_for_is_escaped() {
+    let fixtures = awkward();
+    let forms = ["--har", "--hurl", "--http"];
+    let text = forms.map(|form| exported(&[form, "--fixtures", fixtures.to_str().unwrap()])).join("\n");
+    snapshots().bind(|| insta::assert_snapshot!("export_awkward", text));
+}
+
+#[test]
+fn every_exchange_is_in_the_archive_as_it_was_recorded() {
+    let archive = archive(&[]);
+    let mut entries = entries(&archive).iter();
+    for scenario in scenarios() {
+        for exchange in &scenario.exchanges {
+            let entry = entries.next().unwrap_or_else(|| panic!("{} is missing", exchange.name));
+            assert_eq!(entry["comment"], format!("{}/{}", scenario.name, exchange.name));
+            assert_eq!(entry["pageref"], scenario.name.as_str());
+            says_the_same(exchange, entry);
+        }
+    }
+    assert_eq!(entries.next(), None);
+}
+
+/// Holds an entry against the transcript.
+fn says_the_same(exchange: &Exchange, entry: &Value) {
+    let Exchange { name, request: asked, response: answered, date } = exchange;
+    let headers = |headers: &[(String, String)]| -> Value {
+        headers.iter().map(|(name, value)| json!({"name": name, "value": value})).collect()
+    };
+    let value = |headers: &[(String, String)], wanted: &str| {
+        headers.iter().find(|(name, _)| name == wanted).map(|(_, value)| value.clone()).unwrap_or_default()
+    };
+    let (request, response) = (&entry["request"], &entry["response"]);
+    assert_eq!(request["method"], asked.method.as_str(), "{name}");
+    assert_eq!(request["url"], format!("http://{}{}", value(&asked.headers, "Host"), asked.path), "{name}");
+    let body = asked.body.as_ref().map(|body| String::from_utf8_lossy(body));
+    assert_eq!(request["postData"]["text"].as_str(), body.as_deref(), "{name}");
+    let label = body.as_ref().map(|_| value(&asked.headers, "Content-Type"));
+    assert_eq!(request["postData"]["mimeType"].as_str(), label.as_deref(), "{name}");
+    assert_eq!(request["bodySize"], body.map_or(0, |body| body.len()), "{name}");
+    assert_eq!(response["status"], answered.status, "{name}");
+    assert_eq!(response["headers"], headers(&answered.headers), "{name}");
+    assert_eq!(response["content"]["text"], answered.body.as_str(), "{name}");
+    assert_eq!(response["content"]["mimeType"], value(&answered.headers, "Content-Type"), "{name}");
+    assert_eq!(response["redirectURL"], value(&answered.headers, "Location"), "{name}");
+    assert_eq!(response["bodySize"], answered.body.len(), "{name}");
+    let mut sent: Vec<Value> = request["headers"].as_array().unwrap().clone();
+    let mut recorded: Vec<Value> = headers(&asked.headers).as_array().unwrap().clone();
+    sent.sort_by_key(Value::to_string);
+    recorded.sort_by_key(Value::to_string);
+    assert_eq!(sent, recorded, "{name}");
+    let at = value(&answered.headers, "Date");
+    let [_, day, _, year, time, _] = at.split(' ').collect::<Vec<_>>()[..] else { panic!("{at}") };
+    let started = entry["startedDateTime"].as_str().unwrap();
+    assert!(
+        started.starts_with(year) && started.ends_with(&format!("{day}T{time}.000Z")),
+        "{name}: {started}, {date}"
+    );
+}
+
+#[test]
+fn the_archive_is_har_1_2() {
+    let schema: Value = serde_json::from_str(include_str!("schemas/har-1.2.json")).expect("JSON");
+    let validator = jsonschema::draft7::new(&schema).expect("a schema");
+    let fixtures = awkward();
+    for archive in
+        [archive(&[]), archive(&["--successful"]), archive(&["--fixtures", fixtures.to_str().unwrap()])]
+    {
+        let errors: Vec<String> = validator
+            .iter_errors(&archive)
+            .map(|error| format!("{}: {error}", error.instance_path()))
+            .collect();
+        assert_eq!(errors, [""; 0]);
+        let pages: Vec<&Value> =
+            archive["log"]["pages"].as_array().unwrap().iter().map(|page| &page["id"]).collect();
+        assert!(entries(&archive).iter().all(|entry| pages.contains(&&entry["pageref"])));
+    }
+}
+
+#[test]
+fn the_schema_of_har_demands_what_har_demands() {
+    let schema: Value = serde_json::from_str(include_str!("schemas/har-1.2.json")).expect("JSON");
+    let validator = jsonschema::draft7::new(&schema).expect("a schema");
+    let good = archive(&["--scenario", "login-errors"]);
+    let entry = |pointer: &str| format!("/log/entries/0{pointer}");
+    for pointer in ["", "/request", "/response", "/response/content", "/timings", "/request/postData"] {
+        let object = good.pointer(&entry(pointer)).unwrap().as_object().unwrap();
+        for member in object
+            .keys()
+            .filter(|member| !["comment", "pageref", "postData", "text"].contains(&member.as_str()))
+        {
+            let mut bad = good.clone();
+            bad.pointer_mut(&entry(pointer)).unwrap().as_object_mut().unwrap().remove(member);
+            assert!(!validator.is_valid(&bad), "without {pointer}/{member}");
+        }
+    }
+    for (pointer, value) in [
+        ("/startedDateTime", json!("Mon, 23 Nov 2026 18:26:45 GMT")),
+        ("/time", json!(-1)),
+        ("/timings/wait", json!(-1)),
+        ("/response/status", json!("200")),
+        ("/request/url", json!("/api/ships")),
+        ("/request/headers/0", json!({"name": "Host"})),
+        ("/more", json!(1)),
+    ] {
+        let mut bad = good.clone();
+        match bad.pointer_mut(&entry(pointer)) {
+            Some(place) => *place = value,
+            None => bad["log"]["entries"][0]["more"] = value,
+        }
+        assert!(!validator.is_valid(&bad), "{pointer}");
+    }
+}
+
+#[test]
+fn successful_leaves_out_the_errors_and_nothing_else() {
+    let all = archive(&[]);
+    let wanted: Vec<&Value> = entries(&all)
+        .iter()
+        .filter(|entry| (200..300).contains(&entry["response"]["status"].as_u64().unwrap()))
+        .collect();
+    let successful = archive(&["--successful"]);
+    assert_eq!(entries(&successful).iter().collect::<Vec<_>>(), wanted);
+    assert!(wanted.len() < entries(&all).len());
+}
+
+#[test]
+fn every_exchange_is_in_the_scripts_or_left_out_by_name() {
+    for (form, mark) in [("--hurl", "# "), ("--http", "### ")] {
+        let mut left_out = Vec::new();
+        for scenario in scenarios() {
+            let text = exported(&[form, "--scenario", &scenario.name]);
+            let mut lines = text.lines();
+            for Exchange { name, .. } in &scenario.exchanges {
+                let line = lines.find(|line| {
+                    *line == format!("{mark}{name}") || line.starts_with(&format!("# Left out: {name}, "))
+                });
+                let line = line.unwrap_or_else(|| panic!("{form}: {}/{name} is missing", scenario.name));
+                if line.starts_with("# Left out") {
+                    left_out.push(format!("{}/{name}", scenario.name));
+                }
+            }
+            let calls = text
+                .lines()
+                .filter(|line| line.starts_with("HTTP ") || line.starts_with("?? status "))
+                .count();
+            let extra =
+                text.lines().filter(|line| line.starts_with(&format!("{mark}Not recorded: "))).count();
+            let omitted = text.lines().filter(|line| line.starts_with("# Left out: ")).count();
+            assert_eq!(calls - extra + omitted, scenario.exchanges.len(), "{form}: {}", scenario.name);
+        }
+        // Nobody but the server can sign a token that has expired, is not valid yet, or lacks a claim.
+        let unsignable = ["08-expired", "09-not-yet-valid", "10-identity-missing"];
+        assert_eq!(left_out, unsignable.map(|name| format!("token-errors/{name}")), "{form}");
+    }
+}
+
+#[test]
+fn scripts_use_live_tokens_and_addresses() {
+    let recorded: Vec<String> = scenario_named("readme")
+        .exchanges
+        .iter()
+        .filter_map(|exchange| {
+            let (_, value) = exchange.request.headers.iter().find(|(name, _)| name == "Authorization")?;
+            Some(value.clone())
+        })
+        .collect();
+    for (form, login, token, location, empty) in [
+        (
+            "--hurl",
+            "access_token_login_as_new_user: jsonpath \"$.access_token\"\n",
+            "PUT {{base}}/api/users/3\nContent-Type: application/json\nAuthorization: Bearer {{access_token_login_as_new_user}}\n",
+            "header \"Location\" == \"{{base}}/api/users/3\"\n",
+            "HTTP 204\n[Asserts]\nbytes count == 0\n",
+        ),
+        (
+            "--http",
+            "# @name answer_login_as_new_user\nPOST {{base}}/auth/login\n",
+            "PUT {{base}}/api/users/3\nContent-Type: application/json\nAuthorization: Bearer {{answer_login_as_new_user.access_token}}\n",
+            "?? header location == {{base}}/api/users/3\n",
+            "?? status == 204\n{{\n  test('body', () => same(String(response.body ?? ''), \"\"));\n",
+        ),
+    ] {
+        let text = exported(&[form, "--scenario", "readme"]);
+        for part in [login, token, location, empty] {
+            assert!(text.contains(part), "{form}: no {part:?} in {text}");
+        }
+        assert!(recorded.iter().all(|value| !text.contains(value.as_str())), "{form}: {text}");
+        assert!(text.find(login) < text.find(token), "{form}");
+    }
+}
+
+#[test]
+fn files_are_overwritten_and_others_left_alone() {
+    let output = folder("exports");
+    let path = output.to_str().unwrap();
+    std::fs::write(output.join("readme.hurl"), "old").unwrap();
+    std::fs::write(output.join("mine.hurl"), "mine").unwrap();
+    let said = exported(&["--hurl", "--output", path, "--scenario", "readme", "--scenario", "login-errors"]);
+    let line =
+        |name: &str, count| format!("{}: {count} exchanges, 0 left out\n", output.join(name).display());
+    assert_eq!(said, line("login-errors.hurl", 7) + &line("readme.hurl", 14));
+    let read = |name: &str| std::fs::read_to_string(output.join(name)).unwrap();
+    assert_eq!(read("readme.hurl"), exported(&["--hurl", "--scenario", "readme"]));
+    assert_eq!(read("mine.hurl"), "mine");
+    assert_eq!(std::fs::read_dir(&output).unwrap().count(), 3);
+    let file = output.join("all.har");
+    assert_eq!(exported(&["--har", "--output", file.to_str().unwrap()]), "");
+    assert_eq!(read("all.har"), exported(&["--har"]));
+}
+
+#[test]
+fn errors_say_what_and_where() {
+    let output = folder("no exports");
+    std::fs::write(output.join("file"), "").unwrap();
+    let path = |name: &str| output.join(name).to_str().unwrap().to_owned();
+    let (file, missing) = (path("file"), path("missing"));
+    let below = path("missing/all.har");
+    let mut text = String::new();
+    for arguments in [
+        &["--help"][..],
+        &[],
+        &["--har", "--hurl"],
+        &["--hurl", "--successful"],
+        &["--har", "--scenario", "readme", "--scenario", "nonsense"],
+        &["--hurl"],
+        &["--http", "--scenario", "readme", "--scenario", "login-errors"],
+        &["--har", "--fixtures", &missing],
+        &["--har", "--output", &below],
+        &["--hurl", "--scenario", "readme", "--output", &file],
+    ] {
+        let Run { code, stdout, stderr } = export(arguments);
+        text +=
+            &format!("$ shipyard export {}\n{stdout}{stderr}[{}]\n\n", arguments.join(" "), code.unwrap());
+    }
+    let text = text.replace(output.to_str().unwrap(), "OUTPUT");
+    snapshots().bind(|| insta::assert_snapshot!("export_errors", text));
+    assert_eq!(std::fs::read_dir(&output).unwrap().count(), 1, "an error left something behind");
+}
