@@ -3,13 +3,13 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use shipyard::contract::export::{har, http, hurl, Script};
+use shipyard::contract::export::{har, http, hurl, ScenarioFile};
 use shipyard::contract::fixtures::{Fixtures, Scenario, FOLDER};
 
 use super::{failed, print, wrong_usage, Failure};
 
 const LONG: &str = "\
---har gives what was recorded, for tools that read traffic. --hurl and --http give a script for each scenario, for \
+--har gives what was recorded, for tools that read traffic. --hurl and --http give a file for each scenario, for \
 tools that send it: to a freshly started server with the example data, whose address is the variable `base`. Live \
 tokens take the place of recorded ones there; what only the server's key could sign is left out, with a comment.
 
@@ -24,7 +24,7 @@ pub(super) struct Export {
     #[arg(long, value_name = "NAME")]
     scenario: Vec<String>,
     /// Only exchanges whose answer is a success (2xx); the traffic of clients that make no mistakes
-    #[arg(long, requires = "har")]
+    #[arg(long, conflicts_with_all = ["hurl", "http"])]
     successful: bool,
     /// Folder of the recorded exchanges
     #[arg(long, value_name = "FOLDER", default_value = FOLDER)]
@@ -55,11 +55,11 @@ pub(super) fn run(flags: &Export) -> Result<(), Failure> {
     if flags.form.har {
         return write_archive(flags, scenarios);
     }
-    let (script, ending): (fn(&Scenario) -> Script, _) =
-        if flags.form.hurl { (hurl::script, "hurl") } else { (http::script, "http") };
+    let (form, ending): (fn(&Scenario) -> ScenarioFile, _) =
+        if flags.form.hurl { (hurl::file, "hurl") } else { (http::file, "http") };
     match (&flags.output, scenarios.as_slice()) {
-        (Some(folder), _) => write_scripts(folder, &scenarios, script, ending),
-        (None, [scenario]) => print(&script(scenario).text),
+        (Some(folder), _) => write_files(folder, &scenarios, form, ending),
+        (None, [scenario]) => print(&form(scenario).text),
         (None, _) => Err(wrong_usage(format!(
             "--{ending} makes a file for each of {} scenarios: give a folder for them with --output, or one \
              --scenario",
@@ -96,16 +96,19 @@ fn write_archive(flags: &Export, mut scenarios: Vec<Scenario>) -> Result<(), Fai
     }
 }
 
-fn write_scripts(
+fn write_files(
     folder: &Path,
     scenarios: &[Scenario],
-    script: fn(&Scenario) -> Script,
+    form: fn(&Scenario) -> ScenarioFile,
     ending: &str,
 ) -> Result<(), Failure> {
+    if folder.exists() && !folder.is_dir() {
+        return Err(failed(format!("{}: expected a folder; this is a file", folder.display())));
+    }
     std::fs::create_dir_all(folder).map_err(|error| failed(format!("{}: {error}", folder.display())))?;
     for scenario in scenarios {
         let file = folder.join(format!("{}.{ending}", scenario.name));
-        let Script { text, exchanges, left_out } = script(scenario);
+        let ScenarioFile { text, exchanges, left_out } = form(scenario);
         write(&file, &text)?;
         print(&format!("{}: {exchanges} exchanges, {left_out} left out\n", file.display()))?;
     }

@@ -6,7 +6,9 @@ use serde_json::{json, Value};
 
 use crate::support::program::{folder, run, shipyard, Run};
 use crate::support::snapshots;
-use crate::support::transcript::{scenario_named, scenarios, Exchange};
+use crate::support::transcript::{scenario_named, scenarios, FIXTURES};
+use shipyard::contract::message::header;
+use shipyard::contract::transcript::Exchange;
 
 fn export(arguments: &[&str]) -> Run {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -81,47 +83,54 @@ fn every_exchange_is_in_the_archive_as_it_was_recorded() {
             let entry = entries.next().unwrap_or_else(|| panic!("{} is missing", exchange.name));
             assert_eq!(entry["comment"], format!("{}/{}", scenario.name, exchange.name));
             assert_eq!(entry["pageref"], scenario.name.as_str());
-            says_the_same(exchange, entry);
+            says_the_same(&scenario.name, exchange, entry);
         }
     }
     assert_eq!(entries.next(), None);
 }
 
-/// Holds an entry against the transcript.
-fn says_the_same(exchange: &Exchange, entry: &Value) {
-    let Exchange { name, request: asked, response: answered, date } = exchange;
-    let headers = |headers: &[(String, String)]| -> Value {
-        headers.iter().map(|(name, value)| json!({"name": name, "value": value})).collect()
-    };
-    let value = |headers: &[(String, String)], wanted: &str| {
-        headers.iter().find(|(name, _)| name == wanted).map(|(_, value)| value.clone()).unwrap_or_default()
-    };
-    let (request, response) = (&entry["request"], &entry["response"]);
+/// Holds an entry against the transcript: the request as it is read, the response as it is written.
+fn says_the_same(scenario: &str, exchange: &Exchange, entry: &Value) {
+    let Exchange { name, request: asked, .. } = exchange;
+    let asked_header = |wanted: &str| header(&asked.headers, wanted).unwrap_or_default();
+    let request = &entry["request"];
     assert_eq!(request["method"], asked.method.as_str(), "{name}");
-    assert_eq!(request["url"], format!("http://{}{}", value(&asked.headers, "Host"), asked.path), "{name}");
-    let body = asked.body.as_ref().map(|body| String::from_utf8_lossy(body));
+    assert_eq!(request["url"], format!("http://{}{}", asked_header("Host"), asked.path), "{name}");
+    assert_eq!(pairs(&request["headers"]), asked.headers, "{name}");
+    let body = asked.body.as_ref().map(|body| String::from_utf8(body.clone()).unwrap());
     assert_eq!(request["postData"]["text"].as_str(), body.as_deref(), "{name}");
-    let label = body.as_ref().map(|_| value(&asked.headers, "Content-Type"));
-    assert_eq!(request["postData"]["mimeType"].as_str(), label.as_deref(), "{name}");
-    assert_eq!(request["bodySize"], body.map_or(0, |body| body.len()), "{name}");
-    assert_eq!(response["status"], answered.status, "{name}");
-    assert_eq!(response["headers"], headers(&answered.headers), "{name}");
-    assert_eq!(response["content"]["text"], answered.body.as_str(), "{name}");
-    assert_eq!(response["content"]["mimeType"], value(&answered.headers, "Content-Type"), "{name}");
-    assert_eq!(response["redirectURL"], value(&answered.headers, "Location"), "{name}");
-    assert_eq!(response["bodySize"], answered.body.len(), "{name}");
-    let mut sent: Vec<Value> = request["headers"].as_array().unwrap().clone();
-    let mut recorded: Vec<Value> = headers(&asked.headers).as_array().unwrap().clone();
-    sent.sort_by_key(Value::to_string);
-    recorded.sort_by_key(Value::to_string);
-    assert_eq!(sent, recorded, "{name}");
-    let at = value(&answered.headers, "Date");
-    let [_, day, _, year, time, _] = at.split(' ').collect::<Vec<_>>()[..] else { panic!("{at}") };
+    assert_eq!(request["bodySize"], body.as_ref().map_or(0, String::len), "{name}");
+    let label = body.map(|_| asked_header("Content-Type"));
+    assert_eq!(request["postData"]["mimeType"].as_str(), label, "{name}");
+
+    let response = &entry["response"];
+    let text = |pointer: &str| response.pointer(pointer).unwrap().as_str().unwrap();
+    let headers = pairs(&response["headers"]);
+    let head: String = headers.iter().map(|(name, value)| format!("{name}: {value}\n")).collect();
+    let status = format!("{} {} {}\n", text("/httpVersion"), response["status"], text("/statusText"));
+    let written = std::fs::read_to_string(FIXTURES.file_of(scenario, name)).unwrap();
+    let (_, recorded) = written.split_once('\n').unwrap();
+    assert_eq!(format!("{status}{head}\n{}", text("/content/text")), recorded, "{name}");
+    let named = |wanted: &str| header(&headers, wanted).unwrap_or_default();
+    assert_eq!(text("/content/mimeType"), named("Content-Type"), "{name}");
+    assert_eq!(text("/redirectURL"), named("Location"), "{name}");
+    // Each line of the head ended with two bytes, where the transcript has one.
+    let lines = headers.len() + 2;
+    let size = response["headersSize"].as_u64().unwrap() + response["bodySize"].as_u64().unwrap();
+    assert_eq!(size, (recorded.len() + lines) as u64, "{name}");
+    assert_eq!(response["bodySize"], response["content"]["size"], "{name}");
+
+    let [_, day, _, year, time, _] = named("Date").split(' ').collect::<Vec<_>>()[..] else {
+        panic!("{name}")
+    };
     let started = entry["startedDateTime"].as_str().unwrap();
-    assert!(
-        started.starts_with(year) && started.ends_with(&format!("{day}T{time}.000Z")),
-        "{name}: {started}, {date}"
-    );
+    let ending = format!("-{day}T{time}.000Z");
+    assert!(started.starts_with(year) && started.ends_with(&ending), "{name}: {started}");
+}
+
+fn pairs(list: &Value) -> Vec<(String, String)> {
+    let text = |pair: &Value, member: &str| pair[member].as_str().unwrap().to_owned();
+    list.as_array().unwrap().iter().map(|pair| (text(pair, "name"), text(pair, "value"))).collect()
 }
 
 #[test]
@@ -223,14 +232,9 @@ fn every_exchange_is_in_the_scripts_or_left_out_by_name() {
 
 #[test]
 fn scripts_use_live_tokens_and_addresses() {
-    let recorded: Vec<String> = scenario_named("readme")
-        .exchanges
-        .iter()
-        .filter_map(|exchange| {
-            let (_, value) = exchange.request.headers.iter().find(|(name, _)| name == "Authorization")?;
-            Some(value.clone())
-        })
-        .collect();
+    let scenario = scenario_named("readme");
+    let recorded: Vec<&str> = scenario.exchanges.iter().filter_map(|known| known.request.token()).collect();
+    assert_eq!(recorded.len(), 8);
     for (form, login, token, location, empty) in [
         (
             "--hurl",
@@ -251,7 +255,7 @@ fn scripts_use_live_tokens_and_addresses() {
         for part in [login, token, location, empty] {
             assert!(text.contains(part), "{form}: no {part:?} in {text}");
         }
-        assert!(recorded.iter().all(|value| !text.contains(value.as_str())), "{form}: {text}");
+        assert!(!recorded.iter().any(|token| text.contains(token)), "{form}: {text}");
         assert!(text.find(login) < text.find(token), "{form}");
     }
 }

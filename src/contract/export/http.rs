@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{introduction, omission, steps, Body, Call, Expected, Given, Location, Script, Step};
+use super::{introduction, omission, steps, Body, Call, Expected, Given, Location, ScenarioFile, Step};
 use crate::contract::fixtures::Scenario;
 use crate::contract::transcript::Exchange;
 
@@ -24,22 +24,22 @@ const COMMON: &str = "\
 
 /// The `.http` file of a scenario.
 #[must_use]
-pub fn script(scenario: &Scenario) -> Script {
+pub fn file(scenario: &Scenario) -> ScenarioFile {
     let run = format!("httpyac {}.http --all --var base=http://localhost:5000", scenario.name);
-    let mut script = Script { text: String::new(), exchanges: 0, left_out: 0 };
+    let mut file = ScenarioFile { text: String::new(), exchanges: 0, left_out: 0 };
     for line in introduction(scenario, &run) {
-        script.text += &format!("# {line}\n");
+        file.text += &format!("# {line}\n");
     }
-    script.text += COMMON;
+    file.text += COMMON;
     for step in steps(scenario) {
-        script.text.push('\n');
-        script.text += &match step {
+        file.text.push('\n');
+        file.text += &match step {
             Step::Login(call, reason) => {
                 let title = format!("{reason}\n# @name {}", answer_of(&call.name));
                 format!("### {title}\n{}\n?? status == 200\n", request(&call))
             }
             Step::Exchange(call, exchange) => {
-                script.exchanges += 1;
+                file.exchanges += 1;
                 let mut title = format!("{}\n# @name {}", exchange.name, answer_of(&call.name));
                 if (300..400).contains(&exchange.response.status) {
                     // The answer itself is what was recorded, not what it leads to.
@@ -48,12 +48,12 @@ pub fn script(scenario: &Scenario) -> Script {
                 format!("### {title}\n{}\n{}", request(&call), answer(exchange))
             }
             Step::LeftOut(exchange, reason) => {
-                script.left_out += 1;
+                file.left_out += 1;
                 format!("# {}\n", omission(exchange, &reason))
             }
         };
     }
-    script
+    file
 }
 
 /// The name under which others refer to an answer: one that JavaScript has for a variable.
@@ -71,7 +71,10 @@ fn request(call: &Call<'_>) -> String {
             Given::Recorded(value) if value.contains("{{") => {
                 set += &format!("  request.headers[{}] = {};\n", literal(name), literal(value));
             }
-            Given::Recorded(value) => text += &format!("{name}: {value}\n"),
+            Given::Recorded(value) => {
+                text += format!("{name}: {value}").trim_end();
+                text.push('\n');
+            }
             Given::Bearer(token) => {
                 let answer = answer_of(&token.call);
                 text += &format!("{name}: Bearer {{{{{answer}.{}}}}}\n", token.member);

@@ -2,36 +2,36 @@
 
 use serde_json::Value;
 
-use super::{introduction, omission, steps, Body, Call, Expected, Given, Location, Script, Step};
+use super::{introduction, omission, steps, Body, Call, Expected, Given, Location, ScenarioFile, Step};
 use crate::contract::fixtures::Scenario;
 use crate::contract::transcript::Exchange;
 
 /// The Hurl file of a scenario.
 #[must_use]
-pub fn script(scenario: &Scenario) -> Script {
+pub fn file(scenario: &Scenario) -> ScenarioFile {
     let run = format!("hurl --test --variable base=http://localhost:5000 {}.hurl", scenario.name);
-    let mut script = Script { text: String::new(), exchanges: 0, left_out: 0 };
+    let mut file = ScenarioFile { text: String::new(), exchanges: 0, left_out: 0 };
     for line in introduction(scenario, &run) {
-        script.text += &format!("# {line}\n");
+        file.text += &format!("# {line}\n");
     }
-    script.text += "# Hurl makes no list of a single result: `[*,*]` takes one member twice, so that it can be counted.\n";
+    file.text += "# Hurl makes no list of a single result: `[*,*]` takes one member twice, so that it can be counted.\n";
     for step in steps(scenario) {
-        script.text.push('\n');
-        script.text += &match step {
+        file.text.push('\n');
+        file.text += &match step {
             Step::Login(call, reason) => {
                 format!("# {reason}\n{}HTTP 200\n{}", request(&call), captures(&call))
             }
             Step::Exchange(call, exchange) => {
-                script.exchanges += 1;
+                file.exchanges += 1;
                 format!("# {}\n{}{}", exchange.name, request(&call), answer(&call, exchange))
             }
             Step::LeftOut(exchange, reason) => {
-                script.left_out += 1;
+                file.left_out += 1;
                 format!("# {}\n", omission(exchange, &reason))
             }
         };
     }
-    script
+    file
 }
 
 fn request(call: &Call<'_>) -> String {
@@ -41,7 +41,8 @@ fn request(call: &Call<'_>) -> String {
             Given::Recorded(value) => unquoted(value),
             Given::Bearer(token) => format!("Bearer {{{{{}}}}}", variable(&token.call, &token.member)),
         };
-        text += &format!("{}: {value}\n", key(name));
+        text += format!("{}: {value}", key(name)).trim_end();
+        text.push('\n');
     }
     if let Some(body) = call.body() {
         text += &format!("`{}`\n", escaped(&body, "`"));
@@ -136,13 +137,9 @@ fn quoted(text: &str) -> String {
     format!("\"{}\"", escaped(text, "\""))
 }
 
-/// A text that goes on to the end of the line, where `#` begins a comment and spaces at the end are lost.
+/// A text that goes on to the end of the line, unless `#` begins a comment.
 fn unquoted(text: &str) -> String {
-    let text = escaped(text, "#");
-    match text.strip_suffix(' ') {
-        Some(rest) => format!("{rest}\\u{{20}}"),
-        None => text,
-    }
+    escaped(text, "#")
 }
 
 /// The name of a header, in which few characters stand for themselves.

@@ -1,8 +1,8 @@
 //! Recorded exchanges for other tools: [`har`] for those that read traffic, [`hurl`] and [`http`] for those
 //! that send it.
 //!
-//! What is to be read is given as it was recorded. What is to be sent is a script for a freshly started server:
-//! recorded tokens have expired there, so it takes live ones from the answers, as [`super::live`] does.
+//! What is to be read is given as it was recorded. What is to be sent is for a freshly started server: recorded
+//! tokens have expired there, so it takes live ones from the answers, as [`super::live`] does.
 
 pub mod har;
 pub mod http;
@@ -22,7 +22,7 @@ use super::transcript::{http_date, Exchange};
 
 /// A file that runs one scenario.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Script {
+pub struct ScenarioFile {
     /// The whole text.
     pub text: String,
     /// How many exchanges are in it.
@@ -40,7 +40,7 @@ struct TokenIn {
 
 /// What is sent.
 struct Call<'a> {
-    /// A name that no other call of the script has: letters, digits and `_`.
+    /// A name that no other call of the file has: letters, digits and `_`.
     name: String,
     /// As recorded.
     request: Cow<'a, Request>,
@@ -68,22 +68,22 @@ enum Step<'a> {
 /// What is to be done to run a scenario against a live server, in order.
 fn steps(scenario: &Scenario) -> Vec<Step<'_>> {
     let plan = Plan::of(scenario);
-    let mut script = Outline::default();
+    let mut outline = Outline::default();
     let mut steps = Vec::new();
     for exchange in &scenario.exchanges {
-        script.sent.extend(exchange.request.token());
+        outline.sent.extend(exchange.request.token());
     }
     for (index, exchange) in scenario.exchanges.iter().enumerate() {
         for login in plan.logins.iter().filter(|login| login.before == index) {
             let reason =
                 format!("Not recorded: a login as {:?}, for tokens that must come from one.", login.name);
-            steps.push(Step::Login(script.login(login), reason));
+            steps.push(Step::Login(outline.login(login), reason));
         }
         let token = exchange.request.token().unwrap_or_default();
         steps.push(match plan.origin(index) {
-            None | Some(Origin::AsRecorded) => Step::Exchange(script.call(exchange, None), exchange),
-            Some(Origin::Answer | Origin::Login(_)) => match script.known.get(token).cloned() {
-                Some(found) => Step::Exchange(script.call(exchange, Some(found)), exchange),
+            None | Some(Origin::AsRecorded) => Step::Exchange(outline.call(exchange, None), exchange),
+            Some(Origin::Answer | Origin::Login(_)) => match outline.known.get(token).cloned() {
+                Some(found) => Step::Exchange(outline.call(exchange, Some(found)), exchange),
                 None => {
                     let reason = "its token is in the answer to an exchange that is left out, too";
                     Step::LeftOut(exchange, reason.to_owned())
@@ -98,7 +98,7 @@ fn steps(scenario: &Scenario) -> Vec<Step<'_>> {
     steps
 }
 
-/// The script as far as it has been made.
+/// What is known of the calls so far.
 #[derive(Default)]
 struct Outline<'a> {
     names: HashSet<String>,
@@ -210,7 +210,7 @@ impl<'a> Expected<'a> {
     }
 }
 
-/// What stands at the top of a script, line by line.
+/// What stands at the top of a file, line by line.
 fn introduction(scenario: &Scenario, run: &str) -> [String; 2] {
     let Scenario { name, .. } = scenario;
     let date = http_date(scenario.start());
