@@ -329,9 +329,8 @@ fn no_process_is_left_behind() {
     let notes = folder("left_behind").join("pids");
     let file = notes.to_str().unwrap();
     let (command, url) = own_server("");
-    let background = format!(
-        "sleep 300 & echo $! >>'{file}'; setsid sh -c 'echo $$ >>\"{file}\"; exec sleep 300' & "
-    );
+    let background =
+        format!("sleep 300 & echo $! >>'{file}'; setsid sh -c 'echo $$ >>\"{file}\"; exec sleep 300' & ");
     let deaf = format!("sh -c 'trap \"\" TERM; echo $$ >>\"{file}\"; exec sleep 300' & {command}");
     for (command, processes, code) in [(deaf, 3, 0), ("sleep 300".to_owned(), 2, 2)] {
         std::fs::write(&notes, "").unwrap();
