@@ -10,7 +10,6 @@ use shipyard::contract::deviation::{self, Deviation};
 use shipyard::contract::fixtures::{Fixtures, FOLDER};
 use shipyard::contract::junit;
 use shipyard::contract::report::{Broken, Checked, Outcome};
-use shipyard::contract::server_process::is_supported;
 use shipyard::contract::transcript::Exchange;
 use shipyard::contract::verify::{Against, Progress, Verifier};
 use shipyard::contract::wire::Target;
@@ -135,18 +134,10 @@ pub(super) fn run(flags: Verify) -> Result<(), Failure> {
         (Some(target), None) => (Against::Running(target), vec!["readme".to_owned()]),
     };
     let scenarios = if flags.scenario.is_empty() { default } else { flags.scenario };
-    match &against {
-        Against::Running(_) if scenarios.len() > 1 => {
-            return Err(wrong_usage(
-                "every scenario needs a freshly started server: give --start, or one --scenario for each start",
-            ));
-        }
-        Against::Started(..) if !is_supported() => {
-            return Err(wrong_usage(
-                "--start works on Unix only: start the server yourself, and give --scenario",
-            ));
-        }
-        _ => {}
+    if matches!(against, Against::Running(_)) && scenarios.len() > 1 {
+        return Err(wrong_usage(
+            "every scenario needs a freshly started server: give --start, or one --scenario for each start",
+        ));
     }
     let measure =
         if flags.exact || matches!(against, Against::InProcess) { Measure::Exact } else { Measure::Json };

@@ -5,6 +5,7 @@
 //! the wire, [`compare`] says what differs, and [`deviation`] what may. [`verify`] puts these together;
 //! [`record`] and [`export`] make recordings and give them to other tools.
 
+mod answer;
 pub mod compare;
 pub mod curl;
 pub mod deviation;
@@ -17,6 +18,8 @@ pub mod jwt;
 pub mod live;
 pub mod message;
 pub mod plan;
+#[cfg_attr(not(unix), path = "no_process_groups.rs")]
+mod process_group;
 pub mod record;
 pub mod replay;
 pub mod report;

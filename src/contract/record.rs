@@ -18,7 +18,6 @@ use super::live::{NotSent, Session};
 use super::message::{header, Headers, Request, Response};
 use super::replay::{demo_key, Replay};
 use super::script::{Line, Variables};
-use super::server_process::first_answer;
 use super::transcript::{http_date, Exchange};
 use super::wire::Target;
 use crate::clock::Clock;
@@ -167,7 +166,7 @@ pub fn record_again(scenario: &Scenario, subject: &Subject) -> Result<Scenario, 
             again(scenario, Measure::Exact, |_, exchange| Ok(server.answer(exchange)))
         }
         Subject::Live(target, limit) => {
-            let first = first_answer(target, *limit).map_err(|error| failed(&scenario.name, error))?;
+            let first = target.first_answer(*limit).map_err(|error| failed(&scenario.name, error))?;
             let mut session = Session::new(target, scenario, None, *limit, first.as_ref());
             again(scenario, Measure::Json, |index, exchange| {
                 let request = match session.request(index, exchange) {

@@ -11,7 +11,7 @@ use super::live::{NotSent, Session};
 use super::message::Response;
 use super::replay::Replay;
 use super::report::{Broken, Checked, Outcome, Report};
-use super::server_process::{first_answer, ServerProcess};
+use super::server_process::ServerProcess;
 use super::transcript::Exchange;
 use super::wire::{Target, WireError};
 use crate::secret::Secret;
@@ -99,8 +99,8 @@ impl Verifier {
                 Ok(())
             }
             Against::Running(target) => {
-                let first = first_answer(target, self.answer_limit)
-                    .map_err(|error| unreachable(error.to_string()))?;
+                let first =
+                    target.first_answer(self.answer_limit).map_err(|error| unreachable(error.to_string()))?;
                 run.live(target, first.as_ref(), || None);
                 Ok(())
             }

@@ -5,24 +5,14 @@
 //! reports what is too little and what is too much. Every wait ends at one deadline.
 
 use std::fmt;
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::net::{TcpStream, ToSocketAddrs};
 use std::time::{Duration, Instant};
 
 use rocket::http::Method;
 
-use super::message::{header, Headers, Request, Response};
-
-/// The most bytes of an answer.
-const MOST: usize = 16 * 1024 * 1024;
-
-/// The most headers of an answer, and the most bytes of all of them.
-const MOST_HEADERS: usize = 128;
-const MOST_OF_HEAD: usize = 256 * 1024;
-
-/// How long a complete answer is watched for more bytes, if the server leaves the connection open although it
-/// was asked to close it.
-const AFTERWARDS: Duration = Duration::from_millis(200);
+use super::answer::Reader;
+use super::message::{header, Request, Response};
 
 /// Where a live server is: `http://host:port`, and the path under which it has the API.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -86,10 +76,23 @@ impl Target {
             .map_err(late)?;
         // A server may answer and close before it has read everything. The answer counts.
         let sent = connection.write_all(&self.bytes(request));
-        let mut reader = Reader { connection, deadline, limit, bytes: Vec::new(), ended: false };
+        let mut reader = Reader::new(connection, deadline, limit);
         match (reader.answer(request.method), sent) {
             (Err(WireError::Closed { got: 0, .. }), Err(error)) => Err(late(error)),
             (answer, _) => answer,
+        }
+    }
+
+    /// What the server answers that is asked for the first time; `None` if it answers something that is no HTTP.
+    ///
+    /// # Errors
+    /// [`WireError`]: there is no answer.
+    pub fn first_answer(&self, limit: Duration) -> Result<Option<Response>, WireError> {
+        match self.send(&Request::new(Method::Get, "/"), limit.max(Duration::from_millis(10))) {
+            Ok(answer) => Ok(Some(answer)),
+            // That there is something wrong with its answers is found with the first exchange.
+            Err(WireError::Garbage { .. } | WireError::Closed { got: 1.., .. }) => Ok(None),
+            Err(error) => Err(error),
         }
     }
 
@@ -194,229 +197,6 @@ impl fmt::Display for WireError {
     }
 }
 
-fn remaining(deadline: Instant) -> Option<Duration> {
+pub(super) fn remaining(deadline: Instant) -> Option<Duration> {
     deadline.checked_duration_since(Instant::now()).filter(|left| !left.is_zero())
-}
-
-/// How a body ends (RFC 9112, section 6.3).
-enum Framing {
-    Nothing,
-    Length(usize),
-    Chunked,
-    Close,
-}
-
-struct Reader {
-    connection: TcpStream,
-    deadline: Instant,
-    limit: Duration,
-    bytes: Vec<u8>,
-    ended: bool,
-}
-
-impl Reader {
-    /// Reads more. `false` at the end of the connection.
-    fn more(&mut self) -> Result<bool, WireError> {
-        if self.ended {
-            return Ok(false);
-        }
-        let silent = WireError::Silent { limit: self.limit, got: self.bytes.len() };
-        let left = remaining(self.deadline).ok_or_else(|| silent.clone())?;
-        let closed =
-            |error: io::Error| WireError::Closed { got: self.bytes.len(), reason: error.to_string() };
-        self.connection.set_read_timeout(Some(left)).map_err(closed)?;
-        let mut buffer = [0; 16 * 1024];
-        match self.connection.read(&mut buffer) {
-            Ok(0) => {
-                self.ended = true;
-                Ok(false)
-            }
-            Ok(count) => {
-                self.bytes.extend_from_slice(buffer.get(..count).unwrap_or_default());
-                if self.bytes.len() > MOST {
-                    return Err(self.garbage(format!("more than {MOST} bytes")));
-                }
-                Ok(true)
-            }
-            Err(error) => match error.kind() {
-                io::ErrorKind::Interrupted => Ok(true),
-                io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => Err(silent),
-                _ => Err(closed(error)),
-            },
-        }
-    }
-
-    fn answer(&mut self, method: Method) -> Result<Response, WireError> {
-        loop {
-            let (head, mut response) = self.head()?;
-            if (100..200).contains(&response.status) {
-                // An interim response (RFC 9110, section 15.2); the final one is still to come.
-                self.bytes.drain(..head);
-                continue;
-            }
-            let framing = self.framing(method, &response)?;
-            let (body, end) = self.body(head, &framing)?;
-            response.body = body;
-            self.nothing_more(end, &framing)?;
-            return Ok(response);
-        }
-    }
-
-    /// The length of the head, and what it says.
-    fn head(&mut self) -> Result<(usize, Response), WireError> {
-        loop {
-            let mut headers = [httparse::EMPTY_HEADER; MOST_HEADERS];
-            let mut parsed = httparse::Response::new(&mut headers);
-            match parsed.parse(&self.bytes) {
-                Ok(httparse::Status::Complete(length)) => {
-                    let status = parsed.code.unwrap_or_default();
-                    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
-                    let headers: Headers = parsed
-                        .headers
-                        .iter()
-                        .map(|header| (header.name.to_owned(), text(header.value)))
-                        .collect();
-                    let version = parsed.version.unwrap_or_default();
-                    let status_line =
-                        format!("HTTP/1.{version} {status} {}", parsed.reason.unwrap_or_default());
-                    return Ok((length, Response { status_line, status, headers, body: Vec::new() }));
-                }
-                Ok(httparse::Status::Partial) => {}
-                Err(error) => return Err(self.garbage(format!("not an HTTP/1 response ({error})"))),
-            }
-            if self.bytes.len() > MOST_OF_HEAD {
-                return Err(self.garbage(format!("no end of the headers within {MOST_OF_HEAD} bytes")));
-            }
-            if !self.more()? {
-                let reason =
-                    if self.bytes.is_empty() { "nothing was sent" } else { "the headers have no end" };
-                return Err(WireError::Closed { got: self.bytes.len(), reason: reason.to_owned() });
-            }
-        }
-    }
-
-    fn framing(&self, method: Method, response: &Response) -> Result<Framing, WireError> {
-        let values = |name: &str| -> Vec<&str> {
-            let headers = response.headers.iter();
-            headers
-                .filter(|(known, _)| known.eq_ignore_ascii_case(name))
-                .map(|(_, value)| value.as_str())
-                .collect()
-        };
-        let (lengths, codings) = (values("Content-Length"), values("Transfer-Encoding"));
-        let without_body = method == Method::Head || matches!(response.status, 204 | 304);
-        match (lengths.as_slice(), codings.as_slice()) {
-            _ if without_body => Ok(Framing::Nothing),
-            ([], []) => Ok(Framing::Close),
-            ([], [coding]) if coding.eq_ignore_ascii_case("chunked") => Ok(Framing::Chunked),
-            ([length], []) => {
-                let length = length.parse().ok().filter(|&length| length <= MOST);
-                let wrong = || self.garbage(format!("Content-Length is {:?}", lengths.join(", ")));
-                Ok(Framing::Length(length.ok_or_else(wrong)?))
-            }
-            _ => Err(self.garbage(format!(
-                "the length of the body is ambiguous (Content-Length: {lengths:?}, Transfer-Encoding: {codings:?})"
-            ))),
-        }
-    }
-
-    /// The body, and where it ends.
-    fn body(&mut self, start: usize, framing: &Framing) -> Result<(Vec<u8>, usize), WireError> {
-        match framing {
-            Framing::Nothing => Ok((Vec::new(), start)),
-            Framing::Close => {
-                while self.more()? {}
-                Ok((self.bytes.get(start..).unwrap_or_default().to_vec(), self.bytes.len()))
-            }
-            Framing::Length(length) => {
-                let end = start + length;
-                while self.bytes.len() < end {
-                    if !self.more()? {
-                        let got = self.bytes.len() - start;
-                        let reason = format!("Content-Length is {length}, the body has {got} bytes");
-                        return Err(WireError::Closed { got: self.bytes.len(), reason });
-                    }
-                }
-                Ok((self.bytes.get(start..end).unwrap_or_default().to_vec(), end))
-            }
-            Framing::Chunked => self.chunks(start),
-        }
-    }
-
-    /// A chunked body (RFC 9112, section 7.1). Trailers are read and dropped.
-    fn chunks(&mut self, start: usize) -> Result<(Vec<u8>, usize), WireError> {
-        let mut body = Vec::new();
-        let mut at = start;
-        loop {
-            let line = self.line(at)?;
-            let size = line.split(';').next().unwrap_or_default().trim();
-            let size = usize::from_str_radix(size, 16).ok().filter(|&size| size <= MOST);
-            let size = size.ok_or_else(|| self.garbage(format!("{line:?} is no size of a chunk")))?;
-            at += line.len() + 2;
-            if size == 0 {
-                break;
-            }
-            while self.bytes.len() < at + size + 2 {
-                self.more_of_chunks()?;
-            }
-            body.extend_from_slice(self.bytes.get(at..at + size).unwrap_or_default());
-            at += size;
-            if self.bytes.get(at..at + 2) != Some(b"\r\n") {
-                return Err(self.garbage("a chunk is longer than it says".to_owned()));
-            }
-            at += 2;
-        }
-        loop {
-            let trailer = self.line(at)?;
-            at += trailer.len() + 2;
-            if trailer.is_empty() {
-                return Ok((body, at));
-            }
-        }
-    }
-
-    /// The line that begins at `at`, without its line end.
-    fn line(&mut self, at: usize) -> Result<String, WireError> {
-        loop {
-            let rest = self.bytes.get(at..).unwrap_or_default();
-            if let Some(end) = rest.windows(2).position(|pair| pair == b"\r\n") {
-                return String::from_utf8(rest.get(..end).unwrap_or_default().to_vec())
-                    .map_err(|_| self.garbage("a chunk begins with what is no text".to_owned()));
-            }
-            self.more_of_chunks()?;
-        }
-    }
-
-    fn more_of_chunks(&mut self) -> Result<(), WireError> {
-        let got = self.bytes.len();
-        if self.more()? {
-            return Ok(());
-        }
-        Err(WireError::Closed { got, reason: "the last chunk is missing".to_owned() })
-    }
-
-    /// Behind the answer there must be nothing.
-    fn nothing_more(&mut self, end: usize, framing: &Framing) -> Result<(), WireError> {
-        self.deadline = self.deadline.min(Instant::now() + AFTERWARDS);
-        // Whatever ends the waiting: only the bytes that came are of interest.
-        while self.bytes.len() == end && self.more().unwrap_or(false) {}
-        let excess = self.bytes.len().saturating_sub(end);
-        if excess == 0 {
-            return Ok(());
-        }
-        Err(self.garbage(match framing {
-            Framing::Length(length) => {
-                format!(
-                    "Content-Length is {length}, the body has {excess} bytes more or a second answer follows"
-                )
-            }
-            _ => format!("{excess} bytes after the end of the answer"),
-        }))
-    }
-
-    fn garbage(&self, reason: String) -> WireError {
-        const SHOWN: usize = 60;
-        let beginning = String::from_utf8_lossy(self.bytes.get(..SHOWN).unwrap_or(&self.bytes)).into_owned();
-        WireError::Garbage { reason, beginning: format!("{beginning:?}") }
-    }
 }

@@ -10,6 +10,7 @@
 
 mod cli;
 mod coverage;
+mod deviations;
 mod differences;
 mod docs;
 mod export;

@@ -1,0 +1,279 @@
+//! What `verify` tolerates for each section of docs/differences.md: an answer as the one server gives it in the place
+//! of one as the other gives it, where the request is of the kind that the section speaks of; and nothing else.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{json, Value};
+use shipyard::contract::deviation::{named, Case, ALL};
+use shipyard::contract::history::History;
+use shipyard::contract::message::{Request, Response};
+use shipyard::contract::transcript::Exchange;
+
+use crate::support::forge::{claims, header, sign, without_claim};
+use crate::support::server::NOW;
+
+const HTML: &str = "Content-Type: text/html; charset=utf-8";
+const JSON: &str = "Content-Type: application/json";
+
+/// A response from `status header|header|...` and its body.
+fn response(status: u16, headers: &[&str], body: impl ToString) -> Response {
+    let pair =
+        |line: &&str| line.split_once(": ").map(|(name, value)| (name.to_owned(), value.to_owned())).unwrap();
+    Response {
+        status_line: format!("HTTP/1.1 {status} -"),
+        status,
+        headers: headers.iter().map(pair).collect(),
+        body: body.to_string().into_bytes(),
+    }
+}
+
+fn error(status: u16, error: &str) -> Response {
+    response(status, &[JSON], json!({"error": error}))
+}
+
+fn bad_request(message: Value) -> Response {
+    response(400, &[JSON], json!({"error": "Bad Request", "message": message}))
+}
+
+fn ok() -> Response {
+    response(200, &[JSON], json!({"id": 1}))
+}
+
+/// One section: a request that it speaks of and one that it does not, and what the two servers answer.
+struct Section {
+    name: &'static str,
+    concerned: Request,
+    other: Option<Request>,
+    original: Response,
+    shipyard: Response,
+}
+
+fn curl(line: &str) -> Request {
+    shipyard::contract::curl::parse(&format!("curl http://localhost:5000{line}")).unwrap()
+}
+
+/// The same with a token of that kind and user that was issued at that time.
+fn with_token(line: &str, kind: &str, user: u64, iat: u64) -> Request {
+    let mut claims = claims(kind);
+    claims["identity"] = user.into();
+    claims["iat"] = iat.into();
+    curl(line).bearer(&sign(&header(), &claims))
+}
+
+fn sections() -> Vec<Section> {
+    let section =
+        |name, concerned, other, original, shipyard| Section { name, concerned, other, original, shipyard };
+    let page = |status| response(status, &[HTML], "<html>");
+    let empty = |status, headers: &[&str]| response(status, headers, "");
+    let crew = |value: &str| curl(&format!("/api/ships -d '{{\"crew\": {value}}}'"));
+    let greatest = json!({"crew": ["Must be less than or equal to 2147483647."]});
+    let get = || curl("/api/ships/1");
+    vec![
+        section("json_errors", curl("/nothing"), None, page(404), error(404, "Not Found")),
+        section(
+            "json_errors",
+            curl("/api/ships -X PATCH"),
+            None,
+            page(405),
+            error(405, "Method Not Allowed"),
+        ),
+        section(
+            "options",
+            curl("/api/ships -X OPTIONS"),
+            Some(get()),
+            empty(200, &[]),
+            empty(204, &["Allow: GET"]),
+        ),
+        section(
+            "malformed_json",
+            curl("/api/users -d '{'"),
+            Some(curl("/api/users -d '{}'")),
+            page(400),
+            bad_request(json!("at line 1")),
+        ),
+        section(
+            "malformed_json",
+            curl("/auth/login -d '[]'"),
+            Some(get()),
+            page(500),
+            bad_request(json!("an object")),
+        ),
+        section(
+            "strict_integers",
+            crew("\" 7 \""),
+            Some(crew("7")),
+            ok(),
+            bad_request(json!({"crew": ["Not a valid integer."]})),
+        ),
+        section(
+            "strict_integers",
+            crew("1.5"),
+            Some(crew("1.0")),
+            ok(),
+            bad_request(json!({"crew": ["Not a valid integer."]})),
+        ),
+        section(
+            "greatest_integer",
+            crew("2147483648"),
+            Some(crew("2147483647")),
+            ok(),
+            bad_request(greatest),
+        ),
+        section(
+            "one_address",
+            curl("/api/ships/01"),
+            Some(curl("/api/ships/10")),
+            ok(),
+            error(404, "Not Found"),
+        ),
+        section(
+            "one_address",
+            curl("/api/ships/+1"),
+            Some(curl("/api/ships/0")),
+            ok(),
+            error(404, "Not Found"),
+        ),
+        section(
+            "rename_to_a_taken_name",
+            curl("/api/users/1 -X PUT -d '{\"name\": \"guest\"}'"),
+            Some(curl("/api/users/1 -X PUT -d '{\"name\": \"free\"}'")),
+            ok(),
+            bad_request(json!("User already exists.")),
+        ),
+        section(
+            "ids_are_never_reused",
+            with_token("/api/users/3 -X PUT", "access", 3, NOW + 1),
+            Some(with_token("/api/users/1 -X PUT", "access", 1, NOW + 1)),
+            ok(),
+            error(404, "Not Found"),
+        ),
+        section(
+            "incomplete_tokens",
+            curl("/api/ships").bearer(&without_claim("access", "jti")),
+            Some(with_token("/api/ships", "access", 1, NOW + 1)),
+            ok(),
+            error(422, "Missing claim: jti"),
+        ),
+        section(
+            "last_second_of_a_token",
+            with_token("/api/ships", "access", 1, NOW + 1),
+            Some(get()),
+            ok(),
+            error(401, "Token has expired"),
+        ),
+        section(
+            "tokens_of_deleted_users",
+            with_token("/api/ships -X POST", "access", 3, NOW + 1),
+            Some(with_token("/api/ships -X POST", "access", 1, NOW + 1)),
+            ok(),
+            response(401, &[JSON], json!({"error": "Unauthorized", "message": "Unknown user."})),
+        ),
+        section(
+            "tokens_from_before_the_start",
+            with_token("/api/ships", "access", 1, NOW - 1),
+            Some(with_token("/api/ships", "access", 1, NOW)),
+            ok(),
+            error(401, "Token has been revoked"),
+        ),
+        section(
+            "password_change_ends_refresh_tokens",
+            with_token("/auth/refresh", "refresh", 2, NOW + 1),
+            Some(with_token("/auth/refresh", "refresh", 2, NOW + 99)),
+            ok(),
+            error(401, "Token has been revoked"),
+        ),
+        section(
+            "no_content_type_on_204",
+            curl("/api/ships/1 -X DELETE"),
+            None,
+            empty(204, &[HTML]),
+            empty(204, &[]),
+        ),
+        section(
+            "utf8_text",
+            get(),
+            None,
+            response(200, &[JSON], "{\"model\": \"\\u00e9\"}"),
+            response(200, &[JSON], "{\"model\": \"é\"}"),
+        ),
+        section(
+            "limited_bodies",
+            curl(&format!("/api/users -d '{}'", " ".repeat(64 * 1024 + 1))),
+            Some(curl(&format!("/api/users -d '{}'", " ".repeat(64 * 1024)))),
+            ok(),
+            error(413, "Payload Too Large"),
+        ),
+        section(
+            "one_authorization_header",
+            get().bearer("a").bearer("b"),
+            Some(get().bearer("a")),
+            ok(),
+            error(422, "Bad Authorization header"),
+        ),
+    ]
+}
+
+/// After user 3 was deleted and user 2 got another password, ten seconds after the start.
+fn history() -> History {
+    let people = [(1, "user"), (2, "guest")].map(|(id, name)| (id, (name.to_owned(), "secret".to_owned())));
+    History { people: people.into(), deleted: BTreeSet::from([3]), changed: BTreeMap::from([(2, NOW + 10)]) }
+}
+
+fn explains(name: &str, request: &Request, recorded: &Response, live: &Response) -> bool {
+    // The last second of a token is that of its `exp`.
+    let date = if name == "last_second_of_a_token" { NOW + 901 } else { NOW + 20 };
+    let exchange = Exchange {
+        name: "01-case".to_owned(),
+        command: String::new(),
+        request: request.clone(),
+        response: recorded.clone(),
+        date,
+    };
+    named(name).unwrap().explains(&Case { exchange: &exchange, start: NOW, history: &history() }, live)
+}
+
+#[test]
+fn each_section_is_tolerated_either_way_round() {
+    for Section { name, concerned, original, shipyard, .. } in sections() {
+        assert!(explains(name, &concerned, &original, &shipyard), "{name}: {concerned:?}");
+        assert!(explains(name, &concerned, &shipyard, &original), "{name}, recorded here: {concerned:?}");
+    }
+}
+
+#[test]
+fn nothing_else_is_tolerated() {
+    let broken = [
+        response(500, &[JSON], json!({"error": "Internal Server Error"})),
+        response(200, &[JSON], json!({"id": 99})),
+        error(401, "Unauthorized"),
+        error(418, "Not Found"),
+        response(204, &["Content-Type: text/plain"], ""),
+    ];
+    for Section { name, concerned, other, original, shipyard } in sections() {
+        if let Some(other) = other {
+            assert!(!explains(name, &other, &original, &shipyard), "{name}: {other:?}");
+            assert!(!explains(name, &other, &shipyard, &original), "{name}: {other:?}");
+        }
+        for answer in &broken {
+            assert!(!explains(name, &concerned, &original, answer), "{name}: {answer:?}");
+        }
+    }
+    // A 404 for a 405 is another error, whatever it looks like.
+    let page = response(405, &[HTML], "<html>");
+    assert!(!explains("json_errors", &curl("/api/ships -X PATCH"), &page, &error(404, "Not Found")));
+    let text = |text: &str| response(200, &[JSON], text);
+    assert!(!explains("utf8_text", &curl("/a"), &text("{\"a\": \"\\u00e9\"}"), &text("{\"a\": \"è\"}")));
+}
+
+/// What no single answer can show is never a reason to tolerate one.
+#[test]
+fn every_section_is_tried_or_cannot_be_seen() {
+    let tried: BTreeSet<&str> = sections().iter().map(|section| section.name).collect();
+    let unseen: Vec<&str> = ALL.iter().map(|known| known.name).filter(|name| !tried.contains(name)).collect();
+    assert_eq!(unseen, ["hashed_passwords", "challenge_on_401", "atomic_writes"]);
+    for name in unseen {
+        for Section { concerned, original, shipyard, .. } in sections() {
+            assert!(!explains(name, &concerned, &original, &shipyard), "{name}");
+        }
+    }
+}
