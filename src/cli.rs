@@ -16,6 +16,7 @@ use rocket::figment::value::{Dict, Value};
 use serde_json::json;
 use shipyard::clock::{Clock, TokenIds};
 use shipyard::config::{self, Settings};
+use shipyard::contract::fixtures::Fixtures;
 use shipyard::data::{Data, Source};
 use shipyard::model;
 use shipyard::model::user::UserInput;
@@ -171,6 +172,19 @@ impl Serve {
         set("json", self.json.and_then(|layout| Some(layout.to_possible_value()?.get_name().into())));
         set("public_url", self.public_url.map(Value::from));
         Ok(settings)
+    }
+}
+
+/// The scenarios that are asked for; with none asked for, all.
+fn chosen(fixtures: &Fixtures, asked: &[String]) -> Result<Vec<String>, Failure> {
+    let known = fixtures.expected().map_err(wrong_usage)?;
+    match asked.iter().find(|name| !known.contains(name)) {
+        Some(name) => {
+            let known = known.join(", ");
+            Err(wrong_usage(format!("--scenario {name}: no such scenario; there are {known}")))
+        }
+        None if asked.is_empty() => Ok(known),
+        None => Ok(asked.to_vec()),
     }
 }
 

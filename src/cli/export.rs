@@ -6,7 +6,7 @@ use clap::Args;
 use shipyard::contract::export::{har, http, hurl, ScenarioFile};
 use shipyard::contract::fixtures::{Fixtures, Scenario, FOLDER};
 
-use super::{failed, print, wrong_usage, Failure};
+use super::{chosen, failed, print, wrong_usage, Failure};
 
 const LONG: &str = "\
 --har gives what was recorded, for tools that read traffic. --hurl and --http give a file for each scenario, for \
@@ -71,15 +71,10 @@ pub(super) fn run(flags: &Export) -> Result<(), Failure> {
 /// Those that are asked for, in the order of their names.
 fn scenarios(flags: &Export) -> Result<Vec<Scenario>, Failure> {
     let fixtures = Fixtures::at(&flags.fixtures);
-    let known = fixtures.expected().map_err(wrong_usage)?;
-    if let Some(name) = flags.scenario.iter().find(|name| !known.contains(name)) {
-        return Err(wrong_usage(format!(
-            "--scenario {name}: no such scenario; there are {}",
-            known.join(", ")
-        )));
-    }
-    let chosen = known.iter().filter(|name| flags.scenario.is_empty() || flags.scenario.contains(name));
-    chosen.map(|name| fixtures.scenario(name).map_err(wrong_usage)).collect()
+    let mut names = chosen(&fixtures, &flags.scenario)?;
+    names.sort();
+    names.dedup();
+    names.iter().map(|name| fixtures.scenario(name).map_err(wrong_usage)).collect()
 }
 
 fn write_archive(flags: &Export, mut scenarios: Vec<Scenario>) -> Result<(), Failure> {

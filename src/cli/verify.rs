@@ -15,7 +15,7 @@ use shipyard::contract::verify::{Against, Progress, Verifier};
 use shipyard::contract::wire::Target;
 use shipyard::secret::Secret;
 
-use super::{failed, print, wrong_usage, Failure};
+use super::{chosen, failed, print, wrong_usage, Failure};
 
 /// The variable that is read where `--secret` is not given: other users of the machine see command lines.
 const SECRET_VARIABLE: &str = "SHIPYARD_VERIFY_SECRET";
@@ -121,19 +121,18 @@ pub(super) fn run(flags: Verify) -> Result<(), Failure> {
     let key = flags.secret.or_else(variable).map(|text| key(&text)).transpose()?;
     let target = flags.url.as_deref().map(Target::parse).transpose().map_err(wrong_usage)?;
     let fixtures = Fixtures::at(&flags.fixtures);
-    let known = fixtures.expected().map_err(wrong_usage)?;
-    if let Some(name) = flags.scenario.iter().find(|name| !known.contains(name)) {
-        return Err(wrong_usage(format!(
-            "--scenario {name}: no such scenario; there are {}",
-            known.join(", ")
-        )));
-    }
-    let (against, default) = match (target, flags.start) {
-        (None, _) => (Against::InProcess, known),
-        (Some(target), Some(command)) => (Against::Started(target, command), known),
-        (Some(target), None) => (Against::Running(target), vec!["readme".to_owned()]),
+    let mut scenarios = flags.scenario;
+    let against = match (target, flags.start) {
+        (None, _) => Against::InProcess,
+        (Some(target), Some(command)) => Against::Started(target, command),
+        (Some(target), None) => {
+            if scenarios.is_empty() {
+                scenarios.push("readme".to_owned());
+            }
+            Against::Running(target)
+        }
     };
-    let scenarios = if flags.scenario.is_empty() { default } else { flags.scenario };
+    let scenarios = chosen(&fixtures, &scenarios)?;
     if matches!(against, Against::Running(_)) && scenarios.len() > 1 {
         return Err(wrong_usage(
             "every scenario needs a freshly started server: give --start, or one --scenario for each start",

@@ -78,8 +78,9 @@ impl Reader {
     pub(super) fn answer(&mut self, method: Method) -> Result<Response, WireError> {
         loop {
             let (head, mut response) = self.head()?;
-            if (100..200).contains(&response.status) {
-                // An interim response (RFC 9110, section 15.2); the final one is still to come.
+            if (100..200).contains(&response.status) && response.status != 101 {
+                // An interim response (RFC 9110, section 15.2); the final one is still to come. Behind a 101 there
+                // is another protocol, which nobody has asked for.
                 self.bytes.drain(..head);
                 continue;
             }
@@ -133,13 +134,13 @@ impl Reader {
                 .collect()
         };
         let (lengths, codings) = (values("Content-Length"), values("Transfer-Encoding"));
-        let without_body = method == Method::Head || matches!(response.status, 204 | 304);
+        let without_body = method == Method::Head || matches!(response.status, 101 | 204 | 304);
         match (lengths.as_slice(), codings.as_slice()) {
             _ if without_body => Ok(Framing::Nothing),
             ([], []) => Ok(Framing::Close),
             ([], [coding]) if coding.eq_ignore_ascii_case("chunked") => Ok(Framing::Chunked),
             ([length], []) => {
-                let length = length.parse().ok().filter(|&length| length <= MOST);
+                let length = number(length, 10).filter(|&length| length <= MOST);
                 let wrong = || self.garbage(format!("Content-Length is {:?}", lengths.join(", ")));
                 Ok(Framing::Length(length.ok_or_else(wrong)?))
             }
@@ -179,7 +180,7 @@ impl Reader {
         loop {
             let line = self.line(at)?;
             let size = line.split(';').next().unwrap_or_default().trim();
-            let size = usize::from_str_radix(size, 16).ok().filter(|&size| size <= MOST);
+            let size = number(size, 16).filter(|&size| size <= MOST);
             let size = size.ok_or_else(|| self.garbage(format!("{line:?} is no size of a chunk")))?;
             at += line.len() + 2;
             if size == 0 {
@@ -248,4 +249,10 @@ impl Reader {
         let beginning = String::from_utf8_lossy(self.bytes.get(..SHOWN).unwrap_or(&self.bytes)).into_owned();
         WireError::Garbage { reason, beginning: format!("{beginning:?}") }
     }
+}
+
+/// Digits and nothing else: Rust would take a sign as well.
+fn number(text: &str, radix: u32) -> Option<usize> {
+    let digits = text.chars().all(|digit| digit.is_digit(radix));
+    usize::from_str_radix(text, radix).ok().filter(|_| digits)
 }

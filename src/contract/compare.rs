@@ -2,8 +2,10 @@
 //! otherwise.
 
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 use similar::{ChangeTag, TextDiff};
 
 use super::message::Response;
@@ -12,6 +14,12 @@ use crate::json::Style;
 
 /// The headers that are held to the recording. What a server says of itself (Server, Date) is its own affair.
 pub const COMPARED: [&str; 3] = ["Content-Type", "Content-Length", "Location"];
+
+/// The most lines of a diff.
+const MOST_LINES: usize = 200;
+
+/// The most characters of a line that is shown; a line with a token is shorter.
+const LONGEST_LINE: usize = 2000;
 
 /// How bodies are compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,7 +69,8 @@ fn documents(exchange: &Exchange, live: &Response, measure: Measure) -> (Documen
         }
         document.lines.push(format!("{name}: {value}"));
         document.numbers.push(number);
-        if let Some(given) = live.header(name) {
+        // More than one is one too many, whatever they say.
+        for (_, given) in live.headers.iter().filter(|(known, _)| known.eq_ignore_ascii_case(name)) {
             let same = same_value(name, value, given, measure);
             other.push(format!("{name}: {}", if same { value } else { given }));
         }
@@ -76,6 +85,7 @@ fn documents(exchange: &Exchange, live: &Response, measure: Measure) -> (Documen
     document.numbers.push(body_line.saturating_sub(1));
     other.push(String::new());
     let (was, is) = bodies(recorded, live, measure);
+    let is = shortened(is, was.len());
     let lines = |text: &str| text.split_inclusive('\n').map(visible).collect::<Vec<_>>();
     for (number, line) in (body_line..).zip(lines(&was)) {
         document.lines.push(line);
@@ -83,6 +93,18 @@ fn documents(exchange: &Exchange, live: &Response, measure: Measure) -> (Documen
     }
     other.extend(lines(&is));
     (document, other)
+}
+
+/// A body that is far longer than the recorded one is another one in any case, and nobody reads all of it.
+fn shortened(mut text: String, recorded: usize) -> String {
+    let most = recorded * 2 + 16 * 1024;
+    if text.len() > most {
+        let excess = text.len() - most;
+        let end = (0..=most).rev().find(|&at| text.is_char_boundary(at)).unwrap_or_default();
+        text.truncate(end);
+        text += &format!("\n... and {excess} bytes more");
+    }
+    text
 }
 
 /// Two bodies as texts that are equal if the bodies are.
@@ -125,6 +147,14 @@ fn visible(line: &str) -> String {
             shown.push(character);
         }
     }
+    if let Some((at, _)) = shown.char_indices().nth(LONGEST_LINE) {
+        let excess = shown.len() - at;
+        // What is cut off still counts: two lines that differ only there must not look the same.
+        let sum = Sha256::digest(shown.as_bytes());
+        let sum: String = sum.iter().take(4).map(|byte| format!("{byte:02x}")).collect();
+        shown.truncate(at);
+        shown += &format!("... ({excess} bytes more; SHA-256 of the line {sum}...)");
+    }
     shown + end
 }
 
@@ -132,9 +162,11 @@ fn visible(line: &str) -> String {
 fn rendered(recorded: &Document, live: &[String], shown: &str) -> String {
     let was: Vec<&str> = recorded.lines.iter().map(String::as_str).collect();
     let is: Vec<&str> = live.iter().map(String::as_str).collect();
-    let diff = TextDiff::from_slices(&was, &is);
+    // A diff that is not the shortest will do, if that takes too long.
+    let diff = TextDiff::configure().timeout(Duration::from_secs(1)).diff_slices(&was, &is);
     let first = diff.ops().iter().find(|op| op.tag() != similar::DiffTag::Equal);
     let line = first.and_then(|op| recorded.numbers.get(op.old_range().start).or(recorded.numbers.last()));
+    let mut shown_lines = 0;
     let mut text = format!("{shown}:{}\n", line.copied().unwrap_or(STATUS_LINE));
     for (index, group) in diff.grouped_ops(2).iter().enumerate() {
         if index > 0 {
@@ -154,6 +186,11 @@ fn rendered(recorded: &Document, live: &[String], shown: &str) -> String {
                 Some(value) if sign != ' ' => format!("{value}\u{2420}"),
                 _ => value.to_owned(),
             };
+            shown_lines += 1;
+            if shown_lines > MOST_LINES {
+                text += "  ... and more\n";
+                return text;
+            }
             // Writing to a String cannot fail.
             let _ = writeln!(text, "  {sign} {number:>4} | {value}");
         }

@@ -248,6 +248,7 @@ fn nothing_else_is_tolerated() {
         error(401, "Unauthorized"),
         error(418, "Not Found"),
         response(204, &["Content-Type: text/plain"], ""),
+        response(204, &["Content-Length: 0"], ""),
     ];
     for Section { name, concerned, other, original, shipyard } in sections() {
         if let Some(other) = other {

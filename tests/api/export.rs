@@ -30,9 +30,9 @@ fn entries(archive: &Value) -> &Vec<Value> {
     archive["log"]["entries"].as_array().expect("entries")
 }
 
-/// A folder of fixtures with one exchange, whose texts hold what other tools have a meaning for.
-fn awkward() -> PathBuf {
-    let fixtures = folder("awkward fixtures");
+/// A folder of that name with one exchange, whose texts hold what other tools have a meaning for.
+fn awkward(name: &str) -> PathBuf {
+    let fixtures = folder(name);
     let scenario = fixtures.join("awkward");
     std::fs::create_dir(&scenario).unwrap();
     let transcript = r##"$ curl -i 'http://localhost:5000/api/x?a=%7B&b=c+d&e' -X POST -d '# {"a": "\u0041 `{{x}}` \\ "} ' -H "X-Y: {{a}} #b" -H "Cookie: a=b; c=d" -H "Empty:"
@@ -68,7 +68,7 @@ fn http() {
 
 #[test]
 fn what_other_tools_have_a_meaning_for_is_escaped() {
-    let fixtures = awkward();
+    let fixtures = awkward("awkward fixtures");
     let forms = ["--har", "--hurl", "--http"];
     let text = forms.map(|form| exported(&[form, "--fixtures", fixtures.to_str().unwrap()])).join("\n");
     snapshots().bind(|| insta::assert_snapshot!("export_awkward", text));
@@ -137,7 +137,7 @@ fn pairs(list: &Value) -> Vec<(String, String)> {
 fn the_archive_is_har_1_2() {
     let schema: Value = serde_json::from_str(include_str!("schemas/har-1.2.json")).expect("JSON");
     let validator = jsonschema::draft7::new(&schema).expect("a schema");
-    let fixtures = awkward();
+    let fixtures = awkward("awkward archive");
     for archive in
         [archive(&[]), archive(&["--successful"]), archive(&["--fixtures", fixtures.to_str().unwrap()])]
     {
