@@ -65,3 +65,24 @@ impl JsonSchema for User {
         stored_schema::<UserInput>("A stored user, without the password.", &["password"])
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::read;
+
+    #[test]
+    fn lengths_are_counted_in_characters() {
+        let errors = |name: &str, password: &str| {
+            let read = read::<UserInput>(json!({"name": name, "password": password}));
+            json!(read.err())
+        };
+        assert_eq!(errors("éé", "éééé"), Value::Null);
+        let short = json!({
+            "name": ["Shorter than minimum length 2."],
+            "password": ["Shorter than minimum length 4."],
+        });
+        assert_eq!(errors("é", "ééé"), short);
+        assert_eq!(errors("🚀", "🚀🚀🚀"), short);
+    }
+}

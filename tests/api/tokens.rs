@@ -47,6 +47,11 @@ fn server() -> Server {
     server
 }
 
+/// Those members of an object, without their names.
+fn listed<const N: usize>(object: &Value, names: [&str; N]) -> Value {
+    Value::Array(names.map(|name| object[name].clone()).into())
+}
+
 /// What is wrong, the Authorization header, and the recorded answer.
 fn bad(kind: &str) -> Vec<(&'static str, Option<String>, u16, String)> {
     let good = sign(&header(), &claims(kind));
@@ -154,6 +159,19 @@ fn bad(kind: &str) -> Vec<(&'static str, Option<String>, u16, String)> {
         (
             "header is no object",
             with_header(json!("HS256")),
+            422,
+            r#"{"error":"Invalid header string"}"#.into(),
+        ),
+        (
+            // In the order in which the server reads them, with the values of a good token.
+            "payload is a list of values",
+            sign(&header(), &listed(&claims(kind), ["iat", "nbf", "jti", "exp", "identity", "type"])),
+            422,
+            r#"{"error":"Invalid payload string"}"#.into(),
+        ),
+        (
+            "header is a list of values",
+            sign(&json!(["HS256", null]), &claims(kind)),
             422,
             r#"{"error":"Invalid header string"}"#.into(),
         ),
