@@ -61,6 +61,9 @@ pub(super) struct Verify {
     /// Seconds to wait until a server that was started answers
     #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = seconds)]
     start_timeout: Duration,
+    /// Seconds to wait until a server that is asked to end has ended, before it is killed
+    #[arg(long, value_name = "SECONDS", default_value = "5", value_parser = seconds)]
+    stop_timeout: Duration,
     /// Form of the report on standard output
     #[arg(long, value_name = "FORM", default_value = "text")]
     format: Form,
@@ -148,6 +151,7 @@ pub(super) fn run(flags: Verify) -> Result<(), Failure> {
         key,
         answer_limit: flags.timeout,
         start_limit: flags.start_timeout,
+        stop_limit: flags.stop_timeout,
     };
     let mut progress = Lines::new(flags.format);
     let report = verifier.run(&scenarios, &mut progress).map_err(wrong_usage)?;

@@ -14,9 +14,6 @@ use super::message::Response;
 use super::process_group;
 use super::wire::Target;
 
-/// How long a server may take to end when it is asked to, before it is killed.
-const GRACE: Duration = Duration::from_secs(5);
-
 /// How long its address may stay taken after it has ended.
 const ADDRESS_FREE: Duration = Duration::from_secs(10);
 
@@ -72,12 +69,14 @@ pub struct ServerProcess {
     child: Child,
     output: Output,
     command: String,
+    grace: Duration,
     ended: bool,
 }
 
 impl ServerProcess {
-    /// Starts a command and waits until it answers at that address. Gives its first answer too, if that could
-    /// be understood.
+    /// Starts a command and waits until it answers at that address, `limit` at most. Gives its first answer too,
+    /// if that could be understood. `grace` is how long it may take to end when it is asked to, before it is
+    /// killed.
     ///
     /// # Errors
     /// [`StartError`]: somebody listens there already, the command ends at once, or nothing answers in time.
@@ -85,6 +84,7 @@ impl ServerProcess {
         command: &str,
         target: &Target,
         limit: Duration,
+        grace: Duration,
     ) -> Result<(Self, Option<Response>), StartError> {
         if !process_group::SUPPORTED {
             return Err(StartError(
@@ -107,7 +107,7 @@ impl ServerProcess {
         let output = Output::default();
         output.collect(child.stdout.take());
         output.collect(child.stderr.take());
-        let mut process = Self { child, output, command: command.to_owned(), ended: false };
+        let mut process = Self { child, output, command: command.to_owned(), grace, ended: false };
         let answer = process.wait_until_it_answers(target, limit)?;
         Ok((process, answer))
     }
@@ -182,7 +182,7 @@ impl ServerProcess {
             return;
         }
         self.ended = true;
-        process_group::end(self.child.id(), GRACE, || matches!(self.child.try_wait(), Ok(Some(_))));
+        process_group::end(self.child.id(), self.grace, || matches!(self.child.try_wait(), Ok(Some(_))));
         // It has been killed; this is to know that it is gone.
         let _ = self.child.wait();
         process_group::end_orphans();

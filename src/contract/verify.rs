@@ -44,6 +44,8 @@ pub struct Verifier {
     pub answer_limit: Duration,
     /// The time for a server to start.
     pub start_limit: Duration,
+    /// The time for a server to end.
+    pub stop_limit: Duration,
 }
 
 /// Is told of every exchange as it is reached and as it is done.
@@ -105,8 +107,9 @@ impl Verifier {
                 Ok(())
             }
             Against::Started(target, command) => {
-                let (mut process, first) = ServerProcess::start(command, target, self.start_limit)
-                    .map_err(|error| unreachable(error.to_string()))?;
+                let (mut process, first) =
+                    ServerProcess::start(command, target, self.start_limit, self.stop_limit)
+                        .map_err(|error| unreachable(error.to_string()))?;
                 run.live(target, first.as_ref(), || process.obituary());
                 process.end(target).map_err(|error| unreachable(error.to_string()))
             }

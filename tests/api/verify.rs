@@ -342,8 +342,8 @@ fn no_process_is_left_behind() {
         std::fs::write(&notes, "").unwrap();
         let command = format!("{background}{command}");
         let flags =
-            ["--start", &command, "--url", &url, "--start-timeout", "4", "--scenario", "login-errors"];
-        let done = verify(&flags);
+            ["--start", &command, "--url", &url, "--start-timeout", "3", "--scenario", "login-errors"];
+        let done = verify(&[&flags, ["--stop-timeout", "0.5"].as_slice()].concat());
         assert_eq!(done.code, Some(code), "{done:?}");
         let pids = std::fs::read_to_string(&notes).unwrap();
         assert_eq!(pids.lines().count(), processes);
