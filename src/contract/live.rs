@@ -271,8 +271,9 @@ impl<'a> Session<'a> {
         for (name, value) in &mut response.headers {
             if name.eq_ignore_ascii_case("Location") {
                 *value = self.recorded_location(exchange, value);
-            } else if name.eq_ignore_ascii_case("Content-Length") {
-                // That it is true of the live body was seen when that was read.
+            } else if name.eq_ignore_ascii_case("Content-Length") && !live.body.is_empty() {
+                // That it is true of the live body was seen when that was read. (HEAD has the length of a body
+                // that is not sent.)
                 *value = response.body.len().to_string();
             }
         }
