@@ -177,7 +177,9 @@ impl Serve {
 
 /// The scenarios that are asked for; with none asked for, all.
 fn chosen(fixtures: &Fixtures, asked: &[String]) -> Result<Vec<String>, Failure> {
-    let known = fixtures.expected().map_err(wrong_usage)?;
+    // No recordings at all are none of this program's; damaged ones are what it is to find.
+    fixtures.names().map_err(wrong_usage)?;
+    let known = fixtures.expected().map_err(failed)?;
     match asked.iter().find(|name| !known.contains(name)) {
         Some(name) => {
             let known = known.join(", ");

@@ -154,7 +154,7 @@ pub(super) fn run(flags: Verify) -> Result<(), Failure> {
         stop_limit: flags.stop_timeout,
     };
     let mut progress = Lines::new(flags.format);
-    let report = verifier.run(&scenarios, &mut progress).map_err(wrong_usage)?;
+    let report = verifier.run(&scenarios, &mut progress).map_err(failed)?;
     match flags.format {
         Form::Text => print(&format!("{}\n", report.conclusion()))?,
         Form::Json => print(&report.json().map_err(failed)?)?,

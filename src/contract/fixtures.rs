@@ -301,7 +301,12 @@ fn read(path: &Path) -> Result<Exchange, FixtureError> {
     if size > MOST {
         return Err(wrong(path.display(), format!("{size} bytes are too many for a transcript")));
     }
-    let text = std::fs::read_to_string(path).map_err(|error| wrong(path.display(), error))?;
+    let bytes = std::fs::read(path).map_err(|error| wrong(path.display(), error))?;
+    let text = String::from_utf8(bytes).map_err(|error| {
+        let valid = error.as_bytes().iter().take(error.utf8_error().valid_up_to());
+        let line = valid.filter(|&&byte| byte == b'\n').count() + 1;
+        wrong(format!("{}:{line}", path.display()), "a byte that is not UTF-8")
+    })?;
     Exchange::parse(&name, &text)
         .map_err(|malformed| wrong(format!("{}:{}", path.display(), malformed.line), malformed.reason))
 }

@@ -70,8 +70,12 @@ fn a_changed_byte_is_found_where_it_is() {
             // Somewhere else in each: over all of them every kind of line has its turn.
             let at = (text.len() * (index * 37 % 100)) / 100;
             let mut changed = text.clone();
-            // Another printable character, and a line end stays one byte.
-            changed[at] = if text[at] == b'x' { b'y' } else { b'x' };
+            // A printable character, also in the place of a line end; now and then a byte that is no text.
+            changed[at] = match (index % 5, text[at]) {
+                (4, _) => 0xff,
+                (_, b'x') => b'y',
+                _ => b'x',
+            };
             std::fs::write(&file, &changed).unwrap();
             let place = format!("{}/{}.txt", scenario.name, exchange.name);
             let flags = ["--fixtures", copy.to_str().unwrap(), "--scenario", scenario.name.as_str()];
@@ -83,6 +87,24 @@ fn a_changed_byte_is_found_where_it_is() {
         }
     }
     assert!(changes > 90);
+}
+
+#[test]
+fn a_damaged_list_of_sums_is_no_success() {
+    let copy = copy_of_fixtures("damaged_sums");
+    let file = copy.join("SHA256SUMS");
+    let sums = std::fs::read_to_string(&file).unwrap();
+    for (damaged, expected) in [
+        (sums.replacen("  ", " ", 1), "SHA256SUMS:1: expected `SUM  FILE`"),
+        (sums.replacen("01-login", "01-logon", 1), "in SHA256SUMS, but not there: "),
+        (sums.replacen(&sums[..4], "0000", 1), "/01-username-missing.txt:1"),
+    ] {
+        assert_ne!(damaged, sums);
+        std::fs::write(&file, damaged).unwrap();
+        let done = verify(&["--fixtures", copy.to_str().unwrap()]);
+        assert_eq!(done.code, Some(1), "{expected}: {done:?}");
+        assert!((done.stdout + &done.stderr).contains(expected), "{expected}");
+    }
 }
 
 #[test]
