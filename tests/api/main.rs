@@ -8,6 +8,7 @@
     unreachable_pub
 )]
 
+mod bad_servers;
 mod cli;
 mod coverage;
 mod deviations;

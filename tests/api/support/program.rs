@@ -1,7 +1,7 @@
 //! The program itself, as a person or a script runs it. Every wait has a limit.
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpStream;
+use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread::JoinHandle;
@@ -76,6 +76,28 @@ pub fn run(command: &mut Command, stdin: Option<&str>) -> Run {
     let stderr = collect(child.stderr.take());
     let code = wait(&mut child);
     Run { code, stdout: stdout.join().unwrap(), stderr: stderr.join().unwrap() }
+}
+
+/// The repository.
+pub fn here() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// `shipyard verify` with those arguments, in the repository.
+pub fn verify(arguments: &[&str]) -> Run {
+    run(&mut shipyard(here(), &[&["verify"], arguments].concat()), None)
+}
+
+/// A port that nobody listens on.
+pub fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+/// The command that starts the server of this build, and its address.
+pub fn own_server(variables: &str) -> (String, String) {
+    let port = free_port();
+    let program = env!("CARGO_BIN_EXE_shipyard");
+    (format!("{variables} exec '{program}' --port {port}"), format!("http://localhost:{port}"))
 }
 
 /// Reads a stream while the program runs: one that nobody reads stops it when it is full.

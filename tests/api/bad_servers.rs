@@ -1,0 +1,189 @@
+//! `shipyard verify` against servers that misbehave, hang, die or will not start: a clear report, in time, and
+//! nothing left behind.
+
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use crate::support::program::{folder, free_port, here, own_server, shipyard, verify};
+
+/// A server on a free port that does this with each connection, and its address.
+fn fake(mut serve: impl FnMut(usize, TcpStream) -> bool + Send + 'static) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("http://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for (number, connection) in listener.incoming().enumerate() {
+            if !serve(number, connection.unwrap()) {
+                break;
+            }
+        }
+    });
+    address
+}
+
+/// Reads a request, so that closing the connection does not reset it, and answers with those bytes.
+fn answer(mut connection: TcpStream, text: &str) {
+    let mut head = [0; 4096];
+    let _ = connection.read(&mut head);
+    let _ = connection.write_all(text.as_bytes());
+}
+
+#[test]
+fn a_server_that_misbehaves_is_reported_in_time() {
+    let users = "[\n  {\n    \"id\": 1\n  }\n]\n";
+    let head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n";
+    let body = |headers: &str, body: &str| format!("{head}{headers}\r\n{body}");
+    let answers = [
+        (body("Content-Length: 99\r\n", users), "Content-Length is 99, the body has 24 bytes"),
+        (
+            body("Content-Length: 2\r\n", users),
+            "Content-Length is 2, the body has 22 bytes more or a second answer",
+        ),
+        (body("Content-Length: +24\r\n", users), "Content-Length is \"+24\""),
+        (body("Transfer-Encoding: chunked\r\n", "+3\r\n[]\n\r\n0\r\n\r\n"), "\"+3\" is no size of a chunk"),
+        (body("Content-Type: text/html\r\n", "[]"), "+      | Content-Type: text/html"),
+        ("HTTP/1.1 101 Switching Protocols\r\n\r\n".to_owned(), "+      | HTTP/1.1 101 Switching Protocols"),
+        (body("", &"[1,\n".repeat(500_000)), "  ... and more\n"),
+        (body("", &"[1,".repeat(500_000)), "bytes more"),
+        (body("Content-Length: x\r\n", users), "Content-Length is \"x\""),
+        (
+            body("Content-Length: 2\r\nTransfer-Encoding: chunked\r\n", "0\r\n\r\n"),
+            "the length of the body is ambiguous",
+        ),
+        (body("Transfer-Encoding: chunked\r\n", "zz\r\n"), "\"zz\" is no size of a chunk"),
+        (body("Transfer-Encoding: chunked\r\n", "3\r\n[]\n"), "the last chunk is missing"),
+        ("HTTP/1.1 204 No Content\r\n\r\nmore".to_owned(), "4 bytes after the end of the answer"),
+        ("SSH-2.0-OpenSSH_9.2\r\n".to_owned(), "not an HTTP/1 response"),
+        ("\u{1}\u{2}".to_owned(), "not an HTTP/1 response"),
+        (head.to_owned(), "the headers have no end"),
+        (String::new(), "the connection was closed without an answer"),
+        (body("", "no JSON"), "+      | no JSON (no line end)"),
+        (body("", "{\"a\": 1, \"a\": 2}\n"), "+      | {\"a\": 1, \"a\": 2}"),
+    ];
+    for (text, expected) in answers {
+        // The first answer is to the question whether there is a server at all.
+        let url = fake(move |number, connection| {
+            answer(connection, if number == 0 { "HTTP/1.1 404 Not Found\r\n\r\n" } else { &text });
+            true
+        });
+        let done = verify(&["--url", &url, "--timeout", "5"]);
+        assert_eq!(done.code, Some(1), "{expected}: {done:?}");
+        assert!(done.stdout.contains(expected), "{expected}: {}", done.stdout);
+    }
+}
+
+#[test]
+fn a_server_that_hangs_or_goes_away_ends_the_scenario() {
+    let silent = fake(|number, connection| {
+        if number == 0 {
+            answer(connection, "HTTP/1.1 200 OK\r\n\r\n");
+        } else {
+            std::thread::sleep(Duration::from_secs(20));
+        }
+        true
+    });
+    let slow = fake(|number, mut connection| {
+        if number == 0 {
+            answer(connection, "HTTP/1.1 200 OK\r\n\r\n");
+        } else {
+            // A byte at a time for ever: each comes soon, the answer never.
+            let _ = connection.write_all(b"HTTP/1.1 200 OK\r\nX: ");
+            while connection.write_all(b"x").is_ok() {
+                std::thread::sleep(Duration::from_millis(100));
+            }
+        }
+        true
+    });
+    let gone = fake(|_, connection| {
+        answer(connection, "HTTP/1.1 200 OK\r\n\r\n");
+        false
+    });
+    for (url, expected) in [
+        (silent, "no answer within 1 s"),
+        (slow, "the answer was not complete within 1 s"),
+        (gone, "cannot connect to"),
+    ] {
+        let start = Instant::now();
+        let done = verify(&["--url", &url, "--timeout", "1"]);
+        assert_eq!(done.code, Some(1), "{expected}: {done:?}");
+        assert!(done.stdout.contains(expected), "{expected}: {done:?}");
+        assert!(done.stdout.contains("\nnot run   readme/14-logout-refresh-token"), "{expected}: {done:?}");
+        assert!(start.elapsed() < Duration::from_secs(10), "{expected}");
+    }
+}
+
+#[test]
+fn a_server_that_cannot_be_started_is_reported_with_what_it_said() {
+    let port = free_port();
+    let url = format!("http://127.0.0.1:{port}");
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken_url = format!("http://{}", taken.local_addr().unwrap());
+    for (command, url, expected) in [
+        ("echo some reason >&2; exit 3", &url, "ended (exit code 3) before it answered"),
+        ("echo some reason; sleep 60", &url, "did not answer within 1 s: cannot connect to"),
+        ("true", &taken_url, "something listens at"),
+    ] {
+        let flags = ["--start", command, "--url", url, "--start-timeout", "1", "--scenario", "readme"];
+        let done = verify(&flags);
+        assert_eq!(done.code, Some(2), "{done:?}");
+        assert!(done.stdout.contains(expected), "{expected}: {done:?}");
+        assert_eq!(done.stdout.contains("some reason"), command.contains("reason"), "{done:?}");
+    }
+    let done = verify(&["--url", &url]);
+    assert_eq!(done.code, Some(2), "{done:?}");
+    assert!(done.stdout.contains("BROKEN    readme: cannot connect to"), "{done:?}");
+}
+
+/// Whether there is a process of that id that has not ended.
+#[cfg(target_os = "linux")]
+fn runs(pid: &str) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"));
+    stat.is_ok_and(|stat| !stat.rsplit(')').next().unwrap().trim_start().starts_with('Z'))
+}
+
+/// Whatever the command starts: in the background, in a session of its own, deaf to the polite signal.
+#[cfg(target_os = "linux")]
+#[test]
+fn no_process_is_left_behind() {
+    let notes = folder("left_behind").join("pids");
+    let file = notes.to_str().unwrap();
+    let (command, url) = own_server("");
+    let background =
+        format!("sleep 300 & echo $! >>'{file}'; setsid sh -c 'echo $$ >>\"{file}\"; exec sleep 300' & ");
+    let deaf = format!("sh -c 'trap \"\" TERM; echo $$ >>\"{file}\"; exec sleep 300' & {command}");
+    for (command, processes, code) in [(deaf, 3, 0), ("sleep 300".to_owned(), 2, 2)] {
+        std::fs::write(&notes, "").unwrap();
+        let command = format!("{background}{command}");
+        let flags =
+            ["--start", &command, "--url", &url, "--start-timeout", "3", "--scenario", "login-errors"];
+        let done = verify(&[&flags, ["--stop-timeout", "0.5"].as_slice()].concat());
+        assert_eq!(done.code, Some(code), "{done:?}");
+        let pids = std::fs::read_to_string(&notes).unwrap();
+        assert_eq!(pids.lines().count(), processes);
+        assert_eq!(pids.lines().filter(|pid| runs(pid)).count(), 0, "{pids}");
+    }
+}
+
+/// Ctrl-C means the server too.
+#[cfg(target_os = "linux")]
+#[test]
+fn an_interrupted_verify_ends_its_server() {
+    let notes = folder("interrupted").join("pid");
+    let command = format!("echo $$ >'{}'; exec sleep 300", notes.display());
+    let url = format!("http://127.0.0.1:{}", free_port());
+    let mut verify = shipyard(here(), &["verify", "--start", &command, "--url", &url]).spawn().unwrap();
+    let start = Instant::now();
+    let pid = loop {
+        match std::fs::read_to_string(&notes) {
+            Ok(pid) if pid.ends_with('\n') => break pid.trim().to_owned(),
+            _ => assert!(start.elapsed() < Duration::from_secs(20)),
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    };
+    // The handler is installed before the command is waited for, by a thread of its own.
+    std::thread::sleep(Duration::from_millis(300));
+    Command::new("kill").args(["-INT", &verify.id().to_string()]).status().unwrap();
+    assert_eq!(verify.wait().unwrap().code(), Some(130));
+    assert!(!runs(&pid));
+}
