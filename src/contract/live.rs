@@ -6,13 +6,13 @@ use std::time::{Duration, Instant};
 
 use rocket::http::Method;
 use serde_json::{json, Value};
-use uuid::Uuid;
 
 use super::fixtures::{tokens, Scenario};
 use super::history::{LOGIN, USERS};
 use super::ids::Ids;
 use super::jwt::{Jwt, Members};
 use super::message::{Request, Response};
+use super::new_token;
 use super::plan::{flaw_in_time, Origin, Plan};
 use super::transcript::Exchange;
 use super::wire::{Target, WireError};
@@ -41,16 +41,32 @@ pub struct Answered {
     pub faults: Vec<String>,
 }
 
-/// The live server's clock, as far as its Date headers tell.
+/// The live server's clock: by its Date headers, corrected by the times at which it issues tokens.
 struct ServerClock {
     /// When it was first seen, by its clock and by ours.
     first: (u64, Instant),
     latest: (u64, Instant),
+    /// What is to be added to Date, in seconds.
+    correction: i64,
 }
 
 impl ServerClock {
     fn now(&self) -> u64 {
-        self.latest.0 + self.latest.1.elapsed().as_secs()
+        (self.latest.0 + self.latest.1.elapsed().as_secs()).saturating_add_signed(self.correction)
+    }
+
+    /// When the server ran already.
+    fn first(&self) -> u64 {
+        self.first.0.saturating_add_signed(self.correction)
+    }
+
+    /// A token was issued now. The clock that issues tokens is the one that verifies them; a Date header that is
+    /// far from it comes from somewhere else.
+    fn issues_at(&mut self, issued: u64) {
+        let difference = i64::try_from(i128::from(issued) - i128::from(self.now())).unwrap_or_default();
+        if difference.unsigned_abs() > MARGIN / 2 {
+            self.correction = self.correction.saturating_add(difference);
+        }
     }
 }
 
@@ -85,7 +101,7 @@ impl<'a> Session<'a> {
             plan: Plan::of(scenario),
             key,
             limit,
-            clock: ServerClock { first: seen, latest: seen },
+            clock: ServerClock { first: seen, latest: seen, correction: 0 },
             live_tokens: HashMap::new(),
             seen_ids: HashSet::new(),
             failed_logins: HashMap::new(),
@@ -189,7 +205,7 @@ impl<'a> Session<'a> {
         let old = number("iat").is_some_and(|iat| iat < self.scenario.start())
             && flaw_in_time(jwt, date).is_none()
             && jwt.claims.names().starts_with("iat nbf jti exp identity");
-        let shifted = |value: u64, now: u64| (value + now).saturating_sub(date);
+        let shifted = |value: u64, now: u64| value.saturating_add(now).saturating_sub(date);
         if expired {
             let more = number("exp").map_or(0, |exp| MARGIN.saturating_sub(date.saturating_sub(exp)));
             for claim in ["iat", "nbf", "exp"] {
@@ -200,7 +216,7 @@ impl<'a> Session<'a> {
             return claims;
         }
         if old {
-            let now = self.clock.now().min(self.clock.first.0.saturating_sub(MARGIN));
+            let now = self.clock.now().min(self.clock.first().saturating_sub(MARGIN));
             for claim in ["iat", "nbf"] {
                 if let Some(value) = number(claim) {
                     claims.set(claim, shifted(value, now).min(now));
@@ -208,7 +224,7 @@ impl<'a> Session<'a> {
             }
         } else if let Some(iat) = number("iat") {
             // A server may refuse what was issued before its start; it has whole seconds to go by.
-            let first_good = self.clock.first.0 + 1;
+            let first_good = self.clock.first().saturating_add(1);
             let passed = self.clock.first.1.elapsed();
             std::thread::sleep(Duration::from_millis(1100).saturating_sub(passed));
             let now = self.clock.now().max(first_good);
@@ -217,10 +233,10 @@ impl<'a> Session<'a> {
         let now = self.clock.now();
         if let (Some(nbf), false) = (number("nbf"), old) {
             let live = shifted(nbf, now);
-            claims.set("nbf", if early { live.max(now + MARGIN) } else { live });
+            claims.set("nbf", if early { live.max(now.saturating_add(MARGIN)) } else { live });
         }
         if let Some(exp) = number("exp") {
-            claims.set("exp", shifted(exp, now).max(now + MARGIN));
+            claims.set("exp", shifted(exp, now).max(now.saturating_add(MARGIN)));
         }
         claims
     }
@@ -280,6 +296,21 @@ impl<'a> Session<'a> {
         Answered { response, faults }
     }
 
+    /// In what a new token is not like the recorded one; and what it tells of the server's clock.
+    fn faults(&mut self, recorded: &str, live: &str) -> Vec<String> {
+        let (Some(was), Some(is)) = (Jwt::parse(recorded), Jwt::parse(live)) else {
+            return vec!["not a JSON Web Token".to_owned()];
+        };
+        if let Some(issued) = is.number("iat") {
+            self.clock.issues_at(issued);
+        }
+        let mut faults = new_token::faults(&was, &is, &self.ids, self.key);
+        if is.text("jti").is_some_and(|id| !self.seen_ids.insert(id.to_owned())) {
+            faults.push("jti: another token has the same".to_owned());
+        }
+        faults
+    }
+
     /// A live Location as the recorded server would have given it.
     fn recorded_location(&self, exchange: &Exchange, live: &str) -> String {
         let host = super::message::header(&exchange.request.headers, "Host").unwrap_or_default();
@@ -292,53 +323,6 @@ impl<'a> Session<'a> {
             _ => None,
         };
         format!("http://{host}{}", restored.as_deref().unwrap_or(path))
-    }
-
-    /// In what a new token is not like the recorded one.
-    fn faults(&mut self, recorded: &str, live: &str) -> Vec<String> {
-        let (Some(was), Some(is)) = (Jwt::parse(recorded), Jwt::parse(live)) else {
-            return vec!["not a JSON Web Token".to_owned()];
-        };
-        let mut faults = Vec::new();
-        let mut expect = |what: &str, was: &dyn std::fmt::Display, is: &dyn std::fmt::Display| {
-            let (was, is) = (was.to_string(), is.to_string());
-            if was != is {
-                faults.push(format!("{what}: recorded {was}, here {is}"));
-            }
-        };
-        let text = |members: &Members| serde_json::to_string(members).unwrap_or_default();
-        expect("the header", &text(&was.header), &text(&is.header));
-        expect("the claims and their order", &was.claims.names(), &is.claims.names());
-        let seconds = |jwt: &Jwt, from: &str, to: &str| {
-            let (from, to) = (jwt.number(from), jwt.number(to));
-            from.zip(to).map_or_else(
-                || "no number of seconds".to_owned(),
-                |(from, to)| format!("{} s", i128::from(to) - i128::from(from)),
-            )
-        };
-        expect("the lifetime (exp - iat)", &seconds(&was, "iat", "exp"), &seconds(&is, "iat", "exp"));
-        expect("nbf - iat", &seconds(&was, "iat", "nbf"), &seconds(&is, "iat", "nbf"));
-        let value =
-            |jwt: &Jwt, claim: &str| jwt.claims.get(claim).map_or("nothing".to_owned(), Value::to_string);
-        expect("type", &value(&was, "type"), &value(&is, "type"));
-        expect("fresh", &value(&was, "fresh"), &value(&is, "fresh"));
-        let identity = is.number("identity").and_then(|id| self.ids.recorded(USERS, id));
-        let identity = identity.map_or_else(|| value(&is, "identity"), |id| id.to_string());
-        expect("identity", &value(&was, "identity"), &identity);
-        let version = |jwt: &Jwt| {
-            let id = jwt.text("jti").and_then(|jti| Uuid::try_parse(jti).ok());
-            id.map_or_else(|| "no UUID".to_owned(), |id| format!("UUID v{}", id.get_version_num()))
-        };
-        expect("jti", &version(&was), &version(&is));
-        if let Some(id) = is.text("jti") {
-            if !self.seen_ids.insert(id.to_owned()) {
-                faults.push("jti: another token has the same".to_owned());
-            }
-        }
-        if self.key.is_some_and(|key| !is.is_signed_with(key)) {
-            faults.push("the signature: not made with the --secret that was given".to_owned());
-        }
-        faults
     }
 }
 

@@ -17,6 +17,7 @@ pub mod junit;
 pub mod jwt;
 pub mod live;
 pub mod message;
+mod new_token;
 pub mod plan;
 #[cfg_attr(not(unix), path = "no_process_groups.rs")]
 mod process_group;
