@@ -5,13 +5,12 @@ mod record;
 mod verify;
 
 use std::io::{self, BufRead, IsTerminal, Read, Write};
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use rocket::error::ErrorKind;
-use rocket::fairing::AdHoc;
 use rocket::figment::value::{Dict, Value};
 use serde_json::json;
 use shipyard::clock::{Clock, TokenIds};
@@ -22,7 +21,10 @@ use shipyard::model;
 use shipyard::model::user::UserInput;
 use shipyard::openapi;
 use shipyard::secret::Secret;
-use shipyard::Parts;
+use shipyard::server::listen::Address;
+use shipyard::server::{shutdown, Shutdown};
+use shipyard::{server, Parts};
+use tokio::runtime::Runtime;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -67,9 +69,9 @@ enum Command {
 
 #[derive(Debug, Args)]
 struct Serve {
-    /// Address to listen on [default: 127.0.0.1]
+    /// Address to listen on [default: localhost, which is 127.0.0.1 and ::1]
     #[arg(long, value_name = "IP")]
-    address: Option<IpAddr>,
+    address: Option<Address>,
     /// Port to listen on; 0 for any that is free [default: 5000]
     #[arg(long, short)]
     port: Option<u16>,
@@ -204,28 +206,54 @@ fn serve(flags: Serve) -> Result<(), Failure> {
     };
     let random_secret = settings.jwt_secret.is_none();
     let parts = Parts { settings, data, secret, clock: Clock::System, token_ids: TokenIds::Random };
-    let port = parts.settings.rocket.port;
-    let rocket = shipyard::build(parts).map_err(failed)?;
-    let announce = AdHoc::on_liftoff("announce", move |rocket| {
-        let config = rocket.config();
-        let address = SocketAddr::new(config.address, config.port);
-        let lines = announcement(address, &source, random_secret, example_users);
-        Box::pin(async move {
-            // A server that nobody listens to on standard output serves all the same.
-            let _ = print(&lines);
-        })
-    });
-    match rocket::execute(rocket.attach(announce).launch()) {
-        Ok(_) => Ok(()),
-        Err(error) => Err(failed(explain(&error, port))),
-    }
+    let runtime = runtime(&parts.settings.rocket).map_err(failed)?;
+    let served = runtime.block_on(listen_and_serve(parts, &source, random_secret, example_users));
+    // What still hashes a password is not waited for.
+    runtime.shutdown_background();
+    served
 }
 
-fn announcement(address: SocketAddr, source: &Source, random_secret: bool, example_users: bool) -> String {
-    let host = if address.ip().is_loopback() || address.ip().is_unspecified() {
-        format!("localhost:{}", address.port())
-    } else {
-        address.to_string()
+fn runtime(config: &rocket::Config) -> io::Result<Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
+        .thread_name("shipyard")
+        .worker_threads(config.workers)
+        .max_blocking_threads(config.max_blocking)
+        .enable_all()
+        .build()
+}
+
+async fn listen_and_serve(
+    parts: Parts,
+    source: &Source,
+    random_secret: bool,
+    example_users: bool,
+) -> Result<(), Failure> {
+    let config = &parts.settings.rocket;
+    let (address, port, traffic) = (parts.settings.address, config.port, parts.settings.traffic.clone());
+    let seconds = |seconds: u32| Duration::from_secs(seconds.into());
+    let (ender, shutdown) = Shutdown::new(seconds(config.shutdown.grace), seconds(config.shutdown.mercy));
+    let config = config.shutdown.clone();
+    let rocket = shipyard::build(parts).map_err(failed)?;
+    let listeners = address.listen(port).map_err(|error| failed(explain(&error, address, port)))?;
+    shutdown::on_signals(ender, &config).map_err(failed)?;
+    let bound = listeners.first().and_then(|listener| listener.local_addr().ok());
+    // A server that nobody listens to on standard output serves all the same.
+    let _ = print(&announcement(bound, source, random_secret, example_users));
+    server::serve(rocket, listeners, traffic, shutdown).await.map_err(failed)
+}
+
+fn announcement(
+    bound: Option<SocketAddr>,
+    source: &Source,
+    random_secret: bool,
+    example_users: bool,
+) -> String {
+    let host = match bound {
+        Some(address) if address.ip().is_loopback() || address.ip().is_unspecified() => {
+            format!("localhost:{}", address.port())
+        }
+        Some(address) => address.to_string(),
+        None => "an unknown address".to_owned(),
     };
     let mut text = format!("Shipyard {} listens on http://{host}\n", env!("CARGO_PKG_VERSION"));
     text += &format!("  Docs    http://{host}/docs (the specification: http://{host}/openapi.json)\n");
@@ -244,15 +272,14 @@ fn announcement(address: SocketAddr, source: &Source, random_secret: bool, examp
     text
 }
 
-fn explain(error: &rocket::Error, port: u16) -> String {
-    match error.kind() {
-        ErrorKind::Bind(cause) if cause.kind() == io::ErrorKind::AddrInUse => format!(
+fn explain(error: &io::Error, address: Address, port: u16) -> String {
+    if error.kind() == io::ErrorKind::AddrInUse {
+        return format!(
             "port {port} is in use: end the program that has it, or choose another with --port \
              (on macOS, AirPlay Receiver holds 5000)"
-        ),
-        ErrorKind::Bind(cause) => format!("cannot listen: {cause} (see --address and --port)"),
-        other => other.to_string(),
+        );
     }
+    format!("cannot listen on {address}, port {port}: {error} (see --address and --port)")
 }
 
 fn spec(flags: &Spec) -> Result<(), Failure> {

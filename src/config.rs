@@ -3,8 +3,11 @@
 //! One namespace, Rocket's own: `Rocket.toml` (in the working directory, or where `ROCKET_CONFIG` says), then
 //! `ROCKET_*` environment variables, then the command line; the later wins.
 
+mod values;
+
 use std::fmt;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use rocket::data::{ByteUnit, Limits};
 use rocket::figment::providers::{Env, Format, Serialized, Toml};
@@ -12,12 +15,14 @@ use rocket::figment::value::magic::RelativePathBuf;
 use rocket::figment::value::{Dict, Value};
 use rocket::figment::{self, Figment, Profile};
 use rocket::log::LogLevel;
-use serde::de::DeserializeOwned;
 
+use self::values::{number, optional, refused, seconds};
 use crate::base_url::BaseUrl;
 use crate::json::Style;
 use crate::password::{Cost, Hasher};
 use crate::secret::Secret;
+use crate::server::listen::Address;
+use crate::server::{Traffic, TrustedProxies};
 use crate::token::Lifetimes;
 
 /// The port, unless configured: that of the recorded exchanges.
@@ -36,17 +41,24 @@ pub const DEFAULT_LIFETIMES: Lifetimes = Lifetimes { access: 15 * 60, refresh: 3
 pub const MAX_LIFETIME: u64 = 10 * 365 * 24 * 60 * 60;
 
 /// The settings of this crate, beside Rocket's.
-pub const OWN: [&str; 10] = [
+pub const OWN: [&str; 17] = [
     "access_token_ttl",
+    "body_timeout",
     "data",
+    "header_timeout",
     "json",
     "jwt_secret",
+    "max_connections",
+    "max_header_size",
+    "max_headers",
     "password_iterations",
     "password_memory",
     "password_parallelism",
     "public_url",
     "refresh_token_ttl",
+    "request_timeout",
     "static_dir",
+    "trusted_proxies",
 ];
 
 /// Every setting, checked.
@@ -54,6 +66,10 @@ pub const OWN: [&str; 10] = [
 pub struct Settings {
     /// Rocket's.
     pub rocket: rocket::Config,
+    /// `address`: where to listen. Default `localhost`: 127.0.0.1 and ::1.
+    pub address: Address,
+    /// What a client may take: time, connections, bytes.
+    pub traffic: Traffic,
     /// `data`: the data file, if one is asked for.
     pub data: Option<PathBuf>,
     /// `static_dir`: the folder that `/static/` serves. Default `static`.
@@ -102,6 +118,9 @@ pub fn defaults() -> Figment {
     Figment::from(rocket::Config {
         port: DEFAULT_PORT,
         log_level: LogLevel::Off,
+        // Nobody's word is taken for who the client is, unless `trusted_proxies` names who says it.
+        ip_header: None,
+        shutdown: rocket::config::Shutdown { mercy: 1, ..Default::default() },
         limits: Limits::default().limit("json", DEFAULT_BODY_LIMIT),
         ..rocket::Config::default()
     })
@@ -137,6 +156,14 @@ pub fn figment() -> Result<Figment, ConfigError> {
 }
 
 impl Settings {
+    /// Every setting as it is where none is given, whatever file or environment there is.
+    ///
+    /// # Errors
+    /// None, unless a default breaks the rules of its setting, which would be a defect.
+    pub fn defaults() -> Result<Self, ConfigError> {
+        Self::read(defaults(), Dict::new())
+    }
+
     /// Reads every setting from `figment`, over which `overrides` win: names and values as in Rocket.toml.
     ///
     /// # Errors
@@ -146,12 +173,17 @@ impl Settings {
             .into_iter()
             .fold(figment, |figment, (key, value)| figment.merge(Serialized::global(&key, value)));
         refuse_unknown(&figment)?;
+        let address = optional(&figment, "address")?.unwrap_or(Address::Localhost);
+        // Rocket knows addresses only as numbers.
+        let figment = figment.merge(Serialized::global("address", address.first()));
         let rocket = rocket::Config::try_from(&figment)?;
         refuse_unusable(&figment, &rocket)?;
         let path =
             |key| Ok::<_, ConfigError>(optional::<RelativePathBuf>(&figment, key)?.map(|p| p.relative()));
         let default_style = if *figment.profile() == "release" { Style::Compact } else { Style::Pretty };
         Ok(Self {
+            traffic: traffic(&figment, &rocket)?,
+            address,
             rocket,
             data: path("data")?,
             static_dir: match path("static_dir")? {
@@ -163,8 +195,8 @@ impl Settings {
             },
             jwt_secret: jwt_secret(&figment)?,
             lifetimes: Lifetimes {
-                access: lifetime(&figment, "access_token_ttl", DEFAULT_LIFETIMES.access)?,
-                refresh: lifetime(&figment, "refresh_token_ttl", DEFAULT_LIFETIMES.refresh)?,
+                access: number(&figment, "access_token_ttl", DEFAULT_LIFETIMES.access, 1..=MAX_LIFETIME)?,
+                refresh: number(&figment, "refresh_token_ttl", DEFAULT_LIFETIMES.refresh, 1..=MAX_LIFETIME)?,
             },
             json: optional(&figment, "json")?.unwrap_or(default_style),
             public_url: optional::<String>(&figment, "public_url")?
@@ -221,24 +253,28 @@ fn refuse_unusable(figment: &Figment, rocket: &rocket::Config) -> Result<(), Con
     Ok(())
 }
 
-fn optional<T: DeserializeOwned>(figment: &Figment, key: &str) -> Result<Option<T>, ConfigError> {
-    match figment.extract_inner(key) {
-        Ok(value) => Ok(Some(value)),
-        Err(error) if error.missing() => Ok(None),
-        Err(error) => Err(error.into()),
-    }
-}
-
-fn refused(key: &str, reason: impl fmt::Display) -> ConfigError {
-    ConfigError(vec![format!("{key}: {reason}")])
-}
-
-fn lifetime(figment: &Figment, key: &str, default: u64) -> Result<u64, ConfigError> {
-    match optional(figment, key)? {
-        None => Ok(default),
-        Some(seconds @ 1..=MAX_LIFETIME) => Ok(seconds),
-        Some(seconds) => Err(refused(key, format!("{seconds} seconds; from 1 to {MAX_LIFETIME}"))),
-    }
+fn traffic(figment: &Figment, rocket: &rocket::Config) -> Result<Traffic, ConfigError> {
+    let default = Traffic::default();
+    let proxies: Vec<String> = optional(figment, "trusted_proxies")?.unwrap_or_default();
+    let body = rocket.limits.get("json").unwrap_or(DEFAULT_BODY_LIMIT).as_u64();
+    Ok(Traffic {
+        keep_alive: Duration::from_secs(rocket.keep_alive.into()),
+        header_timeout: seconds(figment, "header_timeout", default.header_timeout)?,
+        body_timeout: seconds(figment, "body_timeout", default.body_timeout)?,
+        request_timeout: seconds(figment, "request_timeout", default.request_timeout)?,
+        max_connections: number(figment, "max_connections", default.max_connections, 1..=1_000_000)?,
+        max_header_size: number(
+            figment,
+            "max_header_size",
+            default.max_header_size,
+            Traffic::LEAST_HEADER_SIZE..=1024 * 1024,
+        )?,
+        max_headers: number(figment, "max_headers", default.max_headers, 8..=1024)?,
+        // Where it does not fit, the memory would not be there either.
+        max_body: usize::try_from(body).unwrap_or(usize::MAX - 1),
+        trusted_proxies: TrustedProxies::parse(&proxies)
+            .map_err(|reason| refused("trusted_proxies", reason))?,
+    })
 }
 
 /// Read by hand: an error of figment's would show the value.

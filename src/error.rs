@@ -73,7 +73,7 @@ impl Row {
 }
 
 macro_rules! table {
-    ($($name:ident: $status:literal, $error:literal, $message:expr, $when:literal;)*) => {
+    ($(#[$about:meta])* $table:ident; $($name:ident: $status:literal, $error:literal, $message:expr, $when:literal;)*) => {
         $(#[doc = $when] pub static $name: Row = Row {
             name: stringify!($name),
             status: $status,
@@ -82,14 +82,16 @@ macro_rules! table {
             when: $when,
         };)*
 
-        /// Every row.
-        pub static TABLE: &[&Row] = &[$(&$name),*];
+        $(#[$about])*
+        pub static $table: &[&Row] = &[$(&$name),*];
     };
 }
 
 use Message::{Fields, None as Bare, Text};
 
 table! {
+    /// What operations answer.
+    TABLE;
     MALFORMED_JSON: 400, "Bad Request", Text("Malformed JSON: expected value at line 1 column 1"),
         "The body is not one JSON value (RFC 8259): the message says what is wrong, and where.";
     INVALID_FIELDS: 400, "Bad Request",
@@ -155,6 +157,34 @@ table! {
         "The server is broken: a defect. The log says more.";
     IDS_EXHAUSTED: 507, "Insufficient Storage", Text("No ids are left."),
         "The id 2147483647 has been given out, and ids are never given out twice.";
+}
+
+table! {
+    /// What is answered to what is no request in order, before any operation is looked for.
+    OF_CONNECTIONS;
+    REQUEST_MALFORMED: 400, "Bad Request", Text("Malformed request: invalid HTTP header parsed."),
+        "The request is not HTTP/1.1 (RFC 9112), or can be read in two ways.";
+    BODY_BROKE_OFF: 400, "Bad Request", Text("The body cannot be read: error reading a body from connection."),
+        "The body ends before it is complete, or its chunks are malformed.";
+    HEAD_TIMEOUT: 408, "Request Timeout", Text("The head of the request was not complete within 5 seconds."),
+        "The client took too long to say what it wants.";
+    BODY_TIMEOUT: 408, "Request Timeout", Text("The body of the request was not complete within 10 seconds."),
+        "The client took too long to send the body.";
+    EXPECTATION: 417, "Expectation Failed", Bare,
+        "The request expects something else than `100-continue`.";
+    HEAD_TOO_LARGE: 431, "Request Header Fields Too Large",
+        Text("The head of a request may have 16384 bytes and 64 fields at most."),
+        "The head of the request is larger than the limit, or has more fields.";
+    METHOD_NOT_IMPLEMENTED: 501, "Not Implemented", Text("CONNECT is for proxies."),
+        "The method has no meaning for any path here.";
+    TRANSFER_CODING: 501, "Not Implemented", Text("The only transfer coding here is chunked."),
+        "The body has a transfer coding that nobody here can read (RFC 9112, section 6.1).";
+    CONNECTIONS_EXHAUSTED: 503, "Service Unavailable", Text("Too many connections. Try again soon."),
+        "There are as many connections as the server takes.";
+    ANSWER_TIMEOUT: 503, "Service Unavailable", Text("There was no answer within 15 seconds."),
+        "The server took too long to answer.";
+    HTTP_VERSION: 505, "HTTP Version Not Supported", Text("This server speaks HTTP/1.1 and HTTP/1.0."),
+        "The request is of another version of HTTP.";
 }
 
 /// An error of a domain module: which rows it can be, and which one it is.

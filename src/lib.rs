@@ -8,6 +8,7 @@
 pub mod account;
 pub mod base_url;
 pub mod clock;
+pub mod conditional;
 pub mod config;
 pub mod contract;
 pub mod cutoff;
@@ -19,6 +20,7 @@ mod hs256;
 pub mod internal;
 pub mod json;
 mod links;
+pub mod log;
 pub mod model;
 pub mod openapi;
 pub mod password;
@@ -27,9 +29,12 @@ mod revocation;
 pub mod routes;
 pub mod routing;
 pub mod secret;
+pub mod security_headers;
+pub mod server;
 pub mod store;
 pub mod token;
 
+use rocket::shield::Shield;
 use rocket::{Build, Rocket};
 
 use crate::account::Accounts;
@@ -41,6 +46,7 @@ use crate::password::Passwords;
 use crate::routes::static_files::StaticDir;
 use crate::routing::TrueMethod;
 use crate::secret::Secret;
+use crate::security_headers::SecurityHeaders;
 use crate::token::Tokens;
 
 /// Everything that a server is made of.
@@ -68,7 +74,10 @@ pub fn build(parts: Parts) -> Result<Rocket<Build>, Internal> {
     let passwords = Passwords::new(settings.hasher)?;
     let tokens = Tokens::new(&secret, settings.lifetimes, clock, token_ids);
     let mut rocket = rocket::custom(settings.rocket)
+        // Its headers are for pages; these are for JSON.
+        .attach(Shield::new())
         .attach(TrueMethod)
+        .attach(SecurityHeaders)
         .manage(settings.json)
         .manage(StaticDir(settings.static_dir))
         .manage(Accounts::new(store.clone(), tokens.clone(), passwords))

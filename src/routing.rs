@@ -6,7 +6,6 @@ use std::collections::BTreeSet;
 use std::str::FromStr;
 
 use rocket::fairing::{Fairing, Info, Kind};
-use rocket::form::Form;
 use rocket::http::{Method, RawStr, Status};
 use rocket::route::{Handler, Outcome, Route};
 use rocket::{async_trait, Data, Request};
@@ -79,9 +78,12 @@ pub fn under_one_address(routes: Vec<Route>) -> Vec<Route> {
     routes.into_iter().map(strict).collect()
 }
 
+/// The method that was sent, for who hands a request to Rocket to leave with it.
+#[derive(Clone, Copy)]
+pub struct SentMethod(pub Method);
+
 /// Undoes Rocket's reading of a form's `_method` field as the method: a request that caches, proxies and the
-/// browser's same-origin rules take for a POST must not delete anything. Rocket does not say what the method
-/// was, so a DELETE whose form says `_method=delete` is taken for a POST as well; nobody has reason to send one.
+/// browser's same-origin rules take for a POST must not delete anything.
 pub struct TrueMethod;
 
 #[async_trait]
@@ -90,15 +92,9 @@ impl Fairing for TrueMethod {
         Info { name: "the method is the one that was sent", kind: Kind::Request }
     }
 
-    async fn on_request(&self, request: &mut Request<'_>, data: &mut Data<'_>) {
-        if !request.content_type().is_some_and(|label| label.is_form()) {
-            return;
-        }
-        // As much as Rocket has looked at, read as Rocket has read it.
-        let start = std::str::from_utf8(data.peek("_method=delete".len()).await).unwrap_or_default();
-        let field = Form::values(start).next().filter(|field| field.name == "_method");
-        if field.is_some_and(|field| field.value.parse() == Ok(request.method())) {
-            request.set_method(Method::Post);
+    async fn on_request(&self, request: &mut Request<'_>, _: &mut Data<'_>) {
+        if let Some(SentMethod(sent)) = *request.local_cache(|| None::<SentMethod>) {
+            request.set_method(sent);
         }
     }
 }

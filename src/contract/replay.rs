@@ -1,8 +1,6 @@
 //! A server in process, as the recorded ones were: the same data, clock, token ids and key. Its answers can be
 //! held to the recordings byte for byte, signatures included.
 
-use rocket::config::LogLevel;
-use rocket::data::Limits;
 use rocket::http::uri::Host;
 use rocket::http::Header;
 use rocket::local::blocking::Client;
@@ -12,11 +10,12 @@ use super::fixtures::Scenario;
 use super::message::{Request, Response};
 use super::transcript::{http_date, Exchange};
 use crate::clock::{Clock, TokenIds};
-use crate::config::{Settings, DEFAULT_BODY_LIMIT, DEFAULT_LIFETIMES, DEFAULT_STATIC_DIR};
+use crate::config::Settings;
 use crate::data::{Data, EXAMPLE};
 use crate::internal::Internal;
 use crate::json::Style;
 use crate::password::{Cost, Hasher};
+use crate::routing::SentMethod;
 use crate::secret::Secret;
 use crate::Parts;
 
@@ -85,6 +84,7 @@ impl Replay {
             }
             local.add_header(Header::new(name.clone(), value.clone()));
         }
+        local.inner().local_cache(|| Some(SentMethod(request.method)));
         if let Some(body) = &request.body {
             local.set_body(body);
         }
@@ -114,18 +114,7 @@ fn settings() -> Result<Settings, Internal> {
     const CHEAP: Cost = Cost { memory: 8, iterations: 1, parallelism: 1 };
     let hasher: Hasher =
         CHEAP.hasher().map_err(|error| Internal::new("choosing a cost of passwords", error))?;
-    Ok(Settings {
-        rocket: rocket::Config {
-            log_level: LogLevel::Off,
-            limits: Limits::default().limit("json", DEFAULT_BODY_LIMIT),
-            ..rocket::Config::debug_default()
-        },
-        data: None,
-        static_dir: DEFAULT_STATIC_DIR.into(),
-        jwt_secret: None,
-        lifetimes: DEFAULT_LIFETIMES,
-        json: Style::Pretty,
-        public_url: None,
-        hasher,
-    })
+    let defaults =
+        Settings::defaults().map_err(|error| Internal::new("reading the default settings", error))?;
+    Ok(Settings { json: Style::Pretty, hasher, ..defaults })
 }

@@ -30,10 +30,7 @@ pub fn default_catcher<'r>(status: Status, request: &'r Request<'_>) -> Caught<'
     if allowed.is_empty() {
         return Caught::Fault(Fault::of(&NOT_FOUND));
     }
-    // Rocket reads a method that it does not know as GET, and says 400. No other 400 comes this way: a handler
-    // answers its own.
-    let unknown_method = status == Status::BadRequest;
-    if unknown_method || !allowed.contains(&request.method().as_str()) {
+    if !allowed.contains(&request.method().as_str()) {
         return Caught::OtherMethods(allowed);
     }
     if request.method() == Method::Options {

@@ -10,6 +10,7 @@ use serde::Serialize;
 use serde_json::{json, Value};
 
 use super::{Message, Row, AUTHORIZATION_MISSING, LOGIN_INVALID};
+use crate::json::Style;
 use crate::reply;
 
 /// The body of every error.
@@ -73,6 +74,8 @@ pub struct Fault {
     body: ErrorBody,
     /// The `WWW-Authenticate` of a 401 (RFC 6750, section 3).
     challenge: Option<String>,
+    /// After how many seconds it is worth trying again (RFC 9110, section 10.2.3).
+    retry_after: Option<u32>,
 }
 
 impl Fault {
@@ -80,7 +83,12 @@ impl Fault {
     #[must_use]
     pub fn of(row: &Row) -> Self {
         let body = row.example();
-        Self { status: Status::new(row.status), challenge: challenge(row), body }
+        Self {
+            status: Status::new(row.status),
+            challenge: challenge(row),
+            retry_after: retry_after(row),
+            body,
+        }
     }
 
     /// Its status.
@@ -92,7 +100,21 @@ impl Fault {
     /// The error of a status that is in no row: its name.
     pub(super) fn of_status(status: Status) -> Self {
         let error = status.reason_lossy().to_owned();
-        Self { status, body: ErrorBody { error, message: None }, challenge: None }
+        Self { status, body: ErrorBody { error, message: None }, challenge: None, retry_after: None }
+    }
+
+    /// Its body as JSON.
+    #[must_use]
+    pub fn body(&self, style: Style) -> Vec<u8> {
+        // Texts by name: nothing in it could fail to be written.
+        style.render(&self.body).unwrap_or_default()
+    }
+
+    /// The headers that say more than its status.
+    pub fn headers(&self) -> impl Iterator<Item = (&'static str, String)> + '_ {
+        let challenge = self.challenge.as_ref().map(|challenge| ("WWW-Authenticate", challenge.clone()));
+        let retry = self.retry_after.map(|seconds| ("Retry-After", seconds.to_string()));
+        challenge.into_iter().chain(retry)
     }
 
     pub(super) fn with_error(mut self, error: String) -> Self {
@@ -100,10 +122,15 @@ impl Fault {
         self
     }
 
-    pub(super) fn with_message(mut self, message: impl Serialize) -> Self {
+    pub(crate) fn with_message(mut self, message: impl Serialize) -> Self {
         self.body.message = serde_json::to_value(message).ok();
         self
     }
+}
+
+/// What is too much now may be little in a moment.
+fn retry_after(row: &Row) -> Option<u32> {
+    matches!(row.status, 429 | 503).then_some(1)
 }
 
 /// RFC 6750, section 3.1: who sent no token is told only that one is wanted; who sent one, what is wrong with it.
@@ -122,8 +149,8 @@ fn challenge(row: &Row) -> Option<String> {
 impl<'r> Responder<'r, 'static> for &Fault {
     fn respond_to(self, request: &'r Request<'_>) -> response::Result<'static> {
         let mut response = reply::json(request, self.status, &self.body)?;
-        if let Some(challenge) = &self.challenge {
-            response.set_header(Header::new("WWW-Authenticate", challenge.clone()));
+        for (name, value) in self.headers() {
+            response.set_header(Header::new(name, value));
         }
         Ok(response)
     }

@@ -1,11 +1,13 @@
 //! The specification, served as it is checked in.
 
-use rocket::http::{ContentType, Header, Status};
-use rocket::response::{self, Responder};
-use rocket::{get, Request, Response};
-use sha2::{Digest, Sha256};
 use std::io::Cursor;
 use std::sync::LazyLock;
+
+use rocket::get;
+use rocket::http::ContentType;
+use sha2::{Digest, Sha256};
+
+use crate::conditional::Validated;
 
 /// `spec/openapi.json`. A test holds it to the code.
 pub const TEXT: &str = include_str!("../../spec/openapi.json");
@@ -17,28 +19,8 @@ static ETAG: LazyLock<String> = LazyLock::new(|| {
     format!("\"{hex}\"")
 });
 
-/// The text, or 304 for a client that has it.
-pub struct Specification;
-
-/// The OpenAPI text.
+/// The OpenAPI text, or 304 for a client that has it.
 #[get("/openapi.json")]
-pub fn openapi_json() -> Specification {
-    Specification
-}
-
-impl<'r> Responder<'r, 'static> for Specification {
-    fn respond_to(self, request: &'r Request<'_>) -> response::Result<'static> {
-        let known = request.headers().get("If-None-Match").flat_map(|list| list.split(',')).any(|tag| {
-            let tag = tag.trim();
-            tag == "*" || tag.strip_prefix("W/").unwrap_or(tag) == *ETAG
-        });
-        let mut response = Response::build();
-        response.header(Header::new("ETag", ETAG.as_str()));
-        if known {
-            // A body of unknown size: Content-Length, if there were one, would have to be that of the text.
-            response.status(Status::NotModified).streamed_body(tokio::io::empty()).ok()
-        } else {
-            response.header(ContentType::JSON).sized_body(TEXT.len(), Cursor::new(TEXT)).ok()
-        }
-    }
+pub fn openapi_json() -> Validated<Cursor<&'static str>> {
+    Validated { etag: ETAG.clone(), label: ContentType::JSON, length: TEXT.len(), body: Cursor::new(TEXT) }
 }

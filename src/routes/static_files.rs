@@ -1,11 +1,14 @@
 //! Files.
 
+use std::fs::Metadata;
 use std::path::{Path, PathBuf};
+use std::time::UNIX_EPOCH;
 
-use rocket::fs::NamedFile;
-use rocket::tokio::fs::{canonicalize, metadata};
+use rocket::http::ContentType;
+use rocket::tokio::fs::{canonicalize, metadata, File};
 use rocket::{get, State};
 
+use crate::conditional::Validated;
 use crate::error::answer::Answer;
 use crate::store::GetError;
 
@@ -13,18 +16,34 @@ use crate::store::GetError;
 #[derive(Clone, Debug)]
 pub struct StaticDir(pub PathBuf);
 
-/// A file of the folder. `..`, hidden files and whatever lies outside, by way of a link or otherwise, are not
-/// found.
+/// A file of the folder, read piece by piece as it is sent. `..`, hidden files and whatever lies outside, by way
+/// of a link or otherwise, are not found.
 #[get("/static/<path..>")]
-pub async fn file(path: PathBuf, folder: &State<StaticDir>) -> Answer<NamedFile, GetError> {
+pub async fn file(path: PathBuf, folder: &State<StaticDir>) -> Answer<Validated<File>, GetError> {
     Ok(open(&folder.0, &path).await.ok_or(GetError::NotFound)?)
 }
 
-async fn open(folder: &Path, path: &Path) -> Option<NamedFile> {
+async fn open(folder: &Path, path: &Path) -> Option<Validated<File>> {
     let folder = canonicalize(folder).await.ok()?;
-    let file = canonicalize(folder.join(path)).await.ok()?;
-    if !file.starts_with(&folder) || !metadata(&file).await.ok()?.is_file() {
+    let path = canonicalize(folder.join(path)).await.ok()?;
+    // To open something else than a file may take forever.
+    if !path.starts_with(&folder) || !metadata(&path).await.ok()?.is_file() {
         return None;
     }
-    NamedFile::open(file).await.ok()
+    let file = File::open(&path).await.ok()?;
+    let metadata = file.metadata().await.ok()?;
+    let extension = path.extension().and_then(|extension| ContentType::from_extension(extension.to_str()?));
+    Some(Validated {
+        etag: validator(&metadata),
+        label: extension.unwrap_or(ContentType::Binary),
+        length: usize::try_from(metadata.len()).ok()?,
+        body: file,
+    })
+}
+
+/// Weak, since a file can change twice in the time that its system tells apart (RFC 9110, section 8.8.1).
+fn validator(metadata: &Metadata) -> String {
+    let modified = metadata.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+    let modified = modified.unwrap_or_default().as_nanos();
+    format!("W/\"{:x}-{modified:x}\"", metadata.len())
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
-use shipyard::error::{Message, TABLE};
+use shipyard::error::{Message, OF_CONNECTIONS, TABLE};
 use shipyard::openapi;
 
 use crate::support::contract::{operations, validator, Operation, SPEC};
@@ -268,7 +268,7 @@ fn a_summary_of_the_specification() {
 #[test]
 fn the_table_of_errors() {
     let mut lines = String::new();
-    for row in TABLE {
+    for row in TABLE.iter().chain(OF_CONNECTIONS) {
         let message = match &row.message {
             Message::None => String::new(),
             Message::Text(text) => format!(", {text:?}"),

@@ -6,7 +6,7 @@ use rocket::local::blocking::Client;
 use rocket::{Build, Rocket};
 use serde_json::Value;
 use shipyard::clock::{Clock, TokenIds};
-use shipyard::config::{Settings, DEFAULT_LIFETIMES};
+use shipyard::config::Settings;
 use shipyard::contract::fixtures::Scenario;
 pub use shipyard::contract::message::Request as Ask;
 use shipyard::contract::message::Response;
@@ -14,6 +14,7 @@ use shipyard::contract::replay::demo_key;
 use shipyard::data::{Data, EXAMPLE};
 use shipyard::json::Style;
 use shipyard::password::Cost;
+use shipyard::routing::SentMethod;
 use shipyard::secret::Secret;
 use shipyard::Parts;
 
@@ -108,6 +109,7 @@ impl Server {
             }
             request.add_header(Header::new(name, value));
         }
+        request.inner().local_cache(|| Some(SentMethod(ask.method)));
         if let Some(body) = ask.body {
             request.set_body(body);
         }
@@ -140,21 +142,13 @@ impl Server {
     }
 }
 
-/// The settings of a debug build, but for the cost of passwords.
+/// The default settings, but for the cost of passwords.
 pub fn settings() -> Settings {
     Settings {
-        rocket: rocket::Config {
-            log_level: rocket::config::LogLevel::Off,
-            limits: rocket::data::Limits::default().limit("json", shipyard::config::DEFAULT_BODY_LIMIT),
-            ..rocket::Config::debug_default()
-        },
-        data: None,
         static_dir: concat!(env!("CARGO_MANIFEST_DIR"), "/static").into(),
-        jwt_secret: None,
-        lifetimes: DEFAULT_LIFETIMES,
         json: Style::Pretty,
-        public_url: None,
         hasher: CHEAP.hasher().unwrap(),
+        ..Settings::defaults().unwrap()
     }
 }
 

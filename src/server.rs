@@ -1,0 +1,81 @@
+//! The front: takes connections, bounds and times what comes over them, and hands whole requests to Rocket.
+//!
+//! hyper reads and writes HTTP/1; Rocket routes, guards and answers, in process. In between lies what neither
+//! does: a limit for every wait and for everything that grows. Why it is done this way, and what was measured:
+//! `docs/decisions/0001-front.md`.
+//!
+//! The way of a request: [`accept`] (is there room for a connection?), [`connection`] (how long may each part
+//! take?), [`exchange`] (the request whole, in order, to Rocket and back).
+
+mod accept;
+mod client_address;
+mod connection;
+mod exchange;
+pub mod listen;
+mod progress;
+mod refusal;
+mod reply;
+mod request_head;
+pub mod shutdown;
+mod socket;
+pub mod traffic;
+
+use std::sync::Arc;
+
+use rocket::local::asynchronous::Client;
+use rocket::{Build, Rocket};
+use tokio::net::TcpListener;
+use tokio::sync::{watch, Semaphore};
+
+pub use self::client_address::TrustedProxies;
+pub use self::shutdown::{Shutdown, Stage};
+pub use self::traffic::Traffic;
+
+use crate::json::Style;
+
+/// How many connections beyond the limit are told so at a time; more are closed without a word.
+const REFUSED_AT_A_TIME: usize = 64;
+
+/// What every connection needs to know.
+struct Front {
+    rocket: Client,
+    style: Style,
+    traffic: Traffic,
+    /// Room for connections.
+    places: Arc<Semaphore>,
+    /// Room for connections that are told that there is none.
+    refusals: Arc<Semaphore>,
+    stage: watch::Receiver<Stage>,
+}
+
+/// Serves on those listeners until `shutdown` says that it is over.
+///
+/// The server lives as long as the process: it is never freed, so that answers can be sent piece by piece
+/// while they are read from it.
+///
+/// # Errors
+/// Rocket's, if it does not start.
+pub async fn serve(
+    rocket: Rocket<Build>,
+    listeners: Vec<TcpListener>,
+    traffic: Traffic,
+    shutdown: Shutdown,
+) -> Result<(), Box<rocket::Error>> {
+    let rocket = Client::untracked(rocket).await.map_err(Box::new)?;
+    let style = rocket.rocket().state::<Style>().copied().unwrap_or(Style::Compact);
+    let front: &'static Front = Box::leak(Box::new(Front {
+        rocket,
+        style,
+        places: Arc::new(Semaphore::new(traffic.max_connections)),
+        refusals: Arc::new(Semaphore::new(REFUSED_AT_A_TIME)),
+        traffic,
+        stage: shutdown.stage(),
+    }));
+    for listener in listeners {
+        tokio::spawn(accept::accept(listener, front));
+    }
+    let all = u32::try_from(front.traffic.max_connections).unwrap_or(u32::MAX);
+    // Whoever holds every place knows that all connections have ended.
+    shutdown.complete(async { front.places.acquire_many(all).await.is_ok() }).await;
+    Ok(())
+}

@@ -1,0 +1,66 @@
+//! Takes connections, as many as there are places for.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::{TcpListener, TcpStream};
+
+use super::connection;
+use super::refusal;
+use super::{Front, Stage};
+use crate::error::fault::Fault;
+use crate::error::CONNECTIONS_EXHAUSTED;
+
+/// How long to wait before accepting again when there is no descriptor or no memory for a connection.
+const BACK_OFF: Duration = Duration::from_millis(100);
+
+/// Accepts connections until the server ends. One for which there is no place is accepted all the same and
+/// told so: left in the system's queue, it would hang, and so would the health check of whoever has to know.
+pub(super) async fn accept(listener: TcpListener, front: &'static Front) {
+    let mut stage = front.stage.clone();
+    let mut failing = false;
+    loop {
+        let accepted = tokio::select! {
+            biased;
+            _ = stage.wait_for(|stage| *stage != Stage::Serving) => return,
+            accepted = listener.accept() => accepted,
+        };
+        match accepted {
+            Ok((stream, address)) => {
+                failing = false;
+                admit(stream, address, front);
+            }
+            Err(error) if is_of_one_connection(&error) => {}
+            Err(error) => {
+                // Once for each time that it begins: a full log would not help.
+                if !failing {
+                    tracing::error!(%error, "cannot accept connections; trying again until it works");
+                }
+                failing = true;
+                tokio::time::sleep(BACK_OFF).await;
+            }
+        }
+    }
+}
+
+/// Whether the error is that of a client that has gone before it was accepted.
+fn is_of_one_connection(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
+    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)
+}
+
+fn admit(stream: TcpStream, address: SocketAddr, front: &'static Front) {
+    if let Ok(place) = Arc::clone(&front.places).try_acquire_owned() {
+        tokio::spawn(async move {
+            connection::run(stream, address, front).await;
+            drop(place);
+        });
+    } else if let Ok(place) = Arc::clone(&front.refusals).try_acquire_owned() {
+        tokio::spawn(async move {
+            refusal::send(stream, &Fault::of(&CONNECTIONS_EXHAUSTED), front.style).await;
+            drop(place);
+        });
+    }
+}

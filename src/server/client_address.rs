@@ -1,0 +1,102 @@
+//! Who the client is, behind proxies that are known.
+
+use std::net::{IpAddr, SocketAddr};
+
+use hyper::header::HeaderMap;
+use ipnet::IpNet;
+
+/// The networks of the proxies in front of this server.
+#[derive(Clone, Debug, Default)]
+pub struct TrustedProxies(Vec<IpNet>);
+
+impl TrustedProxies {
+    /// Reads networks (`10.0.0.0/8`) and single addresses.
+    ///
+    /// # Errors
+    /// The first that is neither.
+    pub fn parse(networks: &[String]) -> Result<Self, String> {
+        let network = |text: &String| {
+            let address = || text.parse::<IpAddr>().map(IpNet::from);
+            text.parse::<IpNet>()
+                .or_else(|_| address())
+                .map_err(|_| format!("{text:?} is neither an address nor a network such as 10.0.0.0/8"))
+        };
+        networks.iter().map(network).collect::<Result<_, _>>().map(Self)
+    }
+
+    fn trusts(&self, address: IpAddr) -> bool {
+        let address = address.to_canonical();
+        self.0.iter().any(|network| network.contains(&address))
+    }
+
+    /// The client of a request that came from `peer`: the peer itself, unless it is a known proxy. Such a
+    /// proxy adds who asked it to the end of `X-Forwarded-For`, so the list is read from there; what a client
+    /// has written into it lies further to the front.
+    pub(super) fn client(&self, peer: SocketAddr, headers: &HeaderMap) -> IpAddr {
+        let mut client = peer.ip().to_canonical();
+        let fields = headers.get_all("x-forwarded-for").iter().rev();
+        let hops = fields.flat_map(|field| field.to_str().unwrap_or_default().rsplit(','));
+        for hop in hops {
+            if !self.trusts(client) {
+                break;
+            }
+            // Whatever it is, it was not written by a proxy that is known.
+            let Some(address) = parsed(hop.trim()) else { break };
+            client = address;
+        }
+        client
+    }
+}
+
+/// An address as proxies write it: perhaps with a port, IPv6 perhaps in brackets.
+fn parsed(hop: &str) -> Option<IpAddr> {
+    let bare = hop.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(hop);
+    let address = bare.parse().ok().or_else(|| hop.parse::<SocketAddr>().ok().map(|address| address.ip()));
+    address.map(|address: IpAddr| address.to_canonical())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn client(trusted: &[&str], peer: &str, forwarded: &[&str]) -> String {
+        let trusted: Vec<String> = trusted.iter().map(|&network| network.to_owned()).collect();
+        let mut headers = HeaderMap::new();
+        for field in forwarded {
+            headers.append("x-forwarded-for", field.parse().expect("a value"));
+        }
+        let peer = SocketAddr::new(peer.parse().expect("an address"), 1234);
+        TrustedProxies::parse(&trusted).expect("networks").client(peer, &headers).to_string()
+    }
+
+    #[test]
+    fn nobody_is_believed_unless_configured() {
+        assert_eq!(client(&[], "10.0.0.1", &["1.2.3.4"]), "10.0.0.1");
+        assert_eq!(client(&["10.0.0.0/8"], "11.0.0.1", &["1.2.3.4"]), "11.0.0.1");
+    }
+
+    #[test]
+    fn the_last_address_that_no_known_proxy_has_is_the_client() {
+        let trusted = &["10.0.0.0/8", "::1"];
+        assert_eq!(client(trusted, "10.0.0.1", &[]), "10.0.0.1");
+        assert_eq!(client(trusted, "10.0.0.1", &["1.2.3.4"]), "1.2.3.4");
+        assert_eq!(client(trusted, "10.0.0.1", &["6.6.6.6, 1.2.3.4, 10.9.9.9"]), "1.2.3.4");
+        assert_eq!(client(trusted, "10.0.0.1", &["6.6.6.6", "1.2.3.4", "10.9.9.9"]), "1.2.3.4");
+        assert_eq!(client(trusted, "::1", &["[2001:db8::1]:99"]), "2001:db8::1");
+        assert_eq!(client(trusted, "::ffff:10.0.0.1", &["1.2.3.4:80"]), "1.2.3.4");
+    }
+
+    #[test]
+    fn what_is_no_address_is_not_looked_behind() {
+        let trusted = &["10.0.0.0/8"];
+        for nonsense in ["unknown", "", "1.2.3", "9.9.9.9, x"] {
+            assert_eq!(client(trusted, "10.0.0.1", &[nonsense]), "10.0.0.1", "{nonsense:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_network_is_named() {
+        let error = TrustedProxies::parse(&["10.0.0.0/33".to_owned()]).expect_err("no such network");
+        assert!(error.contains("\"10.0.0.0/33\""), "{error}");
+    }
+}

@@ -1,0 +1,165 @@
+//! One connection: its requests one after the other, each step in its time.
+
+use std::future::{poll_fn, Future};
+use std::net::SocketAddr;
+use std::pin::{pin, Pin};
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+use tokio::time::{sleep_until, Instant};
+
+use super::progress::{Phase, Progress};
+use super::socket::Socket;
+use super::{exchange, refusal, Front, Stage};
+use crate::error::fault::Fault;
+use crate::error::{
+    ANSWER_TIMEOUT, BODY_TIMEOUT, HEAD_TIMEOUT, HEAD_TOO_LARGE, HTTP_VERSION, REQUEST_MALFORMED,
+};
+
+/// How long an idle connection is kept once the server is ending: a request may be on its way already.
+const LAST_CALL: Duration = Duration::from_millis(200);
+
+/// Why hyper was left alone with the connection no longer.
+enum End {
+    /// hyper is done with it.
+    Done(hyper::Result<()>),
+    /// This phase took too long.
+    Late(Phase),
+    /// The server ends.
+    ServerEnds,
+}
+
+/// Answers every request of a connection, until one of the two sides ends it.
+pub(super) async fn run(stream: TcpStream, address: SocketAddr, front: &'static Front) {
+    // Answers are written whole; waiting for more would only delay them. Without it they are slower, not wrong.
+    let _ = stream.set_nodelay(true);
+    let local = stream.local_addr().ok();
+    let progress = Arc::new(Progress::new(&front.traffic));
+    let peer = exchange::Peer { address, local, progress: Arc::clone(&progress) };
+    let service = service_fn(move |request| exchange::answer(front, peer.clone(), request));
+    let socket = TokioIo::new(Socket::new(stream, Arc::clone(&progress)));
+    let mut connection = http1::Builder::new()
+        .half_close(true)
+        .title_case_headers(true)
+        .header_read_timeout(None)
+        .keep_alive(!front.traffic.keep_alive.is_zero())
+        .max_buf_size(front.traffic.max_header_size)
+        .max_header_size(front.traffic.max_header_size)
+        .max_headers(front.traffic.max_headers)
+        .serve_connection(socket, service);
+    let end = drive(&mut connection, &progress, front).await;
+    let phase = progress.phase();
+    // What was being answered is given up here, if anything was.
+    let parts = connection.into_parts();
+    let stream = parts.io.into_inner().stream;
+    match fault(&end, &parts.read_buf, front) {
+        Some(fault) => refusal::send(stream, &fault, front.style).await,
+        None if matches!(end, End::Late(Phase::Sending)) || phase == Phase::Sending => {
+            refusal::abort(&stream)
+        }
+        None => refusal::close(stream).await,
+    }
+}
+
+/// Lets hyper go on until it is done, a phase takes too long, or the server ends.
+async fn drive(
+    connection: &mut (impl Future<Output = hyper::Result<()>> + Unpin),
+    progress: &Progress,
+    front: &'static Front,
+) -> End {
+    let mut stage = front.stage.clone();
+    let mut alarm = pin!(sleep_until(progress.deadline()));
+    let mut leaving: Option<Instant> = None;
+    loop {
+        let current = *stage.borrow_and_update();
+        match (current, progress.phase()) {
+            (Stage::Closing, Phase::Sending) | (Stage::Serving, _) => {}
+            (Stage::Closing, _) => return End::ServerEnds,
+            (Stage::Draining, _) => leaving = leaving.or_else(|| Some(Instant::now() + LAST_CALL)),
+        }
+        let mut changed = pin!(stage.changed());
+        let late = poll_fn(|context| {
+            if let Poll::Ready(done) = Pin::new(&mut *connection).poll(context) {
+                return Poll::Ready(Some(End::Done(done)));
+            }
+            loop {
+                let phase = progress.phase();
+                let mut deadline = progress.deadline();
+                if let (Phase::Idle, Some(leaving)) = (phase, leaving) {
+                    deadline = deadline.min(leaving);
+                }
+                if alarm.deadline() != deadline {
+                    alarm.as_mut().reset(deadline);
+                }
+                if alarm.as_mut().poll(context).is_pending() {
+                    break;
+                }
+                return Poll::Ready(Some(End::Late(phase)));
+            }
+            // An error would say that the server is gone; then nobody polls this any more.
+            changed.as_mut().poll(context).map(|_| None)
+        })
+        .await;
+        if let Some(end) = late {
+            return end;
+        }
+    }
+}
+
+/// What to say to the client, if there is anything to say: nothing once its answer is on the way, or between
+/// requests.
+fn fault(end: &End, unread: &[u8], front: &Front) -> Option<Fault> {
+    let traffic = &front.traffic;
+    let seconds = |limit: Duration, what: &str| format!("{what} within {} seconds.", limit.as_secs_f32());
+    match end {
+        End::Late(Phase::Head) => Some(
+            Fault::of(&HEAD_TIMEOUT)
+                .with_message(seconds(traffic.header_timeout, "The head of the request was not complete")),
+        ),
+        End::Late(Phase::Body) => Some(
+            Fault::of(&BODY_TIMEOUT)
+                .with_message(seconds(traffic.body_timeout, "The body of the request was not complete")),
+        ),
+        End::Late(Phase::Answering) => Some(
+            Fault::of(&ANSWER_TIMEOUT).with_message(seconds(traffic.request_timeout, "There was no answer")),
+        ),
+        End::Late(Phase::Idle | Phase::Sending) | End::ServerEnds | End::Done(Ok(())) => None,
+        End::Done(Err(error)) => of_hyper(error, unread, front),
+    }
+}
+
+/// An error for what hyper would not take for a request; `unread` begins with that.
+fn of_hyper(error: &hyper::Error, unread: &[u8], front: &Front) -> Option<Fault> {
+    if !error.is_parse() {
+        return None;
+    }
+    let traffic = &front.traffic;
+    if error.is_parse_too_large() {
+        let text = format!(
+            "The head of a request may have {} bytes and {} fields at most.",
+            traffic.max_header_size, traffic.max_headers
+        );
+        return Some(Fault::of(&HEAD_TOO_LARGE).with_message(text));
+    }
+    if error.is_parse_version_h2() || names_another_version(unread) {
+        return Some(Fault::of(&HTTP_VERSION));
+    }
+    Some(Fault::of(&REQUEST_MALFORMED).with_message(format!("Malformed request: {error}.")))
+}
+
+/// Whether the first line ends with a version of HTTP (RFC 9112, section 2.3) that is not spoken here.
+fn names_another_version(unread: &[u8]) -> bool {
+    let line = unread.split(|&byte| matches!(byte, b'\r' | b'\n')).next().unwrap_or_default();
+    let word = line.rsplit(|&byte| byte == b' ').next().unwrap_or_default();
+    match word.strip_prefix(b"HTTP/") {
+        Some([major, b'.', minor]) => {
+            major.is_ascii_digit() && minor.is_ascii_digit() && !matches!((major, minor), (b'1', b'0' | b'1'))
+        }
+        _ => false,
+    }
+}

@@ -1,0 +1,222 @@
+//! One request: taken whole, handed to Rocket, and its answer handed to hyper.
+
+use std::convert::Infallible;
+use std::future::{poll_fn, Future};
+use std::net::SocketAddr;
+use std::panic::{catch_unwind, AssertUnwindSafe};
+use std::pin::pin;
+use std::str::FromStr;
+use std::sync::Arc;
+use std::task::Poll;
+
+use http_body_util::BodyExt;
+use hyper::body::{Body, Incoming};
+use hyper::header::{HeaderMap, HeaderName, HeaderValue, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE};
+use hyper::http::request::Parts;
+use hyper::{Request, Response, StatusCode};
+use rocket::http::uri::Host;
+use rocket::http::{Header, Method};
+use rocket::local::asynchronous::{LocalRequest, LocalResponse};
+
+use super::progress::Progress;
+use super::reply::Reply;
+use super::request_head::{self, Target};
+use super::{Front, Stage};
+use crate::error::fault::Fault;
+use crate::error::{BODY_BROKE_OFF, INTERNAL};
+use crate::log::{Entry, Facts, RequestId};
+use crate::routing::SentMethod;
+use crate::security_headers;
+
+/// An answer up to this size is taken from Rocket at once, if it says its size; a longer one piece by piece.
+const WHOLE: usize = 64 * 1024;
+
+/// The two ends of a connection, and how far it has come.
+#[derive(Clone)]
+pub(super) struct Peer {
+    pub(super) address: SocketAddr,
+    pub(super) local: Option<SocketAddr>,
+    pub(super) progress: Arc<Progress>,
+}
+
+/// Answers a request.
+pub(super) async fn answer(
+    front: &'static Front,
+    peer: Peer,
+    request: Request<Incoming>,
+) -> Result<Response<Reply>, Infallible> {
+    let progress = Arc::clone(&peer.progress);
+    progress.head_is_complete(!request.body().is_end_stream());
+    let (head, body) = request.into_parts();
+    let id = RequestId::of(head.headers.get(RequestId::HEADER).map(HeaderValue::as_bytes));
+    let facts = Arc::new(Facts::default());
+    let entry = Entry::new(&id, head.method.as_str(), progress.began(), Arc::clone(&facts));
+    let mut last = *front.stage.borrow() != Stage::Serving;
+    let answer = match whole(front, &peer, &head, body).await {
+        Ok((target, body)) => {
+            progress.request_is_complete();
+            // What goes beyond the limit has not been read: the next request cannot be found behind it.
+            last |= body.len() > front.traffic.max_body;
+            of_rocket(front, &peer, &head, target, body, facts, entry).await
+        }
+        Err(fault) => {
+            last = true;
+            of_front(front, &fault, &peer, entry)
+        }
+    };
+    let mut answer = answer;
+    // It was made of nothing that a header cannot hold.
+    if let Ok(id) = HeaderValue::from_str(id.as_str()) {
+        answer.headers_mut().insert(RequestId::HEADER, id);
+    }
+    // The server may have begun to end while the request was being answered.
+    if last || *front.stage.borrow() != Stage::Serving {
+        answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+    progress.answer_is_ready();
+    Ok(answer)
+}
+
+/// The request, complete: what it asks, and its body, of which at most one byte more than may be is read.
+async fn whole(
+    front: &Front,
+    peer: &Peer,
+    head: &Parts,
+    mut body: Incoming,
+) -> Result<(Target, Vec<u8>), Fault> {
+    let mut target = request_head::read(head)?;
+    if target.host.is_none() {
+        // A request that names no host is told the address that it came to.
+        let local = peer.local.map(|address| address.to_string());
+        target.host = local.and_then(|address| Host::parse_owned(address).ok());
+    }
+    let most = front.traffic.max_body + 1;
+    let mut bytes = Vec::new();
+    while bytes.len() < most {
+        let Some(frame) = body.frame().await else { break };
+        let frame = frame.map_err(|error| {
+            Fault::of(&BODY_BROKE_OFF).with_message(format!("The body cannot be read: {error}."))
+        })?;
+        if let Some(data) = frame.data_ref() {
+            bytes.extend_from_slice(data.get(..most - bytes.len()).unwrap_or(data));
+        }
+    }
+    Ok((target, bytes))
+}
+
+async fn of_rocket(
+    front: &'static Front,
+    peer: &Peer,
+    head: &Parts,
+    target: Target,
+    body: Vec<u8>,
+    facts: Arc<Facts>,
+    mut entry: Entry,
+) -> Response<Reply> {
+    let client = front.traffic.trusted_proxies.client(peer.address, &head.headers);
+    let local = asked(front, head, target, body, SocketAddr::new(client, peer.address.port()), facts);
+    let Some(answer) = unpanicked(local.dispatch()).await else {
+        return of_front(front, &Fault::of(&INTERNAL), peer, entry);
+    };
+    let status = StatusCode::from_u16(answer.status().code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let headers = headers(&answer);
+    let is_json = headers.get(CONTENT_TYPE).is_some_and(|label| label == "application/json");
+    if status == StatusCode::INTERNAL_SERVER_ERROR && !is_json {
+        // A catcher has panicked, and Rocket has answered in its place.
+        return of_front(front, &Fault::of(&INTERNAL), peer, entry);
+    }
+    entry.answered(status.as_u16());
+    let size = answer.body().preset_size();
+    let progress = Arc::clone(&peer.progress);
+    let without_body = head.method == hyper::Method::HEAD
+        || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+    let reply = match size {
+        _ if without_body => Reply::nothing(progress, entry),
+        Some(size) if size <= WHOLE => match answer.into_bytes().await {
+            Some(bytes) => Reply::whole(bytes, progress, entry),
+            None => return of_front(front, &Fault::of(&INTERNAL), peer, entry),
+        },
+        _ => Reply::pieces(answer, progress, entry),
+    };
+    let mut response = Response::new(reply);
+    *response.status_mut() = status;
+    *response.headers_mut() = headers;
+    if let Some(size) = size.filter(|_| status != StatusCode::NO_CONTENT) {
+        response.headers_mut().insert(CONTENT_LENGTH, size.into());
+    }
+    response
+}
+
+/// The request as Rocket sees it.
+fn asked(
+    front: &'static Front,
+    head: &Parts,
+    target: Target,
+    body: Vec<u8>,
+    client: SocketAddr,
+    facts: Arc<Facts>,
+) -> LocalRequest<'static> {
+    // A method that nobody knows is as wrong as one that no path has.
+    let known = Method::from_str(head.method.as_str()).ok();
+    let method = known.filter(|known| known.as_str() == head.method.as_str()).unwrap_or(Method::Trace);
+    let mut local = front.rocket.req(method, target.origin);
+    for (name, value) in &head.headers {
+        // Rocket's headers are texts. What is none fits nothing that a guard accepts.
+        let value = String::from_utf8_lossy(value.as_bytes()).into_owned();
+        local.add_header(Header::new(name.as_str().to_owned(), value));
+    }
+    let request = local.inner_mut();
+    request.set_remote(client);
+    if let Some(host) = target.host {
+        request.set_host(host);
+    }
+    request.local_cache(|| Some(SentMethod(method)));
+    request.local_cache(|| Some(facts));
+    local.set_body(body);
+    local
+}
+
+fn headers(answer: &LocalResponse<'_>) -> HeaderMap {
+    let mut headers = HeaderMap::with_capacity(answer.headers().len() + 4);
+    for header in answer.headers().iter() {
+        let name = HeaderName::from_bytes(header.name.as_str().as_bytes());
+        // A value that is no value would end the header, or begin another.
+        match (name, HeaderValue::from_str(&header.value)) {
+            (Ok(name), Ok(value)) => {
+                headers.append(name, value);
+            }
+            _ => tracing::error!(name = %header.name, "an answer has a header that cannot be sent"),
+        }
+    }
+    headers
+}
+
+/// What comes of it, unless it panics. What panics is Rocket's to log, and none of its state is used again:
+/// locks here do not poison, and each write is one step.
+async fn unpanicked<T>(work: impl Future<Output = T>) -> Option<T> {
+    let mut work = pin!(work);
+    poll_fn(|context| match catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(context))) {
+        Ok(Poll::Ready(done)) => Poll::Ready(Some(done)),
+        Ok(Poll::Pending) => Poll::Pending,
+        Err(_) => Poll::Ready(None),
+    })
+    .await
+}
+
+/// An answer that Rocket has no part in.
+fn of_front(front: &Front, fault: &Fault, peer: &Peer, mut entry: Entry) -> Response<Reply> {
+    entry.answered(fault.status().code);
+    let body = fault.body(front.style);
+    let mut response = Response::new(Reply::whole(body, Arc::clone(&peer.progress), entry));
+    *response.status_mut() = StatusCode::from_u16(fault.status().code).unwrap_or(StatusCode::BAD_REQUEST);
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    let fixed = security_headers::of("", fault.status().code);
+    let fixed = fixed.map(|(name, value)| (name, value.to_owned()));
+    for (name, value) in fault.headers().chain(fixed) {
+        if let (Ok(name), Ok(value)) = (HeaderName::from_str(name), HeaderValue::from_str(&value)) {
+            headers.append(name, value);
+        }
+    }
+    response
+}

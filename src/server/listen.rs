@@ -1,0 +1,99 @@
+//! Where the server listens.
+
+use std::fmt;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::str::FromStr;
+
+use serde::Deserialize;
+use tokio::net::{TcpListener, TcpSocket};
+
+/// How many connections the system may keep for the server to accept.
+const BACKLOG: u32 = 1024;
+
+/// How much of an answer the system may keep for a client that does not take it. What it keeps counts as
+/// sent, so this bounds how far the server can be mistaken about a slow client.
+const SEND_BUFFER: u32 = 128 * 1024;
+
+/// How often a port that is free for both addresses of this machine is looked for.
+const TRIES: usize = 16;
+
+/// Where to listen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub enum Address {
+    /// `localhost`: 127.0.0.1 and ::1, since some clients try one of them only.
+    Localhost,
+    /// That address.
+    Ip(IpAddr),
+}
+
+impl FromStr for Address {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "localhost" => Ok(Self::Localhost),
+            _ => text.parse().map(Self::Ip).map_err(|_| {
+                format!("{text:?} is neither an IP address nor localhost; 0.0.0.0 is every address")
+            }),
+        }
+    }
+}
+
+impl TryFrom<String> for Address {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Localhost => f.write_str("localhost"),
+            Self::Ip(address) => address.fmt(f),
+        }
+    }
+}
+
+impl Address {
+    /// The one address, or the first of two.
+    #[must_use]
+    pub fn first(self) -> IpAddr {
+        match self {
+            Self::Localhost => Ipv4Addr::LOCALHOST.into(),
+            Self::Ip(address) => address,
+        }
+    }
+
+    /// Listens; port 0 stands for any that is free.
+    ///
+    /// # Errors
+    /// The system's: above all, that somebody listens there already. A machine without IPv6 is none.
+    pub fn listen(self, port: u16) -> io::Result<Vec<TcpListener>> {
+        let Self::Localhost = self else { return Ok(vec![on(SocketAddr::new(self.first(), port))?]) };
+        for _ in 0..TRIES {
+            let first = on(SocketAddr::new(self.first(), port))?;
+            let same_port = first.local_addr()?.port();
+            match on(SocketAddr::new(Ipv6Addr::LOCALHOST.into(), same_port)) {
+                Ok(second) => return Ok(vec![first, second]),
+                Err(error) if error.kind() == io::ErrorKind::AddrInUse && port == 0 => {}
+                Err(error) if error.kind() == io::ErrorKind::AddrInUse => return Err(error),
+                Err(_) => return Ok(vec![first]),
+            }
+        }
+        Err(io::ErrorKind::AddrInUse.into())
+    }
+}
+
+fn on(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    // Connections of an earlier run that are not quite over must not keep this one from listening.
+    #[cfg(unix)]
+    socket.set_reuseaddr(true)?;
+    socket.set_send_buffer_size(SEND_BUFFER)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}

@@ -1,0 +1,129 @@
+//! How far a connection has come with its request, and until when the next step must be done.
+
+use parking_lot::Mutex;
+use tokio::time::Instant;
+
+use super::Traffic;
+
+/// Where a connection stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// Between requests: nothing has come, or all that was asked has been answered.
+    Idle,
+    /// The head of a request is on its way.
+    Head,
+    /// The body is on its way.
+    Body,
+    /// The server is at work.
+    Answering,
+    /// The answer is on its way.
+    Sending,
+}
+
+/// The progress of one connection. hyper, the socket under it and the request in it all take part.
+pub(super) struct Progress {
+    traffic: &'static Traffic,
+    state: Mutex<State>,
+}
+
+struct State {
+    phase: Phase,
+    /// When the first byte of the request came.
+    began: Instant,
+    deadline: Instant,
+    /// How many bytes of the answer the client has taken.
+    taken: u64,
+    /// Whether hyper has all of the answer.
+    complete: bool,
+}
+
+impl Progress {
+    pub(super) fn new(traffic: &'static Traffic) -> Self {
+        let now = Instant::now();
+        // A client that connects means to say something: it has as long as for a head.
+        let deadline = now + traffic.header_timeout;
+        let state = State { phase: Phase::Idle, began: now, deadline, taken: 0, complete: false };
+        Self { traffic, state: Mutex::new(state) }
+    }
+
+    pub(super) fn phase(&self) -> Phase {
+        self.state.lock().phase
+    }
+
+    /// Until when the present phase must be over.
+    pub(super) fn deadline(&self) -> Instant {
+        self.state.lock().deadline
+    }
+
+    /// When the first byte of the request came.
+    pub(super) fn began(&self) -> Instant {
+        self.state.lock().began
+    }
+
+    /// Bytes have come from the client.
+    pub(super) fn received(&self) {
+        let mut state = self.state.lock();
+        if state.phase == Phase::Idle {
+            let now = Instant::now();
+            *state = State {
+                phase: Phase::Head,
+                began: now,
+                deadline: now + self.traffic.header_timeout,
+                taken: 0,
+                complete: false,
+            };
+        }
+    }
+
+    /// The head is there; `body` says whether a body follows. A request that came together with the one before
+    /// it begins now.
+    pub(super) fn head_is_complete(&self, body: bool) {
+        let mut state = self.state.lock();
+        let now = Instant::now();
+        if state.phase == Phase::Idle {
+            *state = State { began: now, taken: 0, complete: false, ..*state };
+        }
+        (state.phase, state.deadline) = if body {
+            (Phase::Body, now + self.traffic.body_timeout)
+        } else {
+            (Phase::Answering, state.began + self.traffic.request_timeout)
+        };
+    }
+
+    /// The body is there.
+    pub(super) fn request_is_complete(&self) {
+        let mut state = self.state.lock();
+        state.phase = Phase::Answering;
+        state.deadline = state.began + self.traffic.request_timeout;
+    }
+
+    /// The answer is there.
+    pub(super) fn answer_is_ready(&self) {
+        let mut state = self.state.lock();
+        state.phase = Phase::Sending;
+        state.deadline = Instant::now() + self.traffic.request_timeout;
+    }
+
+    /// hyper has all of the answer.
+    pub(super) fn answer_is_complete(&self) {
+        self.state.lock().complete = true;
+    }
+
+    /// The client has taken so many bytes, which gives it time for the next.
+    pub(super) fn sent(&self, bytes: usize) {
+        let mut state = self.state.lock();
+        let before = state.taken / Traffic::LEAST_RATE;
+        state.taken = state.taken.saturating_add(bytes as u64);
+        let earned = state.taken / Traffic::LEAST_RATE - before;
+        state.deadline += std::time::Duration::from_secs(earned);
+    }
+
+    /// The client, or its system, has all that hyper had to send.
+    pub(super) fn flushed(&self) {
+        let mut state = self.state.lock();
+        if state.phase == Phase::Sending && state.complete {
+            state.phase = Phase::Idle;
+            state.deadline = Instant::now() + self.traffic.keep_alive;
+        }
+    }
+}

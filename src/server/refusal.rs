@@ -1,0 +1,63 @@
+//! Answers without a request that could be answered, and how a connection ends.
+
+use std::time::{Duration, SystemTime};
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use crate::error::fault::Fault;
+use crate::json::Style;
+use crate::security_headers;
+
+/// How long a client may take to read an error and to close the connection.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// How much of what a client goes on sending is read, so that it comes to read the answer.
+const MOST_DRAINED: usize = 256 * 1024;
+
+/// Sends the error as an answer of its own, and ends the connection.
+pub(super) async fn send(mut stream: TcpStream, fault: &Fault, style: Style) {
+    let text = text(fault, style);
+    if let Ok(Ok(())) = timeout(PATIENCE, stream.write_all(&text)).await {
+        close(stream).await;
+    }
+}
+
+fn text(fault: &Fault, style: Style) -> Vec<u8> {
+    let status = fault.status();
+    let body = fault.body(style);
+    let mut head = format!("HTTP/1.1 {} {}\r\n", status.code, status.reason_lossy());
+    let mut line = |name: &str, value: &str| head += &format!("{name}: {value}\r\n");
+    line("Content-Type", "application/json");
+    line("Content-Length", &body.len().to_string());
+    for (name, value) in fault.headers() {
+        line(name, &value);
+    }
+    for (name, value) in security_headers::of("", status.code) {
+        line(name, value);
+    }
+    line("Connection", "close");
+    line("Date", &httpdate::fmt_http_date(SystemTime::now()));
+    [format!("{head}\r\n").into_bytes(), body].concat()
+}
+
+/// Ends a connection so that the client has what was sent (RFC 9112, section 9.6): the system would throw it
+/// away if something that came were unread.
+pub(super) async fn close(mut stream: TcpStream) {
+    let drained = timeout(PATIENCE, async {
+        stream.shutdown().await?;
+        let mut rest = (&mut stream).take(MOST_DRAINED as u64);
+        tokio::io::copy(&mut rest, &mut tokio::io::sink()).await
+    });
+    let has_closed = matches!(drained.await, Ok(Ok(count)) if count < MOST_DRAINED as u64);
+    if !has_closed {
+        abort(&stream);
+    }
+}
+
+/// Lets the system forget the connection at once, rather than keep what the client does not take.
+pub(super) fn abort(stream: &TcpStream) {
+    // It closes all the same, later.
+    let _ = socket2::SockRef::from(stream).set_linger(Some(Duration::ZERO));
+}

@@ -1,0 +1,94 @@
+//! The body of an answer on its way to the client.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{ready, Context, Poll};
+
+use hyper::body::{Body, Bytes, Frame, SizeHint};
+use rocket::local::asynchronous::LocalResponse;
+use tokio::io::{AsyncRead, ReadBuf};
+
+use super::progress::Progress;
+use crate::log::Entry;
+
+/// How many bytes of an answer are read at a time, where it is not in memory.
+const PIECE: usize = 32 * 1024;
+
+/// The body of an answer. At its end, however it comes, the request is entered into the log.
+pub(super) struct Reply {
+    content: Content,
+    progress: Arc<Progress>,
+    entry: Entry,
+}
+
+enum Content {
+    Nothing,
+    Whole(Bytes),
+    /// Read from Rocket piece by piece.
+    Pieces(Pin<Box<LocalResponse<'static>>>),
+}
+
+impl Reply {
+    pub(super) fn nothing(progress: Arc<Progress>, entry: Entry) -> Self {
+        Self { content: Content::Nothing, progress, entry }
+    }
+
+    pub(super) fn whole(bytes: Vec<u8>, progress: Arc<Progress>, entry: Entry) -> Self {
+        Self { content: Content::Whole(bytes.into()), progress, entry }
+    }
+
+    pub(super) fn pieces(answer: LocalResponse<'static>, progress: Arc<Progress>, entry: Entry) -> Self {
+        Self { content: Content::Pieces(Box::pin(answer)), progress, entry }
+    }
+}
+
+impl Body for Reply {
+    type Data = Bytes;
+    type Error = io::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+        let piece = match &mut self.content {
+            Content::Nothing => return Poll::Ready(None),
+            Content::Whole(bytes) => std::mem::take(bytes),
+            Content::Pieces(answer) => {
+                let mut piece = vec![0; PIECE];
+                let mut buffer = ReadBuf::new(&mut piece);
+                ready!(answer.as_mut().poll_read(context, &mut buffer))?;
+                let length = buffer.filled().len();
+                piece.truncate(length);
+                piece.into()
+            }
+        };
+        if !matches!(self.content, Content::Pieces(_)) || piece.is_empty() {
+            self.content = Content::Nothing;
+        }
+        self.entry.sent(piece.len());
+        Poll::Ready((!piece.is_empty()).then(|| Ok(Frame::data(piece))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.content {
+            Content::Nothing => true,
+            Content::Whole(bytes) => bytes.is_empty(),
+            Content::Pieces(_) => false,
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.content {
+            Content::Nothing => SizeHint::with_exact(0),
+            Content::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
+            Content::Pieces(_) => SizeHint::new(),
+        }
+    }
+}
+
+impl Drop for Reply {
+    fn drop(&mut self) {
+        self.progress.answer_is_complete();
+    }
+}

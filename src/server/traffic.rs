@@ -1,0 +1,54 @@
+//! What a client may take: time, connections, bytes.
+
+use std::time::Duration;
+
+use super::TrustedProxies;
+
+/// The limits of connections and requests.
+#[derive(Clone, Debug)]
+pub struct Traffic {
+    /// `keep_alive`: how long a connection may lie idle between requests. Default 5 s; 0 ends each connection
+    /// after one request.
+    pub keep_alive: Duration,
+    /// `header_timeout`: how long the head of a request may take from its first byte. Default 5 s.
+    pub header_timeout: Duration,
+    /// `body_timeout`: how long the body may take from the end of the head. Default 10 s.
+    pub body_timeout: Duration,
+    /// `request_timeout`: how long a request may take from its first byte to its answer; and how long a client
+    /// may take for the answer, beside a second for every [`Traffic::LEAST_RATE`] bytes. Default 15 s.
+    pub request_timeout: Duration,
+    /// `max_connections`: how many there may be at a time. Default 1024.
+    pub max_connections: usize,
+    /// `max_header_size`: how many bytes the head of a request may have, from 8192. Default 16 KiB.
+    pub max_header_size: usize,
+    /// `max_headers`: how many fields the head may have. Default 64.
+    pub max_headers: usize,
+    /// `limits.json`: how many bytes a body may have. Default 64 KiB.
+    pub max_body: usize,
+    /// `trusted_proxies`: whose `X-Forwarded-For` is believed. Default: nobody's.
+    pub trusted_proxies: TrustedProxies,
+}
+
+impl Traffic {
+    /// How slowly an answer may be taken, in bytes per second, once [`Traffic::request_timeout`] is over.
+    pub const LEAST_RATE: u64 = 16 * 1024;
+
+    /// The least `max_header_size`: hyper reads heads in buffers of this many bytes.
+    pub const LEAST_HEADER_SIZE: usize = 8192;
+}
+
+impl Default for Traffic {
+    fn default() -> Self {
+        Self {
+            keep_alive: Duration::from_secs(5),
+            header_timeout: Duration::from_secs(5),
+            body_timeout: Duration::from_secs(10),
+            request_timeout: Duration::from_secs(15),
+            max_connections: 1024,
+            max_header_size: 16 * 1024,
+            max_headers: 64,
+            max_body: 64 * 1024,
+            trusted_proxies: TrustedProxies::default(),
+        }
+    }
+}
