@@ -87,18 +87,15 @@ async fn drive(
             if let Poll::Ready(done) = Pin::new(&mut *connection).poll(context) {
                 return Poll::Ready(Some(End::Done(done)));
             }
-            loop {
-                let phase = progress.phase();
-                let mut deadline = progress.deadline();
-                if let (Phase::Idle, Some(leaving)) = (phase, leaving) {
-                    deadline = deadline.min(leaving);
-                }
-                if alarm.deadline() != deadline {
-                    alarm.as_mut().reset(deadline);
-                }
-                if alarm.as_mut().poll(context).is_pending() {
-                    break;
-                }
+            let phase = progress.phase();
+            let mut deadline = progress.deadline();
+            if let (Phase::Idle, Some(leaving)) = (phase, leaving) {
+                deadline = deadline.min(leaving);
+            }
+            if alarm.deadline() != deadline {
+                alarm.as_mut().reset(deadline);
+            }
+            if alarm.as_mut().poll(context).is_ready() {
                 return Poll::Ready(Some(End::Late(phase)));
             }
             // An error would say that the server is gone; then nobody polls this any more.

@@ -1,0 +1,1 @@
+//! What breaks inside: panics, descriptors that run out, clients that go away.

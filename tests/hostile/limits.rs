@@ -1,0 +1,1 @@
+//! Rates, queues and caps.

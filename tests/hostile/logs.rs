@@ -1,0 +1,1 @@
+//! What a log line holds, and what it never holds.

@@ -1,0 +1,25 @@
+//! Tests that attack. The quick ones are part of `cargo test`; the long ones are `#[ignore]`d, and run with
+//! `cargo test --release --test hostile -- --ignored`.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    missing_docs,
+    unreachable_pub
+)]
+
+#[allow(dead_code, reason = "shared with the tests of the API")]
+#[path = "../api/support/mod.rs"]
+mod support;
+
+mod faults;
+mod limits;
+mod logs;
+mod ownership;
+mod races;
+mod raw;
+mod rotation;
+mod slow;
+mod timing;
+mod tokens;
