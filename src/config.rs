@@ -41,13 +41,14 @@ pub const DEFAULT_LIFETIMES: Lifetimes = Lifetimes { access: 15 * 60, refresh: 3
 pub const MAX_LIFETIME: u64 = 10 * 365 * 24 * 60 * 60;
 
 /// The settings of this crate, beside Rocket's.
-pub const OWN: [&str; 17] = [
+pub const OWN: [&str; 18] = [
     "access_token_ttl",
     "body_timeout",
     "data",
     "header_timeout",
     "json",
     "jwt_secret",
+    "jwt_secret_file",
     "max_connections",
     "max_header_size",
     "max_headers",
@@ -76,6 +77,8 @@ pub struct Settings {
     pub static_dir: PathBuf,
     /// `jwt_secret`: the key that signs tokens, at least 32 bytes. Without it each start makes its own.
     pub jwt_secret: Option<Secret>,
+    /// `jwt_secret_file`: a file of keys (see [`crate::keys::file`]), instead of `jwt_secret`.
+    pub jwt_secret_file: Option<PathBuf>,
     /// `access_token_ttl` and `refresh_token_ttl`: seconds, from 1 to ten years. Default 900 and 2592000.
     pub lifetimes: Lifetimes,
     /// `json`: `pretty` or `compact`. Default `compact` in the release profile, else `pretty`.
@@ -194,6 +197,7 @@ impl Settings {
                 None => DEFAULT_STATIC_DIR.into(),
             },
             jwt_secret: jwt_secret(&figment)?,
+            jwt_secret_file: path("jwt_secret_file")?,
             lifetimes: Lifetimes {
                 access: number(&figment, "access_token_ttl", DEFAULT_LIFETIMES.access, 1..=MAX_LIFETIME)?,
                 refresh: number(&figment, "refresh_token_ttl", DEFAULT_LIFETIMES.refresh, 1..=MAX_LIFETIME)?,
@@ -282,13 +286,11 @@ fn jwt_secret(figment: &Figment) -> Result<Option<Secret>, ConfigError> {
     const KEY: &str = "jwt_secret";
     match figment.find_value(KEY) {
         Err(_) => Ok(None),
-        Ok(Value::String(_, key)) => Secret::new(key).map(Some).map_err(|length| {
-            let least = Secret::MIN_LENGTH;
-            refused(
-                KEY,
-                format!("{length} bytes are too few for HS256; at least {least} (openssl rand -hex 32)"),
-            )
-        }),
+        // Which of the two was meant is a guess that may let in who holds the other.
+        Ok(_) if figment.contains("jwt_secret_file") => {
+            Err(refused(KEY, "jwt_secret_file is given as well; one of the two"))
+        }
+        Ok(Value::String(_, key)) => Secret::new(key).map(Some).map_err(|short| refused(KEY, short)),
         Ok(_) => Err(refused(KEY, "expected a text in quotation marks")),
     }
 }

@@ -19,6 +19,7 @@ pub mod guard;
 mod hs256;
 pub mod internal;
 pub mod json;
+pub mod keys;
 mod links;
 pub mod log;
 pub mod model;
@@ -42,10 +43,10 @@ use crate::clock::{Clock, TokenIds};
 use crate::config::Settings;
 use crate::data::Data;
 use crate::internal::Internal;
+use crate::keys::KeySet;
 use crate::password::Passwords;
 use crate::routes::static_files::StaticDir;
 use crate::routing::TrueMethod;
-use crate::secret::Secret;
 use crate::security_headers::SecurityHeaders;
 use crate::token::Tokens;
 
@@ -56,8 +57,8 @@ pub struct Parts {
     pub settings: Settings,
     /// The users and ships to start with.
     pub data: Data,
-    /// The key that signs tokens.
-    pub secret: Secret,
+    /// The keys that sign and verify tokens.
+    pub keys: KeySet,
     /// The time.
     pub clock: Clock,
     /// The ids of tokens.
@@ -69,10 +70,10 @@ pub struct Parts {
 /// # Errors
 /// [`Internal`] where the system gives no random bytes.
 pub fn build(parts: Parts) -> Result<Rocket<Build>, Internal> {
-    let Parts { settings, data, secret, clock, token_ids } = parts;
+    let Parts { settings, data, keys, clock, token_ids } = parts;
     let store = data.into_store(&settings.hasher)?;
     let passwords = Passwords::new(settings.hasher)?;
-    let tokens = Tokens::new(&secret, settings.lifetimes, clock, token_ids);
+    let tokens = Tokens::new(keys, settings.lifetimes, clock, token_ids);
     let mut rocket = rocket::custom(settings.rocket)
         // Its headers are for pages; these are for JSON.
         .attach(Shield::new())

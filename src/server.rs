@@ -11,6 +11,7 @@ mod accept;
 mod client_address;
 mod connection;
 mod exchange;
+pub mod hangup;
 pub mod listen;
 mod progress;
 mod refusal;

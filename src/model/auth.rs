@@ -1,5 +1,7 @@
 //! What login, refresh and logout send and answer.
 
+use std::fmt;
+
 use schemars::gen::SchemaGenerator;
 use schemars::schema::{Schema, SchemaObject};
 use schemars::JsonSchema;
@@ -54,8 +56,8 @@ impl JsonSchema for Credentials {
     }
 }
 
-/// Both tokens of a login.
-#[derive(Debug, Serialize, JsonSchema)]
+/// Both tokens of a login. They cannot be printed with `{:?}`.
+#[derive(Serialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub struct TokenPair {
     /// The token that changes ships and the user's own data, as `Authorization: Bearer <token>`.
@@ -64,12 +66,24 @@ pub struct TokenPair {
     pub refresh_token: String,
 }
 
-/// A new access token.
-#[derive(Debug, Serialize, JsonSchema)]
+/// A new access token. It cannot be printed with `{:?}`.
+#[derive(Serialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub struct RefreshedToken {
     /// The token that changes ships and the user's own data, as `Authorization: Bearer <token>`.
     pub access_token: String,
+}
+
+impl fmt::Debug for TokenPair {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("TokenPair(..)")
+    }
+}
+
+impl fmt::Debug for RefreshedToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("RefreshedToken(..)")
+    }
 }
 
 /// What was done.

@@ -15,6 +15,7 @@ mod deviations;
 mod differences;
 mod docs;
 mod export;
+mod keys;
 mod links;
 mod live;
 mod properties;

@@ -25,7 +25,7 @@ fn client(settings: Settings) -> Client {
     let parts = Parts {
         settings,
         data: Data::parse("the example", EXAMPLE.as_bytes()).unwrap(),
-        secret: Secret::new(SECRET).unwrap(),
+        keys: Secret::new(SECRET).unwrap().into(),
         clock: Clock::manual(NOW),
         token_ids: TokenIds::Random,
     };
