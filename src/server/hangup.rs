@@ -30,8 +30,8 @@ pub fn read_keys_on_hangup(
     tokio::spawn(async move {
         // Signals that come while the file is being read are one when it has been read.
         while signals.recv().await.is_some() {
-            match file.clone() {
-                Some(file) => read(&tokens, file).await,
+            match &file {
+                Some(file) => in_a_thread(tokens.clone(), file.clone()).await,
                 None => tracing::warn!("SIGHUP changes nothing: there is no jwt_secret_file to read anew"),
             }
         }
@@ -48,17 +48,32 @@ pub fn read_keys_on_hangup(_: Tokens, _: Option<KeyFile>, _: &rocket::config::Sh
     Ok(())
 }
 
+/// In one of its own, which the end of the server does not wait for, wherever the file lies.
 #[cfg(unix)]
-async fn read(tokens: &Tokens, file: KeyFile) {
-    match tokio::task::spawn_blocking(move || file.read()).await {
-        Ok(Ok(found)) => {
+async fn in_a_thread(tokens: Tokens, file: KeyFile) {
+    let (done, read) = tokio::sync::oneshot::channel();
+    let thread = std::thread::Builder::new().name("shipyard-keys".to_owned()).spawn(move || {
+        change_keys(&tokens, &file);
+        // Whoever does not wait any more has ended.
+        let _ = done.send(());
+    });
+    match thread {
+        // An error says that the thread has ended without a word.
+        Ok(_) => drop(read.await),
+        Err(error) => tracing::error!("keys stay as they were: no thread to read them: {error}"),
+    }
+}
+
+#[cfg(unix)]
+fn change_keys(tokens: &Tokens, file: &KeyFile) {
+    match file.read() {
+        Ok(found) => {
             tracing::info!("keys read anew: {}", found.keys);
             tokens.change_keys(found.keys);
             if let Some(exposed) = found.exposed {
                 tracing::warn!("{exposed}");
             }
         }
-        Ok(Err(error)) => tracing::error!("keys stay as they were: {error}"),
-        Err(error) => tracing::error!("keys stay as they were: reading them: {error}"),
+        Err(error) => tracing::error!("keys stay as they were: {error}"),
     }
 }

@@ -10,7 +10,8 @@ use shipyard::clock::{Clock, TokenIds};
 use shipyard::config::{Settings, DEFAULT_LIFETIMES};
 use shipyard::data::{Data, EXAMPLE};
 use shipyard::json::Style;
-use shipyard::model::auth::Credentials;
+use shipyard::keys::{Key, KeyId, KeySet};
+use shipyard::model::auth::{Credentials, RefreshedToken, TokenPair};
 use shipyard::model::id::Id;
 use shipyard::password::{Cost, Password, Passwords};
 use shipyard::secret::Secret;
@@ -372,13 +373,34 @@ fn secrets_cannot_be_printed() {
     let password = Password::new("hunter2 hunter2".to_owned());
     let hash = Cost { memory: 8, iterations: 1, parallelism: 1 }.hasher().unwrap().hash(&password).unwrap();
     let secret = Secret::new(SECRET).unwrap();
+    let key = Key { id: KeyId::new("shown"), secret: secret.clone() };
+    let keys = || KeySet::new(std::slice::from_ref(&key)).unwrap();
+    let tokens = Tokens::new(keys(), DEFAULT_LIFETIMES, Clock::manual(NOW), TokenIds::Random);
+    let issued = tokens.issue(Kind::Access, Id::new(1)).unwrap();
+    let pair = TokenPair { access_token: issued.text.clone(), refresh_token: issued.text.clone() };
+    let refreshed = RefreshedToken { access_token: issued.text.clone() };
     let credentials = Credentials { username: "user".into(), password: password.clone() };
-    let data = Data::parse("the example", EXAMPLE.as_bytes()).unwrap();
-    let settings = Settings { jwt_secret: Some(secret.clone()), ..settings() };
-    let printed = format!("{password:?} {hash:?} {secret:?} {credentials:?} {data:?} {settings:?}");
-    for part in ["hunter2", "$argon2", "a key for tests", "password\"", "guest\"}"] {
+    let parts = Parts {
+        settings: Settings { jwt_secret: Some(secret.clone()), ..settings() },
+        data: Data::parse("the example", EXAMPLE.as_bytes()).unwrap(),
+        keys: keys(),
+        clock: Clock::System,
+        token_ids: TokenIds::Random,
+    };
+    let printed = [
+        format!("{password:?} {hash:?} {credentials:?} {parts:?}"),
+        format!("{secret:?} {key:?} {:?} {} {tokens:?}", keys(), keys()),
+        format!("{issued:?} {pair:?} {refreshed:?}"),
+    ]
+    .concat();
+    let signature = issued.text.rsplit('.').next().unwrap();
+    for part in ["hunter2", "$argon2", "a key for tests", "password\"", "guest\"}", "eyJ0", signature] {
         assert!(!printed.contains(part), "{part} in {printed}");
     }
+    // A key as numbers is a key as well.
+    let numbers = format!("{SECRET:?}");
+    assert!(!printed.contains(&numbers[1..20]), "{printed}");
+    assert!(printed.contains("shown"), "{printed}");
 }
 
 /// The memory of a costly hash serves a cheap one as well: what is left in it decides nothing.

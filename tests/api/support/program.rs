@@ -151,6 +151,28 @@ impl Serving {
         Self { child, port, announcement }
     }
 
+    /// The same, with everything that the program writes going into that file.
+    pub fn start_into(command: &mut Command, output: &Path) -> Self {
+        let file = std::fs::File::create(output).expect("a file");
+        command.stdout(file.try_clone().expect("a file")).stderr(file);
+        let mut child = command.spawn().expect("the program starts");
+        let start = Instant::now();
+        while start.elapsed() < LIMIT {
+            let announcement = std::fs::read_to_string(output).expect("UTF-8");
+            let port = announcement
+                .split(" listens on ")
+                .nth(1)
+                .and_then(|rest| rest.lines().next()?.rsplit(':').next()?.parse().ok());
+            // The announcement is written at once.
+            if let Some(port) = port.filter(|_| announcement.ends_with('\n')) {
+                return Self { child, port, announcement };
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        let _ = child.kill();
+        panic!("the program did not announce itself within {LIMIT:?}");
+    }
+
     /// One request on a connection of its own.
     pub fn send(&self, ask: &Ask) -> Answer {
         self.begin(ask).finish()
@@ -182,9 +204,19 @@ impl Serving {
     }
 
     /// Ends the program as Ctrl-C does, and gives its exit code.
-    pub fn interrupt(mut self) -> Option<i32> {
-        let kill = Command::new("kill").args(["-INT", &self.child.id().to_string()]).status();
+    pub fn interrupt(self) -> Option<i32> {
+        self.signal("INT");
+        self.ended()
+    }
+
+    /// Sends the program that signal.
+    pub fn signal(&self, name: &str) {
+        let kill = Command::new("kill").args([&format!("-{name}"), &self.child.id().to_string()]).status();
         assert!(kill.expect("kill").success());
+    }
+
+    /// Waits until the program has ended, and gives its exit code.
+    pub fn ended(mut self) -> Option<i32> {
         wait(&mut self.child)
     }
 }
