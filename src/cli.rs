@@ -24,7 +24,6 @@ use shipyard::secret::Secret;
 use shipyard::server::listen::Address;
 use shipyard::server::{shutdown, Shutdown};
 use shipyard::{server, Parts};
-use tokio::runtime::Runtime;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -206,20 +205,9 @@ fn serve(flags: Serve) -> Result<(), Failure> {
     };
     let random_secret = settings.jwt_secret.is_none();
     let parts = Parts { settings, data, secret, clock: Clock::System, token_ids: TokenIds::Random };
-    let runtime = runtime(&parts.settings.rocket).map_err(failed)?;
-    let served = runtime.block_on(listen_and_serve(parts, &source, random_secret, example_users));
-    // What still hashes a password is not waited for.
-    runtime.shutdown_background();
-    served
-}
-
-fn runtime(config: &rocket::Config) -> io::Result<Runtime> {
-    tokio::runtime::Builder::new_multi_thread()
-        .thread_name("shipyard")
-        .worker_threads(config.workers)
-        .max_blocking_threads(config.max_blocking)
-        .enable_all()
-        .build()
+    // It accepts connections; those who serve them have threads of their own.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
+    runtime.block_on(listen_and_serve(parts, &source, random_secret, example_users))
 }
 
 async fn listen_and_serve(
