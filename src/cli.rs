@@ -27,7 +27,6 @@ use shipyard::server::listen::Address;
 use shipyard::server::{hangup, shutdown, Shutdown};
 use shipyard::token::Tokens;
 use shipyard::{server, Parts};
-use tokio::runtime::Runtime;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -209,11 +208,9 @@ fn serve(flags: Serve) -> Result<(), Failure> {
     let example_users = data.has_example_users();
     let (keys, key_source) = keys(&settings)?;
     let parts = Parts { settings, data, keys, clock: Clock::System, token_ids: TokenIds::Random };
-    let runtime = runtime(&parts.settings.rocket).map_err(failed)?;
-    let served = runtime.block_on(listen_and_serve(parts, &source, key_source, example_users));
-    // What still hashes a password is not waited for.
-    runtime.shutdown_background();
-    served
+    // It accepts connections; those who serve them have threads of their own.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
+    runtime.block_on(listen_and_serve(parts, &source, key_source, example_users))
 }
 
 /// Where the keys are from.
@@ -237,15 +234,6 @@ fn keys(settings: &Settings) -> Result<(KeySet, KeySource), Failure> {
         let _ = writeln!(io::stderr(), "shipyard: warning: {exposed}");
     }
     Ok((found.keys, KeySource::File(file)))
-}
-
-fn runtime(config: &rocket::Config) -> io::Result<Runtime> {
-    tokio::runtime::Builder::new_multi_thread()
-        .thread_name("shipyard")
-        .worker_threads(config.workers)
-        .max_blocking_threads(config.max_blocking)
-        .enable_all()
-        .build()
 }
 
 async fn listen_and_serve(

@@ -276,6 +276,8 @@ fn traffic(figment: &Figment, rocket: &rocket::Config) -> Result<Traffic, Config
         max_headers: number(figment, "max_headers", default.max_headers, 8..=1024)?,
         // Where it does not fit, the memory would not be there either.
         max_body: usize::try_from(body).unwrap_or(usize::MAX - 1),
+        workers: rocket.workers,
+        max_blocking: rocket.max_blocking,
         trusted_proxies: TrustedProxies::parse(&proxies)
             .map_err(|reason| refused("trusted_proxies", reason))?,
     })

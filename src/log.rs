@@ -31,9 +31,12 @@ impl RequestId {
 
     /// A number that is random for each process, and a count.
     fn fresh() -> Self {
-        static PROCESS: LazyLock<u64> = LazyLock::new(|| getrandom::u64().unwrap_or_default());
+        static PROCESS: LazyLock<String> =
+            LazyLock::new(|| format!("{:016x}-", getrandom::u64().unwrap_or_default()));
         static COUNT: AtomicU64 = AtomicU64::new(0);
-        Self(format!("{:016x}-{:x}", *PROCESS, COUNT.fetch_add(1, Ordering::Relaxed)))
+        let mut id = PROCESS.clone();
+        id.push_str(&COUNT.fetch_add(1, Ordering::Relaxed).to_string());
+        Self(id)
     }
 
     /// Its text.

@@ -20,6 +20,7 @@ mod request_head;
 pub mod shutdown;
 mod socket;
 pub mod traffic;
+mod workers;
 
 use std::sync::Arc;
 
@@ -32,6 +33,8 @@ pub use self::client_address::TrustedProxies;
 pub use self::shutdown::{Shutdown, Stage};
 pub use self::traffic::Traffic;
 
+use self::workers::Workers;
+use crate::internal::Internal;
 use crate::json::Style;
 
 /// How many connections beyond the limit are told so at a time; more are closed without a word.
@@ -47,6 +50,7 @@ struct Front {
     /// Room for connections that are told that there is none.
     refusals: Arc<Semaphore>,
     stage: watch::Receiver<Stage>,
+    workers: Workers,
 }
 
 /// Serves on those listeners until `shutdown` says that it is over.
@@ -55,14 +59,16 @@ struct Front {
 /// while they are read from it.
 ///
 /// # Errors
-/// Rocket's, if it does not start.
+/// [`Internal`]: Rocket does not start, or the system gives no threads.
 pub async fn serve(
     rocket: Rocket<Build>,
     listeners: Vec<TcpListener>,
     traffic: Traffic,
     shutdown: Shutdown,
-) -> Result<(), Box<rocket::Error>> {
-    let rocket = Client::untracked(rocket).await.map_err(Box::new)?;
+) -> Result<(), Internal> {
+    let rocket = Client::untracked(rocket).await.map_err(|error| Internal::new("starting Rocket", error))?;
+    let workers = Workers::start(traffic.workers, traffic.max_blocking)
+        .map_err(|error| Internal::new("starting threads", error))?;
     let style = rocket.rocket().state::<Style>().copied().unwrap_or(Style::Compact);
     let front: &'static Front = Box::leak(Box::new(Front {
         rocket,
@@ -71,6 +77,7 @@ pub async fn serve(
         refusals: Arc::new(Semaphore::new(REFUSED_AT_A_TIME)),
         traffic,
         stage: shutdown.stage(),
+        workers,
     }));
     for listener in listeners {
         tokio::spawn(accept::accept(listener, front));

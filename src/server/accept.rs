@@ -53,8 +53,12 @@ fn is_of_one_connection(error: &io::Error) -> bool {
 
 fn admit(stream: TcpStream, address: SocketAddr, front: &'static Front) {
     if let Ok(place) = Arc::clone(&front.places).try_acquire_owned() {
-        tokio::spawn(async move {
-            connection::run(stream, address, front).await;
+        let Ok(stream) = stream.into_std() else { return };
+        front.workers.spawn(async move {
+            // It was one a moment ago, and of this thread's runtime it is one now.
+            if let Ok(stream) = TcpStream::from_std(stream) {
+                connection::run(stream, address, front).await;
+            }
             drop(place);
         });
     } else if let Ok(place) = Arc::clone(&front.refusals).try_acquire_owned() {

@@ -45,7 +45,7 @@ pub(super) async fn run(stream: TcpStream, address: SocketAddr, front: &'static 
     let socket = TokioIo::new(Socket::new(stream, Arc::clone(&progress)));
     let mut connection = http1::Builder::new()
         .half_close(true)
-        .title_case_headers(true)
+        .writev(false)
         .header_read_timeout(None)
         .keep_alive(!front.traffic.keep_alive.is_zero())
         .max_buf_size(front.traffic.max_header_size)

@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::future::{poll_fn, Future};
+use std::io;
 use std::net::SocketAddr;
 use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::pin::pin;
@@ -17,6 +18,8 @@ use hyper::{Request, Response, StatusCode};
 use rocket::http::uri::Host;
 use rocket::http::{Header, Method};
 use rocket::local::asynchronous::{LocalRequest, LocalResponse};
+
+use tokio::io::AsyncReadExt;
 
 use super::progress::Progress;
 use super::reply::Reply;
@@ -132,9 +135,12 @@ async fn of_rocket(
         || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
     let reply = match size {
         _ if without_body => Reply::nothing(progress, entry),
-        Some(size) if size <= WHOLE => match answer.into_bytes().await {
-            Some(bytes) => Reply::whole(bytes, progress, entry),
-            None => return of_front(front, &Fault::of(&INTERNAL), peer, entry),
+        Some(size) if size <= WHOLE => match read(answer, size).await {
+            Ok(bytes) => Reply::whole(bytes, progress, entry),
+            Err(error) => {
+                tracing::error!(%error, "an answer could not be read");
+                return of_front(front, &Fault::of(&INTERNAL), peer, entry);
+            }
         },
         _ => Reply::pieces(answer, progress, entry),
     };
@@ -174,6 +180,17 @@ fn asked(
     request.local_cache(|| Some(facts));
     local.set_body(body);
     local
+}
+
+/// The body of that size.
+async fn read(mut answer: LocalResponse<'_>, size: usize) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::with_capacity(size);
+    while bytes.len() < size {
+        if answer.read_buf(&mut bytes).await? == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+    }
+    Ok(bytes)
 }
 
 fn headers(answer: &LocalResponse<'_>) -> HeaderMap {

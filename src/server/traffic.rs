@@ -25,6 +25,11 @@ pub struct Traffic {
     pub max_headers: usize,
     /// `limits.json`: how many bytes a body may have. Default 64 KiB.
     pub max_body: usize,
+    /// `workers`: how many threads serve connections. Default: one for each core.
+    pub workers: usize,
+    /// `max_blocking`: how many threads there may be for work that blocks, such as files and passwords.
+    /// Default 512.
+    pub max_blocking: usize,
     /// `trusted_proxies`: whose `X-Forwarded-For` is believed. Default: nobody's.
     pub trusted_proxies: TrustedProxies,
 }
@@ -48,6 +53,8 @@ impl Default for Traffic {
             max_header_size: 16 * 1024,
             max_headers: 64,
             max_body: 64 * 1024,
+            workers: std::thread::available_parallelism().map_or(1, usize::from),
+            max_blocking: 512,
             trusted_proxies: TrustedProxies::default(),
         }
     }
