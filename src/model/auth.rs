@@ -56,7 +56,7 @@ impl JsonSchema for Credentials {
     }
 }
 
-/// Both tokens of a login. They cannot be printed with `{:?}`.
+/// Both tokens of a login.
 #[derive(Serialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub struct TokenPair {
@@ -66,13 +66,15 @@ pub struct TokenPair {
     pub refresh_token: String,
 }
 
-/// A new access token. It cannot be printed with `{:?}`.
+/// A new access token.
 #[derive(Serialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub struct RefreshedToken {
     /// The token that changes ships and the user's own data, as `Authorization: Bearer <token>`.
     pub access_token: String,
 }
+
+// Tokens cannot be printed by mistake. (The comments on the types are texts of the specification.)
 
 impl fmt::Debug for TokenPair {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

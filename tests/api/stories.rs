@@ -361,8 +361,7 @@ fn the_defaults_are_those_of_the_readme() {
 /// A server that cannot sign must not start to hand out tokens that anybody can make.
 #[test]
 fn nothing_is_signed_with_an_empty_key() {
-    let tokens =
-        Tokens::new(&Secret::for_replay(""), DEFAULT_LIFETIMES, Clock::manual(NOW), TokenIds::Random);
+    let tokens = Tokens::new(Secret::for_replay(""), DEFAULT_LIFETIMES, Clock::manual(NOW), TokenIds::Random);
     assert!(tokens.issue(Kind::Access, Id::new(1)).is_err());
     let forged = crate::support::forge::hs256("e30.e30", b"");
     assert!(tokens.verify(&format!("e30.e30.{forged}"), Kind::Access).is_err());

@@ -155,21 +155,20 @@ impl Serving {
     pub fn start_into(command: &mut Command, output: &Path) -> Self {
         let file = std::fs::File::create(output).expect("a file");
         command.stdout(file.try_clone().expect("a file")).stderr(file);
-        let mut child = command.spawn().expect("the program starts");
+        let child = command.spawn().expect("the program starts");
+        let mut serving = Self { child, port: 0, announcement: String::new() };
         let start = Instant::now();
         while start.elapsed() < LIMIT {
-            let announcement = std::fs::read_to_string(output).expect("UTF-8");
-            let port = announcement
-                .split(" listens on ")
-                .nth(1)
-                .and_then(|rest| rest.lines().next()?.rsplit(':').next()?.parse().ok());
+            let written = std::fs::read_to_string(output).expect("UTF-8");
+            let address = written.split(" listens on ").nth(1).and_then(|rest| rest.lines().next());
+            let port = address.and_then(|address| address.rsplit(':').next()?.parse().ok());
             // The announcement is written at once.
-            if let Some(port) = port.filter(|_| announcement.ends_with('\n')) {
-                return Self { child, port, announcement };
+            if let Some(port) = port.filter(|_| written.ends_with('\n')) {
+                (serving.port, serving.announcement) = (port, written);
+                return serving;
             }
             std::thread::sleep(Duration::from_millis(10));
         }
-        let _ = child.kill();
         panic!("the program did not announce itself within {LIMIT:?}");
     }
 
