@@ -15,6 +15,9 @@ const BACKLOG: u32 = 1024;
 /// sent, so this bounds how far the server can be mistaken about a slow client.
 const SEND_BUFFER: u32 = 128 * 1024;
 
+/// The most bytes that the system then keeps: Linux doubles what it is asked for (socket(7), SO_SNDBUF).
+pub(super) const MOST_KEPT: u64 = 2 * SEND_BUFFER as u64;
+
 /// How often a port that is free for both addresses of this machine is looked for.
 const TRIES: usize = 16;
 

@@ -3,7 +3,7 @@
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
-use super::Traffic;
+use super::{listen, Traffic};
 
 /// Where a connection stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -112,9 +112,11 @@ impl Progress {
     /// The client has taken so many bytes, which gives it time for the next.
     pub(super) fn sent(&self, bytes: usize) {
         let mut state = self.state.lock();
-        let before = state.taken / Traffic::LEAST_RATE;
+        // What the system may still keep has perhaps not been taken at all.
+        let earned = |taken: u64| taken.saturating_sub(listen::MOST_KEPT) / Traffic::LEAST_RATE;
+        let before = earned(state.taken);
         state.taken = state.taken.saturating_add(bytes as u64);
-        let earned = state.taken / Traffic::LEAST_RATE - before;
+        let earned = earned(state.taken) - before;
         state.deadline += std::time::Duration::from_secs(earned);
     }
 
