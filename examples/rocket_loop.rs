@@ -17,7 +17,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let parts = Parts {
         settings,
         data: Data::find(None).map_err(|error| error.to_string())?.0,
-        secret: Secret::random().map_err(|error| error.to_string())?,
+        keys: Secret::random().map_err(|error| error.to_string())?.into(),
         clock: Clock::System,
         token_ids: TokenIds::Random,
     };
