@@ -17,6 +17,7 @@ use shipyard::clock::{Clock, TokenIds};
 use shipyard::config::{self, Settings};
 use shipyard::contract::fixtures::Fixtures;
 use shipyard::data::{Data, Source};
+use shipyard::log;
 use shipyard::model;
 use shipyard::model::user::UserInput;
 use shipyard::openapi;
@@ -206,6 +207,7 @@ fn serve(flags: Serve) -> Result<(), Failure> {
     };
     let random_secret = settings.jwt_secret.is_none();
     let parts = Parts { settings, data, secret, clock: Clock::System, token_ids: TokenIds::Random };
+    let _log = log::start(parts.settings.log).map_err(failed)?;
     let runtime = runtime(&parts.settings.rocket).map_err(failed)?;
     let served = runtime.block_on(listen_and_serve(parts, &source, random_secret, example_users));
     // What still hashes a password is not waited for.

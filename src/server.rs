@@ -31,7 +31,9 @@ pub use self::client_address::TrustedProxies;
 pub use self::shutdown::{Shutdown, Stage};
 pub use self::traffic::Traffic;
 
+use crate::cors::Cors;
 use crate::json::Style;
+use crate::log::Crowd;
 
 /// How many connections beyond the limit are told so at a time; more are closed without a word.
 const REFUSED_AT_A_TIME: usize = 64;
@@ -40,11 +42,13 @@ const REFUSED_AT_A_TIME: usize = 64;
 struct Front {
     rocket: Client,
     style: Style,
+    cors: Cors,
     traffic: Traffic,
     /// Room for connections.
     places: Arc<Semaphore>,
     /// Room for connections that are told that there is none.
     refusals: Arc<Semaphore>,
+    crowd: Crowd,
     stage: watch::Receiver<Stage>,
 }
 
@@ -63,11 +67,14 @@ pub async fn serve(
 ) -> Result<(), Box<rocket::Error>> {
     let rocket = Client::untracked(rocket).await.map_err(Box::new)?;
     let style = rocket.rocket().state::<Style>().copied().unwrap_or(Style::Compact);
+    let cors = rocket.rocket().state::<Cors>().cloned().unwrap_or_default();
     let front: &'static Front = Box::leak(Box::new(Front {
         rocket,
         style,
+        cors,
         places: Arc::new(Semaphore::new(traffic.max_connections)),
         refusals: Arc::new(Semaphore::new(REFUSED_AT_A_TIME)),
+        crowd: Crowd::default(),
         traffic,
         stage: shutdown.stage(),
     }));
