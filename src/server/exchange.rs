@@ -197,7 +197,7 @@ fn headers(answer: &LocalResponse<'_>) -> HeaderMap {
     headers
 }
 
-/// What comes of it, unless it panics. What panics is Rocket's to log, and none of its state is used again:
+/// What comes of it, unless it panics. The log says where; none of its state is used again:
 /// locks here do not poison, and each write is one step.
 async fn unpanicked<T>(work: impl Future<Output = T>) -> Option<T> {
     let mut work = pin!(work);
