@@ -19,6 +19,7 @@ use shipyard::contract::fixtures::Fixtures;
 use shipyard::data::{Data, Source};
 use shipyard::keys::file::KeyFile;
 use shipyard::keys::KeySet;
+use shipyard::log;
 use shipyard::model;
 use shipyard::model::user::UserInput;
 use shipyard::openapi;
@@ -209,6 +210,7 @@ fn serve(flags: Serve) -> Result<(), Failure> {
     let (keys, key_source) = keys(&settings)?;
     let parts = Parts { settings, data, keys, clock: Clock::System, token_ids: TokenIds::Random };
     // It accepts connections; those who serve them have threads of their own.
+    let _log = log::start(parts.settings.log).map_err(failed)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
     runtime.block_on(listen_and_serve(parts, &source, key_source, example_users))
 }

@@ -11,6 +11,7 @@ pub mod clock;
 pub mod conditional;
 pub mod config;
 pub mod contract;
+pub mod cors;
 pub mod cutoff;
 pub mod data;
 pub mod docs;
@@ -41,9 +42,11 @@ use rocket::{Build, Rocket};
 use crate::account::Accounts;
 use crate::clock::{Clock, TokenIds};
 use crate::config::Settings;
+use crate::cors::CorsHeaders;
 use crate::data::Data;
 use crate::internal::Internal;
 use crate::keys::KeySet;
+use crate::log::facts::NoteRoute;
 use crate::password::Passwords;
 use crate::routes::static_files::StaticDir;
 use crate::routing::TrueMethod;
@@ -79,6 +82,9 @@ pub fn build(parts: Parts) -> Result<Rocket<Build>, Internal> {
         .attach(Shield::new())
         .attach(TrueMethod)
         .attach(SecurityHeaders)
+        .attach(CorsHeaders(settings.cors.clone()))
+        .attach(NoteRoute)
+        .manage(settings.cors)
         .manage(settings.json)
         .manage(StaticDir(settings.static_dir))
         .manage(Accounts::new(store.clone(), tokens.clone(), passwords))

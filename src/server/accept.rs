@@ -12,6 +12,7 @@ use super::refusal;
 use super::{Front, Stage};
 use crate::error::fault::Fault;
 use crate::error::CONNECTIONS_EXHAUSTED;
+use crate::log::RequestId;
 
 /// How long to wait before accepting again when there is no descriptor or no memory for a connection.
 const BACK_OFF: Duration = Duration::from_millis(100);
@@ -61,9 +62,13 @@ fn admit(stream: TcpStream, address: SocketAddr, front: &'static Front) {
             }
             drop(place);
         });
-    } else if let Ok(place) = Arc::clone(&front.refusals).try_acquire_owned() {
+        return;
+    }
+    front.crowd.refused(address.ip().to_canonical());
+    if let Ok(place) = Arc::clone(&front.refusals).try_acquire_owned() {
         tokio::spawn(async move {
-            refusal::send(stream, &Fault::of(&CONNECTIONS_EXHAUSTED), front.style).await;
+            let fault = Fault::of(&CONNECTIONS_EXHAUSTED);
+            refusal::send(stream, &fault, &RequestId::fresh(), front.style).await;
             drop(place);
         });
     }

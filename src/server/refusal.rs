@@ -8,6 +8,7 @@ use tokio::time::timeout;
 
 use crate::error::fault::Fault;
 use crate::json::Style;
+use crate::log::RequestId;
 use crate::security_headers;
 
 /// How long a client may take to read an error and to close the connection.
@@ -17,14 +18,14 @@ const PATIENCE: Duration = Duration::from_secs(1);
 const MOST_DRAINED: usize = 256 * 1024;
 
 /// Sends the error as an answer of its own, and ends the connection.
-pub(super) async fn send(mut stream: TcpStream, fault: &Fault, style: Style) {
-    let text = text(fault, style);
+pub(super) async fn send(mut stream: TcpStream, fault: &Fault, id: &RequestId, style: Style) {
+    let text = text(fault, id, style);
     if let Ok(Ok(())) = timeout(PATIENCE, stream.write_all(&text)).await {
         close(stream).await;
     }
 }
 
-fn text(fault: &Fault, style: Style) -> Vec<u8> {
+fn text(fault: &Fault, id: &RequestId, style: Style) -> Vec<u8> {
     let status = fault.status();
     let body = fault.body(style);
     let mut head = format!("HTTP/1.1 {} {}\r\n", status.code, status.reason_lossy());
@@ -34,9 +35,10 @@ fn text(fault: &Fault, style: Style) -> Vec<u8> {
     for (name, value) in fault.headers() {
         line(name, &value);
     }
-    for (name, value) in security_headers::of("", status.code) {
+    for (name, value) in security_headers::OF_THE_FRONT {
         line(name, value);
     }
+    line("X-Request-Id", id.as_str());
     line("Connection", "close");
     line("Date", &httpdate::fmt_http_date(SystemTime::now()));
     [format!("{head}\r\n").into_bytes(), body].concat()

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use rocket::http::Method;
 use rocket::local::blocking::Client;
+use rocket::log::LogLevel;
 use serde_json::json;
 use shipyard::base_url::BaseUrl;
 use shipyard::clock::{Clock, TokenIds};
@@ -11,6 +12,7 @@ use shipyard::config::{Settings, DEFAULT_LIFETIMES};
 use shipyard::data::{Data, EXAMPLE};
 use shipyard::json::Style;
 use shipyard::keys::{Key, KeyId, KeySet};
+use shipyard::log;
 use shipyard::model::auth::{Credentials, RefreshedToken, TokenPair};
 use shipyard::model::id::Id;
 use shipyard::password::{Cost, Password, Passwords};
@@ -347,7 +349,11 @@ fn the_defaults_are_those_of_the_readme() {
     let settings = Settings::read(shipyard::config::defaults(), Default::default()).unwrap();
     assert_eq!((settings.rocket.address.to_string().as_str(), settings.rocket.port), ("127.0.0.1", 5000));
     assert_eq!(settings.rocket.limits.get("json"), Some(rocket::data::ByteUnit::Kibibyte(64)));
-    assert_eq!(settings.rocket.log_level, rocket::config::LogLevel::Off);
+    // Rocket's own log stays off.
+    assert_eq!(settings.rocket.log_level, LogLevel::Off);
+    let level = if cfg!(debug_assertions) { LogLevel::Normal } else { LogLevel::Critical };
+    assert_eq!(settings.log, log::Settings { level, format: log::Format::Text });
+    assert_eq!(settings.rocket.ident.as_str(), Some("Shipyard"));
     assert_eq!((settings.lifetimes.access, settings.lifetimes.refresh), (900, 2_592_000));
     assert_eq!((settings.data, settings.static_dir.to_str()), (None, Some("static")));
     assert!(settings.jwt_secret.is_none() && settings.public_url.is_none());
@@ -355,7 +361,12 @@ fn the_defaults_are_those_of_the_readme() {
     let style = if cfg!(debug_assertions) { Style::Pretty } else { Style::Compact };
     assert_eq!(settings.json, style);
     let release = shipyard::config::defaults().select("release");
-    assert_eq!(Settings::read(release, Default::default()).unwrap().json, Style::Compact);
+    let release = Settings::read(release, Default::default()).unwrap();
+    assert_eq!((release.json, release.log.level), (Style::Compact, LogLevel::Critical));
+    // A level that is given holds in every profile.
+    let given = shipyard::config::defaults().merge(("log_level", "normal")).select("release");
+    let given = Settings::read(given, Default::default()).unwrap();
+    assert_eq!((given.log.level, given.rocket.log_level), (LogLevel::Normal, LogLevel::Off));
 }
 
 /// A server that cannot sign must not start to hand out tokens that anybody can make.

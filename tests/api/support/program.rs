@@ -232,6 +232,16 @@ fn parse(text: &str) -> Answer {
     let mut lines = head.split("\r\n");
     let status = lines.next().unwrap().split(' ').nth(1).unwrap().parse().unwrap();
     let headers = lines.map(|line| line.split_once(": ").unwrap_or_else(|| panic!("{line:?}")));
-    let headers = headers.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+    let headers = headers.map(|(name, value)| (as_specified(name), value.to_owned())).collect();
     Answer { status, headers, body: body.to_owned() }
+}
+
+/// The name of a header as specifications write it: on the wire its case says nothing (RFC 9110, section 5.1).
+fn as_specified(name: &str) -> String {
+    let words = name.split('-').map(|word| match word.to_ascii_lowercase().as_str() {
+        "www" => "WWW".to_owned(),
+        "etag" => "ETag".to_owned(),
+        lower => lower[..1].to_ascii_uppercase() + &lower[1..],
+    });
+    words.collect::<Vec<_>>().join("-")
 }
