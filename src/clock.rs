@@ -44,6 +44,10 @@ impl Clock {
     }
 }
 
+/// Measures the time between two events. It cannot be set, neither back nor ahead, and so says nothing about
+/// dates; and what it measures is no part of a recording.
+pub type Ticker = governor::clock::MonotonicClock;
+
 /// Gives each token its id (`jti`).
 #[derive(Debug)]
 pub enum TokenIds {

@@ -19,7 +19,7 @@ use crate::cutoff::Cutoff;
 use crate::hs256;
 use crate::internal::Internal;
 use crate::model::id::Id;
-use crate::revocation::Revocations;
+use crate::revocation::{Full, Revocations};
 use crate::secret::Secret;
 
 /// What a token is for.
@@ -172,7 +172,7 @@ impl Tokens {
     #[must_use]
     pub fn new(secret: &Secret, lifetimes: Lifetimes, clock: Clock, ids: TokenIds) -> Self {
         hs256::install();
-        let start = Cutoff::at(clock.now());
+        let start = Cutoff::at(clock.now(), Cutoff::OF_A_SERVER);
         Self(Arc::new(Shared {
             signing_key: EncodingKey::from_secret(secret.bytes()),
             verifying_key: DecodingKey::from_secret(secret.bytes()),
@@ -253,9 +253,12 @@ impl Tokens {
         Ok(claims)
     }
 
-    /// Ends that token.
-    pub fn revoke(&self, claims: &Claims) {
-        self.0.revoked.revoke(claims.jti, claims.exp, self.now());
+    /// Ends that token, so long as no more than `most` are to be remembered then.
+    ///
+    /// # Errors
+    /// [`Full`]: the token goes on.
+    pub fn revoke(&self, claims: &Claims, most: usize) -> Result<(), Full> {
+        self.0.revoked.revoke(claims.jti, claims.exp, self.now(), most)
     }
 
     /// The claims of a token that was signed with the key; unlooked-at.

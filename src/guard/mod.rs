@@ -9,6 +9,7 @@ pub mod body;
 pub mod login;
 pub mod owner;
 pub mod path;
+pub mod rate;
 pub mod refresh;
 
 use rocket::http::Status;
@@ -61,13 +62,16 @@ fn admit<'r, T, E: Failure>(
     };
     match check(&keepers) {
         Ok(found) => Outcome::Success(found),
-        Err(error) => {
-            let fault = error.fault();
-            let status = fault.status();
-            request.local_cache(|| Some(fault));
-            Outcome::Error((status, error))
-        }
+        Err(error) => refuse(request, error),
     }
+}
+
+/// Refuses the request, and keeps what is wrong for the catcher.
+fn refuse<T, E: Failure>(request: &Request<'_>, error: E) -> Outcome<T, E> {
+    let fault = error.fault();
+    let status = fault.status();
+    request.local_cache(|| Some(fault));
+    Outcome::Error((status, error))
 }
 
 /// What a guard found wrong with the request, if one did.

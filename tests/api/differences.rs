@@ -8,6 +8,7 @@ use rocket::local::asynchronous::Client;
 use rocket::tokio::task::JoinSet;
 use serde_json::json;
 use shipyard::data::{Data, EXAMPLE};
+use shipyard::store::Caps;
 
 use crate::support::forge::{claims, header, sign, with_claim, without_claim};
 use crate::support::server::{unstarted, Answer, Ask, Server, CHEAP, NOW};
@@ -293,7 +294,7 @@ fn hashed_passwords() {
     assert_eq!(answer.status, 401);
     // A password of the data file is not kept either. What is: everything but the salt and the hash is known.
     let data = Data::parse("the example", EXAMPLE.as_bytes()).unwrap();
-    let store = data.into_store(&CHEAP.hasher().unwrap()).unwrap();
+    let store = data.into_store(&CHEAP.hasher().unwrap(), Caps::default()).unwrap();
     let (_, kept) = store.credentials("user").unwrap();
     let shape: Vec<&str> = kept.as_str().split('$').take(4).collect();
     let ours = format!("{}$<salt>$<hash>", shape.join("$"));

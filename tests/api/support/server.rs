@@ -142,12 +142,14 @@ impl Server {
     }
 }
 
-/// The default settings, but for the cost of passwords.
+/// The default settings, but for the cost of passwords, and for the limits on how many come at a time or in a row.
 pub fn settings() -> Settings {
     Settings {
         static_dir: concat!(env!("CARGO_MANIFEST_DIR"), "/static").into(),
         json: Style::Pretty,
         hasher: CHEAP.hasher().unwrap(),
+        password_queue: 1000,
+        rates: None,
         ..Settings::defaults().unwrap()
     }
 }
