@@ -21,7 +21,7 @@ impl Cutoff {
     /// Room for all that a whole server issues in one second: 2 MB.
     pub const OF_A_SERVER: usize = 65_536;
 
-    /// Room for what one user is issued in one second, where a password takes 25 ms: 2 KB.
+    /// Room for what one user is issued in one second, where a password takes 16 ms: 2 KB.
     pub const OF_A_USER: usize = 64;
 
     /// A cutoff now, `second` seconds after 1970, with room for that many tokens of this second.

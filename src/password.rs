@@ -303,7 +303,39 @@ impl Passwords {
 
 #[cfg(test)]
 mod tests {
+    use std::future::Future;
+    use std::task::{Context, Poll, Waker};
+
     use super::*;
+
+    /// Polls once, so that nothing is done yet when the last comes: how many of `count` are turned away.
+    fn turned_away<'a, F>(jobs: &mut [std::pin::Pin<Box<F>>]) -> usize
+    where
+        F: Future<Output = Result<Result<bool, Busy>, Internal>> + 'a,
+    {
+        let mut context = Context::from_waker(Waker::noop());
+        let polls = jobs.iter_mut().map(|job| job.as_mut().poll(&mut context));
+        polls.filter(|poll| matches!(poll, Poll::Ready(Ok(Err(Busy))))).count()
+    }
+
+    #[test]
+    fn no_more_hash_and_wait_than_may_and_whoever_leaves_makes_room() {
+        // Enough for the first to be still at it when the last comes.
+        let hasher = Cost { memory: 32 * 1024, iterations: 8, parallelism: 1 }.hasher().expect("a cost");
+        rocket::execute(async {
+            let passwords = Passwords::new(hasher, 16).expect("a hash");
+            let verify = || Box::pin(passwords.verify(Password::new(String::new()), None));
+            let most = Passwords::cores() + 16;
+            let mut jobs: Vec<_> = (0..200).map(|_| verify()).collect();
+            assert_eq!(turned_away(&mut jobs), 200 - most);
+            jobs.truncate(most);
+            assert_eq!(turned_away(&mut [verify()]), 1);
+            // Clients that are gone wait no longer; but what is being hashed is hashed to its end.
+            jobs.clear();
+            let mut jobs: Vec<_> = (0..200).map(|_| verify()).collect();
+            assert_eq!(turned_away(&mut jobs), 200 - 16);
+        });
+    }
 
     /// One login must not be able to stop the machine, whoever wrote the hash.
     #[test]

@@ -102,7 +102,7 @@ pub struct Caps {
 }
 
 impl Default for Caps {
-    /// With the longest names and texts of ASCII these are 60, 270 and 40 MB.
+    /// With the longest names and texts in ASCII these are 100, 420 and 35 MB.
     fn default() -> Self {
         Self { users: 100_000, ships: 100_000, revocations: 1_000_000 }
     }

@@ -52,8 +52,8 @@ impl ShipInput {
 }
 
 const POSITIVE: Rule = Rule::Integer { min: 1, max: i32::MAX as i64 };
-/// Room for any name of a ship or of its maker, in characters. With [`ROLES`], the greatest ship has 2.7 thousand
-/// characters: 100,000 of them are 270 MB in ASCII.
+/// Room for any name of a ship or of its maker, in characters. With [`ROLES`], the longest ship has 2.7 thousand
+/// characters, and takes 4 KB in ASCII.
 const ANY_TEXT: Rule = Rule::Text { min_length: 0, max_length: 128 };
 const ROLES: Rule = Rule::TextList { max_items: 32, max_length: 64 };
 

@@ -278,7 +278,10 @@ fn nothing_else_is_tolerated() {
 fn every_section_is_tried_or_cannot_be_seen() {
     let tried: BTreeSet<&str> = sections().iter().map(|section| section.name).collect();
     let unseen: Vec<&str> = ALL.iter().map(|known| known.name).filter(|name| !tried.contains(name)).collect();
-    assert_eq!(unseen, ["hashed_passwords", "challenge_on_401", "atomic_writes", "limited_rates", "limited_storage"]);
+    assert_eq!(
+        unseen,
+        ["hashed_passwords", "challenge_on_401", "atomic_writes", "limited_rates", "limited_storage"]
+    );
     for name in unseen {
         for Section { concerned, original, shipyard, .. } in sections() {
             assert!(!explains(name, &concerned, &original, &shipyard), "{name}");
