@@ -204,6 +204,13 @@ mod tests {
             let expired = late(AccessError::Token(TokenError::Expired));
             let end_of_token = |clock: &Clock, _: &Store| clock.set(1 + 15 * 60);
             assert_eq!(meanwhile(end_of_token, body), (expired.clone(), format!("1 {expired}")), "{body}");
+            let logged_out = late(AccessError::LoggedOut);
+            let logout_of_all = |_: &Clock, store: &Store| store.log_out(ANN, 1);
+            assert_eq!(
+                meanwhile(logout_of_all, body),
+                (logged_out.clone(), format!("1 {logged_out}")),
+                "{body}"
+            );
             let (guarded, owned) = meanwhile(|_, store| assert!(store.delete_user(ANN).is_ok()), body);
             assert_eq!(guarded, late(AccessError::UnknownUser), "{body}");
             // That the user is gone is for the store to say.
