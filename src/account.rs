@@ -4,13 +4,30 @@ use crate::internal::Internal;
 use crate::model::auth::{Credentials, RefreshedToken, TokenPair};
 use crate::model::id::Id;
 use crate::model::user::{User, UserInput};
-use crate::password::Passwords;
-use crate::store::{CreateUserError, HashedUser, Store, UpdateUserError};
+use crate::password::{Busy, Passwords};
+use crate::store::{CreateUserError, HashedUser, RefreshError, Store, UpdateUserError};
+use crate::throttle::{Throttle, TooMany};
 use crate::token::{Claims, Kind, Tokens};
 
-/// The name or the password is wrong; which one is not said.
+/// Why nobody is logged in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct InvalidCredentials;
+pub enum LogInError {
+    /// The name or the password is wrong; which one is not said.
+    Invalid,
+    /// There were too many logins under that name.
+    TooMany(TooMany),
+    /// Too many passwords wait to be verified.
+    Busy,
+}
+
+/// Why a user is not written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WriteError<E> {
+    /// Too many passwords wait to be hashed.
+    Busy,
+    /// The store refuses it.
+    Store(E),
+}
 
 /// Users with their passwords and tokens.
 #[derive(Clone)]
@@ -18,31 +35,42 @@ pub struct Accounts {
     store: Store,
     tokens: Tokens,
     passwords: Passwords,
+    throttle: Throttle,
+    max_revocations: usize,
 }
 
 impl Accounts {
-    /// Accounts over the users of `store`.
+    /// Accounts over the users of `store`, of which at most `max_revocations` tokens are logged out singly.
     #[must_use]
-    pub fn new(store: Store, tokens: Tokens, passwords: Passwords) -> Self {
-        Self { store, tokens, passwords }
+    pub fn new(
+        store: Store,
+        tokens: Tokens,
+        passwords: Passwords,
+        throttle: Throttle,
+        max_revocations: usize,
+    ) -> Self {
+        Self { store, tokens, passwords, throttle, max_revocations }
     }
 
-    /// Both tokens for a name and its password. An unknown name costs as much as a wrong password.
+    /// Both tokens for a name and its password. An unknown name costs as much as a wrong password, and is
+    /// limited as one that is known.
     ///
     /// # Errors
-    /// [`InvalidCredentials`]; outside it [`Internal`].
-    pub async fn log_in(
-        &self,
-        login: Credentials,
-    ) -> Result<Result<TokenPair, InvalidCredentials>, Internal> {
+    /// [`LogInError`]; outside it [`Internal`].
+    pub async fn log_in(&self, login: Credentials) -> Result<Result<TokenPair, LogInError>, Internal> {
+        if let Err(error) = self.throttle.admit_login_of(&login.username) {
+            return Ok(Err(LogInError::TooMany(error)));
+        }
         let found = self.store.credentials(&login.username);
         let hash = found.as_ref().map(|(_, hash)| hash.clone());
-        let matches = self.passwords.verify(login.password, hash).await?;
-        let Some((id, hash)) = found.filter(|_| matches) else { return Ok(Err(InvalidCredentials)) };
+        let Ok(matches) = self.passwords.verify(login.password, hash).await? else {
+            return Ok(Err(LogInError::Busy));
+        };
+        let Some((id, hash)) = found.filter(|_| matches) else { return Ok(Err(LogInError::Invalid)) };
         let access = self.tokens.issue(Kind::Access, id)?;
         let refresh = self.tokens.issue(Kind::Refresh, id)?;
-        if !self.store.admit_login(&hash, &refresh.claims) {
-            return Ok(Err(InvalidCredentials));
+        if !self.store.admit_login(&hash, &access.claims, &refresh.claims) {
+            return Ok(Err(LogInError::Invalid));
         }
         Ok(Ok(TokenPair { access_token: access.text, refresh_token: refresh.text }))
     }
@@ -50,34 +78,50 @@ impl Accounts {
     /// A new access token for the user of a refresh token.
     ///
     /// # Errors
-    /// [`Internal`].
-    pub fn refresh(&self, refresh: &Claims) -> Result<RefreshedToken, Internal> {
+    /// [`RefreshError`], if the refresh token has ended since it was looked at; outside it [`Internal`].
+    pub fn refresh(&self, refresh: &Claims) -> Result<Result<RefreshedToken, RefreshError>, Internal> {
         let access = self.tokens.issue(Kind::Access, refresh.identity)?;
-        Ok(RefreshedToken { access_token: access.text })
+        let admitted = self.store.admit_refresh(refresh, &access.claims);
+        Ok(admitted.map(|()| RefreshedToken { access_token: access.text }))
+    }
+
+    /// Ends that token. If there is no room to remember it by itself, all tokens of its user end that were
+    /// issued until now: none that was logged out is ever let in, and nobody else notices.
+    pub fn log_out(&self, token: &Claims) {
+        if self.tokens.revoke(token, self.max_revocations).is_err() {
+            self.store.log_out(token.identity, self.tokens.now());
+        }
     }
 
     /// Creates a user.
     ///
     /// # Errors
-    /// [`CreateUserError`]; outside it [`Internal`].
-    pub async fn create(&self, input: UserInput) -> Result<Result<User, CreateUserError>, Internal> {
-        let user = self.hashed(input).await?;
-        Ok(self.store.create_user(user))
+    /// [`WriteError`] with [`CreateUserError`]; outside it [`Internal`].
+    pub async fn create(
+        &self,
+        input: UserInput,
+    ) -> Result<Result<User, WriteError<CreateUserError>>, Internal> {
+        let Ok(user) = self.hashed(input).await? else { return Ok(Err(WriteError::Busy)) };
+        Ok(self.store.create_user(user).map_err(WriteError::Store))
     }
 
     /// Replaces a user's name and password. The user's refresh tokens end; access tokens live on until they
     /// expire.
     ///
     /// # Errors
-    /// [`UpdateUserError`]; outside it [`Internal`].
-    pub async fn update(&self, id: Id, input: UserInput) -> Result<Result<User, UpdateUserError>, Internal> {
-        let user = self.hashed(input).await?;
-        Ok(self.store.update_user(id, user, self.tokens.now()))
+    /// [`WriteError`] with [`UpdateUserError`]; outside it [`Internal`].
+    pub async fn update(
+        &self,
+        id: Id,
+        input: UserInput,
+    ) -> Result<Result<User, WriteError<UpdateUserError>>, Internal> {
+        let Ok(user) = self.hashed(input).await? else { return Ok(Err(WriteError::Busy)) };
+        Ok(self.store.update_user(id, user, self.tokens.now()).map_err(WriteError::Store))
     }
 
-    async fn hashed(&self, input: UserInput) -> Result<HashedUser, Internal> {
+    async fn hashed(&self, input: UserInput) -> Result<Result<HashedUser, Busy>, Internal> {
         let UserInput { id, name, password } = input;
-        Ok(HashedUser { id, name, hash: self.passwords.hash(password).await? })
+        Ok(self.passwords.hash(password).await?.map(|hash| HashedUser { id, name, hash }))
     }
 }
 
@@ -112,8 +156,8 @@ mod tests {
         let store = Store::new(users, BTreeMap::new());
         let secret = Secret::random().expect("a key");
         let tokens = Tokens::new(&secret, DEFAULT_LIFETIMES, Clock::manual(1), TokenIds::Random);
-        let passwords = Passwords::new(hasher.clone()).expect("a hash");
-        let accounts = Accounts::new(store.clone(), tokens, passwords);
+        let passwords = Passwords::new(hasher.clone(), 16).expect("a hash");
+        let accounts = Accounts::new(store.clone(), tokens, passwords, Throttle::new(None), 1000);
         let log_in =
             |text| accounts.log_in(Credentials { username: "ann".to_owned(), password: password(text) });
         let new = HashedUser {
@@ -125,7 +169,7 @@ mod tests {
             let mut late = pin!(log_in("old password"));
             assert!(late.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
             store.update_user(ANN, new, 1).expect("ann is there");
-            assert_eq!(late.await.expect("it is hashed").err(), Some(InvalidCredentials));
+            assert_eq!(late.await.expect("it is hashed").err(), Some(LogInError::Invalid));
             assert!(log_in("new password").await.expect("it is hashed").is_ok());
         });
     }

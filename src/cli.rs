@@ -206,6 +206,7 @@ fn settings(overrides: Dict) -> Result<Settings, Failure> {
 fn serve(flags: Serve) -> Result<(), Failure> {
     let settings = settings(flags.overrides()?)?;
     let (data, source) = Data::find(settings.data.as_deref()).map_err(failed)?;
+    data.fits(settings.caps).map_err(|reason| failed(format!("{}: {reason}", source.name())))?;
     let example_users = data.has_example_users();
     let (keys, key_source) = keys(&settings)?;
     let parts = Parts { settings, data, keys, clock: Clock::System, token_ids: TokenIds::Random };

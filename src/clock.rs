@@ -62,6 +62,9 @@ fn written(since: Duration) -> String {
     let millis = since.subsec_millis();
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{millis:03}Z")
 }
+/// Measures the time between two events. It cannot be set, neither back nor ahead, and so says nothing about
+/// dates; and what it measures is no part of a recording.
+pub type Ticker = governor::clock::MonotonicClock;
 
 /// Gives each token its id (`jti`).
 #[derive(Debug)]

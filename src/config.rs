@@ -21,10 +21,12 @@ use crate::base_url::BaseUrl;
 use crate::cors::Cors;
 use crate::json::Style;
 use crate::log;
-use crate::password::{Cost, Hasher};
+use crate::password::{Cost, Hasher, Passwords};
 use crate::secret::Secret;
 use crate::server::listen::Address;
 use crate::server::{Traffic, TrustedProxies};
+use crate::store::Caps;
+use crate::throttle::{Rate, Rates};
 use crate::token::Lifetimes;
 
 /// The port, unless configured: that of the recorded exchanges.
@@ -46,7 +48,7 @@ pub const DEFAULT_LIFETIMES: Lifetimes = Lifetimes { access: 15 * 60, refresh: 3
 pub const MAX_LIFETIME: u64 = 10 * 365 * 24 * 60 * 60;
 
 /// The settings of this crate, beside Rocket's.
-pub const OWN: [&str; 20] = [
+pub const OWN: [&str; 28] = [
     "access_token_ttl",
     "body_timeout",
     "cors_origins",
@@ -59,10 +61,18 @@ pub const OWN: [&str; 20] = [
     "max_connections",
     "max_header_size",
     "max_headers",
+    "max_revocations",
+    "max_ships",
+    "max_users",
     "password_iterations",
     "password_memory",
     "password_parallelism",
+    "password_queue",
     "public_url",
+    "rate_by_address",
+    "rate_by_user",
+    "rate_limits",
+    "rate_overall",
     "refresh_token_ttl",
     "request_timeout",
     "static_dir",
@@ -98,6 +108,13 @@ pub struct Settings {
     pub cors: Cors,
     /// `password_memory` (KiB), `password_iterations`, `password_parallelism`. Default 19456, 2, 1.
     pub hasher: Hasher,
+    /// `password_queue`: how many may wait for a password to be hashed. Default 16.
+    pub password_queue: usize,
+    /// `rate_limits`, and `rate_by_address`, `rate_by_user`, `rate_overall`; none if they are off. Default
+    /// 120, 30 and 1200 a minute.
+    pub rates: Option<Rates>,
+    /// `max_users`, `max_ships`, `max_revocations`. Default 100000, 100000, 1000000.
+    pub caps: Caps,
 }
 
 /// What is wrong with the configuration: a line for each setting.
@@ -245,6 +262,9 @@ impl Settings {
                 .map(|url| BaseUrl::try_from(url).map_err(|reason| refused("public_url", reason)))
                 .transpose()?,
             hasher: hasher(&figment)?,
+            password_queue: number(&figment, "password_queue", Passwords::DEFAULT_QUEUE, 0..=10_000)?,
+            rates: rates(&figment)?,
+            caps: caps(&figment)?,
         })
     }
 }
@@ -329,6 +349,31 @@ fn traffic(figment: &Figment, rocket: &rocket::Config) -> Result<Traffic, Config
         max_blocking: rocket.max_blocking,
         trusted_proxies: TrustedProxies::parse(&proxies)
             .map_err(|reason| refused("trusted_proxies", reason))?,
+    })
+}
+
+/// Wrong ones are refused even where they are switched off.
+fn rates(figment: &Figment) -> Result<Option<Rates>, ConfigError> {
+    let default = Rates::default();
+    let rate = |key, default| match optional::<String>(figment, key)? {
+        None => Ok(default),
+        Some(text) => text.parse::<Rate>().map_err(|reason| refused(key, reason)),
+    };
+    let rates = Rates {
+        by_address: rate("rate_by_address", default.by_address)?,
+        by_user: rate("rate_by_user", default.by_user)?,
+        overall: rate("rate_overall", default.overall)?,
+    };
+    Ok(optional(figment, "rate_limits")?.unwrap_or(true).then_some(rates))
+}
+
+fn caps(figment: &Figment) -> Result<Caps, ConfigError> {
+    const MOST: usize = 100_000_000;
+    let default = Caps::default();
+    Ok(Caps {
+        users: number(figment, "max_users", default.users, 1..=MOST)?,
+        ships: number(figment, "max_ships", default.ships, 1..=MOST)?,
+        revocations: number(figment, "max_revocations", default.revocations, 0..=MOST)?,
     })
 }
 

@@ -8,24 +8,35 @@ use uuid::Uuid;
 /// Ends every token issued before a moment, exactly, although tokens tell their age in whole seconds only.
 ///
 /// Of the tokens of that one second, the ones issued after the cutoff are remembered by id; all others of
-/// that second were issued before it. What is remembered is bounded by what one second can issue.
+/// that second were issued before it. So many are remembered at most; what is issued beyond in that second is
+/// never admitted: closed, rather than without bound.
 #[derive(Debug)]
 pub struct Cutoff {
     second: u64,
+    room: usize,
     issued_after: Mutex<HashSet<Uuid>>,
 }
 
 impl Cutoff {
-    /// A cutoff now, `second` seconds after 1970.
+    /// Room for all that a whole server issues in one second: 2 MB.
+    pub const OF_A_SERVER: usize = 65_536;
+
+    /// Room for what one user is issued in one second, where a password takes 16 ms: 2 KB.
+    pub const OF_A_USER: usize = 64;
+
+    /// A cutoff now, `second` seconds after 1970, with room for that many tokens of this second.
     #[must_use]
-    pub fn at(second: u64) -> Self {
-        Self { second, issued_after: Mutex::default() }
+    pub fn at(second: u64, room: usize) -> Self {
+        Self { second, room, issued_after: Mutex::default() }
     }
 
     /// Takes note of a token issued after the cutoff.
     pub fn note(&self, issued_at: u64, id: Uuid) {
         if issued_at == self.second {
-            self.issued_after.lock().insert(id);
+            let mut noted = self.issued_after.lock();
+            if noted.len() < self.room {
+                noted.insert(id);
+            }
         }
     }
 
@@ -33,5 +44,22 @@ impl Cutoff {
     #[must_use]
     pub fn admits(&self, issued_at: u64, id: Uuid) -> bool {
         issued_at > self.second || (issued_at == self.second && self.issued_after.lock().contains(&id))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_one_second_issues_beyond_the_room_is_refused_and_no_later_token_is() {
+        let cutoff = Cutoff::at(10, 2);
+        let ids = [1, 2, 3].map(Uuid::from_u128);
+        for id in ids {
+            cutoff.note(10, id);
+        }
+        assert_eq!(ids.map(|id| cutoff.admits(10, id)), [true, true, false]);
+        assert_eq!(ids.map(|id| cutoff.admits(11, id)), [true; 3]);
+        assert_eq!(ids.map(|id| cutoff.admits(9, id)), [false; 3]);
     }
 }

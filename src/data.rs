@@ -15,7 +15,7 @@ use crate::model::ship::{Ship, ShipInput};
 use crate::model::user::UserInput;
 use crate::model::{self, Input};
 use crate::password::{Hash, Hasher};
-use crate::store::{Store, StoredUser};
+use crate::store::{Caps, Store, StoredUser};
 
 /// The example data, which is also in the repository as `data.json`.
 pub const EXAMPLE: &str = include_str!("../data.json");
@@ -30,6 +30,17 @@ pub enum Source {
     File(PathBuf),
     /// The example data in this program.
     BuiltIn,
+}
+
+impl Source {
+    /// Its name, for messages.
+    #[must_use]
+    pub fn name(&self) -> String {
+        match self {
+            Self::File(path) => path.display().to_string(),
+            Self::BuiltIn => "the built-in data".to_owned(),
+        }
+    }
 }
 
 /// What a server starts with.
@@ -103,7 +114,7 @@ impl Data {
         let default = Path::new(DEFAULT_FILE);
         match asked.or_else(|| default.symlink_metadata().is_ok().then_some(default)) {
             Some(path) => Ok((Self::read(path)?, Source::File(path.to_owned()))),
-            None => Ok((Self::parse("the built-in data", EXAMPLE.as_bytes())?, Source::BuiltIn)),
+            None => Ok((Self::parse(&Source::BuiltIn.name(), EXAMPLE.as_bytes())?, Source::BuiltIn)),
         }
     }
 
@@ -159,11 +170,27 @@ impl Data {
         Ok(data)
     }
 
+    /// Whether the server may keep so much.
+    ///
+    /// # Errors
+    /// A line that says what there is too much of.
+    pub fn fits(&self, caps: Caps) -> Result<(), String> {
+        for (list, count, most, setting) in [
+            ("users", self.users.len(), caps.users, "max_users"),
+            ("ships", self.ships.len(), caps.ships, "max_ships"),
+        ] {
+            if count > most {
+                return Err(format!("{list}: {count} are more than {setting} = {most}"));
+            }
+        }
+        Ok(())
+    }
+
     /// The store with this data. Passwords in clear text are hashed, which takes the time of one login each.
     ///
     /// # Errors
     /// [`Internal`] where the system gives no random bytes.
-    pub fn into_store(self, hasher: &Hasher) -> Result<Store, Internal> {
+    pub fn into_store(self, hasher: &Hasher, caps: Caps) -> Result<Store, Internal> {
         let hashed = |(id, user): (Id, DataUser)| {
             let hash = match user.secret {
                 UserSecret::Hash(hash) => hash,
@@ -172,7 +199,7 @@ impl Data {
             Ok((id, StoredUser { name: user.name, hash }))
         };
         let users = self.users.into_iter().map(hashed).collect::<Result<_, Internal>>()?;
-        Ok(Store::new(users, self.ships))
+        Ok(Store::with_caps(users, self.ships, caps))
     }
 }
 
@@ -208,9 +235,9 @@ fn user(mut value: Value) -> Result<(Id, DataUser), String> {
     if value.get("password").is_some() {
         return Err("password_hash: there is a password too; give one of the two".to_owned());
     }
-    // The other fields are held to the rules of a body, in which the hash stands for a password.
+    // The other fields are held to the rules of a body, in which there must be some password.
     if let Some(user) = value.as_object_mut() {
-        user.insert("password".to_owned(), Value::from(hash.as_str()));
+        user.insert("password".to_owned(), Value::from("hashed"));
     }
     let UserInput { id, name, .. } = read(value)?;
     Ok((required_id(id)?, DataUser { name, secret: UserSecret::Hash(hash) }))

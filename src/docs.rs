@@ -43,9 +43,23 @@ pub fn errors(generator: &mut OpenApiGenerator, rows: &[&Row]) -> Responses {
                 let about = "What authorization is wanted (RFC 6750, section 3).";
                 response.headers.insert("WWW-Authenticate".to_owned(), header(about, None));
             }
+            if matches!(row.status, 429 | 503) {
+                let about = "After how many seconds to come again (RFC 9110, section 10.2.3).";
+                response.headers.insert("Retry-After".to_owned(), header(about, None));
+            }
             RefOr::Object(response)
         });
         let RefOr::Object(response) = entry else { continue };
+        let name = row.name.to_lowercase();
+        // One that can come from two places is one.
+        if response
+            .content
+            .get(JSON)
+            .and_then(|media| media.examples.as_ref())
+            .is_some_and(|examples| examples.contains_key(&name))
+        {
+            continue;
+        }
         if !response.description.is_empty() {
             response.description.push(' ');
         }
@@ -57,7 +71,7 @@ pub fn errors(generator: &mut OpenApiGenerator, rows: &[&Row]) -> Responses {
                 value: ExampleValue::Value(json!(row.example())),
                 extensions: Object::default(),
             };
-            media.examples.get_or_insert_default().insert(row.name.to_lowercase(), example);
+            media.examples.get_or_insert_default().insert(name, example);
         }
     }
     responses

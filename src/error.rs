@@ -12,6 +12,7 @@ pub mod fault;
 use serde_json::{json, Value};
 
 use self::fault::{ErrorBody, Fault};
+use crate::account::WriteError;
 use crate::guard::access::AccessError;
 use crate::guard::bearer::BearerError;
 use crate::guard::body::{BodyError, ReadError};
@@ -21,6 +22,7 @@ use crate::guard::refresh::RefreshTokenError;
 use crate::store::{
     CreateShipError, CreateUserError, GetError, RefreshError, UpdateShipError, UpdateUserError,
 };
+use crate::throttle::TooMany;
 use crate::token::TokenError;
 
 /// One kind of error.
@@ -153,8 +155,15 @@ table! {
         "The token is a refresh token.";
     REFRESH_TOKEN_REQUIRED: 422, "Only refresh tokens are allowed", Bare,
         "The token is an access token.";
+    TOO_MANY_REQUESTS: 429, "Too Many Requests", Text("Too many requests. Try again later."),
+        "There were too many such requests of late, from that address, under that user name, or overall; \
+         `Retry-After` says when to come again.";
     INTERNAL: 500, "Internal Server Error", Bare,
         "The server is broken: a defect. The log says more.";
+    BUSY: 503, "Service Unavailable", Text("Too many passwords are being checked. Try again soon."),
+        "As many passwords wait to be hashed as may.";
+    STORAGE_FULL: 507, "Insufficient Storage", Text("No room is left."),
+        "There are as many as the server is set to keep.";
     IDS_EXHAUSTED: 507, "Insufficient Storage", Text("No ids are left."),
         "The id 2147483647 has been given out, and ids are never given out twice.";
 }
@@ -221,11 +230,16 @@ macro_rules! rows {
 }
 
 rows!(GetError { NotFound => NOT_FOUND });
-rows!(CreateShipError { IdGiven => ID_GIVEN, IdsExhausted => IDS_EXHAUSTED });
+rows!(CreateShipError { IdGiven => ID_GIVEN, Full => STORAGE_FULL, IdsExhausted => IDS_EXHAUSTED });
 rows!(UpdateShipError { NotFound => NOT_FOUND, IdMismatch => ID_MISMATCH });
-rows!(CreateUserError { IdGiven => ID_GIVEN, NameTaken => NAME_TAKEN, IdsExhausted => IDS_EXHAUSTED });
+rows!(CreateUserError {
+    IdGiven => ID_GIVEN,
+    NameTaken => NAME_TAKEN,
+    Full => STORAGE_FULL,
+    IdsExhausted => IDS_EXHAUSTED,
+});
 rows!(UpdateUserError { NotFound => NOT_FOUND, IdMismatch => ID_MISMATCH, NameTaken => NAME_TAKEN });
-rows!(RefreshError { UnknownUser => UNKNOWN_USER, Revoked => TOKEN_OUTDATED });
+rows!(RefreshError { UnknownUser => UNKNOWN_USER, LoggedOut => TOKEN_REVOKED, Revoked => TOKEN_OUTDATED });
 rows!(BearerError { Missing => AUTHORIZATION_MISSING, Malformed => AUTHORIZATION_MALFORMED });
 rows!(TokenError {
     NotEnoughSegments => TOKEN_NOT_ENOUGH_SEGMENTS,
@@ -250,7 +264,9 @@ rows!(LoginError {
     NotJson => LOGIN_NOT_JSON,
     NotAnObject => LOGIN_NOT_AN_OBJECT,
     Incomplete => LOGIN_INCOMPLETE,
-    Invalid => LOGIN_INVALID;
+    Invalid => LOGIN_INVALID,
+    TooMany(error) => TOO_MANY_REQUESTS.with_retry_after(error.wait),
+    Busy => BUSY;
     Read(ReadError)
 });
 rows!(OwnerError { NotTheOwner => FORBIDDEN; Access(AccessError) });
@@ -290,6 +306,32 @@ impl Failure for AccessError {
             Self::Bearer(error) => error.fault(),
             Self::Token(error) => error.fault(),
             Self::UnknownUser => Fault::of(&UNKNOWN_USER),
+            Self::LoggedOut => Fault::of(&TOKEN_REVOKED),
+        }
+    }
+}
+
+impl Failure for TooMany {
+    fn rows() -> Vec<&'static Row> {
+        vec![&TOO_MANY_REQUESTS]
+    }
+
+    fn fault(&self) -> Fault {
+        Fault::of(&TOO_MANY_REQUESTS).with_retry_after(self.wait)
+    }
+}
+
+impl<E: Failure> Failure for WriteError<E> {
+    fn rows() -> Vec<&'static Row> {
+        let mut rows = E::rows();
+        rows.push(&BUSY);
+        rows
+    }
+
+    fn fault(&self) -> Fault {
+        match self {
+            Self::Busy => Fault::of(&BUSY),
+            Self::Store(error) => error.fault(),
         }
     }
 }

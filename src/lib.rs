@@ -34,6 +34,7 @@ pub mod secret;
 pub mod security_headers;
 pub mod server;
 pub mod store;
+pub mod throttle;
 pub mod token;
 
 use rocket::shield::Shield;
@@ -51,6 +52,7 @@ use crate::password::Passwords;
 use crate::routes::static_files::StaticDir;
 use crate::routing::TrueMethod;
 use crate::security_headers::SecurityHeaders;
+use crate::throttle::Throttle;
 use crate::token::Tokens;
 
 /// Everything that a server is made of.
@@ -74,9 +76,12 @@ pub struct Parts {
 /// [`Internal`] where the system gives no random bytes.
 pub fn build(parts: Parts) -> Result<Rocket<Build>, Internal> {
     let Parts { settings, data, keys, clock, token_ids } = parts;
-    let store = data.into_store(&settings.hasher)?;
-    let passwords = Passwords::new(settings.hasher)?;
+    let store = data.into_store(&settings.hasher, settings.caps)?;
+    let passwords = Passwords::new(settings.hasher, settings.password_queue)?;
     let tokens = Tokens::new(keys, settings.lifetimes, clock, token_ids);
+    let throttle = Throttle::new(settings.rates);
+    let accounts =
+        Accounts::new(store.clone(), tokens.clone(), passwords, throttle.clone(), settings.caps.revocations);
     let mut rocket = rocket::custom(settings.rocket)
         // Its headers are for pages; these are for JSON.
         .attach(Shield::new())
@@ -87,7 +92,8 @@ pub fn build(parts: Parts) -> Result<Rocket<Build>, Internal> {
         .manage(settings.cors)
         .manage(settings.json)
         .manage(StaticDir(settings.static_dir))
-        .manage(Accounts::new(store.clone(), tokens.clone(), passwords))
+        .manage(accounts)
+        .manage(throttle)
         .manage(store)
         .manage(tokens)
         .register("/", rocket::catchers![error::catcher::default_catcher]);

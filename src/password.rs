@@ -19,6 +19,10 @@ use crate::internal::Internal;
 pub struct Password(String);
 
 impl Password {
+    /// The greatest length, in bytes of UTF-8. The OWASP Authentication Cheat Sheet asks for room for 64
+    /// characters at least, and for a limit, so that hashing costs the same whatever is sent.
+    pub const MAX_BYTES: u32 = 128;
+
     /// Takes a text for a password.
     #[must_use]
     pub fn new(text: String) -> Self {
@@ -201,34 +205,58 @@ impl Hasher {
     }
 }
 
-/// Hashes and verifies passwords on the blocking threads, no more at a time than the machine has cores. Each
-/// works in [`Cost::memory`], which is kept for the next one: freed and allocated anew, it would soon lie
+/// As many passwords wait to be hashed as may.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Busy;
+
+/// Hashes and verifies passwords on the blocking threads, on half of the machine's cores at most: the other half
+/// answers everything else meanwhile. A few more may wait for their turn; whoever comes then is told at once.
+///
+/// Each works in [`Cost::memory`], which is kept for the next one: freed and allocated anew, it would soon lie
 /// about in the allocator of every thread that ever hashed.
 #[derive(Clone)]
 pub struct Passwords {
     hasher: Hasher,
     /// What is verified against when there is no such user.
     nobody: Hash,
+    /// Of those who are at it, and those who wait.
+    places: Arc<Semaphore>,
     cores: Arc<Semaphore>,
     spare: Arc<Mutex<Vec<Vec<Block>>>>,
 }
 
 impl Passwords {
-    /// With that cost for every new hash.
+    /// How many may wait, unless configured (`password_queue`): less than half a second's work on 2 cores.
+    pub const DEFAULT_QUEUE: usize = 16;
+
+    /// With that cost for every new hash, and at most `queue` that wait.
     ///
     /// # Errors
     /// [`Internal`] where the system gives no random bytes.
-    pub fn new(hasher: Hasher) -> Result<Self, Internal> {
+    pub fn new(hasher: Hasher, queue: usize) -> Result<Self, Internal> {
         let nobody = hasher.hash(&Password::new(String::new()))?;
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        Ok(Self { hasher, nobody, cores: Arc::new(Semaphore::new(cores)), spare: Arc::default() })
+        let cores = Self::cores();
+        let places = cores.saturating_add(queue).min(Semaphore::MAX_PERMITS);
+        Ok(Self {
+            hasher,
+            nobody,
+            places: Arc::new(Semaphore::new(places)),
+            cores: Arc::new(Semaphore::new(cores)),
+            spare: Arc::default(),
+        })
+    }
+
+    /// How many passwords are hashed at a time: half as many as there are cores, but one at least.
+    #[must_use]
+    pub fn cores() -> usize {
+        (std::thread::available_parallelism().map_or(1, usize::from) / 2).max(1)
     }
 
     /// The hash of a new password.
     ///
     /// # Errors
-    /// [`Internal`] where the system gives no random bytes or no thread.
-    pub async fn hash(&self, password: Password) -> Result<Hash, Internal> {
+    /// [`Busy`]; outside it [`Internal`] where the system gives no random bytes or no thread.
+    pub async fn hash(&self, password: Password) -> Result<Result<Hash, Busy>, Internal> {
         let hasher = self.hasher.clone();
         self.on_a_blocking_thread(move |memory| hasher.hash_in(&password, memory)).await
     }
@@ -237,23 +265,28 @@ impl Passwords {
     /// hash of the configured cost takes.
     ///
     /// # Errors
-    /// [`Internal`] where the system gives no thread.
-    pub async fn verify(&self, password: Password, hash: Option<Hash>) -> Result<bool, Internal> {
+    /// [`Busy`]; outside it [`Internal`] where the system gives no thread.
+    pub async fn verify(
+        &self,
+        password: Password,
+        hash: Option<Hash>,
+    ) -> Result<Result<bool, Busy>, Internal> {
         let known = hash.is_some();
         let hash = hash.unwrap_or_else(|| self.nobody.clone());
         let matches = self.on_a_blocking_thread(move |memory| hash.matches(&password, memory)).await?;
-        Ok(known && matches)
+        Ok(matches.map(|matches| known && matches))
     }
 
     async fn on_a_blocking_thread<T: Send + 'static>(
         &self,
         work: impl FnOnce(&mut Vec<Block>) -> Result<T, Internal> + Send + 'static,
-    ) -> Result<T, Internal> {
+    ) -> Result<Result<T, Busy>, Internal> {
+        let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else { return Ok(Err(Busy)) };
         let core = Arc::clone(&self.cores).acquire_owned().await;
         let core = core.map_err(|error| Internal::new("waiting for a core", error))?;
         let spare = Arc::clone(&self.spare);
         let usual = self.hasher.0.params().block_count();
-        // The permit moves along: a client that leaves does not free a core that is still hashing.
+        // Both move along: a client that leaves does not free a core that is still hashing.
         let job = spawn_blocking(move || {
             let mut memory = spare.lock().pop().unwrap_or_default();
             let done = work(&mut memory);
@@ -261,16 +294,48 @@ impl Passwords {
             if memory.len() <= usual {
                 spare.lock().push(memory);
             }
-            drop(core);
+            drop((core, place));
             done
         });
-        job.await.map_err(|error| Internal::new("hashing on a blocking thread", error))?
+        job.await.map_err(|error| Internal::new("hashing on a blocking thread", error))?.map(Ok)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::future::Future;
+    use std::task::{Context, Poll, Waker};
+
     use super::*;
+
+    /// Polls once, so that nothing is done yet when the last comes: how many of `count` are turned away.
+    fn turned_away<'a, F>(jobs: &mut [std::pin::Pin<Box<F>>]) -> usize
+    where
+        F: Future<Output = Result<Result<bool, Busy>, Internal>> + 'a,
+    {
+        let mut context = Context::from_waker(Waker::noop());
+        let polls = jobs.iter_mut().map(|job| job.as_mut().poll(&mut context));
+        polls.filter(|poll| matches!(poll, Poll::Ready(Ok(Err(Busy))))).count()
+    }
+
+    #[test]
+    fn no_more_hash_and_wait_than_may_and_whoever_leaves_makes_room() {
+        // Enough for the first to be still at it when the last comes.
+        let hasher = Cost { memory: 32 * 1024, iterations: 8, parallelism: 1 }.hasher().expect("a cost");
+        rocket::execute(async {
+            let passwords = Passwords::new(hasher, 16).expect("a hash");
+            let verify = || Box::pin(passwords.verify(Password::new(String::new()), None));
+            let most = Passwords::cores() + 16;
+            let mut jobs: Vec<_> = (0..200).map(|_| verify()).collect();
+            assert_eq!(turned_away(&mut jobs), 200 - most);
+            jobs.truncate(most);
+            assert_eq!(turned_away(&mut [verify()]), 1);
+            // Clients that are gone wait no longer; but what is being hashed is hashed to its end.
+            jobs.clear();
+            let mut jobs: Vec<_> = (0..200).map(|_| verify()).collect();
+            assert_eq!(turned_away(&mut jobs), 200 - 16);
+        });
+    }
 
     /// One login must not be able to stop the machine, whoever wrote the hash.
     #[test]

@@ -16,12 +16,28 @@ const BUCKET: u64 = 3600;
 #[derive(Debug, Default)]
 pub(crate) struct Revocations(RwLock<BTreeMap<u64, HashSet<Uuid>>>);
 
+/// As many tokens are revoked as can be remembered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Full;
+
 impl Revocations {
-    /// Revokes a token that expires at `exp`, and forgets those that expired before `now`.
-    pub(crate) fn revoke(&self, id: Uuid, exp: u64, now: u64) {
+    /// Forgets the tokens that expired before `now`, and revokes one that expires at `exp`, so long as no more
+    /// than `most` are remembered then.
+    ///
+    /// # Errors
+    /// [`Full`]: the token is not revoked.
+    pub(crate) fn revoke(&self, id: Uuid, exp: u64, now: u64, most: usize) -> Result<(), Full> {
         let mut buckets = self.0.write();
-        buckets.entry(exp / BUCKET).or_default().insert(id);
         *buckets = buckets.split_off(&(now / BUCKET));
+        if buckets.get(&(exp / BUCKET)).is_some_and(|bucket| bucket.contains(&id)) {
+            return Ok(());
+        }
+        // A sum over the hours ahead, rather than a number that would have to be kept equal to it.
+        if buckets.values().map(HashSet::len).sum::<usize>() >= most {
+            return Err(Full);
+        }
+        buckets.entry(exp / BUCKET).or_default().insert(id);
+        Ok(())
     }
 
     /// Whether the token that expires at `exp` was revoked.
@@ -45,20 +61,36 @@ mod tests {
         let revocations = Revocations::default();
         let (id, other) = (Uuid::from_u128(1), Uuid::from_u128(2));
         let exp = 10 * BUCKET + 17;
-        revocations.revoke(id, exp, 0);
+        assert_eq!(revocations.revoke(id, exp, 0, 2), Ok(()));
         for now in [exp - 1, exp, 11 * BUCKET - 1] {
-            revocations.revoke(other, exp, now);
+            assert_eq!(revocations.revoke(other, exp, now, 2), Ok(()));
             assert!(revocations.contains(id, exp), "forgotten at {now}");
         }
-        revocations.revoke(other, 12 * BUCKET, 11 * BUCKET);
+        assert_eq!(revocations.revoke(other, 12 * BUCKET, 11 * BUCKET, 2), Ok(()));
         assert!(!revocations.contains(id, exp));
         assert_eq!(revocations.len(), 1);
     }
 
     #[test]
+    fn what_is_full_forgets_nothing_and_takes_nothing_until_something_has_expired() {
+        let revocations = Revocations::default();
+        let [one, two, three] = [1, 2, 3].map(Uuid::from_u128);
+        assert_eq!(revocations.revoke(one, 5, 0, 2), Ok(()));
+        assert_eq!(revocations.revoke(two, BUCKET + 5, 0, 2), Ok(()));
+        assert_eq!(revocations.revoke(three, BUCKET + 5, 0, 2), Err(Full));
+        // What is revoked already takes no more room.
+        assert_eq!(revocations.revoke(two, BUCKET + 5, 0, 2), Ok(()));
+        assert!(revocations.contains(one, 5) && revocations.contains(two, BUCKET + 5));
+        assert!(!revocations.contains(three, BUCKET + 5));
+        assert_eq!(revocations.len(), 2);
+        assert_eq!(revocations.revoke(three, BUCKET + 5, BUCKET, 2), Ok(()));
+        assert!(revocations.contains(two, BUCKET + 5) && revocations.contains(three, BUCKET + 5));
+    }
+
+    #[test]
     fn another_token_of_the_same_second_is_not_revoked() {
         let revocations = Revocations::default();
-        revocations.revoke(Uuid::from_u128(1), 5, 0);
+        assert_eq!(revocations.revoke(Uuid::from_u128(1), 5, 0, 1), Ok(()));
         assert!(!revocations.contains(Uuid::from_u128(2), 5));
     }
 }

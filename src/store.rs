@@ -3,12 +3,16 @@
 //! Every method takes the lock once, and checks and writes under it. Nothing is awaited meanwhile, and a
 //! panic elsewhere does not poison the lock.
 
+mod account;
+mod table;
+
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use parking_lot::RwLock;
 
-use crate::cutoff::Cutoff;
+use self::account::Account;
+use self::table::Table;
 use crate::model::id::Id;
 use crate::model::ship::{Ship, ShipInput};
 use crate::model::user::User;
@@ -29,6 +33,8 @@ pub enum CreateShipError {
     IdGiven,
     /// The greatest id has been given out.
     IdsExhausted,
+    /// There are as many ships as are stored.
+    Full,
 }
 
 /// Why a ship is not replaced.
@@ -49,6 +55,8 @@ pub enum CreateUserError {
     NameTaken,
     /// The greatest id has been given out.
     IdsExhausted,
+    /// There are as many users as are stored.
+    Full,
 }
 
 /// Why a user is not replaced.
@@ -62,13 +70,42 @@ pub enum UpdateUserError {
     NameTaken,
 }
 
+/// Why an access token that is in order is of no use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SessionError {
+    /// Its user is gone.
+    UnknownUser,
+    /// All tokens that its user had have been logged out.
+    LoggedOut,
+}
+
 /// Why a refresh token that is in order is of no use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RefreshError {
     /// Its user is gone.
     UnknownUser,
+    /// All tokens that its user had have been logged out.
+    LoggedOut,
     /// Its user's password was changed after it was issued.
     Revoked,
+}
+
+/// How much is kept at most, so that memory has a bound.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Caps {
+    /// Users.
+    pub users: usize,
+    /// Ships.
+    pub ships: usize,
+    /// Tokens that were logged out and have not expired yet.
+    pub revocations: usize,
+}
+
+impl Default for Caps {
+    /// With the longest names and texts in ASCII these are 100, 420 and 35 MB.
+    fn default() -> Self {
+        Self { users: 100_000, ships: 100_000, revocations: 1_000_000 }
+    }
 }
 
 /// A user with everything that is never answered.
@@ -100,61 +137,24 @@ struct State {
     ships: Table<Arc<Ship>>,
     users: Table<Account>,
     ids_by_name: HashMap<String, Id>,
-}
-
-#[derive(Debug)]
-struct Account {
-    name: String,
-    hash: Hash,
-    /// Since when refresh tokens count; none if the password is the first.
-    password_change: Option<Cutoff>,
-    /// When the newest refresh token was issued.
-    newest_refresh: u64,
-}
-
-impl Account {
-    fn new(name: String, hash: Hash) -> Self {
-        Self { name, hash, password_change: None, newest_refresh: 0 }
-    }
-}
-
-/// Rows by id, and the greatest id that was ever given out, so that none is given out twice: a token of a
-/// deleted user must never become another user's.
-#[derive(Debug)]
-struct Table<T> {
-    rows: BTreeMap<Id, T>,
-    last_id: Id,
-}
-
-impl<T> Default for Table<T> {
-    fn default() -> Self {
-        Self { rows: BTreeMap::new(), last_id: Id::new(0) }
-    }
-}
-
-impl<T> Table<T> {
-    fn new(rows: BTreeMap<Id, T>) -> Self {
-        let last_id = rows.keys().next_back().copied().unwrap_or(Id::new(0));
-        Self { rows, last_id }
-    }
-
-    /// Adds a row under the next id; none is left after [`Id::MAX`].
-    fn create(&mut self, row: impl FnOnce(Id) -> T) -> Option<(Id, &T)> {
-        let id = self.last_id.next()?;
-        self.last_id = id;
-        Some((id, self.rows.entry(id).or_insert_with(|| row(id))))
-    }
+    caps: Caps,
 }
 
 impl Store {
-    /// A store with those users and ships. Names must be unique.
+    /// A store with those users and ships, of the usual size. Names must be unique.
     #[must_use]
     pub fn new(users: BTreeMap<Id, StoredUser>, ships: BTreeMap<Id, Ship>) -> Self {
+        Self::with_caps(users, ships, Caps::default())
+    }
+
+    /// A store with those users and ships, to which more are added only as far as `caps` allow.
+    #[must_use]
+    pub fn with_caps(users: BTreeMap<Id, StoredUser>, ships: BTreeMap<Id, Ship>, caps: Caps) -> Self {
         let ids_by_name = users.iter().map(|(id, user)| (user.name.clone(), *id)).collect();
         let users =
             users.into_iter().map(|(id, StoredUser { name, hash })| (id, Account::new(name, hash))).collect();
         let ships = ships.into_iter().map(|(id, ship)| (id, Arc::new(ship))).collect();
-        let state = State { ships: Table::new(ships), users: Table::new(users), ids_by_name };
+        let state = State { ships: Table::new(ships), users: Table::new(users), ids_by_name, caps };
         Self(Arc::new(RwLock::new(state)))
     }
 
@@ -181,6 +181,9 @@ impl Store {
             return Err(CreateShipError::IdGiven);
         }
         let mut state = self.0.write();
+        if state.ships.rows.len() >= state.caps.ships {
+            return Err(CreateShipError::Full);
+        }
         let created = state.ships.create(|id| Arc::new(input.with_id(id)));
         created.map(|(_, ship)| Arc::clone(ship)).ok_or(CreateShipError::IdsExhausted)
     }
@@ -224,10 +227,14 @@ impl Store {
         Ok(User { id, name: account.name.clone() })
     }
 
-    /// Whether there is a user of that id.
-    #[must_use]
-    pub fn has_user(&self, id: Id) -> bool {
-        self.0.read().users.rows.contains_key(&id)
+    /// Whether an access token that is in order still stands for its user.
+    ///
+    /// # Errors
+    /// [`SessionError`].
+    pub fn check_access(&self, access: &Claims) -> Result<(), SessionError> {
+        let state = self.0.read();
+        let account = state.users.rows.get(&access.identity).ok_or(SessionError::UnknownUser)?;
+        account.check_access(access)
     }
 
     /// The id and the password hash of the user of that name.
@@ -247,9 +254,12 @@ impl Store {
             return Err(CreateUserError::IdGiven);
         }
         let mut state = self.0.write();
-        let State { users, ids_by_name, .. } = &mut *state;
+        let State { users, ids_by_name, caps, .. } = &mut *state;
         if ids_by_name.contains_key(&input.name) {
             return Err(CreateUserError::NameTaken);
+        }
+        if users.rows.len() >= caps.users {
+            return Err(CreateUserError::Full);
         }
         let HashedUser { id: _, name, hash } = input;
         let account = Account::new(name.clone(), hash);
@@ -276,9 +286,7 @@ impl Store {
         ids_by_name.remove(&account.name);
         ids_by_name.insert(input.name.clone(), id);
         account.name.clone_from(&input.name);
-        account.hash = input.hash;
-        // A login may have issued a token in a later second than `now`, if it came between that and the lock.
-        account.password_change = Some(Cutoff::at(now.max(account.newest_refresh)));
+        account.change_password(input.hash, now);
         Ok(User { id, name: input.name })
     }
 
@@ -293,20 +301,21 @@ impl Store {
         Ok(())
     }
 
-    /// Accepts a refresh token that was issued for a password whose hash was `verified`. It is refused if the
+    /// Ends all tokens issued to a user until now, at the time `now` (seconds since 1970). Those of a user who is
+    /// gone have ended already.
+    pub fn log_out(&self, id: Id, now: u64) {
+        if let Some(account) = self.0.write().users.rows.get_mut(&id) {
+            account.log_out(now);
+        }
+    }
+
+    /// Accepts two tokens that were issued for a password whose hash was `verified`. They are refused if the
     /// user is gone or has another password by now: then the login came too late.
     #[must_use]
-    pub fn admit_login(&self, verified: &Hash, refresh: &Claims) -> bool {
+    pub fn admit_login(&self, verified: &Hash, access: &Claims, refresh: &Claims) -> bool {
         let mut state = self.0.write();
-        let Some(account) = state.users.rows.get_mut(&refresh.identity) else { return false };
-        if account.hash != *verified {
-            return false;
-        }
-        account.newest_refresh = account.newest_refresh.max(refresh.iat);
-        if let Some(cutoff) = &account.password_change {
-            cutoff.note(refresh.iat, refresh.jti);
-        }
-        true
+        let account = state.users.rows.get_mut(&refresh.identity);
+        account.is_some_and(|account| account.admit_login(verified, access, refresh))
     }
 
     /// Whether a refresh token that is in order still stands for its user.
@@ -316,10 +325,17 @@ impl Store {
     pub fn check_refresh(&self, refresh: &Claims) -> Result<(), RefreshError> {
         let state = self.0.read();
         let account = state.users.rows.get(&refresh.identity).ok_or(RefreshError::UnknownUser)?;
-        match &account.password_change {
-            Some(cutoff) if !cutoff.admits(refresh.iat, refresh.jti) => Err(RefreshError::Revoked),
-            _ => Ok(()),
-        }
+        account.check_refresh(refresh)
+    }
+
+    /// Accepts an access token that was issued for a refresh token, if that still stands for its user.
+    ///
+    /// # Errors
+    /// [`RefreshError`].
+    pub fn admit_refresh(&self, refresh: &Claims, access: &Claims) -> Result<(), RefreshError> {
+        let mut state = self.0.write();
+        let account = state.users.rows.get_mut(&refresh.identity).ok_or(RefreshError::UnknownUser)?;
+        account.admit_refresh(refresh, access)
     }
 }
 
@@ -341,7 +357,7 @@ mod tests {
         Store::new(BTreeMap::from([(ANN, ann)]), BTreeMap::new())
     }
 
-    fn refresh_token(iat: u64) -> Claims {
+    fn token(iat: u64) -> Claims {
         Claims { identity: ANN, jti: TokenIds::Random.next().expect("an id"), iat, exp: iat + 100 }
     }
 
@@ -355,10 +371,10 @@ mod tests {
         let old = hash();
         let store = store(&old);
         change_password(&store, 10);
-        assert!(!store.admit_login(&old, &refresh_token(10)));
-        assert!(!store.admit_login(&old, &refresh_token(11)));
+        assert!(!store.admit_login(&old, &token(0), &token(10)));
+        assert!(!store.admit_login(&old, &token(0), &token(11)));
         store.delete_user(ANN).expect("ann is there");
-        assert!(!store.admit_login(&old, &refresh_token(12)));
+        assert!(!store.admit_login(&old, &token(0), &token(12)));
     }
 
     /// The time of the change is read before the lock is taken, and a login may come between.
@@ -366,24 +382,76 @@ mod tests {
     fn a_change_ends_tokens_that_are_newer_than_the_time_it_was_asked_at() {
         let old = hash();
         let store = store(&old);
-        let token = refresh_token(11);
-        assert!(store.admit_login(&old, &token));
-        assert_eq!(store.check_refresh(&token), Ok(()));
+        let newer = token(11);
+        assert!(store.admit_login(&old, &token(0), &newer));
+        assert_eq!(store.check_refresh(&newer), Ok(()));
         change_password(&store, 10);
-        assert_eq!(store.check_refresh(&token), Err(RefreshError::Revoked));
+        assert_eq!(store.check_refresh(&newer), Err(RefreshError::Revoked));
     }
 
     #[test]
     fn tokens_of_the_second_of_the_change_are_told_apart() {
         let store = store(&hash());
-        let before = refresh_token(10);
-        assert!(store.admit_login(&store.credentials("ann").expect("ann is there").1, &before));
+        let before = token(10);
+        assert!(store.admit_login(&store.credentials("ann").expect("ann is there").1, &token(0), &before));
         change_password(&store, 10);
-        let after = refresh_token(10);
-        assert!(store.admit_login(&store.credentials("ann").expect("ann is there").1, &after));
+        let after = token(10);
+        assert!(store.admit_login(&store.credentials("ann").expect("ann is there").1, &token(0), &after));
         assert_eq!(store.check_refresh(&before), Err(RefreshError::Revoked));
         assert_eq!(store.check_refresh(&after), Ok(()));
-        assert_eq!(store.check_refresh(&refresh_token(11)), Ok(()));
+        assert_eq!(store.check_refresh(&token(11)), Ok(()));
+    }
+
+    /// What is to be seen of the two tokens.
+    fn seen(store: &Store, access: &Claims, refresh: &Claims) -> (bool, bool) {
+        (store.check_access(access).is_ok(), store.check_refresh(refresh).is_ok())
+    }
+
+    #[test]
+    fn a_logout_of_all_ends_what_was_issued_until_then_and_nothing_of_others_or_later() {
+        let old = hash();
+        let store = store(&old);
+        let eve = HashedUser { id: None, name: "eve".to_owned(), hash: old.clone() };
+        let eve = store.create_user(eve).expect("the name is free").id;
+        let (access, refresh) = (token(10), token(10));
+        assert!(store.admit_login(&old, &access, &refresh));
+        let hers = Claims { identity: eve, ..token(10) };
+        store.log_out(ANN, 10);
+        assert_eq!(store.check_access(&access), Err(SessionError::LoggedOut));
+        assert_eq!(store.check_refresh(&refresh), Err(RefreshError::LoggedOut));
+        assert_eq!(store.admit_refresh(&refresh, &token(10)), Err(RefreshError::LoggedOut));
+        assert_eq!(seen(&store, &hers, &hers), (true, true));
+        // In the same second and later, of a login and of a refresh.
+        let (access, refresh, refreshed, late) = (token(10), token(10), token(10), token(11));
+        assert!(store.admit_login(&old, &access, &refresh));
+        assert_eq!(store.admit_refresh(&refresh, &refreshed), Ok(()));
+        assert_eq!(seen(&store, &access, &refresh), (true, true));
+        assert_eq!(seen(&store, &refreshed, &late), (true, true));
+        // The time of the logout is read before the lock is taken.
+        assert_eq!(store.admit_refresh(&refresh, &late), Ok(()));
+        store.log_out(ANN, 10);
+        assert_eq!(seen(&store, &late, &refresh), (false, false));
+        store.log_out(Id::new(99), 10);
+    }
+
+    #[test]
+    fn nothing_is_added_to_what_is_full_until_something_is_removed() {
+        let ship = || -> ShipInput {
+            crate::model::read(<ShipInput as crate::model::Input>::example()).expect("the example fits")
+        };
+        let user = |name: &str| HashedUser { id: None, name: name.to_owned(), hash: hash() };
+        let caps = Caps { users: 2, ships: 1, ..Caps::default() };
+        let store = Store::with_caps(BTreeMap::new(), BTreeMap::new(), caps);
+        for name in ["ann", "bob"] {
+            assert!(store.create_user(user(name)).is_ok());
+        }
+        assert_eq!(store.create_user(user("cid")), Err(CreateUserError::Full));
+        assert_eq!(store.create_user(user("ann")), Err(CreateUserError::NameTaken));
+        assert!(store.create_ship(ship()).is_ok());
+        assert_eq!(store.create_ship(ship()), Err(CreateShipError::Full));
+        assert!(store.delete_user(ANN).is_ok() && store.delete_ship(Id::new(1)).is_ok());
+        assert_eq!(store.create_user(user("cid")).map(|user| user.id), Ok(Id::new(3)));
+        assert_eq!(store.create_ship(ship()).map(|ship| ship.id), Ok(Id::new(2)));
     }
 
     #[test]
@@ -406,7 +474,7 @@ mod tests {
             std::panic::resume_unwind(Box::new("a defect"));
         });
         assert!(thread.join().is_err());
-        assert!(store.has_user(ANN));
+        assert!(store.user(ANN).is_ok());
         assert!(store.delete_user(ANN).is_ok());
     }
 }

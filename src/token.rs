@@ -20,7 +20,7 @@ use crate::cutoff::Cutoff;
 use crate::internal::Internal;
 use crate::keys::KeySet;
 use crate::model::id::Id;
-use crate::revocation::Revocations;
+use crate::revocation::{Full, Revocations};
 
 /// What a token is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -189,7 +189,7 @@ impl Tokens {
     /// Tokens signed and verified with those keys. Those issued before this call are refused.
     #[must_use]
     pub fn new(keys: impl Into<KeySet>, lifetimes: Lifetimes, clock: Clock, ids: TokenIds) -> Self {
-        let start = Cutoff::at(clock.now());
+        let start = Cutoff::at(clock.now(), Cutoff::OF_A_SERVER);
         Self(Arc::new(Shared {
             keys: RwLock::new(keys.into()),
             lifetimes,
@@ -275,9 +275,12 @@ impl Tokens {
         Ok(claims)
     }
 
-    /// Ends that token.
-    pub fn revoke(&self, claims: &Claims) {
-        self.0.revoked.revoke(claims.jti, claims.exp, self.now());
+    /// Ends that token, so long as no more than `most` are to be remembered then.
+    ///
+    /// # Errors
+    /// [`Full`]: the token goes on.
+    pub fn revoke(&self, claims: &Claims, most: usize) -> Result<(), Full> {
+        self.0.revoked.revoke(claims.jti, claims.exp, self.now(), most)
     }
 
     /// The claims of a token that was signed with a key that verifies it; unlooked-at.

@@ -37,7 +37,7 @@ pub struct Deviation {
 const UNSEEN: fn(&Case<'_>) -> bool = |_| false;
 
 /// Every section, in the order of the document.
-pub const ALL: [Deviation; 20] = [
+pub const ALL: [Deviation; 23] = [
     Deviation {
         name: "json_errors",
         concerns: |_| true,
@@ -185,6 +185,20 @@ pub const ALL: [Deviation; 20] = [
         shipyard: |answer| answer.status == 413,
     },
     Deviation {
+        name: "limited_lengths",
+        concerns: |case| {
+            body_holds(&case.exchange.request, |value| match value {
+                Value::String(text) => text.len() > 64,
+                Value::Array(items) => items.len() > 32,
+                _ => false,
+            })
+        },
+        original: |answer| !is_bad_request(answer),
+        shipyard: |answer| is_bad_request(answer) && speaks_of(answer, "Longer than maximum length"),
+    },
+    Deviation { name: "limited_rates", concerns: UNSEEN, original: is_success, shipyard: is_success },
+    Deviation { name: "limited_storage", concerns: UNSEEN, original: is_success, shipyard: is_success },
+    Deviation {
         name: "one_authorization_header",
         concerns: |case| {
             let headers = case.exchange.request.headers.iter();
@@ -250,6 +264,12 @@ fn says(answer: &Response, text: &str) -> bool {
     answer
         .json()
         .is_some_and(|body| body.get("message").is_some_and(|message| holds(message, &|value| value == text)))
+}
+
+/// Whether any text in the message of an error begins so.
+fn speaks_of(answer: &Response, beginning: &str) -> bool {
+    let begins = |value: &Value| value.as_str().is_some_and(|text| text.starts_with(beginning));
+    answer.json().is_some_and(|body| body.get("message").is_some_and(|message| holds(message, &begins)))
 }
 
 /// Whether any value in there is such a one.

@@ -8,12 +8,14 @@ use rocket_okapi::response::OpenApiResponderInner;
 
 use super::fault::Fault;
 use super::{Failure, Row, INTERNAL};
-use crate::account::InvalidCredentials;
+use crate::account::{LogInError, WriteError};
 use crate::docs;
 use crate::guard::body::BodyError;
 use crate::guard::login::LoginError;
 use crate::internal::Internal;
-use crate::store::{CreateShipError, CreateUserError, GetError, UpdateShipError, UpdateUserError};
+use crate::store::{
+    CreateShipError, CreateUserError, GetError, RefreshError, UpdateShipError, UpdateUserError,
+};
 
 /// The errors of an operation that reads a body and then does something that fails with `E`.
 #[derive(Debug)]
@@ -49,20 +51,6 @@ pub enum Rejected<E> {
     Broken(Internal),
 }
 
-/// The errors of an operation that has none of its own behind its guards.
-#[derive(Debug)]
-pub enum Nothing {}
-
-impl Failure for Nothing {
-    fn rows() -> Vec<&'static Row> {
-        Vec::new()
-    }
-
-    fn fault(&self) -> Fault {
-        match *self {}
-    }
-}
-
 /// What an operation answers.
 pub type Answer<T, E> = Result<T, Rejected<E>>;
 
@@ -70,8 +58,8 @@ pub type Answer<T, E> = Result<T, Rejected<E>>;
 pub trait Refusal: Failure {}
 impl Refusal for CreateShipError {}
 impl Refusal for UpdateShipError {}
-impl Refusal for CreateUserError {}
-impl Refusal for UpdateUserError {}
+impl Refusal for WriteError<CreateUserError> {}
+impl Refusal for WriteError<UpdateUserError> {}
 
 impl From<GetError> for Rejected<GetError> {
     fn from(error: GetError) -> Self {
@@ -85,9 +73,19 @@ impl From<LoginError> for Rejected<LoginError> {
     }
 }
 
-impl From<InvalidCredentials> for Rejected<LoginError> {
-    fn from(InvalidCredentials: InvalidCredentials) -> Self {
-        Self::For(LoginError::Invalid)
+impl From<LogInError> for Rejected<LoginError> {
+    fn from(error: LogInError) -> Self {
+        Self::For(match error {
+            LogInError::Invalid => LoginError::Invalid,
+            LogInError::TooMany(error) => LoginError::TooMany(error),
+            LogInError::Busy => LoginError::Busy,
+        })
+    }
+}
+
+impl From<RefreshError> for Rejected<RefreshError> {
+    fn from(error: RefreshError) -> Self {
+        Self::For(error)
     }
 }
 

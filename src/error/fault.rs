@@ -122,6 +122,11 @@ impl Fault {
         self
     }
 
+    pub(super) fn with_retry_after(mut self, seconds: u32) -> Self {
+        self.retry_after = Some(seconds);
+        self
+    }
+
     pub(crate) fn with_message(mut self, message: impl Serialize) -> Self {
         self.body.message = serde_json::to_value(message).ok();
         self

@@ -10,6 +10,7 @@ use super::bearer::{self, BearerError};
 use super::{admit, Again, Keepers};
 use crate::docs;
 use crate::error::Failure;
+use crate::store::SessionError;
 use crate::token::{Claims, Kind, TokenError};
 
 /// The request carries an access token that is in order, of a user who exists.
@@ -25,9 +26,20 @@ pub enum AccessError {
     Token(TokenError),
     /// Its user has been deleted.
     UnknownUser,
+    /// It was logged out with all others that its user had.
+    LoggedOut,
 }
 
-/// The claims of an access token that is in order. Whether its user exists is left open.
+impl From<SessionError> for AccessError {
+    fn from(error: SessionError) -> Self {
+        match error {
+            SessionError::UnknownUser => Self::UnknownUser,
+            SessionError::LoggedOut => Self::LoggedOut,
+        }
+    }
+}
+
+/// The claims of an access token that is in order. Whether it still stands for its user is left open.
 pub(super) fn verified(keepers: &Keepers<'_>, request: &Request<'_>) -> Result<Claims, AccessError> {
     let token = bearer::token(request).map_err(AccessError::Bearer)?;
     keepers.claims(request, token, Kind::Access).map_err(AccessError::Token)
@@ -36,7 +48,8 @@ pub(super) fn verified(keepers: &Keepers<'_>, request: &Request<'_>) -> Result<C
 /// The claims of an access token that is in order, of a user who exists.
 fn of_a_user(keepers: &Keepers<'_>, request: &Request<'_>) -> Result<Claims, AccessError> {
     let claims = verified(keepers, request)?;
-    keepers.store.has_user(claims.identity).then_some(claims).ok_or(AccessError::UnknownUser)
+    keepers.store.check_access(&claims)?;
+    Ok(claims)
 }
 
 #[async_trait]

@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::body::{read, ReadError};
 use crate::docs;
 use crate::model::auth::Credentials;
-use crate::password::Password;
+use crate::throttle::TooMany;
 
 /// Why nobody is logged in.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,6 +27,10 @@ pub enum LoginError {
     Incomplete,
     /// There is no such user, or the password is another.
     Invalid,
+    /// There were too many logins under that name.
+    TooMany(TooMany),
+    /// Too many passwords wait to be verified.
+    Busy,
 }
 
 /// What the login handler takes: the credentials, or why there are none.
@@ -45,7 +49,7 @@ async fn credentials(request: &Request<'_>, data: Data<'_>) -> Result<Credential
     let mut given = |name| body.remove(name).filter(is_something).ok_or(LoginError::Incomplete);
     match (given("username")?, given("password")?) {
         (Value::String(username), Value::String(password)) => {
-            Ok(Credentials { username, password: Password::new(password) })
+            Credentials::new(username, password).ok_or(LoginError::Invalid)
         }
         // Nobody has a name or a password that is not a text.
         _ => Err(LoginError::Invalid),

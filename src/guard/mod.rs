@@ -9,6 +9,7 @@ pub mod body;
 pub mod login;
 pub mod owner;
 pub mod path;
+pub mod rate;
 pub mod refresh;
 
 use rocket::http::Status;
@@ -69,13 +70,16 @@ fn admit<'r, T, E: Failure>(
     };
     match check(&keepers) {
         Ok(found) => Outcome::Success(found),
-        Err(error) => {
-            let fault = error.fault();
-            let status = fault.status();
-            request.local_cache(|| Some(fault));
-            Outcome::Error((status, error))
-        }
+        Err(error) => refuse(request, error),
     }
+}
+
+/// Refuses the request, and keeps what is wrong for the catcher.
+fn refuse<T, E: Failure>(request: &Request<'_>, error: E) -> Outcome<T, E> {
+    let fault = error.fault();
+    let status = fault.status();
+    request.local_cache(|| Some(fault));
+    Outcome::Error((status, error))
 }
 
 /// What a guard found wrong with the request, if one did.
@@ -207,6 +211,13 @@ mod tests {
             let expired = late(AccessError::Token(TokenError::Expired));
             let end_of_token = |clock: &Clock, _: &Store| clock.set(1 + 15 * 60);
             assert_eq!(meanwhile(end_of_token, body), (expired.clone(), format!("1 {expired}")), "{body}");
+            let logged_out = late(AccessError::LoggedOut);
+            let logout_of_all = |_: &Clock, store: &Store| store.log_out(ANN, 1);
+            assert_eq!(
+                meanwhile(logout_of_all, body),
+                (logged_out.clone(), format!("1 {logged_out}")),
+                "{body}"
+            );
             let (guarded, owned) = meanwhile(|_, store| assert!(store.delete_user(ANN).is_ok()), body);
             assert_eq!(guarded, late(AccessError::UnknownUser), "{body}");
             // That the user is gone is for the store to say.

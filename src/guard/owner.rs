@@ -13,6 +13,8 @@ use crate::docs;
 use crate::error::Failure;
 use crate::model::id::Id;
 use crate::routing;
+use crate::store::SessionError;
+use crate::token::Claims;
 
 /// The request carries an access token of the user whose id the path names. Whether that user still exists
 /// is for the store to say, so that the owner of a deleted account gets a 404.
@@ -28,15 +30,21 @@ pub enum OwnerError {
     NotTheOwner,
 }
 
-fn verified(keepers: &Keepers<'_>, request: &Request<'_>, id: Id) -> Result<(), OwnerError> {
-    let claims = access::verified(keepers, request).map_err(OwnerError::Access)?;
-    if claims.identity == id {
-        return Ok(());
+/// The claims of the token, and whether their user is gone.
+fn seen(keepers: &Keepers<'_>, request: &Request<'_>) -> Result<(Claims, bool), AccessError> {
+    let claims = access::verified(keepers, request)?;
+    match keepers.store.check_access(&claims) {
+        Ok(()) => Ok((claims, false)),
+        Err(SessionError::UnknownUser) => Ok((claims, true)),
+        Err(error @ SessionError::LoggedOut) => Err(error.into()),
     }
-    if keepers.store.has_user(claims.identity) {
-        Err(OwnerError::NotTheOwner)
-    } else {
-        Err(OwnerError::Access(AccessError::UnknownUser))
+}
+
+fn verified(keepers: &Keepers<'_>, request: &Request<'_>, id: Id) -> Result<(), OwnerError> {
+    match seen(keepers, request).map_err(OwnerError::Access)? {
+        (claims, _) if claims.identity == id => Ok(()),
+        (_, false) => Err(OwnerError::NotTheOwner),
+        (_, true) => Err(OwnerError::Access(AccessError::UnknownUser)),
     }
 }
 
@@ -47,7 +55,7 @@ impl<'r> FromRequest<'r> for Owner {
     async fn from_request(request: &'r Request<'_>) -> Outcome<Self, OwnerError> {
         let id = routing::id_position(request).and_then(|position| request.param::<Id>(position));
         let Some(Ok(id)) = id else { return Outcome::Forward(Status::NotFound) };
-        request.local_cache(|| Some(Again(|keepers, request| access::verified(keepers, request).map(drop))));
+        request.local_cache(|| Some(Again(|keepers, request| seen(keepers, request).map(drop))));
         admit(request, |keepers| verified(keepers, request, id).map(|()| Self))
     }
 }

@@ -9,6 +9,7 @@ use serde::Serialize;
 use serde_json::{json, Value};
 
 use super::field::{object_schema, Field, Rule};
+use super::user::MAX_NAME;
 use crate::password::Password;
 
 /// A name and a password to log in with; neither is empty.
@@ -21,6 +22,14 @@ pub struct Credentials {
 }
 
 impl Credentials {
+    /// The credentials, unless they are longer than any that anybody has: nothing needs to be hashed to tell
+    /// that they are wrong.
+    #[must_use]
+    pub fn new(username: String, password: String) -> Option<Self> {
+        let fit = FIELDS.iter().zip([&username, &password]).all(|(field, text)| field.rule.takes(text));
+        fit.then(|| Self { username, password: Password::new(password) })
+    }
+
     /// A body that logs in, with the example data.
     #[must_use]
     pub fn example() -> Value {
@@ -33,13 +42,13 @@ const FIELDS: &[Field] = &[
         name: "username",
         about: "The name of the user.",
         required: true,
-        rule: Rule::Text { min_length: 1 },
+        rule: Rule::Text { min_length: 1, max_length: MAX_NAME },
     },
     Field {
         name: "password",
-        about: "The user's password.",
+        about: "The user's password, of at most 128 bytes in UTF-8.",
         required: true,
-        rule: Rule::Text { min_length: 1 },
+        rule: Rule::Password { min_length: 1, max_bytes: Password::MAX_BYTES },
     },
 ];
 

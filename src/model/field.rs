@@ -34,13 +34,27 @@ pub enum Rule {
         /// The greatest value.
         max: i64,
     },
-    /// A text of at least so many characters (Unicode code points).
+    /// A text of so many characters (Unicode code points).
     Text {
         /// The least number of characters.
         min_length: u32,
+        /// The greatest number of characters.
+        max_length: u32,
+    },
+    /// A text of at least so many characters, and at most so many bytes in UTF-8: what is hashed is bytes.
+    Password {
+        /// The least number of characters.
+        min_length: u32,
+        /// The greatest number of bytes.
+        max_bytes: u32,
     },
     /// A list of texts; either may be empty.
-    TextList,
+    TextList {
+        /// The greatest number of texts.
+        max_items: u32,
+        /// The greatest number of characters of each.
+        max_length: u32,
+    },
 }
 
 /// What is wrong with a body, by field name; `_schema` stands for the body as a whole.
@@ -139,19 +153,30 @@ impl Rule {
                     Ok(Value::from(number))
                 }
             }
-            Self::Text { min_length } => match &value {
-                Value::String(text) if text.chars().count() < *min_length as usize => {
-                    Err(wrong(format!("Shorter than minimum length {min_length}.")))
+            Self::Text { min_length, max_length } => match &value {
+                Value::String(text) => {
+                    not_shorter(text, *min_length).and(not_longer(text.chars().count(), *max_length))?;
+                    Ok(value)
                 }
-                Value::String(_) => Ok(value),
                 _ => Err(wrong("Not a valid string.")),
             },
-            Self::TextList => {
+            Self::Password { min_length, max_bytes } => match &value {
+                Value::String(text) => {
+                    not_shorter(text, *min_length)?;
+                    if text.len() > *max_bytes as usize {
+                        return Err(wrong(format!("Longer than maximum length {max_bytes} bytes.")));
+                    }
+                    Ok(value)
+                }
+                _ => Err(wrong("Not a valid string.")),
+            },
+            Self::TextList { max_items, max_length } => {
                 let Value::Array(items) = &value else { return Err(wrong("Not a valid list.")) };
+                not_longer(items.len(), *max_items)?;
                 let errors: BTreeMap<usize, [String; 1]> = items
                     .iter()
                     .enumerate()
-                    .filter_map(|(position, item)| Some((position, [not_a_text(item)?.to_owned()])))
+                    .filter_map(|(position, item)| Some((position, [wrong_text(item, *max_length)?])))
                     .collect();
                 if errors.is_empty() {
                     Ok(value)
@@ -160,6 +185,11 @@ impl Rule {
                 }
             }
         }
+    }
+
+    /// Whether that text is a value of the field.
+    pub(super) fn takes(&self, text: &str) -> bool {
+        self.accept(Value::from(text)).is_ok()
     }
 
     pub(super) fn schema(&self) -> SchemaObject {
@@ -174,17 +204,26 @@ impl Rule {
                 })),
                 ..Default::default()
             },
-            Self::Text { min_length } => SchemaObject {
-                instance_type: Some(InstanceType::String.into()),
-                string: (*min_length > 0).then(|| {
-                    Box::new(StringValidation { min_length: Some(*min_length), ..Default::default() })
-                }),
-                ..Default::default()
-            },
-            Self::TextList => SchemaObject {
+            // A character has at least one byte. That some have more is for the description to say: JSON Schema
+            // cannot count bytes.
+            Self::Text { min_length, max_length: most } | Self::Password { min_length, max_bytes: most } => {
+                SchemaObject {
+                    instance_type: Some(InstanceType::String.into()),
+                    string: Some(Box::new(StringValidation {
+                        min_length: (*min_length > 0).then_some(*min_length),
+                        max_length: Some(*most),
+                        ..Default::default()
+                    })),
+                    ..Default::default()
+                }
+            }
+            Self::TextList { max_items, max_length } => SchemaObject {
                 instance_type: Some(InstanceType::Array.into()),
                 array: Some(Box::new(ArrayValidation {
-                    items: Some(Schema::from(Self::Text { min_length: 0 }.schema()).into()),
+                    items: Some(
+                        Schema::from(Self::Text { min_length: 0, max_length: *max_length }.schema()).into(),
+                    ),
+                    max_items: Some(*max_items),
                     ..Default::default()
                 })),
                 ..Default::default()
@@ -193,11 +232,30 @@ impl Rule {
     }
 }
 
-fn not_a_text(item: &Value) -> Option<&'static str> {
+fn not_shorter(text: &str, min_length: u32) -> Result<(), FieldError> {
+    if text.chars().count() < min_length as usize {
+        return Err(wrong(format!("Shorter than minimum length {min_length}.")));
+    }
+    Ok(())
+}
+
+fn not_longer(length: usize, max_length: u32) -> Result<(), FieldError> {
+    if length > max_length as usize {
+        return Err(wrong(longer(max_length)));
+    }
+    Ok(())
+}
+
+fn longer(max_length: u32) -> String {
+    format!("Longer than maximum length {max_length}.")
+}
+
+fn wrong_text(item: &Value, max_length: u32) -> Option<String> {
     match item {
+        Value::String(text) if text.chars().count() > max_length as usize => Some(longer(max_length)),
         Value::String(_) => None,
-        Value::Null => Some("Field may not be null."),
-        _ => Some("Not a valid string."),
+        Value::Null => Some("Field may not be null.".to_owned()),
+        _ => Some("Not a valid string.".to_owned()),
     }
 }
 

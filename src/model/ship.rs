@@ -52,7 +52,10 @@ impl ShipInput {
 }
 
 const POSITIVE: Rule = Rule::Integer { min: 1, max: i32::MAX as i64 };
-const ANY_TEXT: Rule = Rule::Text { min_length: 0 };
+/// Room for any name of a ship or of its maker, in characters. With [`ROLES`], the longest ship has 2.7 thousand
+/// characters, and takes 4 KB in ASCII.
+const ANY_TEXT: Rule = Rule::Text { min_length: 0, max_length: 128 };
+const ROLES: Rule = Rule::TextList { max_items: 32, max_length: 64 };
 
 impl Input for ShipInput {
     const RESOURCE: &'static str = "Ship";
@@ -65,7 +68,7 @@ impl Input for ShipInput {
         Field { name: "length", about: "Length in metres.", required: true, rule: POSITIVE },
         Field { name: "manufacturer", about: "Who built the ship.", required: true, rule: ANY_TEXT },
         Field { name: "model", about: "The model name.", required: true, rule: ANY_TEXT },
-        Field { name: "roles", about: "What the ship is used for.", required: true, rule: Rule::TextList },
+        Field { name: "roles", about: "What the ship is used for.", required: true, rule: ROLES },
         Field { name: "ship_class", about: "The class of the ship.", required: true, rule: ANY_TEXT },
     ];
 

@@ -11,6 +11,9 @@ use super::id::Id;
 use super::{stored_schema, Input};
 use crate::password::Password;
 
+/// The greatest length of a name, in characters.
+pub const MAX_NAME: u32 = 64;
+
 /// A user as answered: never with a password, nor with its hash.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct User {
@@ -41,13 +44,13 @@ impl Input for UserInput {
             name: "name",
             about: "The unique name to log in with.",
             required: true,
-            rule: Rule::Text { min_length: 2 },
+            rule: Rule::Text { min_length: 2, max_length: MAX_NAME },
         },
         Field {
             name: "password",
-            about: "The password. It is never answered.",
+            about: "The password, of at most 128 bytes in UTF-8. It is never answered.",
             required: true,
-            rule: Rule::Text { min_length: 4 },
+            rule: Rule::Password { min_length: 4, max_bytes: Password::MAX_BYTES },
         },
     ];
 
@@ -84,5 +87,19 @@ mod tests {
         });
         assert_eq!(errors("é", "ééé"), short);
         assert_eq!(errors("🚀", "🚀🚀🚀"), short);
+        assert_eq!(errors(&"🚀".repeat(64), "éééé"), Value::Null);
+        assert_eq!(errors(&"🚀".repeat(65), "éééé"), json!({"name": ["Longer than maximum length 64."]}));
+    }
+
+    /// What is hashed is bytes.
+    #[test]
+    fn the_greatest_length_of_a_password_is_counted_in_bytes() {
+        let errors =
+            |password: String| json!(read::<UserInput>(json!({"name": "ann", "password": password})).err());
+        let long = json!({"password": ["Longer than maximum length 128 bytes."]});
+        for (character, most) in [("a", 128), ("é", 64), ("🚀", 32)] {
+            assert_eq!(errors(character.repeat(most)), Value::Null, "{character}");
+            assert_eq!(errors(character.repeat(most + 1)), long, "{character}");
+        }
     }
 }

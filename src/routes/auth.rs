@@ -4,13 +4,14 @@ use rocket::{delete, post, State};
 use rocket_okapi::openapi;
 
 use crate::account::Accounts;
-use crate::error::answer::{Answer, Nothing};
+use crate::error::answer::Answer;
 use crate::guard::access::AccessToken;
 use crate::guard::login::{Login, LoginBody, LoginError};
+use crate::guard::rate::{LogIn, Refresh, WithinRate};
 use crate::guard::refresh::RefreshToken;
 use crate::model::auth::{Message, RefreshedToken, TokenPair};
 use crate::reply::Json;
-use crate::token::Tokens;
+use crate::store::RefreshError;
 
 const LOGGED_OUT: Message = Message { message: "Successfully logged out." };
 
@@ -20,7 +21,11 @@ const LOGGED_OUT: Message = Message { message: "Successfully logged out." };
 /// otherwise, they live 15 minutes and 30 days. The Content-Type must be `application/json` or end in `+json`.
 #[openapi(tag = "auth")]
 #[post("/auth/login", data = "<body>")]
-pub async fn login(body: LoginBody, accounts: &State<Accounts>) -> Answer<Json<TokenPair>, LoginError> {
+pub async fn login(
+    _rate: WithinRate<LogIn>,
+    body: LoginBody,
+    accounts: &State<Accounts>,
+) -> Answer<Json<TokenPair>, LoginError> {
     let Login(credentials) = body?;
     Ok(Json(accounts.log_in(credentials).await??))
 }
@@ -30,8 +35,12 @@ pub async fn login(body: LoginBody, accounts: &State<Accounts>) -> Answer<Json<T
 /// Gives a new access token for a refresh token, which stays as it is.
 #[openapi(tag = "auth")]
 #[post("/auth/refresh")]
-pub fn refresh(token: RefreshToken, accounts: &State<Accounts>) -> Answer<Json<RefreshedToken>, Nothing> {
-    Ok(Json(accounts.refresh(&token.0)?))
+pub fn refresh(
+    _rate: WithinRate<Refresh>,
+    token: RefreshToken,
+    accounts: &State<Accounts>,
+) -> Answer<Json<RefreshedToken>, RefreshError> {
+    Ok(Json(accounts.refresh(&token.0)??))
 }
 
 /// # Log out the access token
@@ -39,8 +48,8 @@ pub fn refresh(token: RefreshToken, accounts: &State<Accounts>) -> Answer<Json<R
 /// Revokes the access token that the request carries.
 #[openapi(tag = "auth")]
 #[delete("/auth/logout")]
-pub fn logout_access_token(token: AccessToken, tokens: &State<Tokens>) -> Json<Message> {
-    tokens.revoke(&token.0);
+pub fn logout_access_token(token: AccessToken, accounts: &State<Accounts>) -> Json<Message> {
+    accounts.log_out(&token.0);
     Json(LOGGED_OUT)
 }
 
@@ -49,7 +58,7 @@ pub fn logout_access_token(token: AccessToken, tokens: &State<Tokens>) -> Json<M
 /// Revokes the refresh token that the request carries.
 #[openapi(tag = "auth")]
 #[delete("/auth/logout2")]
-pub fn logout_refresh_token(token: RefreshToken, tokens: &State<Tokens>) -> Json<Message> {
-    tokens.revoke(&token.0);
+pub fn logout_refresh_token(token: RefreshToken, accounts: &State<Accounts>) -> Json<Message> {
+    accounts.log_out(&token.0);
     Json(LOGGED_OUT)
 }

@@ -3,10 +3,11 @@
 use rocket::{delete, get, post, put, State};
 use rocket_okapi::openapi;
 
-use crate::account::Accounts;
+use crate::account::{Accounts, WriteError};
 use crate::error::answer::{Answer, BodyOr};
 use crate::guard::body::{CreateBody, UpdateBody};
 use crate::guard::owner::Owner;
+use crate::guard::rate::{CreateUser, UpdateUser, WithinRate};
 use crate::model::id::Id;
 use crate::model::user::{User, UserInput};
 use crate::reply::{Created, Deleted, Json};
@@ -36,9 +37,10 @@ pub fn get(id: Id, store: &State<Store>) -> Answer<Json<User>, GetError> {
 #[openapi(tag = "users")]
 #[post("/api/users", data = "<body>")]
 pub async fn create(
+    _rate: WithinRate<CreateUser>,
     body: CreateBody<UserInput>,
     accounts: &State<Accounts>,
-) -> Answer<Created<User>, BodyOr<CreateUserError>> {
+) -> Answer<Created<User>, BodyOr<WriteError<CreateUserError>>> {
     let user = body?.0;
     Ok(Created(accounts.create(user).await??))
 }
@@ -50,10 +52,11 @@ pub async fn create(
 #[put("/api/users/<id>", data = "<body>")]
 pub async fn update(
     id: Id,
+    _rate: WithinRate<UpdateUser>,
     _owner: Owner,
     body: UpdateBody<UserInput>,
     accounts: &State<Accounts>,
-) -> Answer<Json<User>, BodyOr<UpdateUserError>> {
+) -> Answer<Json<User>, BodyOr<WriteError<UpdateUserError>>> {
     let user = body?.0;
     Ok(Json(accounts.update(id, user).await??))
 }

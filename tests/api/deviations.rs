@@ -204,6 +204,13 @@ fn sections() -> Vec<Section> {
             error(413, "Payload Too Large"),
         ),
         section(
+            "limited_lengths",
+            curl(&format!("/api/users -d '{{\"name\": \"{}\"}}'", "n".repeat(65))),
+            Some(curl(&format!("/api/users -d '{{\"name\": \"{}\"}}'", "n".repeat(64)))),
+            ok(),
+            bad_request(json!({"name": ["Longer than maximum length 64."]})),
+        ),
+        section(
             "one_authorization_header",
             get().bearer("a").bearer("b"),
             Some(get().bearer("a")),
@@ -271,7 +278,10 @@ fn nothing_else_is_tolerated() {
 fn every_section_is_tried_or_cannot_be_seen() {
     let tried: BTreeSet<&str> = sections().iter().map(|section| section.name).collect();
     let unseen: Vec<&str> = ALL.iter().map(|known| known.name).filter(|name| !tried.contains(name)).collect();
-    assert_eq!(unseen, ["hashed_passwords", "challenge_on_401", "atomic_writes"]);
+    assert_eq!(
+        unseen,
+        ["hashed_passwords", "challenge_on_401", "atomic_writes", "limited_rates", "limited_storage"]
+    );
     for name in unseen {
         for Section { concerned, original, shipyard, .. } in sections() {
             assert!(!explains(name, &concerned, &original, &shipyard), "{name}");

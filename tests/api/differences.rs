@@ -7,10 +7,13 @@ use rocket::http::Method;
 use rocket::local::asynchronous::Client;
 use rocket::tokio::task::JoinSet;
 use serde_json::json;
+use shipyard::config::Settings;
 use shipyard::data::{Data, EXAMPLE};
+use shipyard::store::Caps;
+use shipyard::throttle::Rates;
 
 use crate::support::forge::{claims, header, sign, with_claim, without_claim};
-use crate::support::server::{unstarted, Answer, Ask, Server, CHEAP, NOW};
+use crate::support::server::{settings, unstarted, Answer, Ask, Server, CHEAP, NOW};
 use crate::support::transcript::scenario_named;
 use crate::support::{snapshots, unified_diff};
 
@@ -296,7 +299,7 @@ fn hashed_passwords() {
     assert_eq!(answer.status, 401);
     // A password of the data file is not kept either. What is: everything but the salt and the hash is known.
     let data = Data::parse("the example", EXAMPLE.as_bytes()).unwrap();
-    let store = data.into_store(&CHEAP.hasher().unwrap()).unwrap();
+    let store = data.into_store(&CHEAP.hasher().unwrap(), Caps::default()).unwrap();
     let (_, kept) = store.credentials("user").unwrap();
     let shape: Vec<&str> = kept.as_str().split('$').take(4).collect();
     let ours = format!("{}$<salt>$<hash>", shape.join("$"));
@@ -405,6 +408,79 @@ fn limited_bodies() {
     let answer = create(&server, &token, padded(64 * 1024 + 1));
     assert_eq!(answer.status, 413);
     difference("limited_bodies").case("POST /api/ships with 65537 bytes", "201", &essence(&answer)).show();
+}
+
+#[test]
+fn limited_lengths() {
+    let (server, token) = logged_in();
+    let before = server.state();
+    let mut shown = difference("limited_lengths");
+    let long = |length| "x".repeat(length);
+    let roles = |count| format!(r#""roles":[{}]"#, vec![r#""x""#; count].join(","));
+    let ships = [
+        ("a model of 129 characters", r#""model":"d""#, format!(r#""model":"{}""#, long(129))),
+        ("33 roles", r#""roles":[]"#, roles(33)),
+        ("a role of 65 characters", r#""roles":[]"#, format!(r#""roles":["", "{}"]"#, long(65))),
+    ];
+    for (what, field, value) in ships {
+        let answer = create(&server, &token, SHIP.replace(field, &value));
+        assert_eq!(answer.status, 400, "{what}");
+        shown = shown.case(&format!("POST /api/ships with {what}"), "201", &essence(&answer));
+    }
+    let user = |name: &str, password: &str| json!({"name": name, "password": password});
+    let users = [
+        ("a name of 65 characters", user(&long(65), "secret")),
+        ("a password of 129 bytes", user("ann", &long(129))),
+        ("a password of 65 characters and 130 bytes", user("ann", &"é".repeat(65))),
+    ];
+    for (what, body) in users {
+        let answer = server.send(Ask::new(Method::Post, "/api/users").json(&body));
+        assert_eq!(answer.status, 400, "{what}");
+        shown = shown.case(&format!("POST /api/users with {what}"), "201", &essence(&answer));
+    }
+    for (name, password) in [("user", long(129)), (long(65).as_str(), "password".to_owned())] {
+        assert_eq!(server.log_in(name, &password).body, server.log_in("user", "wrong").body);
+    }
+    assert_eq!(server.state(), before);
+    let most = SHIP
+        .replace(r#""model":"d""#, &format!(r#""model":"{}""#, "🚀".repeat(128)))
+        .replace(r#""roles":[]"#, &roles(32));
+    assert_eq!(create(&server, &token, most).status, 201);
+    shown.show();
+}
+
+#[test]
+fn limited_rates() {
+    let by_address = "1/hour".parse().unwrap();
+    let rates = Rates { by_address, ..Rates::default() };
+    let server = Server::configured(Settings { rates: Some(rates), ..settings() });
+    assert_eq!(server.log_in("user", "password").status, 200);
+    let answer = server.log_in("user", "password");
+    assert_eq!((answer.status, answer.header("Retry-After")), (429, Some("3600")));
+    difference("limited_rates").case("POST /auth/login beyond the limit", "200", &essence(&answer)).show();
+}
+
+#[test]
+fn limited_storage() {
+    let caps = Caps { users: 3, ships: 16, ..Caps::default() };
+    let server = Server::configured(Settings { caps, ..settings() });
+    let (token, _) = server.log_in("user", "password").tokens();
+    let mut shown = difference("limited_storage");
+    let user = |name: &str| {
+        server.send(Ask::new(Method::Post, "/api/users").json(&json!({"name": name, "password": "secret"})))
+    };
+    assert_eq!(user("ann").status, 201);
+    assert_eq!(create(&server, &token, SHIP).status, 201);
+    let before = server.state();
+    let answers = [("users", user("bob")), ("ships", create(&server, &token, SHIP))];
+    for (things, answer) in answers {
+        assert_eq!(answer.status, 507, "{things}");
+        shown = shown.case(&format!("POST /api/{things} beyond the limit"), "201", &essence(&answer));
+    }
+    assert_eq!(server.state(), before);
+    assert_eq!(server.send(Ask::new(Method::Delete, "/api/ships/1").bearer(&token)).status, 204);
+    assert_eq!(create(&server, &token, SHIP).status, 201);
+    shown.show();
 }
 
 #[test]

@@ -119,7 +119,7 @@ fn keys_change_at_once_for_all_who_share_them() {
 fn a_logout_outlives_a_change_of_keys() {
     let tokens = tokens(&[key(None, A)]);
     let token = tokens.issue(Kind::Refresh, Id::new(1)).unwrap();
-    tokens.revoke(&token.claims);
+    tokens.revoke(&token.claims, 1).unwrap();
     tokens.change_keys(set(&[key(None, B), key(None, A)]));
     assert_eq!(tokens.verify(&token.text, Kind::Refresh).err(), Some(TokenError::Revoked));
 }

@@ -167,6 +167,16 @@ fn every_number_and_every_text_with_a_limit_says_so() {
             }
         }
     }
+    for name in ["NewShip", "ShipUpdate", "NewUser", "UserUpdate", "Credentials"] {
+        walk(&schemas[name]["properties"], name, &mut |place, schema| {
+            let limit = match schema["type"].as_str() {
+                Some("string") => "maxLength",
+                Some("array") => "maxItems",
+                _ => return,
+            };
+            assert!(schema[limit].is_u64(), "{place} has no {limit}");
+        });
+    }
     for name in ["Ship", "User"] {
         assert_eq!(schemas[name]["properties"]["id"]["minimum"].as_f64(), Some(1.0));
     }

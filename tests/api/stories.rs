@@ -420,12 +420,18 @@ fn hashes_of_any_cost_are_verified_in_memory_that_others_have_used() {
     let usual = Cost { memory: 64, iterations: 1, parallelism: 1 }.hasher().unwrap();
     let password = Password::new("password".to_owned());
     rocket::execute(async {
-        let passwords = Passwords::new(usual).unwrap();
+        let passwords = Passwords::new(usual, 0).unwrap();
         for memory in costs {
             let hash =
                 Cost { memory, iterations: 2, parallelism: 1 }.hasher().unwrap().hash(&password).unwrap();
-            assert!(passwords.verify(password.clone(), Some(hash.clone())).await.unwrap(), "{memory}");
-            assert!(!passwords.verify(Password::new("x".into()), Some(hash)).await.unwrap(), "{memory}");
+            assert!(
+                passwords.verify(password.clone(), Some(hash.clone())).await.unwrap().unwrap(),
+                "{memory}"
+            );
+            assert!(
+                !passwords.verify(Password::new("x".into()), Some(hash)).await.unwrap().unwrap(),
+                "{memory}"
+            );
         }
     });
 }
@@ -434,16 +440,18 @@ fn hashes_of_any_cost_are_verified_in_memory_that_others_have_used() {
 fn many_passwords_at_once_are_all_hashed_and_verified_right() {
     let hasher = Cost { memory: 8, iterations: 1, parallelism: 1 }.hasher().unwrap();
     let done = rocket::execute(async {
-        let passwords = Passwords::new(hasher).unwrap();
+        let passwords = Passwords::new(hasher, 64).unwrap();
         let mut jobs = rocket::tokio::task::JoinSet::new();
         for number in 0..64 {
             let passwords = passwords.clone();
             jobs.spawn(async move {
                 let password = Password::new(number.to_string());
-                let hash = passwords.hash(password.clone()).await.unwrap();
-                let right = passwords.verify(password, Some(hash.clone())).await.unwrap();
-                let wrong = passwords.verify(Password::new("x".into()), Some(hash)).await.unwrap();
-                right && !wrong && !passwords.verify(Password::new(String::new()), None).await.unwrap()
+                let hash = passwords.hash(password.clone()).await.unwrap().unwrap();
+                let right = passwords.verify(password, Some(hash.clone())).await.unwrap().unwrap();
+                let wrong = passwords.verify(Password::new("x".into()), Some(hash)).await.unwrap().unwrap();
+                right
+                    && !wrong
+                    && !passwords.verify(Password::new(String::new()), None).await.unwrap().unwrap()
             });
         }
         jobs.join_all().await

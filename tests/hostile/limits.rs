@@ -1,1 +1,337 @@
 //! Rates, queues and caps.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rocket::http::{ContentType, Method};
+use rocket::local::asynchronous::{Client, LocalResponse};
+use rocket::tokio::task::JoinSet;
+use rocket::tokio::time::sleep;
+use serde_json::json;
+use shipyard::clock::{Clock, TokenIds};
+use shipyard::config::Settings;
+use shipyard::data::{Data, EXAMPLE};
+use shipyard::password::{Cost, Passwords};
+use shipyard::secret::Secret;
+use shipyard::store::Caps;
+use shipyard::throttle::{Rate, Rates};
+use shipyard::Parts;
+
+use crate::support::contract::{conforms, operations};
+use crate::support::program::{folder, run, shipyard, Serving, LIMIT};
+use crate::support::server::{settings, Answer, Ask, Server};
+
+fn login(name: &str, password: &str) -> Ask {
+    Ask::new(Method::Post, "/auth/login").json(&json!({"username": name, "password": password}))
+}
+
+fn rate(text: &str) -> Rate {
+    text.parse().unwrap()
+}
+
+/// What a program answers.
+fn send(serving: &Serving, ask: Ask) -> Answer {
+    serving.send(&ask.header("Host", "localhost"))
+}
+
+/// Limits of which only those by address are ever reached.
+fn by_address(text: &str) -> Option<Rates> {
+    Some(Rates { by_address: rate(text), by_user: rate("1000000/second"), overall: rate("1000000/second") })
+}
+
+fn address(last: u8) -> Option<IpAddr> {
+    Some([192, 0, 2, last].into())
+}
+
+/// Holds an answer to the specification of the operation.
+fn is_specified(operation: &str, answer: &Answer) {
+    let operation = operations().into_iter().find(|known| known.id() == operation).unwrap();
+    assert_eq!(conforms(&operation, answer), Ok(()));
+    for name in operation.value["responses"][answer.status.to_string()]["headers"].as_object().unwrap().keys()
+    {
+        assert!(answer.header(name).is_some(), "{name} is missing");
+    }
+}
+
+/// A request to each operation whose rate is limited, and what it is answered otherwise.
+fn limited(server: &Server) -> [(&'static str, Ask, u16); 4] {
+    let (access, refresh) = server.log_in("guest", "guest").tokens();
+    let user = |name: &str| json!({"name": name, "password": "secret"});
+    [
+        ("auth_login", login("user", "wrong"), 401),
+        ("auth_refresh", Ask::new(Method::Post, "/auth/refresh").bearer(&refresh), 200),
+        ("users_create", Ask::new(Method::Post, "/api/users").json(&user("user")), 400),
+        ("users_update", Ask::new(Method::Put, "/api/users/2").bearer(&access).json(&user("guest")), 200),
+    ]
+}
+
+#[test]
+fn who_asks_too_often_is_told_when_to_come_again() {
+    let server = Server::configured(Settings { rates: by_address("1/second"), ..settings() });
+    for (operation, ask, usual) in limited(&server) {
+        // On a machine that is slower than the limit this would never end.
+        let refused = (0..200).find_map(|_| {
+            let answer = server.send_from(address(1), ask.clone());
+            if answer.status == 429 {
+                return Some(answer);
+            }
+            assert_eq!(answer.status, usual, "{operation}");
+            None
+        });
+        let refused = refused.unwrap_or_else(|| panic!("{operation} is not limited"));
+        assert_eq!(refused.header("Retry-After"), Some("1"), "{operation}");
+        assert_eq!(refused.json()["error"], "Too Many Requests");
+        is_specified(operation, &refused);
+        // Nobody else notices, and nor does who comes when told to.
+        assert_eq!(server.send_from(address(2), ask.clone()).status, usual, "{operation}");
+        std::thread::sleep(Duration::from_secs(1));
+        assert_eq!(server.send_from(address(1), ask).status, usual, "{operation}");
+    }
+}
+
+/// What is no operation is answered as ever; a rate comes before a token and a body.
+#[test]
+fn the_rate_comes_after_the_path_and_the_method_and_before_all_else() {
+    let server = Server::configured(Settings { rates: by_address("1/hour"), ..settings() });
+    let ask = |method, path| server.send_from(address(1), Ask::new(method, path)).status;
+    for (method, path, first) in [
+        (Method::Post, "/auth/login", 400),
+        (Method::Post, "/auth/refresh", 401),
+        (Method::Post, "/api/users", 400),
+        (Method::Put, "/api/users/1", 401),
+    ] {
+        assert_eq!(ask(method, path), first, "{path}");
+        assert_eq!(ask(method, path), 429, "{path}");
+    }
+    assert_eq!(ask(Method::Put, "/api/users/x"), 404);
+    assert_eq!(ask(Method::Patch, "/auth/login"), 405);
+    assert_eq!(ask(Method::Options, "/auth/login"), 204);
+    // Whatever costs little is not limited.
+    for _ in 0..50 {
+        assert_eq!(ask(Method::Get, "/api/users"), 200);
+        assert_eq!(ask(Method::Delete, "/auth/logout"), 401);
+    }
+}
+
+#[test]
+fn a_name_has_its_limit_whoever_asks_and_whether_there_is_such_a_user_or_not() {
+    let rates = Rates { by_user: rate("2/hour"), ..by_address("1000000/second").unwrap() };
+    let server = Server::configured(Settings { rates: Some(rates), ..settings() });
+    for name in ["user", "nobody"] {
+        let statuses: Vec<u16> =
+            (1..=4).map(|client| server.send_from(address(client), login(name, "wrong")).status).collect();
+        assert_eq!(statuses, [401, 401, 429, 429], "{name}");
+    }
+    let refused = server.send_from(address(9), login("user", "password"));
+    assert_eq!(refused.header("Retry-After"), Some("1800"));
+    is_specified("auth_login", &refused);
+    assert_eq!(server.send_from(address(9), login("guest", "guest")).status, 200);
+}
+
+/// Nobody is kept from trying out what the README says, and no class.
+#[test]
+fn by_default_a_class_behind_one_address_logs_in_under_one_name() {
+    let rates = Settings::defaults().unwrap().rates;
+    assert_eq!(rates, Some(Rates::default()));
+    let server = Server::configured(Settings { rates, ..settings() });
+    let statuses = |count: usize, ask: &Ask| -> Vec<u16> {
+        (0..count).map(|_| server.send_from(address(1), ask.clone()).status).collect()
+    };
+    assert_eq!(statuses(30, &login("user", "password")), [200; 30]);
+    // And somebody who guesses does not get far.
+    let guessed = statuses(300, &login("user", "wrong"));
+    assert!(guessed.iter().filter(|status| **status == 401).count() < 40, "{guessed:?}");
+}
+
+#[test]
+fn the_client_is_who_the_front_says_it_is() {
+    let started = |name: &str, proxies: &str| {
+        let folder = folder(name);
+        let mut command = shipyard(&folder, &["--port", "0"]);
+        command.env("ROCKET_RATE_BY_ADDRESS", "1/hour").env("ROCKET_TRUSTED_PROXIES", proxies);
+        Serving::start(&mut command)
+    };
+    let status = |serving: &Serving, client: &str| {
+        send(serving, login("user", "").header("X-Forwarded-For", client)).status
+    };
+    let behind = started("behind_a_proxy", "[\"127.0.0.1\"]");
+    let clients = ["192.0.2.1", "192.0.2.1", "192.0.2.2", "::ffff:192.0.2.2"];
+    assert_eq!(clients.map(|client| status(&behind, client)), [400, 429, 400, 429]);
+    let bare = started("without_a_proxy", "[]");
+    assert_eq!(["192.0.2.1", "192.0.2.2"].map(|client| status(&bare, client)), [400, 429]);
+}
+
+#[test]
+fn the_limits_can_be_switched_off() {
+    let folder = folder("limits_off");
+    let mut command = shipyard(&folder, &["--port", "0"]);
+    command.env("ROCKET_RATE_LIMITS", "false").env("ROCKET_RATE_BY_ADDRESS", "1/hour");
+    command.env("ROCKET_RATE_BY_USER", "1/hour").env("ROCKET_RATE_OVERALL", "1/hour");
+    command.env("ROCKET_PASSWORD_MEMORY", "8").env("ROCKET_PASSWORD_ITERATIONS", "1");
+    let serving = Serving::start(&mut command);
+    for _ in 0..50 {
+        assert_eq!(send(&serving, login("user", "wrong")).status, 401);
+    }
+}
+
+/// Two hundred logins at a time, over two hundred connections.
+#[test]
+fn of_a_flood_of_logins_no_more_are_at_work_than_may_be() {
+    const QUEUE: usize = 16;
+    let folder = folder("flood");
+    let mut command = shipyard(&folder, &["--port", "0"]);
+    // As much as makes a login take a tenth of a second or more.
+    command.env("ROCKET_RATE_LIMITS", "false").env("ROCKET_PASSWORD_ITERATIONS", "8");
+    let serving = Serving::start(&mut command);
+    let answers: Vec<(Answer, Duration)> = std::thread::scope(|scope| {
+        let clients: Vec<_> = (0..200)
+            .map(|_| {
+                scope.spawn(|| {
+                    let begun = Instant::now();
+                    (send(&serving, login("user", "password")), begun.elapsed())
+                })
+            })
+            .collect();
+        // Meanwhile all else is answered.
+        assert_eq!(send(&serving, Ask::new(Method::Get, "/api/ships/2")).status, 200);
+        clients.into_iter().map(|client| client.join().unwrap()).collect()
+    });
+    let (served, refused): (Vec<_>, Vec<_>) = answers.iter().partition(|(answer, _)| answer.status == 200);
+    assert!(answers.iter().all(|(_, took)| *took < LIMIT));
+    for (answer, _) in &refused {
+        assert_eq!((answer.status, answer.header("Retry-After")), (503, Some("1")));
+        is_specified("auth_login", answer);
+    }
+    // How many exactly is for a test without a network to say: some are done before the last come.
+    assert!(served.len() >= Passwords::cores() + QUEUE, "only {} were served", served.len());
+    assert!(refused.len() >= 50, "only {} were refused", refused.len());
+    let slowest_refusal = refused.iter().map(|(_, took)| *took).max().unwrap();
+    let slowest = served.iter().map(|(_, took)| *took).max().unwrap();
+    assert!(slowest_refusal < slowest, "to be refused took {slowest_refusal:?}, to be served {slowest:?}");
+}
+
+async fn answer(response: LocalResponse<'_>) -> Answer {
+    let mut headers: Vec<(String, String)> = Vec::new();
+    for header in response.headers().iter() {
+        headers.push((header.name.to_string(), header.value.to_string()));
+    }
+    Answer { status: response.status().code, headers, body: response.into_string().await.unwrap_or_default() }
+}
+
+#[test]
+fn where_no_password_may_wait_every_operation_that_hashes_one_says_so() {
+    // Half a second and more, in which the requests below are made.
+    let hasher = Cost { memory: 64 * 1024, iterations: 10, parallelism: 1 }.hasher().unwrap();
+    let clock = Clock::System;
+    let parts = Parts {
+        settings: Settings { password_queue: 0, hasher, ..settings() },
+        data: Data::parse("test data", EXAMPLE_OF_ONE.as_bytes()).unwrap(),
+        keys: Secret::random().unwrap().into(),
+        clock,
+        token_ids: TokenIds::Random,
+    };
+    let rocket = shipyard::build(parts).unwrap();
+    rocket::execute(async {
+        let client = Arc::new(Client::untracked(rocket).await.unwrap());
+        let good = json!({"username": "user", "password": "password"}).to_string();
+        let log_in = |client: Arc<Client>, body: String| async move {
+            answer(client.post("/auth/login").header(ContentType::JSON).body(body).dispatch().await).await
+        };
+        let (token, _) = log_in(Arc::clone(&client), good.clone()).await.tokens();
+        let bearer = || rocket::http::Header::new("Authorization", format!("Bearer {token}"));
+        let mut busy = JoinSet::new();
+        for _ in 0..Passwords::cores() {
+            busy.spawn(log_in(Arc::clone(&client), good.clone()));
+        }
+        sleep(Duration::from_millis(100)).await;
+        let user = json!({"name": "ann", "password": "secret"}).to_string();
+        let refused = [
+            ("auth_login", log_in(Arc::clone(&client), good.clone()).await),
+            ("users_create", answer(client.post("/api/users").body(&user).dispatch().await).await),
+            (
+                "users_update",
+                answer(client.put("/api/users/1").header(bearer()).body(&user).dispatch().await).await,
+            ),
+        ];
+        for (operation, answer) in &refused {
+            assert_eq!((answer.status, answer.header("Retry-After")), (503, Some("1")), "{operation}");
+            is_specified(operation, answer);
+        }
+        // Those who were first are served, and then there is room again.
+        assert!(busy.join_all().await.iter().all(|answer| answer.status == 200));
+        assert_eq!(log_in(client, good).await.status, 200);
+    });
+}
+
+/// One user, since hashing takes long here.
+const EXAMPLE_OF_ONE: &str = r#"{"users": [{"id": 1, "name": "user", "password": "password"}], "ships": []}"#;
+
+#[test]
+fn a_data_file_beyond_the_caps_ends_the_start() {
+    let folder = folder("caps");
+    std::fs::write(folder.join("small.json"), EXAMPLE_OF_ONE).unwrap();
+    let start = |data: &[&str], setting: &str, value: &str| {
+        let mut command = shipyard(&folder, data);
+        run(command.env(setting, value), None)
+    };
+    let users = start(&["--port", "0"], "ROCKET_MAX_USERS", "1");
+    assert_eq!(users.stderr, "shipyard: the built-in data: users: 2 are more than max_users = 1\n");
+    std::fs::write(folder.join("data.json"), EXAMPLE).unwrap();
+    let ships = start(&["--port", "0"], "ROCKET_MAX_SHIPS", "14");
+    assert_eq!(ships.stderr, "shipyard: data.json: ships: 15 are more than max_ships = 14\n");
+    assert_eq!((users.code, ships.code), (Some(1), Some(1)));
+    let mut command = shipyard(&folder, &["--port", "0", "--data", "small.json"]);
+    let serving = Serving::start(command.env("ROCKET_MAX_USERS", "1"));
+    let user = json!({"name": "ann", "password": "secret"});
+    assert_eq!(send(&serving, Ask::new(Method::Post, "/api/users").json(&user)).status, 507);
+}
+
+/// Whether each of the two tokens is let in, wherever one of its kind is looked at.
+fn stands(server: &Server, (access, refresh): &(String, String)) -> (bool, bool) {
+    let status = |method, path: &str, token: &str| server.send(Ask::new(method, path).bearer(token)).status;
+    // Nothing is changed by it: there is no such ship, and the user is another.
+    let of_access = status(Method::Delete, "/api/ships/999", access);
+    let of_owner = status(Method::Delete, "/api/users/999", access);
+    let of_refresh = status(Method::Post, "/auth/refresh", refresh);
+    assert!(matches!((of_access, of_owner), (404, 403) | (401, 401)), "{of_access} {of_owner}");
+    assert!(matches!(of_refresh, 200 | 401), "{of_refresh}");
+    (of_access == 404, of_refresh == 200)
+}
+
+#[test]
+fn where_no_more_logouts_can_be_remembered_a_logout_ends_all_tokens_of_its_user() {
+    let caps = Caps { revocations: 1, ..Caps::default() };
+    let server = Server::configured(Settings { caps, ..settings() });
+    let log_out = |path: &str, token: &str| {
+        let answer = server.send(Ask::new(Method::Delete, path).bearer(token));
+        assert_eq!((answer.status, &answer.json()["message"]), (200, &json!("Successfully logged out.")));
+    };
+    let log_in = || server.log_in("user", "password").tokens();
+    let (first, second, guests) = (log_in(), log_in(), server.log_in("guest", "guest").tokens());
+    // The one that there is room for ends alone.
+    log_out("/auth/logout", &first.0);
+    assert_eq!(stands(&server, &first), (false, true));
+    assert_eq!(stands(&server, &second), (true, true));
+    for path in ["/auth/logout", "/auth/logout2"] {
+        let (third, token) = (log_in(), log_in());
+        log_out(path, if path == "/auth/logout" { &token.0 } else { &token.1 });
+        for ended in [&first, &second, &third, &token] {
+            assert_eq!(stands(&server, ended), (false, false), "{path}");
+        }
+        let own = server.send(Ask::new(Method::Delete, "/api/users/1").bearer(&token.0));
+        assert_eq!((own.status, &own.json()["error"]), (401, &json!("Token has been revoked")));
+        assert_eq!(stands(&server, &guests), (true, true), "{path}");
+        // The clock stands still: even within the second, what is issued afterwards is good, and what it gives.
+        let next = log_in();
+        assert_eq!(stands(&server, &next), (true, true), "{path}");
+        let refreshed = server.send(Ask::new(Method::Post, "/auth/refresh").bearer(&next.1)).json();
+        let refreshed = refreshed["access_token"].as_str().unwrap().to_owned();
+        assert_eq!(stands(&server, &(refreshed, next.1)), (true, true), "{path}");
+    }
+    // What has expired makes room.
+    server.clock.set(server.clock.now() + 2 * 3600);
+    let (one, other) = (log_in(), log_in());
+    log_out("/auth/logout", &one.0);
+    assert_eq!((stands(&server, &one), stands(&server, &other)), ((false, true), (true, true)));
+}

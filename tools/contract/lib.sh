@@ -12,8 +12,8 @@ export PYTHONDONTWRITEBYTECODE=1 HYPOTHESIS_STORAGE_DIRECTORY=$CACHE/hypothesis
 say() { printf '%s\n' "$*" >&2; }
 
 # Starts the built program with the built-in data, in a folder of its own, on a free port; ended with the step.
-# Sets URL, and JWT_SECRET if it is not set. Passwords cost next to nothing, for clients log in with almost every
-# request.
+# Sets URL, and JWT_SECRET if it is not set. Passwords cost next to nothing and no rate is limited, for clients log in
+# with almost every request.
 serve() {
   JWT_SECRET=${JWT_SECRET:-$(head -c 32 /dev/urandom | od -An -v -tx1 | tr -d ' \n')}
   SERVED=$(mktemp -d)
@@ -21,6 +21,7 @@ serve() {
     cd "$SERVED"
     unset "${!ROCKET_@}"
     exec env ROCKET_JWT_SECRET="$JWT_SECRET" ROCKET_PASSWORD_MEMORY=8 ROCKET_PASSWORD_ITERATIONS=1 \
+      ROCKET_RATE_LIMITS=false \
       "$BUILT/release/shipyard" --port 0
   ) >"$SERVED/out" 2>"$SERVED/err" &
   SERVER=$!

@@ -1,5 +1,7 @@
 //! A server in process, with a clock that stands still and passwords that cost nothing.
 
+use std::net::{IpAddr, SocketAddr};
+
 use rocket::http::uri::Host;
 use rocket::http::{Header, Method};
 use rocket::local::blocking::Client;
@@ -91,7 +93,15 @@ impl Server {
     }
 
     pub fn with(now: u64, token_ids: TokenIds, keys: impl Into<KeySet>, data: &str) -> Self {
-        let (rocket, clock) = rocket(now, token_ids, keys, data);
+        Self::started(rocket(settings(), now, token_ids, keys, data))
+    }
+
+    /// With the example data and those settings.
+    pub fn configured(settings: Settings) -> Self {
+        Self::started(rocket(settings, NOW, TokenIds::Random, Secret::new(SECRET).unwrap(), EXAMPLE))
+    }
+
+    fn started((rocket, clock): (Rocket<Build>, Clock)) -> Self {
         Self { client: Client::untracked(rocket).expect("the server starts"), clock }
     }
 
@@ -102,7 +112,15 @@ impl Server {
     }
 
     pub fn send(&self, ask: Ask) -> Answer {
+        self.send_from(None, ask)
+    }
+
+    /// Sends as a client of that address does, by way of the front.
+    pub fn send_from(&self, address: Option<IpAddr>, ask: Ask) -> Answer {
         let mut request = self.client.req(ask.method, ask.path);
+        if let Some(address) = address {
+            request.inner_mut().set_remote(SocketAddr::new(address, 1));
+        }
         for (name, value) in ask.headers {
             if name.eq_ignore_ascii_case("host") {
                 let host = Host::parse(&value).expect("a host").to_string();
@@ -143,25 +161,33 @@ impl Server {
     }
 }
 
-/// The default settings, but for the cost of passwords.
+/// The default settings, but for the cost of passwords, and for the limits on how many come at a time or in a row.
 pub fn settings() -> Settings {
     Settings {
         static_dir: concat!(env!("CARGO_MANIFEST_DIR"), "/static").into(),
         json: Style::Pretty,
         hasher: CHEAP.hasher().unwrap(),
+        password_queue: 1000,
+        rates: None,
         ..Settings::defaults().unwrap()
     }
 }
 
 /// A server with the example data that is not started yet.
 pub fn unstarted() -> Rocket<Build> {
-    rocket(NOW, TokenIds::Random, Secret::new(SECRET).unwrap(), EXAMPLE).0
+    rocket(settings(), NOW, TokenIds::Random, Secret::new(SECRET).unwrap(), EXAMPLE).0
 }
 
-fn rocket(now: u64, token_ids: TokenIds, keys: impl Into<KeySet>, data: &str) -> (Rocket<Build>, Clock) {
+fn rocket(
+    settings: Settings,
+    now: u64,
+    token_ids: TokenIds,
+    keys: impl Into<KeySet>,
+    data: &str,
+) -> (Rocket<Build>, Clock) {
     let clock = Clock::manual(now);
     let parts = Parts {
-        settings: settings(),
+        settings,
         data: Data::parse("test data", data.as_bytes()).unwrap_or_else(|error| panic!("{error}")),
         keys: keys.into(),
         clock: clock.clone(),

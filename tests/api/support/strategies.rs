@@ -25,15 +25,23 @@ fn good(rule: &Rule) -> BoxedStrategy<Value> {
                 .prop_map(|(n, float)| if float { json!(n as f64) } else { json!(n) })
                 .boxed()
         }
-        Rule::Text { min_length } => text(min_length as usize, 40),
-        Rule::TextList => prop::collection::vec(text(0, 20), 0..6).prop_map(Value::from).boxed(),
+        Rule::Text { min_length, max_length } => text(min_length as usize, max_length as usize),
+        // Of the longest characters, at most as many as have so many bytes: the schema counts characters.
+        Rule::Password { min_length, max_bytes } => text(min_length as usize, max_bytes as usize / 4),
+        Rule::TextList { max_items, max_length } => {
+            let item = || text(0, max_length as usize);
+            let few = prop::collection::vec(item(), 0..6);
+            let many = prop::collection::vec(item(), max_items as usize);
+            prop_oneof![8 => few, 1 => many].prop_map(Value::from).boxed()
+        }
     }
 }
 
 fn text(min: usize, max: usize) -> BoxedStrategy<Value> {
     let exactly = prop::collection::vec(any::<char>(), min);
-    let some = prop::collection::vec(any::<char>(), min..=max);
-    prop_oneof![exactly, some]
+    let some = prop::collection::vec(any::<char>(), min..=max.min(min + 40));
+    let most = prop::collection::vec(any::<char>(), max);
+    prop_oneof![4 => exactly, 4 => some, 1 => most]
         .prop_map(|characters| json!(characters.into_iter().collect::<String>()))
         .boxed()
 }
@@ -67,13 +75,18 @@ fn breaks(field: &'static Field) -> Vec<BoxedStrategy<(String, Option<Value>)>> 
             wrong.push(prop_oneof![Just(json!(u64::MAX)), Just(json!(1e300)), Just(json!(-1e300))].boxed());
             wrong.push((min..=max).prop_map(|n| json!(n.to_string())).boxed());
         }
-        Rule::Text { min_length } if min_length > 0 => {
-            let short = prop::collection::vec(any::<char>(), 0..min_length as usize);
-            wrong.push(short.prop_map(|text| json!(text.into_iter().collect::<String>())).boxed());
+        Rule::Text { min_length, max_length: most } | Rule::Password { min_length, max_bytes: most } => {
+            if min_length > 0 {
+                wrong.push(text(0, min_length as usize - 1));
+            }
+            wrong.push(text(most as usize + 1, most as usize + 40));
         }
-        Rule::Text { .. } => {}
-        Rule::TextList => {
-            let item = prop_oneof![Just(Value::Null), wrong_type(&Rule::Text { min_length: 0 })];
+        Rule::TextList { max_items, max_length } => {
+            let text_rule = Rule::Text { min_length: 0, max_length };
+            let long = text(max_length as usize + 1, max_length as usize + 40);
+            let item = prop_oneof![Just(Value::Null), wrong_type(&text_rule), long];
+            let many = prop::collection::vec(text(0, 1), max_items as usize + 1..=max_items as usize + 9);
+            wrong.push(many.prop_map(Value::from).boxed());
             let items =
                 (prop::collection::vec(text(0, 5), 0..4), item, prop::collection::vec(text(0, 5), 0..4));
             wrong.push(
@@ -97,8 +110,8 @@ fn wrong_type(rule: &Rule) -> BoxedStrategy<Value> {
     let kinds = vec![json!(true), json!(false), json!(7), json!("seven"), json!([]), json!({})];
     let fits = |value: &Value| match rule {
         Rule::Integer { .. } => value.is_number(),
-        Rule::Text { .. } => value.is_string(),
-        Rule::TextList => value.is_array(),
+        Rule::Text { .. } | Rule::Password { .. } => value.is_string(),
+        Rule::TextList { .. } => value.is_array(),
     };
     prop::sample::select(kinds.into_iter().filter(|value| !fits(value)).collect::<Vec<_>>()).boxed()
 }

@@ -1,0 +1,89 @@
+//! A user's account: the password, and since when the user's tokens count.
+
+use super::{RefreshError, SessionError};
+use crate::cutoff::Cutoff;
+use crate::password::Hash;
+use crate::token::Claims;
+
+/// A user as stored.
+#[derive(Debug)]
+pub(super) struct Account {
+    pub(super) name: String,
+    pub(super) hash: Hash,
+    /// Since when refresh tokens count; none if the password is the first.
+    password_change: Option<Cutoff>,
+    /// Since when tokens of either kind count; none if they were never all logged out.
+    logout: Option<Cutoff>,
+    /// When the newest token was issued.
+    newest_token: u64,
+}
+
+impl Account {
+    pub(super) fn new(name: String, hash: Hash) -> Self {
+        Self { name, hash, password_change: None, logout: None, newest_token: 0 }
+    }
+
+    /// A cutoff that ends what was issued until `now`, the time before the lock was taken: a token may have been
+    /// issued in a later second, if it came between.
+    fn cutoff(&self, now: u64) -> Cutoff {
+        Cutoff::at(now.max(self.newest_token), Cutoff::OF_A_USER)
+    }
+
+    /// Takes note of a token of either kind.
+    fn issued(&mut self, token: &Claims) {
+        self.newest_token = self.newest_token.max(token.iat);
+        if let Some(cutoff) = &self.logout {
+            cutoff.note(token.iat, token.jti);
+        }
+    }
+
+    fn is_logged_out(&self, token: &Claims) -> bool {
+        self.logout.as_ref().is_some_and(|cutoff| !cutoff.admits(token.iat, token.jti))
+    }
+
+    /// Ends the refresh tokens issued until `now`.
+    pub(super) fn change_password(&mut self, hash: Hash, now: u64) {
+        self.hash = hash;
+        self.password_change = Some(self.cutoff(now));
+    }
+
+    /// Ends all tokens issued until `now`.
+    pub(super) fn log_out(&mut self, now: u64) {
+        self.logout = Some(self.cutoff(now));
+    }
+
+    pub(super) fn admit_login(&mut self, verified: &Hash, access: &Claims, refresh: &Claims) -> bool {
+        if self.hash != *verified {
+            return false;
+        }
+        self.issued(access);
+        self.issued(refresh);
+        if let Some(cutoff) = &self.password_change {
+            cutoff.note(refresh.iat, refresh.jti);
+        }
+        true
+    }
+
+    pub(super) fn admit_refresh(&mut self, refresh: &Claims, access: &Claims) -> Result<(), RefreshError> {
+        self.check_refresh(refresh)?;
+        self.issued(access);
+        Ok(())
+    }
+
+    pub(super) fn check_access(&self, access: &Claims) -> Result<(), SessionError> {
+        if self.is_logged_out(access) {
+            return Err(SessionError::LoggedOut);
+        }
+        Ok(())
+    }
+
+    pub(super) fn check_refresh(&self, refresh: &Claims) -> Result<(), RefreshError> {
+        if self.is_logged_out(refresh) {
+            return Err(RefreshError::LoggedOut);
+        }
+        match &self.password_change {
+            Some(cutoff) if !cutoff.admits(refresh.iat, refresh.jti) => Err(RefreshError::Revoked),
+            _ => Ok(()),
+        }
+    }
+}
