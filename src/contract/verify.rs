@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use super::compare::{difference, Measure};
-use super::deviation::{Case, Deviation};
+use super::deviation::{Case, Deviation, Side};
 use super::fixtures::{FixtureError, Fixtures, Scenario, Sums};
 use super::history::History;
 use super::live::{NotSent, Session};
@@ -36,8 +36,8 @@ pub struct Verifier {
     pub against: Against,
     /// How bodies are compared.
     pub measure: Measure,
-    /// The deliberate differences that are tolerated.
-    pub tolerated: Vec<&'static Deviation>,
+    /// The deliberate differences that are tolerated, and whose answers are.
+    pub tolerated: Vec<(&'static Deviation, Side)>,
     /// The key of the live server, if it is known.
     pub key: Option<Secret>,
     /// The time for one answer.
@@ -190,10 +190,10 @@ impl Run<'_> {
         let Verifier { fixtures, measure, tolerated, .. } = self.verifier;
         let shown = fixtures.file_of(&self.scenario.name, &exchange.name).display().to_string();
         let diff = difference(exchange, response, *measure, &shown);
-        let explained = |deviation: &&&'static Deviation| {
+        let explained = |(deviation, side): &&(&'static Deviation, Side)| {
             self.histories.get(index).is_some_and(|history| {
                 let case = Case { exchange, start: self.scenario.start(), history };
-                deviation.explains(&case, response)
+                deviation.explains(&case, response, *side)
             })
         };
         let explanation = diff.as_ref().and_then(|_| tolerated.iter().find(explained));
@@ -206,7 +206,7 @@ impl Run<'_> {
             (_, explanation) => match self.tampered(exchange, &shown) {
                 Some(reason) => Outcome::Mismatch { diff: reason },
                 None => Outcome::Match {
-                    tolerated: explanation.map(|deviation| deviation.name).into_iter().collect(),
+                    tolerated: explanation.map(|(deviation, _)| deviation.name).into_iter().collect(),
                 },
             },
         }
