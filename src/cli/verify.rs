@@ -123,7 +123,8 @@ fn tolerated(whom: Option<Whom>, names: &[String]) -> Result<Vec<(&'static Devia
 
 pub(super) fn run(flags: Verify) -> Result<(), Failure> {
     let tolerated = tolerated(flags.whom, &flags.allow_difference)?;
-    let variable = || std::env::var(SECRET_VARIABLE).ok();
+    // A variable that is set to nothing is not set, as in scripts that pass on what may not be there.
+    let variable = || std::env::var(SECRET_VARIABLE).ok().filter(|text| !text.is_empty());
     let key = flags.secret.or_else(variable).map(|text| key(&text)).transpose()?;
     let target = flags.url.as_deref().map(Target::parse).transpose().map_err(wrong_usage)?;
     let fixtures = Fixtures::at(&flags.fixtures);

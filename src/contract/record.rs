@@ -174,6 +174,7 @@ pub fn record_again(scenario: &Scenario, subject: &Subject) -> Result<Scenario, 
                     // What cannot be made for another server stays as it is.
                     Err(NotSent::Skipped(_)) => return Ok(exchange.response.clone()),
                     Err(NotSent::Impossible(reason)) => return Err(reason),
+                    Err(NotSent::Unanswered(what, error)) => return Err(format!("{what}: {error}")),
                 };
                 let live = session.send(&request).map_err(|error| error.to_string())?;
                 Ok(session.answered(exchange, &live, true).response)
