@@ -86,7 +86,7 @@ fn documents(exchange: &Exchange, live: &Response, measure: Measure) -> (Documen
     let recorded = &exchange.response;
     let same_status = recorded.status == live.status;
     let mut document = Document { lines: vec![recorded.status_line.clone()], numbers: vec![STATUS_LINE] };
-    let mut other = vec![if same_status { recorded.status_line.clone() } else { live.status_line.clone() }];
+    let mut other = vec![if same_status { recorded.status_line.clone() } else { visible(&live.status_line) }];
     let compared = |name: &str| COMPARED.iter().any(|known| name.eq_ignore_ascii_case(known));
     // Two layouts of the same JSON have two lengths. That each is true is seen when the answer is read.
     let free = |name: &str| {
@@ -103,12 +103,12 @@ fn documents(exchange: &Exchange, live: &Response, measure: Measure) -> (Documen
         // More than one is one too many, whatever they say.
         for (_, given) in live.headers.iter().filter(|(known, _)| known.eq_ignore_ascii_case(name)) {
             let same = same_value(name, value, given, measure);
-            other.push(format!("{name}: {}", if same { value } else { given }));
+            other.push(format!("{name}: {}", if same { value.clone() } else { visible(given) }));
         }
     }
     for (name, value) in &live.headers {
         if compared(name) && !free(name) && recorded.header(name).is_none() {
-            other.push(format!("{name}: {value}"));
+            other.push(format!("{name}: {}", visible(value)));
         }
     }
     let body_line = exchange.body_line();
