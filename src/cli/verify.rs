@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use shipyard::contract::compare::Measure;
-use shipyard::contract::deviation::{self, Deviation};
+use shipyard::contract::deviation::{self, Deviation, Side};
 use shipyard::contract::fixtures::{Fixtures, FOLDER};
 use shipyard::contract::junit;
 use shipyard::contract::report::{Broken, Checked, Outcome};
@@ -44,11 +44,12 @@ pub(super) struct Verify {
     /// Compare the bytes of live bodies, not the JSON in them
     #[arg(long, requires = "url")]
     exact: bool,
-    /// Deliberate differences to tolerate: none (original), or all in docs/differences.md (shipyard)
+    /// Whose answers to tolerate where docs/differences.md says that the two differ
     /// [default: shipyard, or original if --allow-difference is given]
     #[arg(long = "as", value_name = "WHOM")]
     whom: Option<Whom>,
-    /// Deliberate difference to tolerate, by its name in docs/differences.md; may be given more than once
+    /// Difference in which Shipyard's answers are tolerated, by its name in docs/differences.md; may be given more
+    /// than once
     #[arg(long, value_name = "NAME")]
     allow_difference: Vec<String>,
     /// Key with which the live server signs tokens, to make expired and damaged ones: text, or hex:...
@@ -104,23 +105,26 @@ fn key(text: &str) -> Result<Secret, Failure> {
     Ok(Secret::for_replay(bytes))
 }
 
-fn tolerated(whom: Option<Whom>, names: &[String]) -> Result<Vec<&'static Deviation>, Failure> {
-    let all = whom == Some(Whom::Shipyard) || (whom.is_none() && names.is_empty());
-    if all {
-        return Ok(deviation::ALL.iter().collect());
+fn tolerated(whom: Option<Whom>, names: &[String]) -> Result<Vec<(&'static Deviation, Side)>, Failure> {
+    let all = |side| deviation::ALL.iter().map(move |deviation| (deviation, side));
+    if whom == Some(Whom::Shipyard) || (whom.is_none() && names.is_empty()) {
+        return Ok(all(Side::Shipyard).collect());
     }
     let find = |name: &String| {
-        deviation::named(name).ok_or_else(|| {
+        deviation::named(name).map(|deviation| (deviation, Side::Shipyard)).ok_or_else(|| {
             let known = deviation::ALL.map(|deviation| deviation.name).join(", ");
             wrong_usage(format!("--allow-difference {name}: no such difference; there are {known}"))
         })
     };
-    names.iter().map(find).collect()
+    let mut tolerated: Vec<_> = names.iter().map(find).collect::<Result<_, _>>()?;
+    tolerated.extend(all(Side::Original));
+    Ok(tolerated)
 }
 
 pub(super) fn run(flags: Verify) -> Result<(), Failure> {
     let tolerated = tolerated(flags.whom, &flags.allow_difference)?;
-    let variable = || std::env::var(SECRET_VARIABLE).ok();
+    // A variable that is set to nothing is not set, as in scripts that pass on what may not be there.
+    let variable = || std::env::var(SECRET_VARIABLE).ok().filter(|text| !text.is_empty());
     let key = flags.secret.or_else(variable).map(|text| key(&text)).transpose()?;
     let target = flags.url.as_deref().map(Target::parse).transpose().map_err(wrong_usage)?;
     let fixtures = Fixtures::at(&flags.fixtures);

@@ -17,8 +17,11 @@ const MOST_HEADERS: usize = 128;
 const MOST_OF_HEAD: usize = 256 * 1024;
 
 /// How long a complete answer is watched for more bytes, if the server leaves the connection open although it
-/// was asked to close it.
-const AFTERWARDS: Duration = Duration::from_millis(200);
+/// was asked to close it: what was sent with the answer is there by then.
+const AFTERWARDS: Duration = Duration::from_millis(50);
+
+/// How long, if the server says that it closes the connection. What comes late is seen then.
+const UNTIL_CLOSED: Duration = Duration::from_secs(2);
 
 /// How a body ends (RFC 9112, section 6.3).
 enum Framing {
@@ -87,7 +90,8 @@ impl Reader {
             let framing = self.framing(method, &response)?;
             let (body, end) = self.body(head, &framing)?;
             response.body = body;
-            self.nothing_more(end, &framing)?;
+            let closes = is_closed_after(&response);
+            self.nothing_more(end, &framing, if closes { UNTIL_CLOSED } else { AFTERWARDS })?;
             return Ok(response);
         }
     }
@@ -136,6 +140,10 @@ impl Reader {
         let (lengths, codings) = (values("Content-Length"), values("Transfer-Encoding"));
         let without_body = method == Method::Head || matches!(response.status, 101 | 204 | 304);
         match (lengths.as_slice(), codings.as_slice()) {
+            (_, [_, ..]) if response.status == 204 || response.status < 200 => Err(self.garbage(format!(
+                "a {} has no Transfer-Encoding (RFC 9112, section 6.1)",
+                response.status
+            ))),
             _ if without_body => Ok(Framing::Nothing),
             ([], []) => Ok(Framing::Close),
             ([], [coding]) if coding.eq_ignore_ascii_case("chunked") => Ok(Framing::Chunked),
@@ -226,8 +234,8 @@ impl Reader {
     }
 
     /// Behind the answer there must be nothing.
-    fn nothing_more(&mut self, end: usize, framing: &Framing) -> Result<(), WireError> {
-        self.deadline = self.deadline.min(Instant::now() + AFTERWARDS);
+    fn nothing_more(&mut self, end: usize, framing: &Framing, watch: Duration) -> Result<(), WireError> {
+        self.deadline = self.deadline.min(Instant::now() + watch);
         // Whatever ends the waiting: only the bytes that came are of interest.
         while self.bytes.len() == end && self.more().unwrap_or(false) {}
         let excess = self.bytes.len().saturating_sub(end);
@@ -249,6 +257,15 @@ impl Reader {
         let beginning = String::from_utf8_lossy(self.bytes.get(..SHOWN).unwrap_or(&self.bytes)).into_owned();
         WireError::Garbage { reason, beginning: format!("{beginning:?}") }
     }
+}
+
+/// Whether the server says that it closes the connection, by the default of its version too (RFC 9112, section 9.3).
+fn is_closed_after(response: &Response) -> bool {
+    let says = |option: &str| {
+        let headers = response.headers.iter().filter(|(name, _)| name.eq_ignore_ascii_case("Connection"));
+        headers.flat_map(|(_, value)| value.split(',')).any(|known| known.trim().eq_ignore_ascii_case(option))
+    };
+    says("close") || (response.status_line.starts_with("HTTP/1.0") && !says("keep-alive"))
 }
 
 /// Digits and nothing else: Rust would take a sign as well.

@@ -10,7 +10,8 @@ use similar::{ChangeTag, TextDiff};
 
 use super::message::Response;
 use super::transcript::{Exchange, STATUS_LINE};
-use crate::json::Style;
+use super::visible::visible;
+use crate::json::{self, Style};
 
 /// The headers that are held to the recording. What a server says of itself (Server, Date) is its own affair.
 pub const COMPARED: [&str; 3] = ["Content-Type", "Content-Length", "Location"];
@@ -40,8 +41,38 @@ struct Document {
 /// What differs; `None` if nothing does. `shown` is the name of the transcript in messages.
 #[must_use]
 pub fn difference(exchange: &Exchange, live: &Response, measure: Measure, shown: &str) -> Option<String> {
+    let live_response = live;
     let (recorded, live) = documents(exchange, live, measure);
-    (recorded.lines != live).then(|| rendered(&recorded, &live, shown))
+    (recorded.lines != live).then(|| rendered(&recorded, &live, shown) + &not_json(exchange, live_response))
+}
+
+/// Why a body is not read as JSON, where the recorded one is: that may be all that differs.
+fn not_json(exchange: &Exchange, live: &Response) -> String {
+    match json::parse(&live.body) {
+        Err(reason) if exchange.response.json().is_some() && !live.body.is_empty() => {
+            format!("  the body is not JSON as it must be: {reason}\n")
+        }
+        _ => String::new(),
+    }
+}
+
+/// The value with every number that is whole written as an integer: JSON has one kind of number.
+#[must_use]
+pub fn with_plain_numbers(value: Value) -> Value {
+    /// Up to here every whole number is a double, and no two are the same one.
+    const EXACT: f64 = 9_007_199_254_740_992.0;
+    match value {
+        Value::Number(number) if number.is_f64() => {
+            let whole = number.as_f64().filter(|value| value.fract() == 0.0 && value.abs() <= EXACT);
+            let digits = whole.map(|whole| format!("{:.0}", whole + 0.0));
+            digits.and_then(|digits| digits.parse::<i64>().ok()).map_or(Value::Number(number), Value::from)
+        }
+        Value::Array(items) => items.into_iter().map(with_plain_numbers).collect(),
+        Value::Object(members) => {
+            members.into_iter().map(|(name, value)| (name, with_plain_numbers(value))).collect()
+        }
+        other => other,
+    }
 }
 
 /// Whether two header values are the same. Media types are, whatever their case and the space in them
@@ -55,7 +86,7 @@ fn documents(exchange: &Exchange, live: &Response, measure: Measure) -> (Documen
     let recorded = &exchange.response;
     let same_status = recorded.status == live.status;
     let mut document = Document { lines: vec![recorded.status_line.clone()], numbers: vec![STATUS_LINE] };
-    let mut other = vec![if same_status { recorded.status_line.clone() } else { live.status_line.clone() }];
+    let mut other = vec![if same_status { recorded.status_line.clone() } else { visible(&live.status_line) }];
     let compared = |name: &str| COMPARED.iter().any(|known| name.eq_ignore_ascii_case(known));
     // Two layouts of the same JSON have two lengths. That each is true is seen when the answer is read.
     let free = |name: &str| {
@@ -72,12 +103,12 @@ fn documents(exchange: &Exchange, live: &Response, measure: Measure) -> (Documen
         // More than one is one too many, whatever they say.
         for (_, given) in live.headers.iter().filter(|(known, _)| known.eq_ignore_ascii_case(name)) {
             let same = same_value(name, value, given, measure);
-            other.push(format!("{name}: {}", if same { value } else { given }));
+            other.push(format!("{name}: {}", if same { value.clone() } else { visible(given) }));
         }
     }
     for (name, value) in &live.headers {
         if compared(name) && !free(name) && recorded.header(name).is_none() {
-            other.push(format!("{name}: {value}"));
+            other.push(format!("{name}: {}", visible(value)));
         }
     }
     let body_line = exchange.body_line();
@@ -86,7 +117,7 @@ fn documents(exchange: &Exchange, live: &Response, measure: Measure) -> (Documen
     other.push(String::new());
     let (was, is) = bodies(recorded, live, measure);
     let is = shortened(is, was.len());
-    let lines = |text: &str| text.split_inclusive('\n').map(visible).collect::<Vec<_>>();
+    let lines = |text: &str| text.split_inclusive('\n').map(shown_line).collect::<Vec<_>>();
     for (number, line) in (body_line..).zip(lines(&was)) {
         document.lines.push(line);
         document.numbers.push(number);
@@ -119,6 +150,7 @@ fn bodies(recorded: &Response, live: &Response, measure: Measure) -> (String, St
         return plain();
     }
     let (Some(was), Some(is)) = (recorded.json(), live.json()) else { return plain() };
+    let (was, is) = (with_plain_numbers(was), with_plain_numbers(is));
     let recorded = text(&recorded.body);
     let pretty = |value: &Value| {
         Style::Pretty.render(value).ok().and_then(|bytes| String::from_utf8(bytes).ok()).unwrap_or_default()
@@ -134,19 +166,12 @@ fn hexadecimal(bytes: &[u8]) -> String {
 }
 
 /// A line without its line end, in which a missing line end and what cannot be seen can be seen.
-fn visible(line: &str) -> String {
+fn shown_line(line: &str) -> String {
     let (text, end) = match line.strip_suffix('\n') {
         Some(text) => (text, ""),
         None => (line, " (no line end)"),
     };
-    let mut shown = String::with_capacity(text.len());
-    for character in text.chars() {
-        if character.is_control() {
-            shown.extend(character.escape_default());
-        } else {
-            shown.push(character);
-        }
-    }
+    let mut shown = visible(text);
     if let Some((at, _)) = shown.char_indices().nth(LONGEST_LINE) {
         let excess = shown.len() - at;
         // What is cut off still counts: two lines that differ only there must not look the same.

@@ -1,18 +1,29 @@
 //! The deliberate differences of docs/differences.md, as far as two answers to one request can show them.
 //!
-//! A difference is tolerated only where the request is of the kind that its section speaks of, one answer is
-//! the one side's and the other answer is the other side's. Which of the two was recorded does not matter.
+//! A difference is tolerated only where the request is of the kind that its section speaks of, the recorded answer
+//! is as the one side gives it, and the live one as the other. The side that a server is held to be is given: what
+//! the original allows is no excuse for a server that claims to be like this one, nor the other way round.
 
 use std::fmt;
 
-use rocket::http::Method;
+use rocket::http::{Method, RawStr};
 use serde_json::Value;
 
-use super::history::{user_at, History, LOGIN};
+use super::history::{user_at, History, LOGIN, SHIPS};
+use super::ids::Ids;
 use super::jwt::Jwt;
-use super::message::{Request, Response};
+use super::message::{header, Request, Response};
 use super::transcript::Exchange;
 use crate::json;
+
+/// Whose answers a live server may give where the two differ.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// The original's, in the place of what this server was recorded to answer.
+    Original,
+    /// This server's, in the place of what the original was recorded to answer.
+    Shipyard,
+}
 
 /// A request in its place in the scenario.
 pub struct Case<'a> {
@@ -40,7 +51,14 @@ const UNSEEN: fn(&Case<'_>) -> bool = |_| false;
 pub const ALL: [Deviation; 23] = [
     Deviation {
         name: "json_errors",
-        concerns: |_| true,
+        // What is not found at a known path is JSON in both.
+        concerns: |case| match methods_at(case.exchange.request.target()) {
+            None => case.exchange.response.status == 404,
+            Some(methods) => {
+                let asked = case.exchange.request.method;
+                case.exchange.response.status == 405 && !methods.contains(&asked)
+            }
+        },
         original: |answer| matches!(answer.status, 404 | 405) && is_html(answer),
         shipyard: |answer| {
             matches!(
@@ -51,7 +69,10 @@ pub const ALL: [Deviation; 23] = [
     },
     Deviation {
         name: "options",
-        concerns: |case| case.exchange.request.method == Method::Options,
+        concerns: |case| {
+            let request = &case.exchange.request;
+            request.method == Method::Options && methods_at(request.target()).is_some()
+        },
         original: |answer| answer.status == 200 && answer.body.is_empty(),
         shipyard: |answer| answer.status == 204 && answer.header("Allow").is_some(),
     },
@@ -60,9 +81,15 @@ pub const ALL: [Deviation; 23] = [
         concerns: |case| {
             let request = &case.exchange.request;
             let body = json::parse(request.body.as_deref().unwrap_or_default());
-            let expected = matches!(request.method, Method::Post | Method::Put);
-            (expected && body.is_err())
-                || (request.target() == LOGIN && body.is_ok_and(|body| !body.is_object()))
+            if request.target() == LOGIN {
+                // What is not labelled as JSON is refused by both, unread.
+                let label = header(&request.headers, "Content-Type").unwrap_or_default();
+                let labelled = label.to_ascii_lowercase().starts_with("application/json");
+                return request.method == Method::Post
+                    && labelled
+                    && !body.is_ok_and(|body| body.is_object());
+            }
+            takes_a_thing(request) && body.is_err()
         },
         original: |answer| answer.status == 500 || (answer.status == 400 && is_html(answer)),
         shipyard: is_bad_request,
@@ -70,7 +97,7 @@ pub const ALL: [Deviation; 23] = [
     Deviation {
         name: "strict_integers",
         concerns: |case| {
-            body_holds(&case.exchange.request, |value| match value {
+            an_integer_is(&case.exchange.request, |value| match value {
                 Value::String(text) => text.trim().parse::<f64>().is_ok(),
                 Value::Number(number) => number.as_f64().is_some_and(|number| number.fract() != 0.0),
                 _ => false,
@@ -82,7 +109,7 @@ pub const ALL: [Deviation; 23] = [
     Deviation {
         name: "greatest_integer",
         concerns: |case| {
-            body_holds(&case.exchange.request, |value| {
+            an_integer_is(&case.exchange.request, |value| {
                 value.as_f64().is_some_and(|number| number > f64::from(i32::MAX))
             })
         },
@@ -95,11 +122,13 @@ pub const ALL: [Deviation; 23] = [
         name: "one_address",
         concerns: |case| {
             let path = case.exchange.request.target();
-            let last = path.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
+            let plain = path.trim_end_matches('/');
+            let (collection, last) = plain.rsplit_once('/').unwrap_or_default();
             let digits = last.trim_start_matches(['+', '0']);
-            path.ends_with('/') || (digits != last && !digits.is_empty())
+            let other_form = digits != last && digits.parse::<u64>().is_ok();
+            methods_at(&format!("{collection}/{digits}")).is_some() && (plain != path || other_form)
         },
-        original: |answer| is_success(answer) || answer.status == 308,
+        original: |answer| is_success(answer) || matches!(answer.status, 308 | 400 | 401 | 403),
         shipyard: |answer| answer.status == 404 && error(answer).as_deref() == Some("Not Found"),
     },
     Deviation {
@@ -119,26 +148,37 @@ pub const ALL: [Deviation; 23] = [
     },
     Deviation {
         name: "ids_are_never_reused",
-        concerns: is_by_a_deleted_user,
+        concerns: |case| {
+            // The id has been somebody else's since, if ids are given out again.
+            let user = token(case).and_then(|jwt| jwt.number("identity"));
+            let at = user_at(case.exchange.request.target());
+            at.is_some() && user.is_some_and(|user| case.history.succeeded.contains(&user))
+        },
         original: is_success,
         shipyard: |answer| matches!(answer.status, 403 | 404),
     },
     Deviation {
         name: "incomplete_tokens",
         concerns: |case| token(case).is_some_and(|jwt| is_incomplete(&jwt)),
-        original: |answer| answer.status != 422,
+        original: takes_the_token,
         shipyard: |answer| answer.status == 422 && error(answer).is_some(),
     },
     Deviation {
         name: "last_second_of_a_token",
         concerns: |case| token(case).is_some_and(|jwt| jwt.number("exp") == Some(case.exchange.date)),
-        original: is_success,
+        original: takes_the_token,
         shipyard: |answer| answer.status == 401 && error(answer).as_deref() == Some("Token has expired"),
     },
     Deviation {
         name: "tokens_of_deleted_users",
-        concerns: is_by_a_deleted_user,
-        original: is_success,
+        // A refresh is refused by both, and what is the user's own is not found in both.
+        concerns: |case| {
+            let user = token(case).and_then(|jwt| jwt.number("identity"));
+            let path = case.exchange.request.target();
+            (path == SHIPS || Ids::place(path).0 == SHIPS)
+                && user.is_some_and(|user| case.history.deleted.contains(&user))
+        },
+        original: takes_the_token,
         shipyard: |answer| answer.status == 401 && says(answer, "Unknown user."),
     },
     Deviation {
@@ -146,7 +186,7 @@ pub const ALL: [Deviation; 23] = [
         concerns: |case| {
             token(case).and_then(|jwt| jwt.number("iat")).is_some_and(|issued| issued < case.start)
         },
-        original: |answer| answer.status != 401,
+        original: takes_the_token,
         shipyard: |answer| answer.status == 401 && error(answer).as_deref() == Some("Token has been revoked"),
     },
     Deviation { name: "hashed_passwords", concerns: UNSEEN, original: is_success, shipyard: is_success },
@@ -159,7 +199,7 @@ pub const ALL: [Deviation; 23] = [
             let changed = jwt.number("identity").and_then(|user| case.history.changed.get(&user));
             changed.zip(jwt.number("iat")).is_some_and(|(changed, issued)| issued <= *changed)
         },
-        original: is_success,
+        original: takes_the_token,
         shipyard: |answer| answer.status == 401 && error(answer).as_deref() == Some("Token has been revoked"),
     },
     Deviation {
@@ -181,7 +221,7 @@ pub const ALL: [Deviation; 23] = [
     Deviation {
         name: "limited_bodies",
         concerns: |case| case.exchange.request.body.as_ref().is_some_and(|body| body.len() > 64 * 1024),
-        original: |answer| answer.status != 413,
+        original: |answer| answer.status != 413 && answer.status < 500,
         shipyard: |answer| answer.status == 413,
     },
     Deviation {
@@ -204,7 +244,7 @@ pub const ALL: [Deviation; 23] = [
             let headers = case.exchange.request.headers.iter();
             headers.filter(|(name, _)| name.eq_ignore_ascii_case("Authorization")).count() > 1
         },
-        original: |answer| answer.status != 422,
+        original: |answer| answer.status != 422 && answer.status < 500,
         shipyard: |answer| answer.status == 422,
     },
 ];
@@ -222,12 +262,17 @@ impl fmt::Debug for Deviation {
 }
 
 impl Deviation {
-    /// Whether this section speaks of what differs between these two answers.
+    /// Whether this section speaks of what differs between these two answers, and the live one is that side's.
     #[must_use]
-    pub fn explains(&self, case: &Case<'_>, live: &Response) -> bool {
+    pub fn explains(&self, case: &Case<'_>, live: &Response, side: Side) -> bool {
         let recorded = &case.exchange.response;
-        let between = |a: &Response, b: &Response| (self.original)(a) && (self.shipyard)(b);
-        (self.concerns)(case) && (between(recorded, live) || between(live, recorded)) && {
+        let (other, own) = match side {
+            Side::Original => (self.shipyard, self.original),
+            Side::Shipyard => (self.original, self.shipyard),
+        };
+        // What the original was recorded to answer is what the original answers.
+        let is_itself = side == Side::Original && is_of_the_original(recorded);
+        (self.concerns)(case) && !is_itself && other(recorded) && !own(recorded) && own(live) && {
             // The sections below speak of one thing only; all else must be as recorded.
             match self.name {
                 "json_errors" => live.status == recorded.status,
@@ -245,6 +290,39 @@ impl Deviation {
 
 fn is_success(answer: &Response) -> bool {
     (200..300).contains(&answer.status)
+}
+
+/// Whether the guards have let the request in: the token was taken, whatever else was wrong.
+fn takes_the_token(answer: &Response) -> bool {
+    is_success(answer) || matches!(answer.status, 400 | 403 | 404)
+}
+
+/// By the one server that the original ran on.
+fn is_of_the_original(recorded: &Response) -> bool {
+    recorded.header("Server").is_some_and(|server| server.starts_with("Werkzeug/"))
+}
+
+/// The methods that both servers know for a path; `None` for a path that they do not know.
+fn methods_at(path: &str) -> Option<&'static [Method]> {
+    use Method::{Delete, Get, Head, Options, Post, Put};
+    let path = RawStr::new(path).percent_decode_lossy();
+    let segments: Vec<&str> = path.split('/').skip(1).collect();
+    match segments.as_slice() {
+        ["auth", "login" | "refresh"] => Some(&[Post, Options]),
+        ["auth", "logout" | "logout2"] => Some(&[Delete, Options]),
+        ["api", "ships" | "users"] => Some(&[Get, Head, Post, Options]),
+        ["api", "ships" | "users", id] if !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_digit()) => {
+            Some(&[Get, Head, Put, Delete, Options])
+        }
+        _ => None,
+    }
+}
+
+/// Whether the body of a request is a ship or a user.
+fn takes_a_thing(request: &Request) -> bool {
+    matches!(request.method, Method::Post | Method::Put)
+        && !request.target().starts_with("/auth/")
+        && methods_at(request.target()).is_some_and(|methods| methods.contains(&request.method))
 }
 
 fn is_html(answer: &Response) -> bool {
@@ -282,9 +360,11 @@ fn holds(value: &Value, such: &dyn Fn(&Value) -> bool) -> bool {
         }
 }
 
-fn body_holds(request: &Request, such: fn(&Value) -> bool) -> bool {
-    let body = request.body.as_deref().and_then(|body| json::parse(body).ok());
-    body.is_some_and(|body| holds(&body, &such))
+/// Whether one of the integers in the body of a ship or a user is such a value.
+fn an_integer_is(request: &Request, such: fn(&Value) -> bool) -> bool {
+    let body = request.body.as_deref().and_then(|body| json::parse(body).ok()).unwrap_or_default();
+    let mut integers = ["id", "crew", "length"].iter().filter_map(|name| body.get(name));
+    takes_a_thing(request) && integers.any(such)
 }
 
 fn has_escapes(answer: &Response) -> bool {
@@ -293,11 +373,6 @@ fn has_escapes(answer: &Response) -> bool {
 
 fn token(case: &Case<'_>) -> Option<Jwt> {
     Jwt::parse(case.exchange.request.token()?)
-}
-
-fn is_by_a_deleted_user(case: &Case<'_>) -> bool {
-    let user = token(case).and_then(|jwt| jwt.number("identity"));
-    user.is_some_and(|user| case.history.deleted.contains(&user))
 }
 
 fn is_incomplete(jwt: &Jwt) -> bool {

@@ -16,6 +16,9 @@ pub const LOGIN: &str = "/auth/login";
 /// The collection whose ids are the `identity` of tokens.
 pub const USERS: &str = "/api/users";
 
+/// The collection of ships.
+pub const SHIPS: &str = "/api/ships";
+
 /// A name and a password.
 pub type Credentials = (String, String);
 
@@ -26,6 +29,8 @@ pub struct History {
     pub people: BTreeMap<u64, Credentials>,
     /// The ids of users that have been deleted.
     pub deleted: BTreeSet<u64>,
+    /// Of these, the ids that a server would have given to a later user, if it gave ids out again.
+    pub succeeded: BTreeSet<u64>,
     /// When a user's password was last changed, in seconds since 1970.
     pub changed: BTreeMap<u64, u64>,
 }
@@ -37,7 +42,8 @@ impl History {
         let example: Value = json::parse(EXAMPLE.as_bytes()).unwrap_or_default();
         let users = example.get("users").and_then(Value::as_array).into_iter().flatten();
         let people = users.filter_map(|user| id(user).zip(credentials(user, "name"))).collect();
-        let mut now = Self { people, deleted: BTreeSet::new(), changed: BTreeMap::new() };
+        let mut now =
+            Self { people, deleted: BTreeSet::new(), succeeded: BTreeSet::new(), changed: BTreeMap::new() };
         let mut histories = vec![now.clone()];
         for exchange in &scenario.exchanges {
             now.read(exchange);
@@ -55,6 +61,8 @@ impl History {
         match (request.method.as_str(), response.status) {
             ("POST", 201) if path == USERS => {
                 if let Some(user) = id(&answered) {
+                    let again = self.people.keys().max().map_or(1, |newest| newest + 1);
+                    self.succeeded.extend(self.deleted.get(&again));
                     self.people.extend(credentials(&sent, "name").map(|known| (user, known)));
                     self.deleted.remove(&user);
                 }

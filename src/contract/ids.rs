@@ -1,27 +1,61 @@
 //! Which live id stands for which recorded one. A server may number otherwise than the recorded one did.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-/// Ids that were given out, recorded and live, by collection: the path that things are created at.
+use super::history::{SHIPS, USERS};
+use crate::data::EXAMPLE;
+use crate::model::id::Id;
+
+/// Ids by collection: the path that things are created at.
 #[derive(Debug, Default)]
-pub struct Ids(BTreeMap<String, BTreeMap<u64, u64>>);
+pub struct Ids {
+    /// The live ids of what was created, by the recorded ones.
+    given_out: BTreeMap<String, BTreeMap<u64, u64>>,
+    /// The live ids of what is there.
+    taken: BTreeMap<String, BTreeSet<u64>>,
+}
 
 /// Beyond every id that a fresh server has given out, and within what the contract allows.
 const NOT_GIVEN_OUT: u64 = 2_000_000_000;
 
 impl Ids {
-    /// A thing was created.
-    pub fn learn(&mut self, collection: &str, recorded: u64, live: u64) {
-        self.0.entry(collection.to_owned()).or_default().insert(recorded, live);
+    /// Those of a fresh server with the example data.
+    #[must_use]
+    pub fn of_a_fresh_server() -> Self {
+        let example: Value = crate::json::parse(EXAMPLE.as_bytes()).unwrap_or_default();
+        let of = |name: &str| {
+            let things = example.get(name).and_then(Value::as_array).into_iter().flatten();
+            things.filter_map(|thing| thing.get("id")?.as_u64()).collect()
+        };
+        let taken = [(USERS, of("users")), (SHIPS, of("ships"))];
+        let taken = taken.map(|(collection, ids)| (collection.to_owned(), ids)).into();
+        Self { taken, ..Self::default() }
+    }
+
+    /// A thing was created. Gives what is wrong with its live id, if something is.
+    pub fn learn(&mut self, collection: &str, recorded: u64, live: u64) -> Option<String> {
+        self.given_out.entry(collection.to_owned()).or_default().insert(recorded, live);
+        let is_new = self.taken.entry(collection.to_owned()).or_default().insert(live);
+        if !(1..=Id::MAX).contains(&live) {
+            return Some(format!("id: {live} is not from 1 to {}", Id::MAX));
+        }
+        (!is_new).then(|| format!("id: {live} is that of something else in {collection} already"))
+    }
+
+    /// The thing with that live path was deleted.
+    pub fn forget(&mut self, path: &str) {
+        if let (collection, Some(id)) = Self::place(path) {
+            self.taken.entry(collection.to_owned()).or_default().remove(&id);
+        }
     }
 
     /// The live id for a recorded one. What was not created in the scenario has the same id everywhere: it is
     /// example data, or there is no such thing.
     #[must_use]
     pub fn live(&self, collection: &str, recorded: u64) -> u64 {
-        let Some(known) = self.0.get(collection) else { return recorded };
+        let Some(known) = self.given_out.get(collection) else { return recorded };
         match known.get(&recorded) {
             Some(live) => *live,
             // Nothing has this id in the recording, so it must be nothing's id here.
@@ -33,17 +67,31 @@ impl Ids {
     /// The recorded id for a live one; `None` if the recording has another thing under that number.
     #[must_use]
     pub fn recorded(&self, collection: &str, live: u64) -> Option<u64> {
-        let Some(known) = self.0.get(collection) else { return Some(live) };
+        let Some(known) = self.given_out.get(collection) else { return Some(live) };
         let found = known.iter().find(|(_, known)| **known == live).map(|(recorded, _)| *recorded);
         found.or_else(|| (!known.contains_key(&live)).then_some(live))
     }
 
-    /// The collection that a path lies in, and the id at its end if it has one.
+    /// The collection that a path lies in, and the id at its end if it has one: digits, as they are written in JSON.
     #[must_use]
     pub fn place(path: &str) -> (&str, Option<u64>) {
-        match path.rsplit_once('/').map(|(collection, id)| (collection, id.parse())) {
-            Some((collection, Ok(id))) => (collection, Some(id)),
+        let id = |text: &str| text.parse().ok().filter(|id: &u64| id.to_string() == text);
+        match path.rsplit_once('/').map(|(collection, last)| (collection, id(last))) {
+            Some((collection, Some(id))) => (collection, Some(id)),
             _ => (path, None),
+        }
+    }
+
+    /// A path on the live server as the recorded one would have it. An id under which the recording has something
+    /// else is marked.
+    #[must_use]
+    pub fn recorded_path(&self, path: &str) -> String {
+        match Self::place(path) {
+            (collection, Some(live)) => match self.recorded(collection, live) {
+                Some(id) => format!("{collection}/{id}"),
+                None => format!("{path} (live)"),
+            },
+            _ => path.to_owned(),
         }
     }
 
@@ -123,7 +171,7 @@ mod tests {
     #[test]
     fn ids_are_mapped_both_ways_and_never_mixed_up() {
         let mut ids = Ids::default();
-        ids.learn("/api/ships", 16, 99);
+        assert_eq!(ids.learn("/api/ships", 16, 99), None);
         assert_eq!(ids.live_path("/api/ships/16?a=/1"), "/api/ships/99?a=/1");
         assert_eq!(ids.live_path("/api/ships/5"), "/api/ships/5");
         assert_eq!(ids.live_path("/api/users/16"), "/api/users/16");
@@ -136,5 +184,34 @@ mod tests {
         assert_eq!(body, json!([{"id": 1}, {"id": 16}, {"id": "16 (live)"}]));
         let text = ids.restore_text("/api/ships", "[{\"id\": 99, \"crew\":99}, {\"id\":16}]");
         assert_eq!(text, "[{\"id\": 16, \"crew\":99}, {\"id\":\"16 (live)\"}]");
+        for (live, recorded) in [
+            ("/api/ships/99", "/api/ships/16"),
+            ("/api/ships/16", "/api/ships/16 (live)"),
+            ("/api/ships/+99", "/api/ships/+99"),
+            ("/api/ships/099", "/api/ships/099"),
+            ("/api/users/99", "/api/users/99"),
+            ("/api/ships/98", "/api/ships/98"),
+        ] {
+            assert_eq!(ids.recorded_path(live), recorded);
+        }
+    }
+
+    #[test]
+    fn an_id_that_cannot_be_right_is_named() {
+        let mut ids = Ids::of_a_fresh_server();
+        for (live, wrong) in [
+            (4, "something else"),
+            (15, "something else"),
+            (0, "not from 1 to 2147483647"),
+            (2_147_483_648, "not from 1 to 2147483647"),
+        ] {
+            assert!(ids.learn(SHIPS, 16, live).is_some_and(|flaw| flaw.contains(wrong)), "{live}");
+        }
+        assert_eq!(ids.learn(SHIPS, 16, 2_147_483_647), None);
+        assert_eq!(ids.learn(USERS, 3, 4), None);
+        assert!(ids.learn(USERS, 4, 4).is_some());
+        // What was deleted has no id any more.
+        ids.forget("/api/ships/4");
+        assert_eq!(ids.learn(SHIPS, 17, 4), None);
     }
 }

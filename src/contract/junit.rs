@@ -48,10 +48,16 @@ pub fn document(report: &Report) -> io::Result<String> {
                     ("time", "0"),
                 ];
                 writer.create_element("testsuite").with_attributes(counts).write_inner_content(|writer| {
-                    let case = [("classname", broken.scenario.as_str()), ("name", "start"), ("time", "0")];
-                    writer.create_element("testcase").with_attributes(case).write_inner_content(
-                        |writer| explained(writer, kind, "the scenario could not be run", &broken.reason),
-                    )?;
+                    let (name, message) = if broken.ran {
+                        ("end", "the server did not end")
+                    } else {
+                        ("start", "the scenario could not be run")
+                    };
+                    let case = [("classname", broken.scenario.as_str()), ("name", name), ("time", "0")];
+                    writer
+                        .create_element("testcase")
+                        .with_attributes(case)
+                        .write_inner_content(|writer| explained(writer, kind, message, &broken.reason))?;
                     Ok(())
                 })?;
             }
@@ -75,7 +81,7 @@ fn suite(writer: &mut Xml, scenario: &str, cases: &[&Checked]) -> io::Result<()>
             ("name", scenario),
             ("tests", &*cases.len().to_string()),
             ("failures", &*count(|outcome| matches!(outcome, Outcome::Mismatch { .. }))),
-            ("errors", &*count(|outcome| matches!(outcome, Outcome::Failed { .. } | Outcome::NotRun))),
+            ("errors", &*count(|outcome| matches!(outcome, Outcome::Failed { .. } | Outcome::NotRun { .. }))),
             ("skipped", &*count(|outcome| matches!(outcome, Outcome::Skipped { .. }))),
             ("time", &*format!("{time:.3}")),
         ])
@@ -92,13 +98,20 @@ fn case(writer: &mut Xml, checked: &Checked) -> io::Result<()> {
     ]);
     let request = &checked.request;
     match &checked.outcome {
-        Outcome::Match { .. } => element.write_empty()?,
+        Outcome::Match { tolerated } if tolerated.is_empty() => element.write_empty()?,
+        outcome @ Outcome::Match { .. } => element.write_inner_content(|writer| {
+            let text = allowed(&outcome.detail());
+            writer.create_element("system-out").write_text_content(BytesText::new(&text))?;
+            Ok(())
+        })?,
         Outcome::Mismatch { diff } => element.write_inner_content(|writer| {
             explained(writer, "failure", &format!("{request}: not answered as recorded"), diff)
         })?,
-        outcome @ (Outcome::Failed { .. } | Outcome::NotRun) => element.write_inner_content(|writer| {
-            explained(writer, "error", &format!("{request}: no answer to compare"), &outcome.detail())
-        })?,
+        outcome @ (Outcome::Failed { .. } | Outcome::NotRun { .. }) => {
+            element.write_inner_content(|writer| {
+                explained(writer, "error", &format!("{request}: no answer to compare"), &outcome.detail())
+            })?
+        }
         Outcome::Skipped { reason } => element.write_inner_content(|writer| {
             writer.create_element("skipped").with_attribute(("message", &*allowed(reason))).write_empty()?;
             Ok(())

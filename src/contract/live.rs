@@ -7,16 +7,20 @@ use std::time::{Duration, Instant};
 use rocket::http::Method;
 use serde_json::{json, Value};
 
+use super::compare::with_plain_numbers;
 use super::fixtures::{tokens, Scenario};
 use super::history::{LOGIN, USERS};
 use super::ids::Ids;
 use super::jwt::{Jwt, Members};
 use super::message::{Request, Response};
 use super::new_token;
-use super::plan::{flaw_in_time, Origin, Plan};
+use super::plan::{flaw_in_time, Login, Origin, Plan};
+use super::server_clock::ServerClock;
 use super::transcript::Exchange;
+use super::visible::visible;
 use super::wire::{Target, WireError};
 use crate::clock::Clock;
+use crate::config::DEFAULT_LIFETIMES;
 use crate::secret::Secret;
 
 /// By how many seconds at least a token that was expired is expired here, and one that was good is good: no
@@ -30,6 +34,8 @@ pub enum NotSent {
     Skipped(String),
     /// The live server did not do what the recording relies on.
     Impossible(String),
+    /// The live server is gone: it did not answer what must come first.
+    Unanswered(String, WireError),
 }
 
 /// What came back, in the terms of the recording.
@@ -41,35 +47,6 @@ pub struct Answered {
     pub faults: Vec<String>,
 }
 
-/// The live server's clock: by its Date headers, corrected by the times at which it issues tokens.
-struct ServerClock {
-    /// When it was first seen, by its clock and by ours.
-    first: (u64, Instant),
-    latest: (u64, Instant),
-    /// What is to be added to Date, in seconds.
-    correction: i64,
-}
-
-impl ServerClock {
-    fn now(&self) -> u64 {
-        (self.latest.0 + self.latest.1.elapsed().as_secs()).saturating_add_signed(self.correction)
-    }
-
-    /// When the server ran already.
-    fn first(&self) -> u64 {
-        self.first.0.saturating_add_signed(self.correction)
-    }
-
-    /// A token was issued now. The clock that issues tokens is the one that verifies them; a Date header that is
-    /// far from it comes from somewhere else.
-    fn issues_at(&mut self, issued: u64) {
-        let difference = i64::try_from(i128::from(issued) - i128::from(self.now())).unwrap_or_default();
-        if difference.unsigned_abs() > MARGIN / 2 {
-            self.correction = self.correction.saturating_add(difference);
-        }
-    }
-}
-
 /// A scenario being held against a live server.
 pub struct Session<'a> {
     target: &'a Target,
@@ -78,9 +55,15 @@ pub struct Session<'a> {
     key: Option<&'a Secret>,
     limit: Duration,
     clock: ServerClock,
+    /// When the latest request was sent, and when its answer had come.
+    latest: (Instant, Instant),
     live_tokens: HashMap<String, String>,
     seen_ids: HashSet<String>,
     failed_logins: HashMap<usize, String>,
+    /// What was wrong with logins that the recording does not show, until an exchange needs them.
+    faulty_logins: HashMap<usize, Vec<String>>,
+    /// What is to be said of the exchange that is under way.
+    pending: Vec<String>,
     ids: Ids,
 }
 
@@ -94,18 +77,21 @@ impl<'a> Session<'a> {
         limit: Duration,
         first_answer: Option<&Response>,
     ) -> Self {
-        let seen = (first_answer.and_then(date).unwrap_or_else(|| Clock::System.now()), Instant::now());
+        let shown = first_answer.and_then(date).unwrap_or_else(|| Clock::System.now());
         Self {
             target,
             scenario,
             plan: Plan::of(scenario),
             key,
             limit,
-            clock: ServerClock { first: seen, latest: seen, correction: 0 },
+            clock: ServerClock::showing(shown),
+            latest: (Instant::now(), Instant::now()),
             live_tokens: HashMap::new(),
             seen_ids: HashSet::new(),
             failed_logins: HashMap::new(),
-            ids: Ids::default(),
+            faulty_logins: HashMap::new(),
+            pending: Vec::new(),
+            ids: Ids::of_a_fresh_server(),
         }
     }
 
@@ -114,13 +100,17 @@ impl<'a> Session<'a> {
     /// # Errors
     /// [`NotSent`]: why there is no such request.
     pub fn request(&mut self, index: usize, exchange: &Exchange) -> Result<Request, NotSent> {
-        self.log_in_before(index);
+        self.pending.clear();
+        self.log_in_before(index)?;
         let recorded = &exchange.request;
         let (collection, _) = Ids::place(recorded.target());
         let mut request = recorded.clone();
         request.path = self.ids.live_path(&recorded.path);
         request.body = recorded.body.as_ref().map(|body| self.ids.live_body(collection, body));
         if let (Some(token), Some(origin)) = (recorded.token(), self.plan.origin(index).cloned()) {
+            if let Origin::Login(slot) = origin {
+                self.pending = self.faulty_logins.remove(&slot).unwrap_or_default();
+            }
             let live = self.live_token(token, &origin, exchange)?;
             request = request.with_header("Authorization", &format!("Bearer {live}"));
         }
@@ -132,35 +122,66 @@ impl<'a> Session<'a> {
     /// # Errors
     /// As [`Target::send`].
     pub fn send(&mut self, request: &Request) -> Result<Response, WireError> {
+        let sent = Instant::now();
         let response = self.target.send(request, self.limit)?;
+        self.latest = (sent, Instant::now());
         if let Some(date) = date(&response) {
-            self.clock.latest = (date, Instant::now());
+            self.clock.dated(date, sent);
         }
         Ok(response)
     }
 
     /// Does the logins that must have happened before that exchange.
-    fn log_in_before(&mut self, index: usize) {
+    fn log_in_before(&mut self, index: usize) -> Result<(), NotSent> {
         let due = self.plan.logins.iter().enumerate().filter(|(_, login)| login.before == index);
         for (slot, login) in due.map(|(slot, login)| (slot, login.clone())).collect::<Vec<_>>() {
             let body = json!({"username": login.name, "password": login.password});
             let request = Request::new(Method::Post, LOGIN).json(&body);
-            let answer = self.send(&request);
-            let found = answer.as_ref().ok().and_then(Response::json).unwrap_or_default();
-            for (kind, recorded) in &login.tokens {
-                if let Some(live) = found.get(format!("{kind}_token")).and_then(Value::as_str) {
-                    self.live_tokens.insert(recorded.clone(), live.to_owned());
-                } else {
-                    let reason = match &answer {
-                        Ok(response) => response.status_line.clone(),
-                        Err(error) => error.to_string(),
-                    };
-                    let reason =
-                        format!("no {kind} token: POST {LOGIN} as {:?} was answered: {reason}", login.name);
-                    self.failed_logins.insert(slot, reason);
+            match self.send(&request) {
+                Ok(response) => self.logged_in(slot, &login, &response),
+                Err(error) if error.is_fatal() => {
+                    return Err(NotSent::Unanswered(login.question(), error));
+                }
+                Err(error) => {
+                    self.failed_logins.insert(slot, format!("no token: {}: {error}", login.question()));
                 }
             }
         }
+        Ok(())
+    }
+
+    /// Takes the tokens from the answer to a login that the recording does not show, and holds them to what tokens
+    /// are.
+    fn logged_in(&mut self, slot: usize, login: &Login, response: &Response) {
+        let body = crate::json::parse(&response.body);
+        let answer = match &body {
+            Err(reason) if response.status == 200 => format!("200, but its body is not JSON: {reason}"),
+            _ => visible(&response.status_line),
+        };
+        let body = body.unwrap_or_default();
+        let mut faults = Vec::new();
+        if response.status != 200 {
+            faults.push(format!("{}: {answer}", login.question()));
+        }
+        for (kind, lifetime) in [("access", DEFAULT_LIFETIMES.access), ("refresh", DEFAULT_LIFETIMES.refresh)]
+        {
+            let recorded = login.tokens.get(kind);
+            let Some(live) = body.get(format!("{kind}_token")).and_then(Value::as_str) else {
+                if recorded.is_some() {
+                    let reason = format!("no {kind} token: {}: {answer}", login.question());
+                    self.failed_logins.insert(slot, reason);
+                }
+                continue;
+            };
+            let was = recorded.and_then(|token| Jwt::parse(token));
+            let was = was.unwrap_or_else(|| Jwt::issued(kind, login.user, lifetime));
+            let wrong = self.faults(&was, live).into_iter();
+            faults.extend(wrong.map(|fault| format!("{}: {kind}_token: {fault}", login.question())));
+            if let Some(recorded) = recorded {
+                self.live_tokens.insert(recorded.clone(), live.to_owned());
+            }
+        }
+        self.faulty_logins.insert(slot, faults);
     }
 
     fn live_token(&self, token: &str, origin: &Origin, exchange: &Exchange) -> Result<String, NotSent> {
@@ -168,6 +189,7 @@ impl<'a> Session<'a> {
         let lost = |reason: &str| NotSent::Impossible(reason.to_owned());
         match origin {
             Origin::AsRecorded => Ok(token.to_owned()),
+            Origin::Damaged => self.moved(token, exchange),
             Origin::Answer => known().ok_or_else(|| {
                 lost("its token was to come from an earlier answer, which had none (see above)")
             }),
@@ -183,26 +205,42 @@ impl<'a> Session<'a> {
         }
     }
 
+    /// The claims of a recorded token with the live times and identity.
+    fn live_claims(&self, jwt: &Jwt, exchange: &Exchange, damaged: bool) -> Members {
+        let mut claims = self.in_time(jwt, exchange.date, damaged);
+        if let Some(user) = jwt.number("identity") {
+            claims.set("identity", self.ids.live(USERS, user));
+        }
+        claims
+    }
+
+    /// A token that is broken as the recorded one is, and in nothing else: the times in it are good now, as they were
+    /// then. Its signature was not that of the recorded server, and is nobody's now.
+    fn moved(&self, token: &str, exchange: &Exchange) -> Result<String, NotSent> {
+        let Some(jwt) = Jwt::parse(token) else { return Ok(token.to_owned()) };
+        let claims = self.live_claims(&jwt, exchange, true);
+        jwt.around(&claims).map_err(|error| NotSent::Impossible(error.to_string()))
+    }
+
     /// A token like the recorded one, as old and as long valid as it was then, signed with the live key.
     fn signed(&self, token: &str, exchange: &Exchange, key: &Secret) -> Result<String, NotSent> {
         let impossible = |reason: String| NotSent::Impossible(reason);
         let jwt =
             Jwt::parse(token).ok_or_else(|| impossible("its token cannot be taken apart".to_owned()))?;
-        let mut claims = self.in_time(&jwt, exchange.date);
-        if let Some(user) = jwt.number("identity") {
-            claims.set("identity", self.ids.live(USERS, user));
-        }
+        let claims = self.live_claims(&jwt, exchange, false);
         jwt.signed_again(&claims, key).map_err(|error| impossible(error.to_string()))
     }
 
-    /// The claims of a recorded token with live times.
-    fn in_time(&self, jwt: &Jwt, date: u64) -> Members {
+    /// The claims of a recorded token with live times. A damaged token is not made one of an earlier run: that would
+    /// be a second reason to refuse it.
+    fn in_time(&self, jwt: &Jwt, date: u64, damaged: bool) -> Members {
         let mut claims = jwt.claims.clone();
         let number = |claim: &str| jwt.number(claim);
         let expired = number("exp").is_some_and(|exp| exp <= date);
         let early = number("nbf").is_some_and(|nbf| nbf > date);
         // Before the start of the recorded server, and otherwise without a flaw in its times.
-        let old = number("iat").is_some_and(|iat| iat < self.scenario.start())
+        let old = !damaged
+            && number("iat").is_some_and(|iat| iat < self.scenario.start())
             && flaw_in_time(jwt, date).is_none()
             && jwt.claims.names().starts_with("iat nbf jti exp identity");
         let shifted = |value: u64, now: u64| value.saturating_add(now).saturating_sub(date);
@@ -225,9 +263,7 @@ impl<'a> Session<'a> {
         } else if let Some(iat) = number("iat") {
             // A server may refuse what was issued before its start; it has whole seconds to go by.
             let first_good = self.clock.first().saturating_add(1);
-            let passed = self.clock.first.1.elapsed();
-            std::thread::sleep(Duration::from_millis(1100).saturating_sub(passed));
-            let now = self.clock.now().max(first_good);
+            let now = self.clock.wait_for(first_good);
             claims.set("iat", shifted(iat, now).clamp(first_good, now));
         }
         let now = self.clock.now();
@@ -245,21 +281,27 @@ impl<'a> Session<'a> {
     pub fn answered(&mut self, exchange: &Exchange, live: &Response, exact: bool) -> Answered {
         let recorded = &exchange.response;
         let (collection, _) = Ids::place(exchange.request.target());
-        let body = live.json();
+        let mut body = live.json();
+        if !exact {
+            body = body.map(with_plain_numbers);
+        }
         let recorded_body = recorded.json();
+        let mut faults = std::mem::take(&mut self.pending);
         let id = |body: &Option<Value>| body.as_ref()?.get("id")?.as_u64();
         if let (201, 201, Some(was), Some(is)) = (recorded.status, live.status, id(&recorded_body), id(&body))
         {
-            self.ids.learn(collection, was, is);
+            faults.extend(self.ids.learn(collection, was, is));
+        }
+        if exchange.request.method == Method::Delete && live.status == 204 {
+            self.ids.forget(&self.ids.live_path(exchange.request.target()));
         }
         let mut response = live.clone();
-        let mut faults = Vec::new();
         let mut pairs = Vec::new();
         for (name, was) in recorded_body.as_ref().map(tokens).unwrap_or_default() {
             let Some(is) = body.as_ref().and_then(|body| body.get(name)).and_then(Value::as_str) else {
                 continue;
             };
-            let wrong = self.faults(was, is);
+            let wrong = Jwt::parse(was).map_or(Vec::new(), |was| self.faults(&was, is));
             if wrong.is_empty() {
                 pairs.push((was.to_owned(), is.to_owned()));
             }
@@ -297,15 +339,14 @@ impl<'a> Session<'a> {
     }
 
     /// In what a new token is not like the recorded one; and what it tells of the server's clock.
-    fn faults(&mut self, recorded: &str, live: &str) -> Vec<String> {
-        let (Some(was), Some(is)) = (Jwt::parse(recorded), Jwt::parse(live)) else {
-            return vec!["not a JSON Web Token".to_owned()];
-        };
+    fn faults(&mut self, was: &Jwt, live: &str) -> Vec<String> {
+        let Some(is) = Jwt::parse(live) else { return vec!["not a JSON Web Token".to_owned()] };
         if let Some(issued) = is.number("iat") {
-            self.clock.issues_at(issued);
+            let (sent, received) = self.latest;
+            self.clock.issued(issued, sent, received);
         }
-        let mut faults = new_token::faults(&was, &is, &self.ids, self.key);
-        if is.text("jti").is_some_and(|id| !self.seen_ids.insert(id.to_owned())) {
+        let mut faults = new_token::faults(was, &is, &self.ids, self.key);
+        if is.text("jti").is_some_and(|id| !self.seen_ids.insert(id.to_ascii_lowercase())) {
             faults.push("jti: another token has the same".to_owned());
         }
         faults
@@ -315,14 +356,7 @@ impl<'a> Session<'a> {
     fn recorded_location(&self, exchange: &Exchange, live: &str) -> String {
         let host = super::message::header(&exchange.request.headers, "Host").unwrap_or_default();
         let Some(path) = live.strip_prefix(&self.target.base()) else { return live.to_owned() };
-        let restored = match Ids::place(path) {
-            (collection, Some(id)) => {
-                let id = self.ids.recorded(collection, id);
-                id.map(|id| format!("{collection}/{id}"))
-            }
-            _ => None,
-        };
-        format!("http://{host}{}", restored.as_deref().unwrap_or(path))
+        format!("http://{host}{}", self.ids.recorded_path(path))
     }
 }
 

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, HashSet};
 use uuid::Uuid;
 
 use super::fixtures::{tokens, Scenario};
-use super::history::History;
+use super::history::{History, LOGIN};
 use super::jwt::Jwt;
 use super::replay::demo_key;
 use crate::config::DEFAULT_LIFETIMES;
@@ -16,8 +16,11 @@ use crate::config::DEFAULT_LIFETIMES;
 pub enum Origin {
     /// From the live answer to the exchange whose recorded answer holds it.
     Answer,
-    /// It is broken on purpose, and goes out as it was recorded.
+    /// It is no token at all, and goes out as it was recorded.
     AsRecorded,
+    /// It is broken on purpose, and goes out as it was recorded but for its times: what is wrong with it must be all
+    /// that is.
+    Damaged,
     /// From a login that the recording does not show: the index of one of the plan's.
     Login(usize),
     /// Only who has the key can make one like it, for this reason.
@@ -33,9 +36,19 @@ pub struct Login {
     pub name: String,
     /// The user's password: from a recorded request or the example data, so it is no secret.
     pub password: String,
+    /// The user's recorded id.
+    pub user: u64,
     /// The recorded tokens of each kind that stand for the live ones.
     pub tokens: BTreeMap<&'static str, String>,
-    issued: (u64, u64),
+    issued: u64,
+}
+
+impl Login {
+    /// What is asked, for messages.
+    #[must_use]
+    pub fn question(&self) -> String {
+        format!("POST {LOGIN} as {:?}, which the recording does not show", self.name)
+    }
 }
 
 /// What is to be done beside sending the recorded requests.
@@ -62,7 +75,7 @@ impl Plan {
                         None => Origin::Answer,
                         Some(flaw) => Origin::Key(flaw),
                     },
-                    Some(jwt) if !jwt.is_signed_with(&demo_key()) => Origin::AsRecorded,
+                    Some(jwt) if !jwt.is_signed_with(&demo_key()) => Origin::Damaged,
                     Some(jwt) => plan.of_unseen(scenario, &histories, index, token, &jwt),
                 }
             });
@@ -99,7 +112,8 @@ impl Plan {
             return Origin::Key("it is older than the server that it was recorded with".to_owned());
         }
         let slot = self.logins.iter_mut().position(|login| {
-            login.issued == (user, iat) && login.tokens.get(kind).is_none_or(|known| known == token)
+            (login.user, login.issued) == (user, iat)
+                && login.tokens.get(kind).is_none_or(|known| known == token)
         });
         if let Some((slot, login)) = slot.and_then(|slot| Some((slot, self.logins.get_mut(slot)?))) {
             login.tokens.insert(kind, token.to_owned());
@@ -115,7 +129,8 @@ impl Plan {
             name: name.clone(),
             password: password.clone(),
             tokens: BTreeMap::from([(kind, token.to_owned())]),
-            issued: (user, iat),
+            user,
+            issued: iat,
         });
         Origin::Login(self.logins.len() - 1)
     }

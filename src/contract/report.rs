@@ -27,8 +27,11 @@ pub enum Outcome {
         /// What, and what for.
         reason: String,
     },
-    /// It was not tried, because the server is gone.
-    NotRun,
+    /// It was not tried, because there is no server.
+    NotRun {
+        /// Why there is none.
+        reason: &'static str,
+    },
 }
 
 impl Outcome {
@@ -46,7 +49,7 @@ impl Outcome {
             Self::Mismatch { .. } => "MISMATCH",
             Self::Failed { .. } => "FAILED  ",
             Self::Skipped { .. } => "skipped ",
-            Self::NotRun => "not run ",
+            Self::NotRun { .. } => "not run ",
         }
     }
 
@@ -58,7 +61,7 @@ impl Outcome {
             Self::Match { tolerated } => format!("(tolerated: {})", tolerated.join(", ")),
             Self::Mismatch { .. } => String::new(),
             Self::Failed { reason } | Self::Skipped { reason } => reason.clone(),
-            Self::NotRun => "the server does not answer any more".to_owned(),
+            Self::NotRun { reason } => (*reason).to_owned(),
         }
     }
 }
@@ -79,7 +82,7 @@ pub struct Checked {
     pub seconds: f64,
 }
 
-/// A scenario that could not be held against the server at all.
+/// A scenario that could not be held against the server at all, or whose server would not end.
 #[derive(Clone, Debug, Serialize)]
 pub struct Broken {
     /// The scenario.
@@ -88,6 +91,8 @@ pub struct Broken {
     pub reason: String,
     /// Whether it is the server that is missing, rather than the recording that is damaged.
     pub unreachable: bool,
+    /// Whether its exchanges were run all the same: it is the server's end that went wrong.
+    pub ran: bool,
 }
 
 /// Everything that was found.
@@ -95,7 +100,7 @@ pub struct Broken {
 pub struct Report {
     /// Every exchange, in order.
     pub exchanges: Vec<Checked>,
-    /// The scenarios that were not run.
+    /// The scenarios that were not run, and those whose server would not end.
     pub broken: Vec<Broken>,
 }
 
@@ -132,7 +137,7 @@ impl Report {
                 Outcome::Mismatch { .. } => summary.mismatching += 1,
                 Outcome::Failed { .. } => summary.failed += 1,
                 Outcome::Skipped { .. } => summary.skipped += 1,
-                Outcome::NotRun => summary.not_run += 1,
+                Outcome::NotRun { .. } => summary.not_run += 1,
             }
         }
         summary
@@ -184,8 +189,13 @@ impl Report {
                 text += &format!(", {count} {what}");
             }
         }
-        if !self.broken.is_empty() {
-            text += &format!("; scenarios that could not be run: {}", self.broken.len());
+        let ran = self.broken.iter().filter(|broken| broken.ran).count();
+        for (count, what) in
+            [(self.broken.len() - ran, "scenarios that could not be run"), (ran, "servers that did not end")]
+        {
+            if count > 0 {
+                text += &format!("; {what}: {count}");
+            }
         }
         text
     }

@@ -12,6 +12,7 @@ use parking_lot::Mutex;
 
 use super::message::Response;
 use super::process_group;
+use super::visible::visible;
 use super::wire::Target;
 
 /// How long its address may stay taken after it has ended.
@@ -19,6 +20,9 @@ const ADDRESS_FREE: Duration = Duration::from_secs(10);
 
 /// How much of what it said last is kept for messages.
 const OUTPUT_KEPT: usize = 4 * 1024;
+
+/// How long a server that was left in the background may not be seen yet.
+const DETACHED: Duration = Duration::from_secs(1);
 
 const PAUSE: Duration = Duration::from_millis(20);
 
@@ -58,7 +62,7 @@ impl Output {
         if text.trim().is_empty() {
             return "it printed nothing".to_owned();
         }
-        let lines: Vec<&str> = text.trim_end().lines().collect();
+        let lines: Vec<String> = text.trim_end().lines().map(visible).collect();
         let last = lines.get(lines.len().saturating_sub(12)..).unwrap_or_default();
         format!("the end of what it printed:\n    {}", last.join("\n    "))
     }
@@ -100,16 +104,24 @@ impl ServerProcess {
         process_group::adopt_orphans();
         let mut shell = Command::new("sh");
         shell.args(["-c", command]).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        process_group::lead(&mut shell);
-        let mut child =
-            shell.spawn().map_err(|error| StartError(format!("cannot run `sh -c {command:?}`: {error}")))?;
-        process_group::end_on_signal(child.id());
+        let mut child = process_group::start(&mut shell, grace)
+            .map_err(|error| StartError(format!("cannot run `sh -c {command:?}`: {error}")))?;
         let output = Output::default();
         output.collect(child.stdout.take());
         output.collect(child.stderr.take());
         let mut process = Self { child, output, command: command.to_owned(), grace, ended: false };
-        let answer = process.wait_until_it_answers(target, limit)?;
-        Ok((process, answer))
+        match process.wait_until_it_answers(target, limit) {
+            Ok(answer) => Ok((process, answer)),
+            Err(error) => {
+                process_group::go_on_unless_interrupted();
+                let left = process.kill();
+                Err(if left.is_empty() {
+                    error
+                } else {
+                    StartError(format!("{error}\n{}", process_group::still_running(&left)))
+                })
+            }
+        }
     }
 
     fn wait_until_it_answers(
@@ -118,15 +130,25 @@ impl ServerProcess {
         limit: Duration,
     ) -> Result<Option<Response>, StartError> {
         let deadline = Instant::now() + limit;
+        let mut ended: Option<Instant> = None;
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
             let failure = match target.first_answer(left) {
+                // It is up, but not ready (RFC 9110, section 15.6.4).
+                Ok(Some(answer)) if answer.status == 503 => format!("GET / is answered {}", answer.status),
                 Ok(answer) => return Ok(answer),
-                Err(failure) => failure,
+                Err(failure) => failure.to_string(),
             };
             let exit = self.child.try_wait().ok().flatten();
-            if let Some(status) = exit.filter(|status| !status.success()) {
-                return Err(self.failed(&format!("ended ({}) before it answered", how(status))));
+            if let Some(status) = exit {
+                let since = *ended.get_or_insert_with(Instant::now);
+                // It may have left a server in the background.
+                let left = if status.success() { " and left nothing running" } else { "" };
+                if !status.success()
+                    || (since.elapsed() > DETACHED && process_group::has_ended(self.child.id()))
+                {
+                    return Err(self.failed(&format!("ended ({}) before it answered{left}", how(status))));
+                }
             }
             if Instant::now() >= deadline {
                 let seconds = limit.as_secs_f32();
@@ -142,13 +164,20 @@ impl ServerProcess {
         StartError(format!("`{}` {what}\n{}", self.command, self.output.shown()))
     }
 
-    /// How the process ended, if it has, and what it printed last: for who wonders why it does not answer.
+    /// How the process ended, if it has and nothing answers any more, and what it printed last: for who wonders why
+    /// it does not answer.
     #[must_use]
-    pub fn obituary(&mut self) -> Option<String> {
+    pub fn obituary(&mut self, target: &Target) -> Option<String> {
+        // Whoever interrupts this program ends the server first.
+        process_group::go_on_unless_interrupted();
         // The connection is lost before the process is gone.
         let deadline = Instant::now() + Duration::from_millis(500);
         while Instant::now() < deadline {
             if let Ok(Some(status)) = self.child.try_wait() {
+                // A shell that has started it in the background may have ended long ago.
+                if target.is_open(Duration::from_secs(1)) {
+                    return None;
+                }
                 return Some(format!("the server has ended ({}); {}", how(status), self.output.shown()));
             }
             sleep(PAUSE);
@@ -159,9 +188,12 @@ impl ServerProcess {
     /// Ends the process and all that belongs to it, and waits until its address is free.
     ///
     /// # Errors
-    /// [`StartError`]: somebody still listens there.
+    /// [`StartError`]: it could not be ended, or somebody still listens there.
     pub fn end(mut self, target: &Target) -> Result<(), StartError> {
-        self.kill();
+        let left = self.kill();
+        if !left.is_empty() {
+            return Err(StartError(format!("`{}` is {}", self.command, process_group::still_running(&left))));
+        }
         let deadline = Instant::now() + ADDRESS_FREE;
         while target.is_open(Duration::from_secs(1)) {
             if Instant::now() >= deadline {
@@ -177,21 +209,20 @@ impl ServerProcess {
         Ok(())
     }
 
-    fn kill(&mut self) {
+    /// Ends it, and gives the processes that are left all the same.
+    fn kill(&mut self) -> Vec<u32> {
         if self.ended {
-            return;
+            return Vec::new();
         }
         self.ended = true;
-        process_group::end(self.child.id(), self.grace, || matches!(self.child.try_wait(), Ok(Some(_))));
-        // It has been killed; this is to know that it is gone.
-        let _ = self.child.wait();
-        process_group::end_orphans();
+        process_group::end(self.child.id(), self.grace)
     }
 }
 
 impl Drop for ServerProcess {
     fn drop(&mut self) {
-        self.kill();
+        // Where it was not ended in order there is something worse to be said.
+        let _ = self.kill();
     }
 }
 

@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use super::compare::{difference, Measure};
-use super::deviation::{Case, Deviation};
+use super::deviation::{Case, Deviation, Side};
 use super::fixtures::{FixtureError, Fixtures, Scenario, Sums};
 use super::history::History;
 use super::live::{NotSent, Session};
@@ -36,8 +36,8 @@ pub struct Verifier {
     pub against: Against,
     /// How bodies are compared.
     pub measure: Measure,
-    /// The deliberate differences that are tolerated.
-    pub tolerated: Vec<&'static Deviation>,
+    /// The deliberate differences that are tolerated, and whose answers are.
+    pub tolerated: Vec<(&'static Deviation, Side)>,
     /// The key of the live server, if it is known.
     pub key: Option<Secret>,
     /// The time for one answer.
@@ -66,61 +66,61 @@ impl Verifier {
     pub fn run(&self, scenarios: &[String], progress: &mut dyn Progress) -> Result<Report, FixtureError> {
         let sums = self.fixtures.sums()?;
         let mut report = Report::default();
+        let mut hopeless = None;
         for name in scenarios {
             let lost = self.fixtures.lost(&sums, name);
             let done = match self.fixtures.scenario(name) {
                 Ok(_) if !lost.is_empty() => {
-                    Err((format!("in SHA256SUMS, but not there: {}", lost.join(", ")), false))
+                    Err(Trouble::damaged(format!("in SHA256SUMS, but not there: {}", lost.join(", "))))
                 }
-                Ok(scenario) => self.scenario(&scenario, &sums, progress, &mut report),
-                Err(error) => Err((error.to_string(), false)),
+                Ok(scenario) => {
+                    let histories = History::of(&scenario);
+                    let report = &mut report;
+                    let run =
+                        Run { verifier: self, scenario: &scenario, sums: &sums, progress, report, histories };
+                    run.against(&self.against, hopeless)
+                }
+                Err(error) => Err(Trouble::damaged(error.to_string())),
             };
-            if let Err((reason, unreachable)) = done {
-                let broken = Broken { scenario: name.clone(), reason, unreachable };
+            if let Err(Trouble { reason, unreachable, ran }) = done {
+                if unreachable {
+                    hopeless = Some(if ran {
+                        "an earlier server did not end"
+                    } else {
+                        "the server could not be started"
+                    });
+                }
+                let broken = Broken { scenario: name.clone(), reason, unreachable, ran };
                 progress.broken(&broken);
                 report.broken.push(broken);
             }
         }
         Ok(report)
     }
+}
 
-    fn scenario(
-        &self,
-        scenario: &Scenario,
-        sums: &Sums,
-        progress: &mut dyn Progress,
-        report: &mut Report,
-    ) -> Result<(), (String, bool)> {
-        let unreachable = |reason: String| (reason, true);
-        let mut run =
-            Run { verifier: self, scenario, sums, progress, report, histories: History::of(scenario) };
-        match &self.against {
-            Against::InProcess => {
-                let server = Replay::of(scenario).map_err(|error| unreachable(error.to_string()))?;
-                run.each(|_, exchange| Ok((server.answer(exchange), Vec::new())), || None);
-                Ok(())
-            }
-            Against::Running(target) => {
-                let first =
-                    target.first_answer(self.answer_limit).map_err(|error| unreachable(error.to_string()))?;
-                run.live(target, first.as_ref(), || None);
-                Ok(())
-            }
-            Against::Started(target, command) => {
-                let (mut process, first) =
-                    ServerProcess::start(command, target, self.start_limit, self.stop_limit)
-                        .map_err(|error| unreachable(error.to_string()))?;
-                run.live(target, first.as_ref(), || process.obituary());
-                process.end(target).map_err(|error| unreachable(error.to_string()))
-            }
-        }
+/// Why a scenario has no result, or not only one.
+struct Trouble {
+    reason: String,
+    unreachable: bool,
+    ran: bool,
+}
+
+impl Trouble {
+    fn damaged(reason: String) -> Self {
+        Self { reason, unreachable: false, ran: false }
+    }
+
+    fn unreachable(reason: impl ToString) -> Self {
+        Self { reason: reason.to_string(), unreachable: true, ran: false }
     }
 }
 
 /// What an exchange came to before it was compared.
 enum Unanswered {
     NotSent(NotSent),
-    Wire(WireError),
+    /// What was asked, if it is not the exchange itself.
+    Wire(String, WireError),
 }
 
 /// One scenario, being run.
@@ -134,13 +134,42 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
+    /// Runs it against that, unless an earlier scenario has shown that there will be no server for it.
+    fn against(mut self, against: &Against, hopeless: Option<&'static str>) -> Result<(), Trouble> {
+        let Verifier { answer_limit, start_limit, stop_limit, .. } = self.verifier;
+        if let (Against::Started(..), Some(reason)) = (against, hopeless) {
+            for exchange in &self.scenario.exchanges {
+                self.done(exchange, Instant::now(), Outcome::NotRun { reason });
+            }
+            return Ok(());
+        }
+        match against {
+            Against::InProcess => {
+                let server = Replay::of(self.scenario).map_err(Trouble::unreachable)?;
+                self.each(|_, exchange| Ok((server.answer(exchange), Vec::new())), || None);
+                Ok(())
+            }
+            Against::Running(target) => {
+                let first = target.first_answer(*answer_limit).map_err(Trouble::unreachable)?;
+                self.live(target, first.as_ref(), || None);
+                Ok(())
+            }
+            Against::Started(target, command) => {
+                let (mut process, first) = ServerProcess::start(command, target, *start_limit, *stop_limit)
+                    .map_err(Trouble::unreachable)?;
+                self.live(target, first.as_ref(), || process.obituary(target));
+                process.end(target).map_err(|error| Trouble { ran: true, ..Trouble::unreachable(error) })
+            }
+        }
+    }
+
     fn live(&mut self, target: &Target, first: Option<&Response>, obituary: impl FnMut() -> Option<String>) {
         let Verifier { key, answer_limit, measure, .. } = self.verifier;
         let mut session = Session::new(target, self.scenario, key.as_ref(), *answer_limit, first);
         let exact = *measure == Measure::Exact;
         let answer = |index: usize, exchange: &Exchange| {
             let request = session.request(index, exchange).map_err(Unanswered::NotSent)?;
-            let live = session.send(&request).map_err(Unanswered::Wire)?;
+            let live = session.send(&request).map_err(|error| Unanswered::Wire(String::new(), error))?;
             let answered = session.answered(exchange, &live, exact);
             Ok((answered.response, answered.faults))
         };
@@ -154,46 +183,54 @@ impl Run<'_> {
         mut obituary: impl FnMut() -> Option<String>,
     ) {
         let scenario = self.scenario;
-        let mut gone = false;
+        let mut gone = None;
         for (index, exchange) in scenario.exchanges.iter().enumerate() {
             self.progress.reached(&scenario.name, exchange);
             let start = Instant::now();
-            let outcome = if gone {
-                Outcome::NotRun
+            let outcome = if let Some(reason) = gone {
+                Outcome::NotRun { reason }
             } else {
                 match answer(index, exchange) {
                     Ok((response, faults)) => self.judged(index, exchange, &response, &faults),
                     Err(Unanswered::NotSent(NotSent::Skipped(reason))) => Outcome::Skipped { reason },
                     Err(Unanswered::NotSent(NotSent::Impossible(reason))) => Outcome::Failed { reason },
-                    Err(Unanswered::Wire(error)) => {
+                    Err(
+                        Unanswered::NotSent(NotSent::Unanswered(what, error)) | Unanswered::Wire(what, error),
+                    ) => {
                         let obituary =
                             if matches!(error, WireError::Garbage { .. }) { None } else { obituary() };
-                        gone = error.is_fatal() || obituary.is_some();
+                        if error.is_fatal() || obituary.is_some() {
+                            gone = Some("the server does not answer any more");
+                        }
                         let more = obituary.map_or_else(String::new, |obituary| format!("; {obituary}"));
-                        Outcome::Failed { reason: format!("{error}{more}") }
+                        Outcome::Failed { reason: format!("{what}{error}{more}") }
                     }
                 }
             };
-            let checked = Checked {
-                scenario: scenario.name.clone(),
-                exchange: exchange.name.clone(),
-                request: exchange.request.line(),
-                outcome,
-                seconds: start.elapsed().as_secs_f64(),
-            };
-            self.progress.done(&checked);
-            self.report.exchanges.push(checked);
+            self.done(exchange, start, outcome);
         }
+    }
+
+    fn done(&mut self, exchange: &Exchange, start: Instant, outcome: Outcome) {
+        let checked = Checked {
+            scenario: self.scenario.name.clone(),
+            exchange: exchange.name.clone(),
+            request: exchange.request.line(),
+            outcome,
+            seconds: start.elapsed().as_secs_f64(),
+        };
+        self.progress.done(&checked);
+        self.report.exchanges.push(checked);
     }
 
     fn judged(&self, index: usize, exchange: &Exchange, response: &Response, faults: &[String]) -> Outcome {
         let Verifier { fixtures, measure, tolerated, .. } = self.verifier;
         let shown = fixtures.file_of(&self.scenario.name, &exchange.name).display().to_string();
         let diff = difference(exchange, response, *measure, &shown);
-        let explained = |deviation: &&&'static Deviation| {
+        let explained = |(deviation, side): &&(&'static Deviation, Side)| {
             self.histories.get(index).is_some_and(|history| {
                 let case = Case { exchange, start: self.scenario.start(), history };
-                deviation.explains(&case, response)
+                deviation.explains(&case, response, *side)
             })
         };
         let explanation = diff.as_ref().and_then(|_| tolerated.iter().find(explained));
@@ -202,13 +239,26 @@ impl Run<'_> {
                 let faults: String = faults.iter().map(|fault| format!("  {fault}\n")).collect();
                 Outcome::Mismatch { diff: format!("{shown}:{}\n{faults}", exchange.body_line()) }
             }
-            (Some(diff), None) => Outcome::Mismatch { diff },
+            (Some(diff), None) => {
+                let hint = self.hint(index, exchange, response);
+                Outcome::Mismatch { diff: format!("{diff}{hint}") }
+            }
             (_, explanation) => match self.tampered(exchange, &shown) {
                 Some(reason) => Outcome::Mismatch { diff: reason },
                 None => Outcome::Match {
-                    tolerated: explanation.map(|deviation| deviation.name).into_iter().collect(),
+                    tolerated: explanation.map(|(deviation, _)| deviation.name).into_iter().collect(),
                 },
             },
+        }
+    }
+
+    /// What is most likely wrong if a server that was there before answers the very first request otherwise.
+    fn hint(&self, index: usize, exchange: &Exchange, response: &Response) -> &'static str {
+        let running = matches!(self.verifier.against, Against::Running(_));
+        if running && index == 0 && exchange.response.status != response.status {
+            "  Is it freshly started, with the example data? With --start it is, for every scenario.\n"
+        } else {
+            ""
         }
     }
 

@@ -30,7 +30,10 @@ impl Target {
     /// What is wrong with it, in words.
     pub fn parse(url: &str) -> Result<Self, String> {
         let wrong = |reason: &str| format!("{url:?}: {reason}, such as http://localhost:5000");
-        let rest = url.strip_prefix("http://").ok_or_else(|| wrong("expected an http:// address"))?;
+        // Schemes have no case (RFC 3986, section 3.1).
+        let scheme = url.get(..7).filter(|scheme| scheme.eq_ignore_ascii_case("http://"));
+        let rest = scheme.and_then(|scheme| url.get(scheme.len()..));
+        let rest = rest.ok_or_else(|| wrong("expected an http:// address"))?;
         let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
         if authority.is_empty() || authority.contains(['@', ' ', '?', '#']) || path.contains(['?', '#', ' '])
         {
@@ -188,7 +191,7 @@ impl fmt::Display for WireError {
             Self::Silent { limit, got } => {
                 write!(
                     f,
-                    "the answer was not complete within {} s: {got} bytes, then silence",
+                    "the answer was not complete within {} s: {got} bytes had come",
                     limit.as_secs_f32()
                 )
             }

@@ -54,12 +54,22 @@ fn a_server_that_misbehaves_is_reported_in_time() {
         (body("Transfer-Encoding: chunked\r\n", "zz\r\n"), "\"zz\" is no size of a chunk"),
         (body("Transfer-Encoding: chunked\r\n", "3\r\n[]\n"), "the last chunk is missing"),
         ("HTTP/1.1 204 No Content\r\n\r\nmore".to_owned(), "4 bytes after the end of the answer"),
+        (
+            "HTTP/1.1 204 No Content\r\nTransfer-Encoding: chunked\r\n\r\n".to_owned(),
+            "a 204 has no Transfer-Encoding",
+        ),
+        (body("Content-Length: 24\r\nConnection: close\r\n", "[\u{feff}\u{a0}]"), "the body has 7 bytes"),
+        (body("", "\u{feff}[]"), "+      | \\u{feff}[]"),
+        (body("", "\u{feff}[]"), "the body is not JSON as it must be: unexpected byte order mark"),
+        (body("", "[] x"), "the body is not JSON as it must be: trailing characters"),
         ("SSH-2.0-OpenSSH_9.2\r\n".to_owned(), "not an HTTP/1 response"),
         ("\u{1}\u{2}".to_owned(), "not an HTTP/1 response"),
         (head.to_owned(), "the headers have no end"),
         (String::new(), "the connection was closed without an answer"),
         (body("", "no JSON"), "+      | no JSON (no line end)"),
         (body("", "{\"a\": 1, \"a\": 2}\n"), "+      | {\"a\": 1, \"a\": 2}"),
+        (body("", "{\"a\": 1, \"a\": 2}\n"), "the body is not JSON as it must be: duplicate name \"a\""),
+        ("HTTP/1.1 401 Unauthorized\r\n\r\n".to_owned(), "Is it freshly started"),
     ];
     for (text, expected) in answers {
         // The first answer is to the question whether there is a server at all.
@@ -121,10 +131,12 @@ fn a_server_that_cannot_be_started_is_reported_with_what_it_said() {
     let taken_url = format!("http://{}", taken.local_addr().unwrap());
     for (command, url, expected) in [
         ("echo some reason >&2; exit 3", &url, "ended (exit code 3) before it answered"),
-        ("echo some reason; sleep 60", &url, "did not answer within 1 s: cannot connect to"),
+        ("echo some reason", &url, "ended (exit code 0) before it answered and left nothing running"),
+        ("printf 'some reason \\033[2J'; exit 3", &url, "some reason \\u{1b}[2J"),
+        ("echo some reason; sleep 60", &url, "did not answer within 1.5 s: cannot connect to"),
         ("true", &taken_url, "something listens at"),
     ] {
-        let flags = ["--start", command, "--url", url, "--start-timeout", "1", "--scenario", "readme"];
+        let flags = ["--start", command, "--url", url, "--start-timeout", "1.5", "--scenario", "readme"];
         let done = verify(&flags);
         assert_eq!(done.code, Some(2), "{done:?}");
         assert!(done.stdout.contains(expected), "{expected}: {done:?}");
@@ -186,4 +198,106 @@ fn an_interrupted_verify_ends_its_server() {
     Command::new("kill").args(["-INT", &verify.id().to_string()]).status().unwrap();
     assert_eq!(verify.wait().unwrap().code(), Some(130));
     assert!(!runs(&pid));
+}
+
+/// Nothing is started any more once this program is being ended, however long that takes.
+#[cfg(target_os = "linux")]
+#[test]
+fn an_interrupted_verify_starts_nothing_more() {
+    let notes = folder("interrupted_once").join("pids");
+    let file = notes.display();
+    let deaf = format!("sh -c 'trap \"\" TERM; echo $$ >>\"{file}\"; exec sleep 300' & ");
+    let command = format!("{deaf} sleep 0.2; echo $$ >>'{file}'; exec sleep 300");
+    let url = format!("http://127.0.0.1:{}", free_port());
+    let flags = ["verify", "--start", &command, "--url", &url, "--stop-timeout", "1"];
+    let mut verify = shipyard(here(), &flags).spawn().unwrap();
+    let start = Instant::now();
+    while std::fs::read_to_string(&notes).unwrap_or_default().lines().count() < 2 {
+        assert!(start.elapsed() < Duration::from_secs(20));
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    let start = Instant::now();
+    Command::new("kill").args(["-TERM", &verify.id().to_string()]).status().unwrap();
+    assert_eq!(verify.wait().unwrap().code(), Some(143));
+    // The deaf one had the time that was given, and no more.
+    assert!((1..10).contains(&start.elapsed().as_secs()), "{:?}", start.elapsed());
+    let pids = std::fs::read_to_string(&notes).unwrap();
+    assert_eq!(pids.lines().count(), 2, "{pids}");
+    assert_eq!(pids.lines().filter(|pid| runs(pid)).count(), 0, "{pids}");
+}
+
+#[test]
+fn after_a_server_that_does_not_start_nothing_is_tried() {
+    let url = format!("http://127.0.0.1:{}", free_port());
+    let start = Instant::now();
+    let done = verify(&["--start", "sleep 60", "--url", &url, "--start-timeout", "1"]);
+    assert_eq!(done.code, Some(2), "{done:?}");
+    assert_eq!(done.stdout.matches("BROKEN").count(), 1, "{done:?}");
+    assert!(done.stdout.contains("not run   readme/01-login"), "{done:?}");
+    assert!(done.stdout.contains("not run; scenarios that could not be run: 1"), "{done:?}");
+    assert!(start.elapsed() < Duration::from_secs(10));
+}
+
+/// A server that is there once the command has run: it does what `serve` says with each connection.
+fn started(name: &str, mut serve: impl FnMut(usize, TcpStream) -> bool + Send + 'static) -> (String, String) {
+    let flag = folder(name).join("started");
+    let address = format!("127.0.0.1:{}", free_port());
+    let command = format!("touch '{}'", flag.display());
+    let url = format!("http://{address}");
+    std::thread::spawn(move || {
+        while !flag.exists() {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        let listener = TcpListener::bind(address).unwrap();
+        for (number, connection) in listener.incoming().enumerate() {
+            if !serve(number, connection.unwrap()) {
+                break;
+            }
+        }
+    });
+    (command, url)
+}
+
+/// Reads a request and answers that there is nothing. Whether it was the last of its scenario.
+fn nothing_is_found(mut connection: TcpStream) -> bool {
+    let mut bytes = [0; 4096];
+    let count = connection.read(&mut bytes).unwrap_or_default();
+    let _ = connection.write_all(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+    String::from_utf8_lossy(&bytes[..count]).contains("\"guest\"")
+}
+
+/// The shell that started a server in the background has ended; that says nothing of the server.
+#[test]
+fn a_dropped_connection_is_not_the_end_of_a_server_in_the_background() {
+    let mut requests = 0;
+    let (command, url) = started("background", move |_, connection| {
+        let mut first = [0];
+        // Those who only look whether it listens do not count.
+        if connection.peek(&mut first).unwrap_or_default() == 0 {
+            return true;
+        }
+        requests += 1;
+        if requests == 3 {
+            return true;
+        }
+        !nothing_is_found(connection)
+    });
+    let done = verify(&["--start", &command, "--url", &url, "--scenario", "login-errors"]);
+    assert_eq!(done.code, Some(1), "{done:?}");
+    assert!(done.stdout.contains("6 do not match, 1 failed\n"), "{done:?}");
+}
+
+#[test]
+fn a_server_that_is_warming_up_has_not_started() {
+    let mut requests = 0;
+    let (command, url) = started("warming_up", move |_, connection| {
+        requests += 1;
+        if requests < 5 {
+            answer(connection, "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n");
+            return true;
+        }
+        !nothing_is_found(connection)
+    });
+    let done = verify(&["--start", &command, "--url", &url, "--scenario", "login-errors"]);
+    assert!(done.stdout.contains("7 exchanges: 0 match, 7 do not match\n"), "{done:?}");
 }

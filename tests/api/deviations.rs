@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{json, Value};
-use shipyard::contract::deviation::{named, Case, ALL};
+use shipyard::contract::deviation::{named, Case, Side, ALL};
 use shipyard::contract::history::History;
 use shipyard::contract::message::{Request, Response};
 use shipyard::contract::transcript::Exchange;
@@ -69,18 +69,24 @@ fn sections() -> Vec<Section> {
     let greatest = json!({"crew": ["Must be less than or equal to 2147483647."]});
     let get = || curl("/api/ships/1");
     vec![
-        section("json_errors", curl("/nothing"), None, page(404), error(404, "Not Found")),
+        section(
+            "json_errors",
+            curl("/nothing"),
+            Some(curl("/api/ships/99")),
+            page(404),
+            error(404, "Not Found"),
+        ),
         section(
             "json_errors",
             curl("/api/ships -X PATCH"),
-            None,
+            Some(get()),
             page(405),
             error(405, "Method Not Allowed"),
         ),
         section(
             "options",
             curl("/api/ships -X OPTIONS"),
-            Some(get()),
+            Some(curl("/nothing -X OPTIONS")),
             empty(200, &[]),
             empty(204, &["Allow: GET"]),
         ),
@@ -93,8 +99,8 @@ fn sections() -> Vec<Section> {
         ),
         section(
             "malformed_json",
-            curl("/auth/login -d '[]'"),
-            Some(get()),
+            curl("/auth/login -d '[]' -H 'Content-Type: application/json'"),
+            Some(curl("/auth/login -d '[]'")),
             page(500),
             bad_request(json!("an object")),
         ),
@@ -164,7 +170,7 @@ fn sections() -> Vec<Section> {
         section(
             "tokens_of_deleted_users",
             with_token("/api/ships -X POST", "access", 3, NOW + 1),
-            Some(with_token("/api/ships -X POST", "access", 1, NOW + 1)),
+            Some(with_token("/auth/refresh -X POST", "refresh", 3, NOW + 1)),
             ok(),
             response(401, &[JSON], json!({"error": "Unauthorized", "message": "Unknown user."})),
         ),
@@ -220,13 +226,29 @@ fn sections() -> Vec<Section> {
     ]
 }
 
-/// After user 3 was deleted and user 2 got another password, ten seconds after the start.
+/// After user 3 was deleted, another user came, and user 2 got another password, ten seconds after the start.
 fn history() -> History {
     let people = [(1, "user"), (2, "guest")].map(|(id, name)| (id, (name.to_owned(), "secret".to_owned())));
-    History { people: people.into(), deleted: BTreeSet::from([3]), changed: BTreeMap::from([(2, NOW + 10)]) }
+    History {
+        people: people.into(),
+        deleted: BTreeSet::from([3]),
+        succeeded: BTreeSet::from([3]),
+        changed: BTreeMap::from([(2, NOW + 10)]),
+    }
 }
 
-fn explains(name: &str, request: &Request, recorded: &Response, live: &Response) -> bool {
+fn explains(name: &str, request: &Request, recorded: &Response, live: &Response, side: Side) -> bool {
+    explains_after(&history(), name, request, recorded, live, side)
+}
+
+fn explains_after(
+    history: &History,
+    name: &str,
+    request: &Request,
+    recorded: &Response,
+    live: &Response,
+    side: Side,
+) -> bool {
     // The last second of a token is that of its `exp`.
     let date = if name == "last_second_of_a_token" { NOW + 901 } else { NOW + 20 };
     let exchange = Exchange {
@@ -236,14 +258,71 @@ fn explains(name: &str, request: &Request, recorded: &Response, live: &Response)
         response: recorded.clone(),
         date,
     };
-    named(name).unwrap().explains(&Case { exchange: &exchange, start: NOW, history: &history() }, live)
+    named(name).unwrap().explains(&Case { exchange: &exchange, start: NOW, history }, live, side)
+}
+
+/// With the `Server` header of what the original was recorded to answer.
+fn of_the_original(response: &Response) -> Response {
+    let mut response = response.clone();
+    response.headers.push(("Server".to_owned(), "Werkzeug/1.0.1 Python/3.11.7".to_owned()));
+    response
 }
 
 #[test]
 fn each_section_is_tolerated_either_way_round() {
     for Section { name, concerned, original, shipyard, .. } in sections() {
-        assert!(explains(name, &concerned, &original, &shipyard), "{name}: {concerned:?}");
-        assert!(explains(name, &concerned, &shipyard, &original), "{name}, recorded here: {concerned:?}");
+        assert!(explains(name, &concerned, &original, &shipyard, Side::Shipyard), "{name}: {concerned:?}");
+        assert!(explains(name, &concerned, &shipyard, &original, Side::Original), "{name}: {concerned:?}");
+    }
+}
+
+/// What one side may do is no excuse for who claims to be the other.
+#[test]
+fn no_section_is_tolerated_in_the_wrong_direction() {
+    for Section { name, concerned, original, shipyard, .. } in sections() {
+        assert!(!explains(name, &concerned, &original, &shipyard, Side::Original), "{name}: {concerned:?}");
+        assert!(!explains(name, &concerned, &shipyard, &original, Side::Shipyard), "{name}: {concerned:?}");
+        // The original has answered as this server does, so that is what it answers.
+        let recorded = of_the_original(&shipyard);
+        assert!(!explains(name, &concerned, &recorded, &original, Side::Original), "{name}: {concerned:?}");
+    }
+}
+
+/// Answers that look like one side's, to requests that no section speaks of.
+#[test]
+fn what_both_answer_alike_is_tolerated_from_neither() {
+    let page = response(404, &[HTML], "<html>");
+    let unknown = response(401, &[JSON], json!({"error": "Unauthorized", "message": "Unknown user."}));
+    let revoked = error(401, "Token has been revoked");
+    // The user is deleted, and nobody came after.
+    let deleted = History { succeeded: BTreeSet::new(), ..history() };
+    let own = |method: &str| with_token(&format!("/api/users/3 -X {method}"), "access", 3, NOW + 1);
+    let form = curl("/auth/login -d 'username=user'");
+    let internal = response(500, &[JSON], json!({"error": "Internal Server Error"}));
+    let bad_signature = with_token("/api/ships/1 -X DELETE", "access", 1, NOW - 3);
+    let failed = error(422, "Signature verification failed");
+    for (name, request, recorded, live) in [
+        ("ids_are_never_reused", own("DELETE"), error(404, "Not Found"), response(204, &[], "")),
+        ("ids_are_never_reused", own("PUT"), error(404, "Not Found"), ok()),
+        ("tokens_of_deleted_users", own("DELETE"), unknown.clone(), response(204, &[], "")),
+        (
+            "tokens_of_deleted_users",
+            with_token("/auth/refresh -X POST", "refresh", 3, NOW + 1),
+            unknown,
+            ok(),
+        ),
+        ("json_errors", curl("/api/ships/99"), error(404, "Not Found"), page.clone()),
+        ("json_errors", curl("/api/users/99 -X PUT"), error(404, "Not Found"), page),
+        ("malformed_json", form, error(400, "Bad Request"), internal),
+        ("tokens_from_before_the_start", bad_signature.clone(), failed.clone(), revoked.clone()),
+        ("tokens_from_before_the_start", bad_signature, revoked, failed),
+    ] {
+        for (recorded, live) in [(&recorded, &live), (&live, &recorded)] {
+            for side in [Side::Original, Side::Shipyard] {
+                let explained = explains_after(&deleted, name, &request, recorded, live, side);
+                assert!(!explained, "{name}, {side:?}: {request:?}: {recorded:?} / {live:?}");
+            }
+        }
     }
 }
 
@@ -259,18 +338,20 @@ fn nothing_else_is_tolerated() {
     ];
     for Section { name, concerned, other, original, shipyard } in sections() {
         if let Some(other) = other {
-            assert!(!explains(name, &other, &original, &shipyard), "{name}: {other:?}");
-            assert!(!explains(name, &other, &shipyard, &original), "{name}: {other:?}");
+            assert!(!explains(name, &other, &original, &shipyard, Side::Shipyard), "{name}: {other:?}");
+            assert!(!explains(name, &other, &shipyard, &original, Side::Original), "{name}: {other:?}");
         }
         for answer in &broken {
-            assert!(!explains(name, &concerned, &original, answer), "{name}: {answer:?}");
+            assert!(!explains(name, &concerned, &original, answer, Side::Shipyard), "{name}: {answer:?}");
         }
     }
     // A 404 for a 405 is another error, whatever it looks like.
     let page = response(405, &[HTML], "<html>");
-    assert!(!explains("json_errors", &curl("/api/ships -X PATCH"), &page, &error(404, "Not Found")));
+    let patch = curl("/api/ships -X PATCH");
+    assert!(!explains("json_errors", &patch, &page, &error(404, "Not Found"), Side::Shipyard));
     let text = |text: &str| response(200, &[JSON], text);
-    assert!(!explains("utf8_text", &curl("/a"), &text("{\"a\": \"\\u00e9\"}"), &text("{\"a\": \"è\"}")));
+    let (escaped, other) = (text("{\"a\": \"\\u00e9\"}"), text("{\"a\": \"è\"}"));
+    assert!(!explains("utf8_text", &curl("/a"), &escaped, &other, Side::Shipyard));
 }
 
 /// What no single answer can show is never a reason to tolerate one.
@@ -284,7 +365,8 @@ fn every_section_is_tried_or_cannot_be_seen() {
     );
     for name in unseen {
         for Section { concerned, original, shipyard, .. } in sections() {
-            assert!(!explains(name, &concerned, &original, &shipyard), "{name}");
+            assert!(!explains(name, &concerned, &original, &shipyard, Side::Shipyard), "{name}");
+            assert!(!explains(name, &concerned, &shipyard, &original, Side::Original), "{name}");
         }
     }
 }

@@ -26,5 +26,6 @@ mod replay;
 mod spec;
 mod stories;
 mod support;
+mod tampered_servers;
 mod tokens;
 mod verify;

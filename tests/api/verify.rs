@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use rocket::http::Method;
 use serde_json::{json, Value};
 
-use crate::support::program::{folder, here, own_server, shipyard, verify, Serving};
+use crate::support::program::{folder, here, own_server, run, shipyard, verify, Serving};
 use crate::support::server::Ask;
 use crate::support::snapshots;
 use crate::support::transcript::{scenarios, FIXTURES};
@@ -130,6 +130,9 @@ fn with_the_key_nothing_is_skipped() {
         assert_eq!(done.code, Some(0), "{done:?}");
         assert!(done.stdout.contains("\n21 exchanges: 21 match\n"), "{done:?}");
     }
+    let empty = ["verify", "--start", &command, "--url", &url, "--scenario", "token-errors"];
+    let done = run(shipyard(here(), &empty).env("SHIPYARD_VERIFY_SECRET", ""), None);
+    assert!(done.code == Some(0) && done.stdout.contains("18 match, 3 skipped"), "{done:?}");
     // It is the key of another server, then.
     let flags = ["--start", &command, "--url", &url, "--secret", "another key", "--scenario", "token-errors"];
     let done = verify(&flags);
@@ -221,6 +224,7 @@ fn the_report_has_three_forms() {
     let done = verify(&flags("junit"));
     assert_eq!(done.code, Some(1));
     let suites = junit(&done.stdout);
+    assert!(suites.texts.contains("(tolerated: no_content_type_on_204)"), "{}", suites.texts);
     assert_eq!(suites.cases, 79);
     assert_eq!((suites.failures, suites.errors, suites.skipped), (2, 0, 0));
     assert_eq!(suites.announced, (79, 2, 0));
@@ -271,6 +275,7 @@ fn junit(text: &str) -> Junit {
                     (Some("testcase"), "failure") => found.failures += 1,
                     (Some("testcase"), "error") => found.errors += 1,
                     (Some("testcase"), "skipped") => found.skipped += 1,
+                    (Some("testcase"), "system-out") => {}
                     (parent, name) => panic!("{name} in {parent:?}"),
                 }
                 if matches!(event, Event::Start(_)) {

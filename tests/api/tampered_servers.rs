@@ -1,0 +1,347 @@
+//! `shipyard verify` against this server with one thing wrong: each must be noticed, and what is only different must
+//! not be.
+
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use serde_json::{json, Value};
+
+use crate::support::forge::{header, sign};
+use crate::support::program::{here, shipyard, verify, Run, Serving};
+use crate::support::server::SECRET;
+use crate::support::transcript::claims;
+
+/// What is done to a request on its way to the server, or with what it is answered without the server.
+enum Passed {
+    On(String),
+    Answered(String),
+}
+
+/// This server behind one that changes requests and answers, and its address.
+struct Tampered {
+    url: String,
+    _server: Serving,
+}
+
+fn tampered(
+    request: impl Fn(String) -> Passed + Send + 'static,
+    answer: impl Fn(&str, String) -> String + Send + 'static,
+) -> Tampered {
+    let key = String::from_utf8(SECRET.to_vec()).unwrap();
+    let server =
+        Serving::start(shipyard(here(), &["--port", "0", "--json", "compact"]).env("ROCKET_JWT_SECRET", key));
+    let port = server.port;
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for connection in listener.incoming() {
+            let mut connection = connection.unwrap();
+            let asked = read_request(&mut connection);
+            let text = match request(asked.clone()) {
+                Passed::Answered(text) => text,
+                Passed::On(text) => {
+                    let mut inner = TcpStream::connect(("127.0.0.1", port)).unwrap();
+                    inner.write_all(text.as_bytes()).unwrap();
+                    let mut text = String::new();
+                    inner.read_to_string(&mut text).unwrap();
+                    with_length(answer(&asked, text))
+                }
+            };
+            let _ = connection.write_all(text.as_bytes());
+        }
+    });
+    Tampered { url, _server: server }
+}
+
+fn read_request(connection: &mut TcpStream) -> String {
+    let mut text = String::new();
+    let mut buffer = [0; 4096];
+    loop {
+        if let Some((head, body)) = text.split_once("\r\n\r\n") {
+            let length = head.lines().find_map(|line| line.strip_prefix("Content-Length: "));
+            if body.len() >= length.map_or(0, |length| length.parse().unwrap()) {
+                return text;
+            }
+        }
+        match connection.read(&mut buffer).unwrap() {
+            0 => return text,
+            count => text += std::str::from_utf8(&buffer[..count]).unwrap(),
+        }
+    }
+}
+
+/// With a Content-Length that is true, where there is one.
+fn with_length(text: String) -> String {
+    let Some((head, body)) = text.split_once("\r\n\r\n") else { return text };
+    let lines =
+        head.split("\r\n").map(|line| match line.to_ascii_lowercase().starts_with("content-length:") {
+            true => format!("Content-Length: {}\r\n", body.len()),
+            false => format!("{line}\r\n"),
+        });
+    lines.collect::<String>() + "\r\n" + body
+}
+
+fn on(request: String) -> Passed {
+    Passed::On(request)
+}
+
+fn same(_: &str, answer: String) -> String {
+    answer
+}
+
+fn answered(status: &str, body: &str) -> Passed {
+    let label = if body.starts_with('<') { "text/html" } else { "application/json" };
+    Passed::Answered(format!(
+        "HTTP/1.1 {status}\r\nContent-Type: {label}\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    ))
+}
+
+fn held(server: &Tampered, scenario: &str, more: &[&str]) -> Run {
+    verify(&[&["--url", &server.url, "--scenario", scenario], more].concat())
+}
+
+fn with_key() -> [&'static str; 2] {
+    ["--secret", std::str::from_utf8(SECRET).unwrap()]
+}
+
+/// What the original allows, from a server that claims to be like this one; and the other way round.
+#[test]
+fn the_laxness_of_the_other_side_is_no_excuse() {
+    let never_deletes = tampered(
+        |request| match request.starts_with("DELETE /api/users/1 ") && request.contains("Bearer") {
+            true => Passed::Answered("HTTP/1.1 204 No Content\r\n\r\n".to_owned()),
+            false => Passed::On(request),
+        },
+        same,
+    );
+    let done = held(&never_deletes, "user-errors", &[]);
+    assert_eq!(done.code, Some(1), "{done:?}");
+    for exchange in ["21-delete-own-again", "22-update-deleted-user", "23-refresh-for-deleted-user"] {
+        assert!(done.stdout.contains(&format!("MISMATCH  user-errors/{exchange}")), "{exchange}: {done:?}");
+    }
+    let page = tampered(on, |_, answer| match answer.starts_with("HTTP/1.1 404") {
+        true => "HTTP/1.1 404 Not Found\r\nContent-Type: text/html\r\n\r\n<h1>Not Found</h1>".to_owned(),
+        false => answer,
+    });
+    let done = held(&page, "ship-errors", &[]);
+    assert!(done.stdout.contains("MISMATCH  ship-errors/02-get-unknown"), "{done:?}");
+    let fails = tampered(
+        |request| match request.contains("username=user") {
+            true => answered("500 Internal Server Error", "{\"error\": \"Internal Server Error\"}"),
+            false => Passed::On(request),
+        },
+        same,
+    );
+    let done = held(&fails, "login-errors", &[]);
+    assert!(done.stdout.contains("MISMATCH  login-errors/06-not-json"), "{done:?}");
+}
+
+/// This server, with 16 called `id`, and a Location that ends in `last`.
+fn renumbered(id: &'static str, last: &'static str) -> Tampered {
+    let path = format!("/api/ships/{id} ");
+    tampered(
+        move |request| {
+            let request = request.replacen(&path, "/api/ships/16 ", 1);
+            let (head, body) = request.split_once("\r\n\r\n").unwrap();
+            Passed::On(with_length(format!(
+                "{head}\r\n\r\n{}",
+                body.replace(&format!("\"id\":{id}"), "\"id\":16")
+            )))
+        },
+        move |_, answer| {
+            let answer = answer.replace("/api/ships/16", &format!("/api/ships/{last}"));
+            answer.replace("\"id\":16", &format!("\"id\":{id}"))
+        },
+    )
+}
+
+#[test]
+fn a_location_must_name_the_thing_that_was_made() {
+    let done = held(&renumbered("1000", "1000"), "readme", &[]);
+    assert_eq!(done.code, Some(0), "{done:?}");
+    // Not even if it is the recorded one.
+    for last in ["16", "1001", "+1000", "001000"] {
+        let done = held(&renumbered("1000", last), "readme", &[]);
+        assert_eq!(done.code, Some(1), "{last}: {done:?}");
+        assert!(done.stdout.contains("MISMATCH  readme/10-create-ship"), "{last}: {done:?}");
+    }
+}
+
+#[test]
+fn a_new_id_must_be_new_and_in_range() {
+    for (id, reason) in [
+        ("4", "id: 4 is that of something else in /api/ships already"),
+        ("15", "id: 15 is that of something else in /api/ships already"),
+        ("0", "id: 0 is not from 1 to 2147483647"),
+        ("3000000000", "id: 3000000000 is not from 1 to 2147483647"),
+    ] {
+        let done = held(&renumbered(id, id), "readme", &[]);
+        assert_eq!(done.code, Some(1), "{id}: {done:?}");
+        assert!(done.stdout.contains(reason), "{id}: {done:?}");
+    }
+}
+
+/// A Date of another clock than that which issues tokens, as behind a proxy.
+#[test]
+fn a_date_from_elsewhere_does_not_matter() {
+    for seconds in [-60, -6, 6, 60] {
+        let server = tampered(on, move |_, answer| {
+            let head = answer.split("\r\n\r\n").next().unwrap();
+            let is_date = |line: &&str| line.to_ascii_lowercase().starts_with("date:");
+            let date = head.split("\r\n").find(is_date).expect("a Date").to_owned();
+            let shown = httpdate::parse_http_date(date[5..].trim()).unwrap();
+            let shown = shown.duration_since(UNIX_EPOCH).unwrap().as_secs().saturating_add_signed(seconds);
+            let shown = httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_secs(shown));
+            answer.replace(&date, &format!("Date: {shown}"))
+        });
+        let done = held(&server, "token-errors", &with_key());
+        assert_eq!(done.code, Some(0), "{seconds}: {done:?}");
+    }
+}
+
+/// With the tokens of every login but the first replaced by others that are as well signed.
+fn with_other_hidden_tokens(change: fn(&mut Value)) -> Tampered {
+    let logins = AtomicUsize::new(0);
+    tampered(on, move |request, answer| {
+        if !request.starts_with("POST /auth/login ") || logins.fetch_add(1, Ordering::SeqCst) == 0 {
+            return answer;
+        }
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        let mut body: Value = serde_json::from_str(body).unwrap();
+        for token in body.as_object_mut().into_iter().flat_map(|members| members.values_mut()) {
+            let Some(text) = token.as_str().filter(|text| text.split('.').count() == 3) else { continue };
+            let mut claims = claims(text);
+            change(&mut claims);
+            *token = sign(&header(), &claims).into();
+        }
+        format!("{head}\r\n\r\n{body}")
+    })
+}
+
+/// Scenarios use tokens of logins that they do not show. These are tokens as well.
+#[test]
+fn tokens_of_logins_that_are_not_recorded_are_examined() {
+    for (change, reason) in [
+        // `sign` writes claims in another order.
+        ((|_| {}) as fn(&mut Value), "access_token: the claims and their order: recorded iat nbf jti exp"),
+        (
+            |claims| claims["exp"] = json!(claims["exp"].as_u64().unwrap() + 1),
+            "access_token: the lifetime (exp - iat): recorded 900 s, here 901 s",
+        ),
+        // The recording uses no refresh token of that login.
+        (
+            |claims| claims["type"] = json!("access"),
+            "refresh_token: type: recorded \"refresh\", here \"access\"",
+        ),
+        (
+            |claims| {
+                let id = "0D6FE1B4-6F0E-4C0A-9F4E-3B0F5B9F0A00";
+                let is_access = claims["type"] == "access";
+                claims["jti"] = json!(if is_access { id.to_owned() } else { id.to_lowercase() });
+            },
+            "refresh_token: jti: another token has the same",
+        ),
+    ] {
+        let done = held(&with_other_hidden_tokens(change), "readme", &[]);
+        assert_eq!(done.code, Some(1), "{reason}: {done:?}");
+        let (_, shown) =
+            done.stdout.split_once("MISMATCH  readme/06-update-user").expect("06 needs its token");
+        let (shown, _) = shown.split_once("\nok  ").unwrap();
+        let login = "POST /auth/login as \"new user\", which the recording does not show: ";
+        assert!(shown.contains(&format!("{login}{reason}")), "{reason}: {done:?}");
+    }
+}
+
+fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
+}
+
+/// In which order a server looks for flaws is its own affair, as long as a token has only one.
+#[test]
+fn a_damaged_token_has_one_flaw_only() {
+    let start = now();
+    for (claim, limit, error) in
+        [("exp", None, "Token has expired"), ("iat", Some(start), "Token has been revoked")]
+    {
+        let server = tampered(
+            move |request| {
+                let token = request.lines().find_map(|line| line.strip_prefix("Authorization: Bearer "));
+                let time = token
+                    .filter(|token| token.split('.').count() == 3)
+                    .and_then(|token| claims(token)[claim].as_u64());
+                match time {
+                    Some(time) if time < limit.unwrap_or_else(now) => {
+                        answered("401 Unauthorized", &json!({"error": error}).to_string())
+                    }
+                    _ => Passed::On(request),
+                }
+            },
+            same,
+        );
+        let done = held(&server, "token-errors", &[]);
+        assert_eq!(done.code, Some(0), "{claim}: {done:?}");
+        for exchange in ["06-bad-signature", "07-alg-none"] {
+            assert!(done.stdout.contains(&format!("ok        token-errors/{exchange}")), "{claim}: {done:?}");
+        }
+    }
+}
+
+#[test]
+fn one_and_one_point_nought_are_the_same_number() {
+    let server = tampered(on, |_, answer| {
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        let body = body.replace("\"crew\":1,", "\"crew\":1.0,").replace("\"id\":16", "\"id\":1.6e1");
+        format!("{head}\r\n\r\n{body}")
+    });
+    let done = held(&server, "readme", &[]);
+    assert_eq!(done.code, Some(0), "{done:?}");
+    let other = tampered(on, |_, answer| answer.replace("\"crew\":1,", "\"crew\":1.5,"));
+    assert_eq!(held(&other, "readme", &[]).code, Some(1));
+}
+
+#[test]
+fn a_login_whose_body_is_no_json_is_said_to_be_that() {
+    let logins = AtomicUsize::new(0);
+    let server = tampered(on, move |request, answer| {
+        if request.starts_with("POST /auth/login ") && logins.fetch_add(1, Ordering::SeqCst) > 0 {
+            return answer.replace("\r\n\r\n", "\r\n\r\n\u{feff}");
+        }
+        answer
+    });
+    let done = held(&server, "readme", &[]);
+    let expected = "200, but its body is not JSON: unexpected byte order mark";
+    assert!(done.stdout.contains(expected), "{done:?}");
+}
+
+/// Whoever hangs while a token is fetched is waited for once.
+#[test]
+fn a_hang_in_a_login_that_is_not_recorded_is_reported_once() {
+    let logins = Arc::new(AtomicUsize::new(0));
+    let server = tampered(
+        move |request| {
+            let is_login = request.starts_with("POST /auth/login ");
+            if is_login && logins.fetch_add(1, Ordering::SeqCst) == 1 {
+                std::thread::sleep(Duration::from_secs(20));
+            }
+            Passed::On(request)
+        },
+        same,
+    );
+    let start = Instant::now();
+    let done = held(&server, "readme", &["--timeout", "2"]);
+    assert!(start.elapsed() < Duration::from_secs(9), "{:?}", start.elapsed());
+    assert_eq!(done.stdout.matches("no answer within 2 s").count(), 1, "{done:?}");
+    assert!(done.stdout.contains("not run   readme/07-delete-user"), "{done:?}");
+}
+
+#[test]
+fn an_address_may_begin_in_capitals() {
+    let server = tampered(on, same);
+    let url = server.url.replace("http://", "HTTP://");
+    let done = verify(&["--url", &url]);
+    assert_eq!(done.code, Some(0), "{done:?}");
+}
