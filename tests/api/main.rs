@@ -25,6 +25,7 @@ mod record;
 mod replay;
 mod spec;
 mod stories;
+#[allow(dead_code, reason = "shared with the tests that attack")]
 mod support;
 mod tampered_servers;
 mod tokens;
