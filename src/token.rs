@@ -19,7 +19,8 @@ use crate::cutoff::Cutoff;
 use crate::hs256;
 use crate::internal::Internal;
 use crate::model::id::Id;
-use crate::revocation::{Full, Revocations};
+pub use crate::revocation::Full;
+use crate::revocation::Revocations;
 use crate::secret::Secret;
 
 /// What a token is for.
