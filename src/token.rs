@@ -20,7 +20,8 @@ use crate::cutoff::Cutoff;
 use crate::internal::Internal;
 use crate::keys::KeySet;
 use crate::model::id::Id;
-use crate::revocation::{Full, Revocations};
+pub use crate::revocation::Full;
+use crate::revocation::Revocations;
 
 /// What a token is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
