@@ -1,13 +1,16 @@
 //! Takes connections, as many as there are places for.
 
+use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
 
 use super::connection;
+use super::listen::BACKLOG;
 use super::refusal;
 use super::{Front, Stage};
 use crate::error::fault::Fault;
@@ -16,7 +19,7 @@ use crate::error::CONNECTIONS_EXHAUSTED;
 /// How long to wait before accepting again when there is no descriptor or no memory for a connection.
 const BACK_OFF: Duration = Duration::from_millis(100);
 
-/// Accepts connections until the server ends. One for which there is no place is accepted all the same and
+/// Accepts connections until the server ends, and those that have come by then. One for which there is no place is accepted all the same and
 /// told so: left in the system's queue, it would hang, and so would the health check of whoever has to know.
 pub(super) async fn accept(listener: TcpListener, front: &'static Front) {
     let mut stage = front.stage.clone();
@@ -24,7 +27,7 @@ pub(super) async fn accept(listener: TcpListener, front: &'static Front) {
     loop {
         let accepted = tokio::select! {
             biased;
-            _ = stage.wait_for(|stage| *stage != Stage::Serving) => return,
+            _ = stage.wait_for(|stage| *stage != Stage::Serving) => break,
             accepted = listener.accept() => accepted,
         };
         match accepted {
@@ -42,6 +45,20 @@ pub(super) async fn accept(listener: TcpListener, front: &'static Front) {
                 tokio::time::sleep(BACK_OFF).await;
             }
         }
+    }
+    take_the_rest(&listener, front).await;
+}
+
+/// Accepts what waits in the system's queue: its clients have been told that they are connected, and may have
+/// asked something. To close the listener would reset them.
+async fn take_the_rest(listener: &TcpListener, front: &'static Front) {
+    for _ in 0..BACKLOG {
+        let waiting = poll_fn(|context| match listener.poll_accept(context) {
+            Poll::Ready(accepted) => Poll::Ready(accepted.ok()),
+            Poll::Pending => Poll::Ready(None),
+        });
+        let Some((stream, address)) = waiting.await else { return };
+        admit(stream, address, front);
     }
 }
 
@@ -63,7 +80,7 @@ fn admit(stream: TcpStream, address: SocketAddr, front: &'static Front) {
         });
     } else if let Ok(place) = Arc::clone(&front.refusals).try_acquire_owned() {
         tokio::spawn(async move {
-            refusal::send(stream, &Fault::of(&CONNECTIONS_EXHAUSTED), front.style).await;
+            refusal::send(stream, &Fault::of(&CONNECTIONS_EXHAUSTED), front.style, false).await;
             drop(place);
         });
     }

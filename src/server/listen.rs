@@ -9,7 +9,7 @@ use serde::Deserialize;
 use tokio::net::{TcpListener, TcpSocket};
 
 /// How many connections the system may keep for the server to accept.
-const BACKLOG: u32 = 1024;
+pub(super) const BACKLOG: u32 = 1024;
 
 /// How much of an answer the system may keep for a client that does not take it. What it keeps counts as
 /// sent, so this bounds how far the server can be mistaken about a slow client.

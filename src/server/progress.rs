@@ -35,6 +35,8 @@ struct State {
     taken: u64,
     /// Whether hyper has all of the answer.
     complete: bool,
+    /// Whether the request is HEAD, whose answer has no body.
+    is_head: bool,
 }
 
 impl Progress {
@@ -42,12 +44,18 @@ impl Progress {
         let now = Instant::now();
         // A client that connects means to say something: it has as long as for a head.
         let deadline = now + traffic.header_timeout;
-        let state = State { phase: Phase::Idle, began: now, deadline, taken: 0, complete: false };
+        let state =
+            State { phase: Phase::Idle, began: now, deadline, taken: 0, complete: false, is_head: false };
         Self { traffic, state: Mutex::new(state) }
     }
 
     pub(super) fn phase(&self) -> Phase {
         self.state.lock().phase
+    }
+
+    /// Whether what has been asked is HEAD.
+    pub(super) fn is_head(&self) -> bool {
+        self.state.lock().is_head
     }
 
     /// Until when the present phase must be over.
@@ -71,18 +79,20 @@ impl Progress {
                 deadline: now + self.traffic.header_timeout,
                 taken: 0,
                 complete: false,
+                is_head: false,
             };
         }
     }
 
     /// The head is there; `body` says whether a body follows. A request that came together with the one before
     /// it begins now.
-    pub(super) fn head_is_complete(&self, body: bool) {
+    pub(super) fn head_is_complete(&self, is_head: bool, body: bool) {
         let mut state = self.state.lock();
         let now = Instant::now();
         if state.phase == Phase::Idle {
             *state = State { began: now, taken: 0, complete: false, ..*state };
         }
+        state.is_head = is_head;
         (state.phase, state.deadline) = if body {
             (Phase::Body, now + self.traffic.body_timeout)
         } else {

@@ -16,15 +16,16 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// How much of what a client goes on sending is read, so that it comes to read the answer.
 const MOST_DRAINED: usize = 256 * 1024;
 
-/// Sends the error as an answer of its own, and ends the connection.
-pub(super) async fn send(mut stream: TcpStream, fault: &Fault, style: Style) {
-    let text = text(fault, style);
+/// Sends the error as an answer of its own, and ends the connection. `is_head`: to a HEAD request, whose answer
+/// has no body (RFC 9110, section 9.3.2).
+pub(super) async fn send(mut stream: TcpStream, fault: &Fault, style: Style, is_head: bool) {
+    let text = text(fault, style, is_head);
     if let Ok(Ok(())) = timeout(PATIENCE, stream.write_all(&text)).await {
         close(stream).await;
     }
 }
 
-fn text(fault: &Fault, style: Style) -> Vec<u8> {
+fn text(fault: &Fault, style: Style, is_head: bool) -> Vec<u8> {
     let status = fault.status();
     let body = fault.body(style);
     let mut head = format!("HTTP/1.1 {} {}\r\n", status.code, status.reason_lossy());
@@ -39,6 +40,7 @@ fn text(fault: &Fault, style: Style) -> Vec<u8> {
     }
     line("Connection", "close");
     line("Date", &httpdate::fmt_http_date(SystemTime::now()));
+    let body = if is_head { Vec::new() } else { body };
     [format!("{head}\r\n").into_bytes(), body].concat()
 }
 

@@ -28,6 +28,7 @@ pub struct Row {
     then: State,
     says: &'static str,
     is_finished: bool,
+    waits: bool,
     is_head: bool,
 }
 
@@ -41,6 +42,7 @@ impl Row {
             then,
             says: "",
             is_finished: false,
+            waits: false,
             is_head: false,
         }
     }
@@ -54,6 +56,12 @@ impl Row {
     /// The client closes its side behind the bytes.
     pub fn finished(mut self) -> Self {
         self.is_finished = true;
+        self
+    }
+
+    /// The client sends no more, and waits.
+    pub fn waits(mut self) -> Self {
+        self.waits = true;
         self
     }
 
@@ -75,6 +83,9 @@ impl Row {
             if answer.status != status {
                 return Err(format!("{} instead of {status}: {:.200?}", answer.status, body(&answer)));
             }
+            if status > 100 {
+                assert_eq!(answer.header("X-Content-Type-Options"), Some("nosniff"), "{answer:?}");
+            }
             if status >= 400 && !(at == 0 && self.is_head) {
                 answer.error();
             }
@@ -84,7 +95,7 @@ impl Row {
         if !last.contains(self.says) {
             return Err(format!("{:?} is not in {last:.200?}", self.says));
         }
-        let state = if self.is_finished { client.end().0 } else { client.state() };
+        let state = if self.is_finished || self.waits { client.end().0 } else { client.state() };
         if state == self.then {
             Ok(())
         } else {
@@ -150,6 +161,7 @@ fn every_row_is_answered_as_it_says() {
     let traffic = Traffic {
         header_timeout: Duration::from_secs(1),
         body_timeout: Duration::from_secs(1),
+        keep_alive: Duration::from_secs(2),
         ..Traffic::default()
     };
     let mut setup = Setup::new(traffic);

@@ -28,6 +28,7 @@ pub fn short() -> Traffic {
         body_timeout: Duration::from_millis(900),
         request_timeout: Duration::from_millis(1500),
         keep_alive: Duration::from_millis(400),
+        workers: 2,
         ..Traffic::default()
     }
 }
@@ -36,7 +37,6 @@ pub fn short() -> Traffic {
 pub struct Setup {
     pub rocket: Rocket<Build>,
     pub traffic: Traffic,
-    pub workers: usize,
     pub grace: Duration,
     pub mercy: Duration,
 }
@@ -44,21 +44,19 @@ pub struct Setup {
 impl Setup {
     pub fn new(traffic: Traffic) -> Self {
         let (grace, mercy) = (Duration::from_secs(2), Duration::from_secs(1));
-        Self { rocket: unstarted(), traffic, workers: 2, grace, mercy }
+        Self { rocket: unstarted(), traffic, grace, mercy }
     }
 
     pub fn start(self) -> Front {
         let (said, heard) = std::sync::mpsc::channel();
         let (ender, shutdown) = Shutdown::new(self.grace, self.mercy);
         let thread = std::thread::spawn(move || {
-            let runtime = Builder::new_multi_thread().worker_threads(self.workers).enable_all().build();
-            let runtime = runtime.unwrap();
+            let runtime = Builder::new_current_thread().enable_all().build().unwrap();
             runtime.block_on(async {
                 let listeners = Address::Ip([127, 0, 0, 1].into()).listen(0).expect("a free port");
                 said.send(listeners[0].local_addr().unwrap()).unwrap();
                 serve(self.rocket, listeners, self.traffic, shutdown).await.expect("the server starts");
             });
-            runtime.shutdown_background();
         });
         let address = heard.recv_timeout(LIMIT).expect("the server listens");
         Front { address, ender: Some(ender), thread: Some(thread) }

@@ -39,12 +39,29 @@ fn shapes() -> Vec<Row> {
         last("16 KiB of empty lines", 431, "\r\n".repeat(8 * 1024)),
     ];
     let wrong = [
-        "GET", "GET ", "GET  /api/ships/2 HTTP/1.1", "GET /api/ships/2  HTTP/1.1", "GET /api/ships/2 HTTP/1.1 ",
-        " GET /api/ships/2 HTTP/1.1", "\tGET /api/ships/2 HTTP/1.1", "GET\t/api/ships/2\tHTTP/1.1",
-        "GET\t/api/ships/2 HTTP/1.1", "GET /api/ships/2\tHTTP/1.1", "GET HTTP/1.1", "GET  HTTP/1.1", "/api/ships/2 HTTP/1.1",
-        "GET /api/ships/2", "GET /api/ships/2 ", "GET /api/ships/2 HTTP/1.1 HTTP/1.1", "GET /api ships/2 HTTP/1.1",
-        "\0GET /api/ships/2 HTTP/1.1", "GET\0/api/ships/2 HTTP/1.1", "GET /api/ships/2\0 HTTP/1.1",
-        "GET\u{a0}/api/ships/2 HTTP/1.1", "\u{feff}GET /api/ships/2 HTTP/1.1", "GET /api/ships/2\u{0b}HTTP/1.1",
+        "GET",
+        "GET ",
+        "GET  /api/ships/2 HTTP/1.1",
+        "GET /api/ships/2  HTTP/1.1",
+        "GET /api/ships/2 HTTP/1.1 ",
+        " GET /api/ships/2 HTTP/1.1",
+        "\tGET /api/ships/2 HTTP/1.1",
+        "GET\t/api/ships/2\tHTTP/1.1",
+        "GET\t/api/ships/2 HTTP/1.1",
+        "GET /api/ships/2\tHTTP/1.1",
+        "GET HTTP/1.1",
+        "GET  HTTP/1.1",
+        "/api/ships/2 HTTP/1.1",
+        "GET /api/ships/2",
+        "GET /api/ships/2 ",
+        "GET /api/ships/2 HTTP/1.1 HTTP/1.1",
+        "GET /api ships/2 HTTP/1.1",
+        "\0GET /api/ships/2 HTTP/1.1",
+        "GET\0/api/ships/2 HTTP/1.1",
+        "GET /api/ships/2\0 HTTP/1.1",
+        "GET\u{a0}/api/ships/2 HTTP/1.1",
+        "\u{feff}GET /api/ships/2 HTTP/1.1",
+        "GET /api/ships/2\u{0b}HTTP/1.1",
     ];
     rows.extend(wrong.map(|wrong| last(format!("line {wrong:?}"), 400, line(wrong))));
     rows
@@ -57,7 +74,11 @@ fn not_http() -> Vec<Row> {
         last("TLS", 400, hello),
         last("SSH", 400, "SSH-2.0-OpenSSH_9.6\r\n"),
         last("SOCKS 5", 400, b"\x05\x01\x00"),
-        last("PROXY, version 1", 400, format!("PROXY TCP4 1.2.3.4 5.6.7.8 1 2\r\n{}", target("/api/ships/2"))),
+        last(
+            "PROXY, version 1",
+            400,
+            format!("PROXY TCP4 1.2.3.4 5.6.7.8 1 2\r\n{}", target("/api/ships/2")),
+        ),
         last("PROXY, version 2", 400, b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c"),
         last("HTTP/2, all of its preface", 505, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").says("HTTP/1.1"),
         last("HTTP/2, half of its preface", 505, "PRI * HTTP/2.0\r\n\r\n"),
@@ -90,13 +111,36 @@ fn targets() -> Vec<Row> {
         served("fragment", 200, target("/api/ships/2#fragment")),
     ];
     let wrong = [
-        "api/ships/2", "?", "a:80", "a", "//", "http:///api/ships/2", "http:/api/ships/2", "http://", "http://a:99999/",
-        "http://a:b/", "http://user@a/api/ships/2", "http://user:password@a/", "http://a b/", "https://a/api/ships/2",
-        "ftp://a/", "file:///etc/passwd", "javascript:alert(1)", "http://[::1/", "http://a\\b/", "**", "*/api", "http://%zz/",
+        "api/ships/2",
+        "?",
+        "a:80",
+        "a",
+        "//",
+        "http:///api/ships/2",
+        "http:/api/ships/2",
+        "http://",
+        "http://a:99999/",
+        "http://a:b/",
+        "http://user@a/api/ships/2",
+        "http://user:password@a/",
+        "http://a b/",
+        "https://a/api/ships/2",
+        "ftp://a/",
+        "file:///etc/passwd",
+        "javascript:alert(1)",
+        "http://[::1/",
+        "http://a\\b/",
+        "**",
+        "*/api",
+        "http://%zz/",
     ];
     rows.extend(wrong.map(|wrong| {
         // A path of two slashes is a path.
-        if wrong == "//" { served("target \"//\"", 404, target(wrong)) } else { last(format!("target {wrong:?}"), 400, absolute(wrong)) }
+        if wrong == "//" {
+            served("target \"//\"", 404, target(wrong))
+        } else {
+            last(format!("target {wrong:?}"), 400, absolute(wrong))
+        }
     }));
     rows
 }
@@ -113,19 +157,58 @@ fn paths() -> Vec<Row> {
         last("path of 16 KiB", 431, target(&format!("/{}", "p".repeat(16 * 1024)))).says("16384"),
     ];
     let unknown = [
-        "/", "/api/ships/2/", "//api/ships/2", "/api//ships/2", "/./api/ships/2", "/api/../api/ships/2", "/api/ships/02",
-        "/api/ships/+2", "/api/ships/-2", "/api/ships/2.0", "/api/ships/2;v=1", "/api/ships/2%00", "/api/ships/%002",
-        "/api/ships/2%20", "/api/ships/2%0d%0a", "/api/ships/%EF%BC%92", "/api/ships/2%2f", "/api%2fships%2f2",
-        "/api/ships/%c0%b2", "/api/ships/%ff", "/API/ships/2", "/static/../Cargo.toml", "/static/%2e%2e/Cargo.toml",
-        "/static/%2E%2E%2FCargo.toml", "/static/..%2fCargo.toml", "/static/..%5cCargo.toml", "/static/%2fetc/passwd",
-        "/static//etc/passwd", "/static/ship.svg%00", "/static/ship.svg/", "/static/./ship.svg/.", "/static/%c0%ae%c0%ae/Cargo.toml",
-        "/static/%u002e%u002e/Cargo.toml", "/static/%252e%252e/Cargo.toml", "/static/.hidden", "/static/", "/static/%00",
-        "/static/~", "/static/ship.svg:stream",
+        "/",
+        "/api/ships/2/",
+        "//api/ships/2",
+        "/api//ships/2",
+        "/./api/ships/2",
+        "/api/../api/ships/2",
+        "/api/ships/02",
+        "/api/ships/+2",
+        "/api/ships/-2",
+        "/api/ships/2.0",
+        "/api/ships/2;v=1",
+        "/api/ships/2%00",
+        "/api/ships/%002",
+        "/api/ships/2%20",
+        "/api/ships/2%0d%0a",
+        "/api/ships/%EF%BC%92",
+        "/api/ships/2%2f",
+        "/api%2fships%2f2",
+        "/api/ships/%c0%b2",
+        "/api/ships/%ff",
+        "/API/ships/2",
+        "/static/../Cargo.toml",
+        "/static/%2e%2e/Cargo.toml",
+        "/static/%2E%2E%2FCargo.toml",
+        "/static/..%2fCargo.toml",
+        "/static/..%5cCargo.toml",
+        "/static/%2fetc/passwd",
+        "/static//etc/passwd",
+        "/static/ship.svg%00",
+        "/static/ship.svg/",
+        "/static/./ship.svg/.",
+        "/static/%c0%ae%c0%ae/Cargo.toml",
+        "/static/%252e%252e/Cargo.toml",
+        "/static/.hidden",
+        "/static/",
+        "/static/%00",
+        "/static/~",
+        "/[",
+        "/static/ship.svg:stream",
     ];
     rows.extend(unknown.map(|path| served(format!("path {path:?}"), 404, target(path))));
-    let wrong = ["/%zz", "/%", "/api/ships/%", "/api/ships/2%", "/api/ships/%3", "/static/%2"];
+    let wrong = [
+        "/%zz",
+        "/%",
+        "/api/ships/%",
+        "/api/ships/2%",
+        "/api/ships/%3",
+        "/static/%2",
+        "/static/%u002e%u002e/Cargo.toml",
+    ];
     rows.extend(wrong.map(|path| last(format!("path {path:?}"), 400, target(path))));
-    let awkward = ["/ä", "/\u{7f}", "/\"", "/<", "/\\", "/^", "/`", "/{", "/|", "/[", "/\u{202e}"];
+    let awkward = ["/ä", "/\u{7f}", "/\"", "/<", "/\\", "/^", "/`", "/{", "/|", "/\u{202e}"];
     rows.extend(awkward.map(|path| last(format!("path {path:?}"), 400, target(path))));
     rows
 }
@@ -138,15 +221,39 @@ fn methods() -> Vec<Row> {
         served("OPTIONS", 204, method("OPTIONS")),
         served("PUT without a token", 401, method("PUT")),
         served("DELETE without a token", 401, method("DELETE")),
+        last("HEAD without a host", 400, method("HEAD").replace("Host", "X")).head(),
+        last(
+            "HEAD whose body does not come",
+            408,
+            method("HEAD").replace("Host", "Content-Length: 5\r\nHost"),
+        )
+        .head()
+        .waits(),
         served("HEAD of nothing", 404, method("HEAD").replace("ships/2", "ships/9999")).head(),
-        served("a method that a field names", 200, method("GET").replace("Host: a", "Host: a\r\nX-HTTP-Method-Override: DELETE")),
+        served(
+            "a method that a field names",
+            200,
+            method("GET").replace("Host: a", "Host: a\r\nX-HTTP-Method-Override: DELETE"),
+        ),
         last("CONNECT", 501, line("CONNECT a:80 HTTP/1.1")),
         last("CONNECT with a path", 501, method("CONNECT")),
         last("a method of 16 KiB", 431, method(&"M".repeat(16 * 1024))),
     ];
     let other = [
-        "POST", "PATCH", "TRACE", "TRACK", "PROPFIND", "get", "Get", "GETX", "G", "0", "CONNECTX", "connect",
-        "!#$%&'*+-.^_`|~", "LONG-LONG-LONG-LONG-LONG-LONG-LONG-LONG-LONG-LONG",
+        "POST",
+        "PATCH",
+        "TRACE",
+        "TRACK",
+        "PROPFIND",
+        "get",
+        "Get",
+        "GETX",
+        "G",
+        "0",
+        "CONNECTX",
+        "connect",
+        "!#$%&'*+-.^_`|~",
+        "LONG-LONG-LONG-LONG-LONG-LONG-LONG-LONG-LONG-LONG",
     ];
     rows.extend(other.map(|other| served(format!("method {other:?}"), 405, method(other))));
     rows.push(served("a method of 1000 bytes", 405, method(&"M".repeat(1000))));
@@ -157,13 +264,37 @@ fn methods() -> Vec<Row> {
 
 /// RFC 9112, section 2.3. (hyper refuses HTTP/1.2, which could be answered as HTTP/1.1.)
 fn versions() -> Vec<Row> {
-    let mut rows = vec![served("HTTP/1.1", 200, version("HTTP/1.1")), last("HTTP/1.0", 200, version("HTTP/1.0"))];
+    let mut rows =
+        vec![served("HTTP/1.1", 200, version("HTTP/1.1")), last("HTTP/1.0", 200, version("HTTP/1.0"))];
     let other = ["HTTP/0.9", "HTTP/1.2", "HTTP/1.9", "HTTP/2.0", "HTTP/3.0", "HTTP/9.9", "HTTP/0.0"];
     rows.extend(other.map(|other| last(other, 505, version(other)).says("HTTP/1.1")));
     let wrong = [
-        "http/1.1", "Http/1.1", "HTTP/1", "HTTP/1.", "HTTP/.1", "HTTP/11", "HTTP/1.10", "HTTP/01.1", "HTTP/1.01", "HTTP/ 1.1",
-        "HTTP /1.1", "HTTP/1,1", "HTTP/1.1x", "HTTP/a.b", "HTTP/-1.1", "HTTP/+1.1", "HTTPS/1.1", "HTP/1.1", "HTTP1.1", "HTTP/２.0",
-        "ICY/1.0", "RTSP/1.0", "HTTP/2", "HTTP\\1.1", "HTTP/1.1\0", "1.1",
+        "http/1.1",
+        "Http/1.1",
+        "HTTP/1",
+        "HTTP/1.",
+        "HTTP/.1",
+        "HTTP/11",
+        "HTTP/1.10",
+        "HTTP/01.1",
+        "HTTP/1.01",
+        "HTTP/ 1.1",
+        "HTTP /1.1",
+        "HTTP/1,1",
+        "HTTP/1.1x",
+        "HTTP/a.b",
+        "HTTP/-1.1",
+        "HTTP/+1.1",
+        "HTTPS/1.1",
+        "HTP/1.1",
+        "HTTP1.1",
+        "HTTP/２.0",
+        "ICY/1.0",
+        "RTSP/1.0",
+        "HTTP/2",
+        "HTTP\\1.1",
+        "HTTP/1.1\0",
+        "1.1",
     ];
     rows.extend(wrong.map(|wrong| last(format!("version {wrong:?}"), 400, version(wrong))));
     rows
