@@ -22,7 +22,7 @@ use shipyard::model::user::UserInput;
 use shipyard::openapi;
 use shipyard::secret::Secret;
 use shipyard::server::listen::Address;
-use shipyard::server::{shutdown, Shutdown};
+use shipyard::server::{descriptors, shutdown, Shutdown};
 use shipyard::{server, Parts};
 
 const EXAMPLES: &str = "\
@@ -205,6 +205,7 @@ fn serve(flags: Serve) -> Result<(), Failure> {
     };
     let random_secret = settings.jwt_secret.is_none();
     let parts = Parts { settings, data, secret, clock: Clock::System, token_ids: TokenIds::Random };
+    descriptors::raise_limit();
     // It accepts connections; those who serve them have threads of their own.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
     runtime.block_on(listen_and_serve(parts, &source, random_secret, example_users))

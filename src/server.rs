@@ -10,6 +10,7 @@
 mod accept;
 mod client_address;
 mod connection;
+pub mod descriptors;
 mod exchange;
 pub mod listen;
 mod progress;

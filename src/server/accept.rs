@@ -1,16 +1,14 @@
 //! Takes connections, as many as there are places for.
 
-use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::task::Poll;
 use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
+use tokio::time::{timeout_at, Instant};
 
 use super::connection;
-use super::listen::BACKLOG;
 use super::refusal;
 use super::{Front, Stage};
 use crate::error::fault::Fault;
@@ -18,6 +16,10 @@ use crate::error::CONNECTIONS_EXHAUSTED;
 
 /// How long to wait before accepting again when there is no descriptor or no memory for a connection.
 const BACK_OFF: Duration = Duration::from_millis(100);
+
+/// How long connections are accepted at most once the server is ending, and how long the next is waited for.
+const LAST_LOOK: Duration = Duration::from_millis(100);
+const MOMENT: Duration = Duration::from_millis(10);
 
 /// Accepts connections until the server ends, and those that have come by then. One for which there is no place is accepted all the same and
 /// told so: left in the system's queue, it would hang, and so would the health check of whoever has to know.
@@ -52,12 +54,11 @@ pub(super) async fn accept(listener: TcpListener, front: &'static Front) {
 /// Accepts what waits in the system's queue: its clients have been told that they are connected, and may have
 /// asked something. To close the listener would reset them.
 async fn take_the_rest(listener: &TcpListener, front: &'static Front) {
-    for _ in 0..BACKLOG {
-        let waiting = poll_fn(|context| match listener.poll_accept(context) {
-            Poll::Ready(accepted) => Poll::Ready(accepted.ok()),
-            Poll::Pending => Poll::Ready(None),
-        });
-        let Some((stream, address)) = waiting.await else { return };
+    let end = Instant::now() + LAST_LOOK;
+    // Nobody tells whether the queue is empty: it is if nothing comes out of it in a moment.
+    while let Ok(Ok((stream, address))) =
+        timeout_at(end.min(Instant::now() + MOMENT), listener.accept()).await
+    {
         admit(stream, address, front);
     }
 }
@@ -80,7 +81,8 @@ fn admit(stream: TcpStream, address: SocketAddr, front: &'static Front) {
         });
     } else if let Ok(place) = Arc::clone(&front.refusals).try_acquire_owned() {
         tokio::spawn(async move {
-            refusal::send(stream, &Fault::of(&CONNECTIONS_EXHAUSTED), front.style, false).await;
+            let fault = Fault::of(&CONNECTIONS_EXHAUSTED);
+            refusal::send(stream, &fault, front.style, false, refusal::PATIENCE).await;
             drop(place);
         });
     }

@@ -55,12 +55,15 @@ pub(super) async fn run(stream: TcpStream, address: SocketAddr, front: &'static 
     // What was being answered is given up here, if anything was.
     let parts = connection.into_parts();
     let stream = parts.io.into_inner().stream;
+    // Nobody is waited for long once the server is ending.
+    let is_ending = *front.stage.borrow() != Stage::Serving;
+    let patience = if is_ending { LAST_CALL } else { refusal::PATIENCE };
     match fault(&end, phase, &parts.read_buf, front) {
-        Some(fault) => refusal::send(stream, &fault, front.style, is_head).await,
+        Some(fault) => refusal::send(stream, &fault, front.style, is_head, patience).await,
         None if matches!(end, End::Late(Phase::Sending)) || phase == Phase::Sending => {
             refusal::abort(&stream)
         }
-        None => refusal::close(stream).await,
+        None => refusal::close(stream, patience).await,
     }
 }
 

@@ -11,17 +11,27 @@ use crate::json::Style;
 use crate::security_headers;
 
 /// How long a client may take to read an error and to close the connection.
-const PATIENCE: Duration = Duration::from_secs(1);
+pub(super) const PATIENCE: Duration = Duration::from_secs(1);
+
+/// How long the system keeps what is left of an answer for a client that takes none of it.
+#[cfg(target_os = "linux")]
+const LEFT_FOR: Duration = Duration::from_secs(5);
 
 /// How much of what a client goes on sending is read, so that it comes to read the answer.
 const MOST_DRAINED: usize = 256 * 1024;
 
 /// Sends the error as an answer of its own, and ends the connection. `is_head`: to a HEAD request, whose answer
 /// has no body (RFC 9110, section 9.3.2).
-pub(super) async fn send(mut stream: TcpStream, fault: &Fault, style: Style, is_head: bool) {
+pub(super) async fn send(
+    mut stream: TcpStream,
+    fault: &Fault,
+    style: Style,
+    is_head: bool,
+    patience: Duration,
+) {
     let text = text(fault, style, is_head);
-    if let Ok(Ok(())) = timeout(PATIENCE, stream.write_all(&text)).await {
-        close(stream).await;
+    if let Ok(Ok(())) = timeout(patience, stream.write_all(&text)).await {
+        close(stream, patience).await;
     }
 }
 
@@ -46,15 +56,28 @@ fn text(fault: &Fault, style: Style, is_head: bool) -> Vec<u8> {
 
 /// Ends a connection so that the client has what was sent (RFC 9112, section 9.6): the system would throw it
 /// away if something that came were unread.
-pub(super) async fn close(mut stream: TcpStream) {
-    let drained = timeout(PATIENCE, async {
+pub(super) async fn close(mut stream: TcpStream, patience: Duration) {
+    let drained = timeout(patience, async {
         stream.shutdown().await?;
         let mut rest = (&mut stream).take(MOST_DRAINED as u64);
         tokio::io::copy(&mut rest, &mut tokio::io::sink()).await
     });
-    let has_closed = matches!(drained.await, Ok(Ok(count)) if count < MOST_DRAINED as u64);
-    if !has_closed {
-        abort(&stream);
+    match drained.await {
+        Ok(Ok(count)) if count < MOST_DRAINED as u64 => {}
+        // The client may still be at the last of its answer.
+        Err(_) => leave(&stream),
+        Ok(_) => abort(&stream),
+    }
+}
+
+/// Leaves it to the system to send the rest, as long as the client takes some of it.
+fn leave(stream: &TcpStream) {
+    #[cfg(target_os = "linux")]
+    let left = socket2::SockRef::from(stream).set_tcp_user_timeout(Some(LEFT_FOR)).is_ok();
+    #[cfg(not(target_os = "linux"))]
+    let left = false;
+    if !left {
+        abort(stream);
     }
 }
 

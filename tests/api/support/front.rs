@@ -3,17 +3,23 @@
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown as Half, SocketAddr, TcpStream};
+use std::path::PathBuf;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use rocket::{Build, Rocket};
 use serde_json::Value;
+use shipyard::clock::{Clock, TokenIds};
+use shipyard::config::Settings;
+use shipyard::data::{Data, EXAMPLE};
+use shipyard::secret::Secret;
 use shipyard::server::listen::Address;
 use shipyard::server::shutdown::Ender;
 use shipyard::server::{serve, Shutdown, Traffic};
+use shipyard::Parts;
 use tokio::runtime::Builder;
 
-use super::server::unstarted;
+use super::server::{settings, unstarted, NOW, SECRET};
 
 /// The longest that any step of a test waits.
 pub const LIMIT: Duration = Duration::from_secs(30);
@@ -45,6 +51,18 @@ impl Setup {
     pub fn new(traffic: Traffic) -> Self {
         let (grace, mercy) = (Duration::from_secs(2), Duration::from_secs(1));
         Self { rocket: unstarted(), traffic, grace, mercy }
+    }
+
+    /// With that folder behind `/static/`.
+    pub fn with_files(traffic: Traffic, folder: PathBuf) -> Self {
+        let parts = Parts {
+            settings: Settings { static_dir: folder, ..settings() },
+            data: Data::parse("example", EXAMPLE.as_bytes()).unwrap(),
+            secret: Secret::new(SECRET).unwrap(),
+            clock: Clock::manual(NOW),
+            token_ids: TokenIds::Random,
+        };
+        Self { rocket: shipyard::build(parts).unwrap(), ..Self::new(traffic) }
     }
 
     pub fn start(self) -> Front {

@@ -182,10 +182,24 @@ impl Serving {
     }
 
     /// Ends the program as Ctrl-C does, and gives its exit code.
-    pub fn interrupt(mut self) -> Option<i32> {
-        let kill = Command::new("kill").args(["-INT", &self.child.id().to_string()]).status();
+    pub fn interrupt(self) -> Option<i32> {
+        self.signal("INT");
+        self.wait()
+    }
+
+    /// Sends it that signal.
+    pub fn signal(&self, name: &str) {
+        let kill = Command::new("kill").args([&format!("-{name}"), &self.pid().to_string()]).status();
         assert!(kill.expect("kill").success());
+    }
+
+    /// Waits for its end, and gives its exit code.
+    pub fn wait(mut self) -> Option<i32> {
         wait(&mut self.child)
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.child.id()
     }
 }
 
