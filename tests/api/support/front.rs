@@ -285,9 +285,13 @@ impl Raw {
         Ok(sent)
     }
 
-    /// The next answer, to a HEAD request.
-    pub fn answer_to_head(&mut self) -> Result<Sent, String> {
-        self.head()
+    /// Reads that many bytes and drops them.
+    pub fn skip(&mut self, length: usize) {
+        let kept = self.unread.len().min(length);
+        self.unread.drain(..kept);
+        let mut rest = (&self.stream).take((length - kept) as u64);
+        let read = std::io::copy(&mut rest, &mut std::io::sink()).expect("all of it");
+        assert_eq!(read, (length - kept) as u64, "cut off");
     }
 
     /// How the connection is after the last answer.
