@@ -1,5 +1,7 @@
 //! How far a connection has come with its request, and until when the next step must be done.
 
+use std::time::Duration;
+
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
@@ -119,13 +121,17 @@ impl Progress {
         self.state.lock().complete = true;
     }
 
-    /// The client has taken so many bytes, which gives it time for the next.
+    /// The client has taken so many bytes, which gives it time for the next; but never more than for the first,
+    /// or who takes much at once could stop for as long.
     pub(super) fn sent(&self, bytes: usize) {
         let mut state = self.state.lock();
         let before = state.taken / Traffic::LEAST_RATE;
         state.taken = state.taken.saturating_add(bytes as u64);
         let earned = state.taken / Traffic::LEAST_RATE - before;
-        state.deadline += std::time::Duration::from_secs(earned);
+        if earned > 0 {
+            let longest = Instant::now() + self.traffic.request_timeout;
+            state.deadline = longest.min(state.deadline + Duration::from_secs(earned));
+        }
     }
 
     /// The client, or its system, has all that hyper had to send.

@@ -15,8 +15,11 @@ use self::attack::{attack, Attack, Seen};
 use crate::support::front::{short, Front, Raw, Setup, State, GOOD};
 use crate::support::program::{folder, shipyard, Serving};
 
-/// How long after its limit a connection may end.
+/// How long after its limit a connection may end, on a machine that has nothing else to do.
 const SLACK: Duration = Duration::from_secs(1);
+
+/// The same on a machine that runs other tests meanwhile.
+pub const LEEWAY: Duration = Duration::from_secs(3);
 
 /// How much a client's system takes at least of what nobody reads, and the server's beyond that: it counts as
 /// taken.
@@ -25,11 +28,11 @@ const BUFFERED: usize = 64 * 1024;
 /// How many connections attack in a quick test.
 const FEW: usize = 100;
 
-fn all_ended(seen: &[Seen], status: Option<u16>, limit: Duration) {
+fn all_ended(seen: &[Seen], status: Option<u16>, limit: Duration, slack: Duration) {
     for seen in seen {
         assert_eq!(seen.status, status, "{seen:?}");
         assert!(seen.took >= limit, "too early: {seen:?}, limit {limit:?}");
-        assert!(seen.took <= limit + SLACK, "too late: {seen:?}, limit {limit:?}");
+        assert!(seen.idled <= limit + slack, "too late: {seen:?}, limit {limit:?}");
     }
 }
 
@@ -37,7 +40,7 @@ fn all_ended(seen: &[Seen], status: Option<u16>, limit: Duration) {
 fn slow_heads_are_ended() {
     let front = Front::start(short());
     let seen = attack(front.address, FEW, Attack::Head);
-    all_ended(&seen, Some(408), short().header_timeout);
+    all_ended(&seen, Some(408), short().header_timeout, LEEWAY);
     front.is_well();
 }
 
@@ -45,7 +48,7 @@ fn slow_heads_are_ended() {
 fn half_a_head_and_silence_is_ended() {
     let front = Front::start(short());
     let seen = attack(front.address, FEW, Attack::HalfAHead);
-    all_ended(&seen, Some(408), short().header_timeout);
+    all_ended(&seen, Some(408), short().header_timeout, LEEWAY);
     front.is_well();
 }
 
@@ -53,7 +56,7 @@ fn half_a_head_and_silence_is_ended() {
 fn slow_bodies_are_ended() {
     let front = Front::start(short());
     let seen = attack(front.address, FEW, Attack::Body);
-    all_ended(&seen, Some(408), short().body_timeout);
+    all_ended(&seen, Some(408), short().body_timeout, LEEWAY);
     front.is_well();
 }
 
@@ -61,7 +64,7 @@ fn slow_bodies_are_ended() {
 fn slow_chunks_are_ended() {
     let front = Front::start(short());
     let seen = attack(front.address, FEW, Attack::Chunks);
-    all_ended(&seen, Some(408), short().body_timeout);
+    all_ended(&seen, Some(408), short().body_timeout, LEEWAY);
     front.is_well();
 }
 
@@ -69,7 +72,7 @@ fn slow_chunks_are_ended() {
 fn who_says_nothing_is_ended_without_a_word() {
     let front = Front::start(short());
     let seen = attack(front.address, FEW, Attack::Silence);
-    all_ended(&seen, None, short().header_timeout);
+    all_ended(&seen, None, short().header_timeout, LEEWAY);
     front.is_well();
 }
 
@@ -77,7 +80,7 @@ fn who_says_nothing_is_ended_without_a_word() {
 fn who_says_nothing_more_is_ended_without_a_word() {
     let front = Front::start(short());
     let seen = attack(front.address, FEW, Attack::Idle);
-    all_ended(&seen, Some(200), short().keep_alive);
+    all_ended(&seen, Some(200), short().keep_alive, LEEWAY);
     front.is_well();
 }
 
@@ -107,7 +110,7 @@ fn who_reads_nothing_is_reset() {
         client.send(BIG);
     }
     let earned = Duration::from_secs(BUFFERED as u64 / Traffic::LEAST_RATE);
-    let limit = short().request_timeout + earned + SLACK;
+    let limit = short().request_timeout + earned + LEEWAY;
     for client in &mut clients {
         // What is written to a connection that has been reset says so.
         while client.stream.take_error().unwrap().is_none() && client.stream.write(b"x").is_ok() {
@@ -128,7 +131,7 @@ fn who_reads_byte_by_byte_is_reset() {
         client.send(BIG);
     }
     let earned = Duration::from_secs(BUFFERED as u64 / Traffic::LEAST_RATE);
-    let limit = short().request_timeout + earned + SLACK;
+    let limit = short().request_timeout + earned + LEEWAY;
     while !clients.is_empty() {
         clients.retain_mut(|client| {
             use std::io::Read;
@@ -138,6 +141,24 @@ fn who_reads_byte_by_byte_is_reset() {
         });
         assert!(start.elapsed() <= limit, "{} not reset after {:?}", clients.len(), start.elapsed());
         std::thread::sleep(Duration::from_millis(100));
+    }
+    front.is_well();
+}
+
+/// What was taken fast gives no right to take the rest at leisure.
+#[test]
+fn who_reads_half_and_then_nothing_is_reset() {
+    let front = with_a_big_file("reads_half", short());
+    let mut client = narrow(&front);
+    client.send(BIG);
+    client.head().unwrap();
+    client.skip(4 * 1024 * 1024);
+    let start = Instant::now();
+    let earned = Duration::from_secs(BUFFERED as u64 / Traffic::LEAST_RATE);
+    let limit = short().request_timeout + earned + LEEWAY;
+    while client.stream.take_error().unwrap().is_none() {
+        assert!(start.elapsed() <= limit, "not reset after {:?}", start.elapsed());
+        std::thread::sleep(Duration::from_millis(20));
     }
     front.is_well();
 }
@@ -184,7 +205,7 @@ fn one_more_than_may_be_is_told_so_and_there_is_room_again() {
     drop(all);
     let start = Instant::now();
     let mut again = 503;
-    while again == 503 && start.elapsed() < SLACK {
+    while again == 503 && start.elapsed() < LEEWAY {
         let mut client = front.connect();
         client.send(GOOD);
         again = client.answer().unwrap().status;
@@ -196,7 +217,7 @@ fn one_more_than_may_be_is_told_so_and_there_is_room_again() {
 fn a_flood_of_connections_beyond_the_limit_ends_when_they_do() {
     let front = Front::start(Traffic { max_connections: 4, ..short() });
     let flood: Vec<Raw> = (0..300).map(|_| front.connect()).collect();
-    std::thread::sleep(short().header_timeout + SLACK);
+    std::thread::sleep(short().header_timeout + LEEWAY / 2);
     drop(flood);
     std::thread::sleep(Duration::from_millis(200));
     front.is_well();
@@ -256,7 +277,7 @@ fn a_good_client_does_not_notice_a_thousand_slow_ones() {
         });
         times.sort_unstable();
         let p99 = times[times.len() * 99 / 100];
-        let slowest = seen.iter().map(|seen| seen.took).max().unwrap();
+        let slowest = seen.iter().map(|seen| seen.idled).max().unwrap();
         println!(
             "{kind:?}: {} good, {failed} failed, p99 {p99:?}; slowest ended after {slowest:?}",
             times.len()
@@ -265,7 +286,7 @@ fn a_good_client_does_not_notice_a_thousand_slow_ones() {
             let earned = Duration::from_secs(BUFFERED as u64 / Traffic::LEAST_RATE);
             assert!(slowest <= limit + earned + SLACK, "{slowest:?}");
         } else {
-            all_ended(&seen, status, limit);
+            all_ended(&seen, status, limit, SLACK);
         }
         assert!(failed * 1000 <= times.len(), "{failed} of {} failed", times.len());
         assert!(p99 <= Duration::from_millis(250), "p99 {p99:?}");

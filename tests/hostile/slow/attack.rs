@@ -36,6 +36,8 @@ pub struct Seen {
     pub status: Option<u16>,
     /// How long it took from the connection's beginning to its end.
     pub took: Duration,
+    /// The same from the first answer, if there was one before the end.
+    pub idled: Duration,
 }
 
 /// Attacks with that many connections at a time, to the end of the last.
@@ -75,11 +77,13 @@ async fn client(address: SocketAddr, kind: Attack) -> Seen {
         _ => b"",
     };
     let mut heard = Vec::new();
+    let mut answered = start;
     let ended = timeout(LIMIT * 2, async {
         loop {
             let most = if kind == Attack::Reader { 1 } else { 16 * 1024 };
             match timeout(Duration::from_millis(100), read(&mut stream, &mut heard, most)).await {
                 Ok(true) if kind == Attack::Reader => sleep(Duration::from_millis(100)).await,
+                Ok(true) if kind == Attack::Idle => answered = Instant::now(),
                 Ok(true) => {}
                 Ok(false) => break,
                 // Once the server has closed, nothing more can be written, and the end is read.
@@ -89,10 +93,10 @@ async fn client(address: SocketAddr, kind: Attack) -> Seen {
         }
     });
     ended.await.expect("an end");
-    let took = start.elapsed();
+    let (took, idled) = (start.elapsed(), answered.elapsed());
     let line = String::from_utf8_lossy(&heard).into_owned();
     let status = line.split(' ').nth(1).and_then(|status| status.parse().ok());
-    Seen { status, took }
+    Seen { status, took, idled }
 }
 
 /// Reads some; `false` at the end, however it comes.
