@@ -30,13 +30,24 @@ fn work(pid: u32) -> u64 {
 fn descriptors_run_out_and_come_back() {
     let mut limited = Command::new("/bin/sh");
     limited.args(["-c", "ulimit -n 64; exec \"$0\" --port 0", env!("CARGO_BIN_EXE_shipyard")]);
-    limited.current_dir(folder("descriptors")).env_clear();
+    let here = folder("descriptors");
+    std::fs::create_dir(here.join("static")).unwrap();
+    std::fs::write(here.join("static/file"), "a file").unwrap();
+    limited.current_dir(here).env_clear();
     limited.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let serving = Serving::start(&mut limited);
     let address = ([127, 0, 0, 1], serving.port).into();
+    let mut first = Raw::connect(address);
+    let file = "GET /static/file HTTP/1.1\r\nHost: a\r\n\r\n";
+    first.send(file);
+    assert_eq!(first.answer().unwrap().status, 200);
     let kept: Vec<Raw> = (0..200).map(|_| Raw::connect(address)).collect();
     // All are taken: who comes now waits.
     std::thread::sleep(Duration::from_millis(500));
+    // That there is no such file would be remembered.
+    first.send(file);
+    let answer = first.answer().unwrap();
+    assert_eq!((answer.status, answer.error()), (500, String::new()));
     let before = work(serving.pid());
     let mut waiting = Raw::connect(address);
     waiting.send(GOOD);
