@@ -90,7 +90,6 @@ fn has_room(front: &Front) {
 
 #[test]
 fn clients_that_go_away_within_a_request_leave_room() {
-    let front = Front::start(few());
     let halves = [
         "",
         "GET /api/ships/2 HT",
@@ -101,6 +100,7 @@ fn clients_that_go_away_within_a_request_leave_room() {
     ];
     for half in halves {
         for is_reset in [true, false] {
+            let front = Front::start(few());
             let mut clients: Vec<Raw> = (0..8).map(|_| front.connect()).collect();
             for client in &mut clients {
                 client.send(half);
@@ -120,8 +120,8 @@ fn clients_that_go_away_within_a_request_leave_room() {
 fn clients_that_go_away_within_an_answer_leave_room() {
     let folder = folder("gone_within_answer");
     std::fs::write(folder.join("big"), vec![b'x'; 4 * 1024 * 1024]).unwrap();
-    let front = Setup::with_files(few(), folder).start();
     for is_reset in [true, false] {
+        let front = Setup::with_files(few(), folder.clone()).start();
         let mut clients: Vec<Raw> = (0..8).map(|_| front.connect()).collect();
         for client in &mut clients {
             client.send("GET /static/big HTTP/1.1\r\nHost: a\r\n\r\n");
