@@ -309,6 +309,7 @@ impl Raw {
     /// How the server ends the connection, without another word from here; and after how long.
     pub fn end(&mut self) -> (State, Duration) {
         let start = Instant::now();
+        assert!(self.unread.is_empty(), "{:?}", String::from_utf8_lossy(&self.unread));
         let state = match self.more() {
             Ok(0) => State::Closed,
             Err(reason) if reason == "reset" => State::Reset,
