@@ -17,12 +17,16 @@ use shipyard::clock::{Clock, TokenIds};
 use shipyard::config::{self, Settings};
 use shipyard::contract::fixtures::Fixtures;
 use shipyard::data::{Data, Source};
+use shipyard::keys::file::KeyFile;
+use shipyard::keys::KeySet;
+use shipyard::log;
 use shipyard::model;
 use shipyard::model::user::UserInput;
 use shipyard::openapi;
 use shipyard::secret::Secret;
 use shipyard::server::listen::Address;
-use shipyard::server::{descriptors, shutdown, Shutdown};
+use shipyard::server::{descriptors, hangup, shutdown, Shutdown};
+use shipyard::token::Tokens;
 use shipyard::{server, Parts};
 
 const EXAMPLES: &str = "\
@@ -80,6 +84,9 @@ struct Serve {
     /// Folder that /static/ serves [default: static]
     #[arg(long, value_name = "FOLDER")]
     static_dir: Option<PathBuf>,
+    /// File of the keys that sign and verify tokens; read anew at SIGHUP [default: a key for this run]
+    #[arg(long, value_name = "FILE")]
+    jwt_secret_file: Option<PathBuf>,
     /// Layout of JSON answers [default: pretty; compact in the release profile]
     #[arg(long)]
     json: Option<Layout>,
@@ -170,6 +177,7 @@ impl Serve {
         set("port", self.port.map(Value::from));
         set("data", self.data.map(path).transpose()?);
         set("static_dir", self.static_dir.map(path).transpose()?);
+        set("jwt_secret_file", self.jwt_secret_file.map(path).transpose()?);
         set("json", self.json.and_then(|layout| Some(layout.to_possible_value()?.get_name().into())));
         set("public_url", self.public_url.map(Value::from));
         Ok(settings)
@@ -199,22 +207,42 @@ fn serve(flags: Serve) -> Result<(), Failure> {
     let settings = settings(flags.overrides()?)?;
     let (data, source) = Data::find(settings.data.as_deref()).map_err(failed)?;
     let example_users = data.has_example_users();
-    let secret = match &settings.jwt_secret {
-        Some(secret) => secret.clone(),
-        None => Secret::random().map_err(failed)?,
-    };
-    let random_secret = settings.jwt_secret.is_none();
-    let parts = Parts { settings, data, secret, clock: Clock::System, token_ids: TokenIds::Random };
+    let (keys, key_source) = keys(&settings)?;
+    let parts = Parts { settings, data, keys, clock: Clock::System, token_ids: TokenIds::Random };
     descriptors::raise_limit();
     // It accepts connections; those who serve them have threads of their own.
+    let _log = log::start(parts.settings.log).map_err(failed)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
-    runtime.block_on(listen_and_serve(parts, &source, random_secret, example_users))
+    runtime.block_on(listen_and_serve(parts, &source, key_source, example_users))
+}
+
+/// Where the keys are from.
+enum KeySource {
+    Setting,
+    File(KeyFile),
+    ThisRun,
+}
+
+fn keys(settings: &Settings) -> Result<(KeySet, KeySource), Failure> {
+    if let Some(secret) = &settings.jwt_secret {
+        return Ok((secret.into(), KeySource::Setting));
+    }
+    let Some(path) = &settings.jwt_secret_file else {
+        return Ok((Secret::random().map_err(failed)?.into(), KeySource::ThisRun));
+    };
+    let file = KeyFile::at(path.clone());
+    let found = file.read().map_err(failed)?;
+    if let Some(exposed) = found.exposed {
+        // Standard error may be closed; there is nobody left to warn.
+        let _ = writeln!(io::stderr(), "shipyard: warning: {exposed}");
+    }
+    Ok((found.keys, KeySource::File(file)))
 }
 
 async fn listen_and_serve(
     parts: Parts,
     source: &Source,
-    random_secret: bool,
+    keys: KeySource,
     example_users: bool,
 ) -> Result<(), Failure> {
     let config = &parts.settings.rocket;
@@ -224,19 +252,18 @@ async fn listen_and_serve(
     let config = config.shutdown.clone();
     let rocket = shipyard::build(parts).map_err(failed)?;
     let listeners = address.listen(port).map_err(|error| failed(explain(&error, address, port)))?;
+    if let Some(tokens) = rocket.state::<Tokens>() {
+        let file = if let KeySource::File(file) = &keys { Some(file.clone()) } else { None };
+        hangup::read_keys_on_hangup(tokens.clone(), file, &config).map_err(failed)?;
+    }
     shutdown::on_signals(ender, &config).map_err(failed)?;
     let bound = listeners.first().and_then(|listener| listener.local_addr().ok());
     // A server that nobody listens to on standard output serves all the same.
-    let _ = print(&announcement(bound, source, random_secret, example_users));
+    let _ = print(&announcement(bound, source, &keys, example_users));
     server::serve(rocket, listeners, traffic, shutdown).await.map_err(failed)
 }
 
-fn announcement(
-    bound: Option<SocketAddr>,
-    source: &Source,
-    random_secret: bool,
-    example_users: bool,
-) -> String {
+fn announcement(bound: Option<SocketAddr>, source: &Source, keys: &KeySource, example_users: bool) -> String {
     let host = match bound {
         Some(address) if address.ip().is_loopback() || address.ip().is_unspecified() => {
             format!("localhost:{}", address.port())
@@ -255,9 +282,15 @@ fn announcement(
     if example_users {
         text += "  Login   user / password, guest / guest\n";
     }
-    if random_secret {
-        text += "  Tokens  signed with a key made for this run: logins end with it\n";
-    }
+    text += &match keys {
+        KeySource::Setting => String::new(),
+        KeySource::File(file) => {
+            format!("  Tokens  signed with the first key of {}\n", file.path().display())
+        }
+        KeySource::ThisRun => {
+            "  Tokens  signed with a key made for this run: logins end with it\n".to_owned()
+        }
+    };
     text
 }
 

@@ -3,9 +3,10 @@
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use parking_lot::Mutex;
+use time::OffsetDateTime;
 use uuid::{Builder, Uuid};
 
 use crate::internal::Internal;
@@ -44,6 +45,24 @@ impl Clock {
     }
 }
 
+/// The machine's time for people and for what reads logs: UTC to the millisecond, as RFC 3339 has it.
+#[must_use]
+pub fn stamp() -> String {
+    written(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default())
+}
+
+fn written(since: Duration) -> String {
+    let seconds = i64::try_from(since.as_secs()).ok();
+    let date = seconds.and_then(|seconds| OffsetDateTime::from_unix_timestamp(seconds).ok());
+    // A clock beyond the year 9999 is as wrong as one before 1970.
+    let date = date.unwrap_or(OffsetDateTime::UNIX_EPOCH);
+    let (year, month, day) = date.to_calendar_date();
+    let (hour, minute, second) = date.to_hms();
+    let month = u8::from(month);
+    let millis = since.subsec_millis();
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{millis:03}Z")
+}
+
 /// Gives each token its id (`jti`).
 #[derive(Debug)]
 pub enum TokenIds {
@@ -75,4 +94,17 @@ fn random() -> Result<Uuid, Internal> {
     let mut bytes = [0; 16];
     getrandom::fill(&mut bytes).map_err(|error| Internal::new("making a token id", error))?;
     Ok(Builder::from_random_bytes(bytes).into_uuid())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stamp_is_utc_to_the_millisecond() {
+        assert_eq!(written(Duration::ZERO), "1970-01-01T00:00:00.000Z");
+        assert_eq!(written(Duration::from_millis(1_589_547_385_042)), "2020-05-15T12:56:25.042Z");
+        assert_eq!(written(Duration::from_millis(1_709_251_199_999)), "2024-02-29T23:59:59.999Z");
+        assert_eq!(written(Duration::MAX), "1970-01-01T00:00:00.999Z");
+    }
 }

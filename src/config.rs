@@ -12,13 +12,15 @@ use std::time::Duration;
 use rocket::data::{ByteUnit, Limits};
 use rocket::figment::providers::{Env, Format, Serialized, Toml};
 use rocket::figment::value::magic::RelativePathBuf;
-use rocket::figment::value::{Dict, Value};
-use rocket::figment::{self, Figment, Profile};
+use rocket::figment::value::{Dict, Map, Value};
+use rocket::figment::{self, Figment, Metadata, Profile, Provider};
 use rocket::log::LogLevel;
 
 use self::values::{number, optional, refused, seconds};
 use crate::base_url::BaseUrl;
+use crate::cors::Cors;
 use crate::json::Style;
+use crate::log;
 use crate::password::{Cost, Hasher};
 use crate::secret::Secret;
 use crate::server::listen::Address;
@@ -31,6 +33,9 @@ pub const DEFAULT_PORT: u16 = 5000;
 /// The size of the largest request body, unless configured (`limits.json`).
 pub const DEFAULT_BODY_LIMIT: ByteUnit = ByteUnit::Kibibyte(64);
 
+/// What the header `Server` says, unless configured (`ident`).
+pub const SERVER: &str = "Shipyard";
+
 /// The folder of static files, unless configured.
 pub const DEFAULT_STATIC_DIR: &str = "static";
 
@@ -41,13 +46,16 @@ pub const DEFAULT_LIFETIMES: Lifetimes = Lifetimes { access: 15 * 60, refresh: 3
 pub const MAX_LIFETIME: u64 = 10 * 365 * 24 * 60 * 60;
 
 /// The settings of this crate, beside Rocket's.
-pub const OWN: [&str; 17] = [
+pub const OWN: [&str; 20] = [
     "access_token_ttl",
     "body_timeout",
+    "cors_origins",
     "data",
     "header_timeout",
     "json",
     "jwt_secret",
+    "jwt_secret_file",
+    "log_format",
     "max_connections",
     "max_header_size",
     "max_headers",
@@ -64,8 +72,10 @@ pub const OWN: [&str; 17] = [
 /// Every setting, checked.
 #[derive(Debug)]
 pub struct Settings {
-    /// Rocket's.
+    /// Rocket's. Its own log is off, whatever `log_level` says: it would write tokens, and wait for its readers.
     pub rocket: rocket::Config,
+    /// `log_level` and `log_format`: what is logged, and how.
+    pub log: log::Settings,
     /// `address`: where to listen. Default `localhost`: 127.0.0.1 and ::1.
     pub address: Address,
     /// What a client may take: time, connections, bytes.
@@ -76,12 +86,16 @@ pub struct Settings {
     pub static_dir: PathBuf,
     /// `jwt_secret`: the key that signs tokens, at least 32 bytes. Without it each start makes its own.
     pub jwt_secret: Option<Secret>,
+    /// `jwt_secret_file`: a file of keys (see [`crate::keys::file`]), instead of `jwt_secret`.
+    pub jwt_secret_file: Option<PathBuf>,
     /// `access_token_ttl` and `refresh_token_ttl`: seconds, from 1 to ten years. Default 900 and 2592000.
     pub lifetimes: Lifetimes,
     /// `json`: `pretty` or `compact`. Default `compact` in the release profile, else `pretty`.
     pub json: Style,
     /// `public_url`: what `Location` begins with. Default: `http://` and the request's Host header.
     pub public_url: Option<BaseUrl>,
+    /// `cors_origins`: whose pages may read answers. Default: nobody's.
+    pub cors: Cors,
     /// `password_memory` (KiB), `password_iterations`, `password_parallelism`. Default 19456, 2, 1.
     pub hasher: Hasher,
 }
@@ -112,18 +126,40 @@ fn one_line(error: &figment::Error) -> String {
     }
 }
 
+/// Rocket's settings as defaults, but for the log level, whose default depends on the profile.
+struct Defaults(rocket::Config);
+
+impl Provider for Defaults {
+    fn metadata(&self) -> Metadata {
+        self.0.metadata()
+    }
+
+    fn data(&self) -> figment::Result<Map<Profile, Dict>> {
+        let mut settings = self.0.data()?;
+        for settings in settings.values_mut() {
+            settings.remove("log_level");
+        }
+        Ok(settings)
+    }
+
+    fn profile(&self) -> Option<Profile> {
+        self.0.profile()
+    }
+}
+
 /// The defaults, as far as they are Rocket's settings.
 #[must_use]
 pub fn defaults() -> Figment {
-    Figment::from(rocket::Config {
+    Figment::from(Defaults(rocket::Config {
         port: DEFAULT_PORT,
-        log_level: LogLevel::Off,
+        // No version: whoever looks for a hole in one need not be told.
+        ident: rocket::config::Ident::try_new(SERVER).unwrap_or_default(),
         // Nobody's word is taken for who the client is, unless `trusted_proxies` names who says it.
         ip_header: None,
         shutdown: rocket::config::Shutdown { mercy: 1, ..Default::default() },
         limits: Limits::default().limit("json", DEFAULT_BODY_LIMIT),
         ..rocket::Config::default()
-    })
+    }))
     .select(rocket::Config::DEFAULT_PROFILE)
 }
 
@@ -176,6 +212,8 @@ impl Settings {
         let address = optional(&figment, "address")?.unwrap_or(Address::Localhost);
         // Rocket knows addresses only as numbers.
         let figment = figment.merge(Serialized::global("address", address.first()));
+        let log = logging(&figment)?;
+        let figment = figment.merge(Serialized::global("log_level", LogLevel::Off));
         let rocket = rocket::Config::try_from(&figment)?;
         refuse_unusable(&figment, &rocket)?;
         let path =
@@ -185,6 +223,9 @@ impl Settings {
             traffic: traffic(&figment, &rocket)?,
             address,
             rocket,
+            log,
+            cors: Cors::parse(optional(&figment, "cors_origins")?.unwrap_or_default())
+                .map_err(|reason| refused("cors_origins", reason))?,
             data: path("data")?,
             static_dir: match path("static_dir")? {
                 Some(folder) if !folder.is_dir() => {
@@ -194,6 +235,7 @@ impl Settings {
                 None => DEFAULT_STATIC_DIR.into(),
             },
             jwt_secret: jwt_secret(&figment)?,
+            jwt_secret_file: path("jwt_secret_file")?,
             lifetimes: Lifetimes {
                 access: number(&figment, "access_token_ttl", DEFAULT_LIFETIMES.access, 1..=MAX_LIFETIME)?,
                 refresh: number(&figment, "refresh_token_ttl", DEFAULT_LIFETIMES.refresh, 1..=MAX_LIFETIME)?,
@@ -247,10 +289,21 @@ fn refuse_unusable(figment: &Figment, rocket: &rocket::Config) -> Result<(), Con
             return Err(refused(key, "0 threads; at least 1"));
         }
     }
-    if rocket.log_level == LogLevel::Debug {
-        return Err(refused("log_level", "debug would write tokens to the log; normal is the most there is"));
-    }
     Ok(())
+}
+
+fn logging(figment: &Figment) -> Result<log::Settings, ConfigError> {
+    let default = if *figment.profile() == "release" { LogLevel::Critical } else { LogLevel::Normal };
+    let level = match optional::<String>(figment, "log_level")? {
+        None => default,
+        Some(name) => name.parse().map_err(|_| {
+            refused("log_level", format!("{name:?} is neither off, nor critical, nor normal"))
+        })?,
+    };
+    if level == LogLevel::Debug {
+        return Err(refused("log_level", "debug is Rocket's, and shows tokens; normal is the most there is"));
+    }
+    Ok(log::Settings { level, format: optional(figment, "log_format")?.unwrap_or_default() })
 }
 
 fn traffic(figment: &Figment, rocket: &rocket::Config) -> Result<Traffic, ConfigError> {
@@ -284,13 +337,11 @@ fn jwt_secret(figment: &Figment) -> Result<Option<Secret>, ConfigError> {
     const KEY: &str = "jwt_secret";
     match figment.find_value(KEY) {
         Err(_) => Ok(None),
-        Ok(Value::String(_, key)) => Secret::new(key).map(Some).map_err(|length| {
-            let least = Secret::MIN_LENGTH;
-            refused(
-                KEY,
-                format!("{length} bytes are too few for HS256; at least {least} (openssl rand -hex 32)"),
-            )
-        }),
+        // Which of the two was meant is a guess that may let in who holds the other.
+        Ok(_) if figment.contains("jwt_secret_file") => {
+            Err(refused(KEY, "jwt_secret_file is given as well; one of the two"))
+        }
+        Ok(Value::String(_, key)) => Secret::new(key).map(Some).map_err(|short| refused(KEY, short)),
         Ok(_) => Err(refused(KEY, "expected a text in quotation marks")),
     }
 }

@@ -11,6 +11,7 @@ pub mod clock;
 pub mod conditional;
 pub mod config;
 pub mod contract;
+pub mod cors;
 pub mod cutoff;
 pub mod data;
 pub mod docs;
@@ -19,6 +20,7 @@ pub mod guard;
 mod hs256;
 pub mod internal;
 pub mod json;
+pub mod keys;
 mod links;
 pub mod log;
 pub mod model;
@@ -40,12 +42,14 @@ use rocket::{Build, Rocket};
 use crate::account::Accounts;
 use crate::clock::{Clock, TokenIds};
 use crate::config::Settings;
+use crate::cors::CorsHeaders;
 use crate::data::Data;
 use crate::internal::Internal;
+use crate::keys::KeySet;
+use crate::log::facts::NoteRoute;
 use crate::password::Passwords;
 use crate::routes::static_files::StaticDir;
 use crate::routing::TrueMethod;
-use crate::secret::Secret;
 use crate::security_headers::SecurityHeaders;
 use crate::token::Tokens;
 
@@ -56,8 +60,8 @@ pub struct Parts {
     pub settings: Settings,
     /// The users and ships to start with.
     pub data: Data,
-    /// The key that signs tokens.
-    pub secret: Secret,
+    /// The keys that sign and verify tokens.
+    pub keys: KeySet,
     /// The time.
     pub clock: Clock,
     /// The ids of tokens.
@@ -69,15 +73,18 @@ pub struct Parts {
 /// # Errors
 /// [`Internal`] where the system gives no random bytes.
 pub fn build(parts: Parts) -> Result<Rocket<Build>, Internal> {
-    let Parts { settings, data, secret, clock, token_ids } = parts;
+    let Parts { settings, data, keys, clock, token_ids } = parts;
     let store = data.into_store(&settings.hasher)?;
     let passwords = Passwords::new(settings.hasher)?;
-    let tokens = Tokens::new(&secret, settings.lifetimes, clock, token_ids);
+    let tokens = Tokens::new(keys, settings.lifetimes, clock, token_ids);
     let mut rocket = rocket::custom(settings.rocket)
         // Its headers are for pages; these are for JSON.
         .attach(Shield::new())
         .attach(TrueMethod)
         .attach(SecurityHeaders)
+        .attach(CorsHeaders(settings.cors.clone()))
+        .attach(NoteRoute)
+        .manage(settings.cors)
         .manage(settings.json)
         .manage(StaticDir(settings.static_dir))
         .manage(Accounts::new(store.clone(), tokens.clone(), passwords))

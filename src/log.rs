@@ -1,90 +1,250 @@
-//! What is known of a request, for its line in the log: never tokens or bodies.
+//! The log: what each request came to, and what broke. It goes to standard error.
+//!
+//! A line names the route by its template and the user by the id: no path, query, body, password or token is
+//! ever written (OWASP Logging Cheat Sheet). The one text of a client's that is written is its `X-Request-Id`,
+//! which [`RequestId`] bounds.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, LazyLock, OnceLock};
+pub mod facts;
+mod lines;
+pub mod request_id;
 
-use tokio::time::Instant;
+use std::io;
+use std::net::IpAddr;
+use std::str::FromStr;
+use std::sync::Arc;
 
-use crate::model::id::Id;
+use parking_lot::Mutex;
+use rocket::http::Method;
+use rocket::log::LogLevel;
+use serde::Deserialize;
+use tokio::time::{Duration, Instant};
+use tracing::Level;
+use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::fmt::time::FormatTime;
 
-/// The id of a request: the client's own, if it is sane, else one that no other request of any server has.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RequestId(String);
+pub use self::facts::Facts;
+use self::lines::Lines;
+pub use self::request_id::RequestId;
+use crate::clock;
 
-impl RequestId {
-    /// The header that carries it, both ways.
-    pub const HEADER: &'static str = "x-request-id";
+/// How the lines are written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Format {
+    /// For people: time, level, what it is, and then `name=value`.
+    #[default]
+    Text,
+    /// For programs: one JSON object a line.
+    Json,
+}
 
-    /// The longest that is taken over from a client, in bytes.
-    pub const MAX_LENGTH: usize = 64;
+/// What is logged, and how.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// `log_level`: `off`, nothing; `critical`, what broke; `normal`, each request as well. Default `critical` in
+    /// the release profile, else `normal`.
+    pub level: LogLevel,
+    /// `log_format`: `text` or `json`. Default `text`.
+    pub format: Format,
+}
 
-    /// The id for a request that came with that header.
-    #[must_use]
-    pub fn of(given: Option<&[u8]>) -> Self {
-        let given = given.filter(|given| (1..=Self::MAX_LENGTH).contains(&given.len()));
-        let given = given.filter(|given| given.iter().all(|byte| is_plain(*byte)));
-        match given.and_then(|given| std::str::from_utf8(given).ok()) {
-            Some(given) => Self(given.to_owned()),
-            None => Self::fresh(),
+/// The log of this process. What waits to be written is written when the value ends, if it can be.
+#[derive(Debug)]
+pub struct Log(Option<&'static Lines>);
+
+/// How long whoever reads the log may take for the last of it.
+const LAST_LINES: Duration = Duration::from_millis(500);
+
+impl Drop for Log {
+    fn drop(&mut self) {
+        if let Some(lines) = self.0 {
+            lines.wait(LAST_LINES);
         }
     }
+}
 
-    /// A number that is random for each process, and a count.
-    fn fresh() -> Self {
-        static PROCESS: LazyLock<String> =
-            LazyLock::new(|| format!("{:016x}-", getrandom::u64().unwrap_or_default()));
-        static COUNT: AtomicU64 = AtomicU64::new(0);
-        let mut id = PROCESS.clone();
-        id.push_str(&COUNT.fetch_add(1, Ordering::Relaxed).to_string());
-        Self(id)
+/// Begins to log: what `tracing` is told from here on, and panics, goes to standard error.
+///
+/// # Errors
+/// The system's, if there is no thread or no standard error to write with; or if the process logs already.
+pub fn start(settings: Settings) -> io::Result<Log> {
+    // The usual hook writes to standard error itself: it would wait for whoever reads that, and quote what it
+    // panicked about, which can be a client's.
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string).unwrap_or_default();
+        tracing::error!(place, "panicked");
+    }));
+    let level = match settings.level {
+        LogLevel::Off => return Ok(Log(None)),
+        LogLevel::Critical => Level::ERROR,
+        LogLevel::Normal | LogLevel::Debug => Level::INFO,
+    };
+    let lines = Lines::start(settings.format)?;
+    let log = tracing_subscriber::fmt()
+        .with_max_level(level)
+        .with_timer(Stamp)
+        .with_target(false)
+        .with_ansi(false)
+        .log_internal_errors(false)
+        .with_writer(move || lines);
+    let started = match settings.format {
+        Format::Text => tracing::subscriber::set_global_default(log.finish()),
+        Format::Json => {
+            let log = log.json().flatten_event(true).with_current_span(false).with_span_list(false);
+            tracing::subscriber::set_global_default(log.finish())
+        }
+    };
+    started.map(|()| Log(Some(lines))).map_err(io::Error::other)
+}
+
+struct Stamp;
+
+impl FormatTime for Stamp {
+    fn format_time(&self, writer: &mut Writer<'_>) -> std::fmt::Result {
+        writer.write_str(&clock::stamp())
     }
+}
 
-    /// Its text.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
+/// Whether requests are logged. If not, nothing needs to be found out about them.
+fn requests_are_logged() -> bool {
+    tracing::enabled!(Level::INFO)
+}
+
+/// How a request ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The client, or its system, has all of the answer.
+    Answered,
+    /// It took too long: to come, to be answered, or to take the answer.
+    Timeout,
+    /// The client went away, or broke the connection.
+    ClientGone,
+    /// The server ended.
+    Shutdown,
+    /// The answer could not be read to its end.
+    Failed,
+}
+
+impl Outcome {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Answered => "answered",
+            Self::Timeout => "timeout",
+            Self::ClientGone => "client_gone",
+            Self::Shutdown => "shutdown",
+            Self::Failed => "failed",
+        }
     }
 }
 
-/// What needs no quotation marks in any log.
-fn is_plain(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"-_.".contains(&byte)
-}
-
-/// What guards and routing find out about a request.
-#[derive(Debug, Default)]
-pub struct Facts {
-    /// The user of its token, once that is verified.
-    pub user: OnceLock<Id>,
-    /// The template of the route that answered.
-    pub route: OnceLock<String>,
-}
-
-/// The line of one request. It is written when the last of the answer is gone.
+/// The line of one request. It is written once, by [`Entry::end`].
 #[derive(Debug)]
 pub struct Entry {
-    id: RequestId,
-    method: String,
+    /// The id of the request.
+    pub id: RequestId,
+    /// The method, if it is one that is known: others are a client's own text.
+    method: Option<Method>,
+    client: IpAddr,
+    /// When its first byte came.
     began: Instant,
-    facts: Arc<Facts>,
-    status: u16,
+    facts: Option<Arc<Facts>>,
+    status: Option<u16>,
     bytes: u64,
 }
 
 impl Entry {
-    /// For a request whose first byte came at `began`.
+    /// For a request that could not be read.
     #[must_use]
-    pub fn new(id: &RequestId, method: &str, began: Instant, facts: Arc<Facts>) -> Self {
-        Self { id: id.clone(), method: method.to_owned(), began, facts, status: 0, bytes: 0 }
+    pub fn unread(id: RequestId, client: IpAddr, began: Instant) -> Self {
+        Self { id, method: None, client, began, facts: None, status: None, bytes: 0 }
+    }
+
+    /// For a request with that method.
+    #[must_use]
+    pub fn new(id: RequestId, method: &str, client: IpAddr, began: Instant) -> Self {
+        let facts = requests_are_logged().then(Arc::default);
+        Self { method: Method::from_str(method).ok(), facts, ..Self::unread(id, client, began) }
+    }
+
+    /// Where guards and routing put what they find out; nowhere, if it is not asked for.
+    #[must_use]
+    pub fn facts(&self) -> Option<Arc<Facts>> {
+        self.facts.clone()
+    }
+
+    /// Whether the status is known.
+    #[must_use]
+    pub fn is_answered(&self) -> bool {
+        self.status.is_some()
     }
 
     /// The status is known.
     pub fn answered(&mut self, status: u16) {
-        self.status = status;
+        self.status = Some(status);
     }
 
     /// So many bytes of the body are on their way.
     pub fn sent(&mut self, bytes: usize) {
-        self.bytes += bytes as u64;
+        self.bytes = self.bytes.saturating_add(bytes as u64);
+    }
+
+    /// Writes the line.
+    pub fn end(self, outcome: Outcome) {
+        let facts = self.facts.as_deref();
+        tracing::info!(
+            method = %self.method.map_or("-", Method::as_str),
+            route = %facts.and_then(|facts| facts.route.get()).map_or("-", String::as_str),
+            status = self.status,
+            outcome = %outcome.as_str(),
+            duration_us = u64::try_from(self.began.elapsed().as_micros()).unwrap_or(u64::MAX),
+            bytes = self.bytes,
+            id = %self.id,
+            user = facts.and_then(|facts| facts.user.get()).map(|user| user.number()),
+            client = %self.client,
+            "request"
+        );
+    }
+}
+
+/// Says that there was no place for connections, once a second at most.
+#[derive(Debug, Default)]
+pub struct Crowd(Mutex<(Option<Instant>, u64)>);
+
+impl Crowd {
+    const EVERY: Duration = Duration::from_secs(1);
+
+    /// One more was refused, or closed without a word.
+    pub fn refused(&self, client: IpAddr) {
+        if let Some(connections) = self.count(Instant::now()) {
+            tracing::warn!(connections, %client, "no place for connections; the last was this client's");
+        }
+    }
+
+    /// How many there were since the last line, if it is time for a line.
+    fn count(&self, now: Instant) -> Option<u64> {
+        let mut crowd = self.0.lock();
+        let (said, count) = &mut *crowd;
+        *count += 1;
+        if said.is_some_and(|said| now < said + Self::EVERY) {
+            return None;
+        }
+        *said = Some(now);
+        Some(std::mem::take(count))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_crowd_is_one_line_a_second_with_a_count() {
+        let crowd = Crowd::default();
+        let start = Instant::now();
+        assert_eq!(crowd.count(start), Some(1));
+        for _ in 0..1000 {
+            assert_eq!(crowd.count(start + Duration::from_millis(999)), None);
+        }
+        assert_eq!(crowd.count(start + Duration::from_millis(1000)), Some(1001));
     }
 }

@@ -4,16 +4,41 @@ use rocket::fairing::{Fairing, Info, Kind};
 use rocket::http::Header;
 use rocket::{async_trait, Request, Response};
 
-/// Nothing that is answered here is a page, but for Swagger UI: nothing may be loaded, run or framed.
-const POLICY: &str = "default-src 'none'; frame-ancestors 'none'";
+/// For what is no page: nothing may be loaded, run or framed.
+const NO_PAGE: &str = "default-src 'none'; frame-ancestors 'none'";
 
-/// The headers of an answer with that status to a request for that path.
+/// For Swagger UI, all of which comes from this server: its scripts are files, its styles and icons stand in
+/// what they make. It asks this server and nobody else.
+const SWAGGER_UI: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; \
+     img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+/// For files, whoever put them there: an image may have styles of its own, and be shown anywhere, but no script
+/// runs, not even in a page that is opened as one.
+const FILE: &str = "default-src 'none'; img-src 'self' data:; style-src 'unsafe-inline'; sandbox; \
+     frame-ancestors 'none'";
+
+const NO_SNIFFING: (&str, &str) = ("X-Content-Type-Options", "nosniff");
+const POLICY: &str = "Content-Security-Policy";
+
+/// Tokens, and who was refused what, must lie in no cache (RFC 6749, section 5.1).
+const NO_STORE: (&str, &str) = ("Cache-Control", "no-store");
+
+/// The headers of what the front answers without looking for a path.
+pub const OF_THE_FRONT: [(&str, &str); 3] = [NO_SNIFFING, (POLICY, NO_PAGE), NO_STORE];
+
+/// The headers of an answer with that status to a request for that path, free of percent-encoding.
 pub fn of(path: &str, status: u16) -> impl Iterator<Item = (&'static str, &'static str)> {
-    // Tokens, and who was refused what, must lie in no cache (RFC 6749, section 5.1).
-    let private = path.starts_with("/auth/") || matches!(status, 401 | 403);
-    [("X-Content-Type-Options", "nosniff"), ("Content-Security-Policy", POLICY)]
-        .into_iter()
-        .chain(private.then_some(("Cache-Control", "no-store")))
+    let below =
+        |folder| path.strip_prefix(folder).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+    let policy = if below("/docs") {
+        SWAGGER_UI
+    } else if below("/static") {
+        FILE
+    } else {
+        NO_PAGE
+    };
+    let private = below("/auth") || matches!(status, 401 | 403);
+    [NO_SNIFFING, (POLICY, policy)].into_iter().chain(private.then_some(NO_STORE))
 }
 
 /// Adds the headers to everything that Rocket answers.
@@ -26,7 +51,11 @@ impl Fairing for SecurityHeaders {
     }
 
     async fn on_response<'r>(&self, request: &'r Request<'_>, response: &mut Response<'r>) {
-        for (name, value) in of(request.uri().path().as_str(), response.status().code) {
+        // `/%61uth/login` is the login as well.
+        let uri = request.uri();
+        let path = uri.path();
+        let path = path.percent_decode_lossy();
+        for (name, value) in of(&path, response.status().code) {
             response.set_header(Header::new(name, value));
         }
     }

@@ -12,6 +12,7 @@ mod client_address;
 mod connection;
 pub mod descriptors;
 mod exchange;
+pub mod hangup;
 pub mod listen;
 mod progress;
 mod refusal;
@@ -36,8 +37,10 @@ pub use self::shutdown::{Shutdown, Stage};
 pub use self::traffic::Traffic;
 
 use self::workers::Workers;
+use crate::cors::Cors;
 use crate::internal::Internal;
 use crate::json::Style;
+use crate::log::Crowd;
 
 /// How many connections beyond the limit are told so at a time; more are closed without a word.
 const REFUSED_AT_A_TIME: usize = 64;
@@ -46,11 +49,13 @@ const REFUSED_AT_A_TIME: usize = 64;
 struct Front {
     rocket: Client,
     style: Style,
+    cors: Cors,
     traffic: Traffic,
     /// Room for connections.
     places: Arc<Semaphore>,
     /// Room for connections that are told that there is none.
     refusals: Arc<Semaphore>,
+    crowd: Crowd,
     stage: watch::Receiver<Stage>,
     workers: Workers,
 }
@@ -72,11 +77,14 @@ pub async fn serve(
     let workers = Workers::start(traffic.workers, traffic.max_blocking)
         .map_err(|error| Internal::new("starting threads", error))?;
     let style = rocket.rocket().state::<Style>().copied().unwrap_or(Style::Compact);
+    let cors = rocket.rocket().state::<Cors>().cloned().unwrap_or_default();
     let front: &'static Front = Box::leak(Box::new(Front {
         rocket,
         style,
+        cors,
         places: Arc::new(Semaphore::new(traffic.max_connections)),
         refusals: Arc::new(Semaphore::new(REFUSED_AT_A_TIME)),
+        crowd: Crowd::default(),
         traffic,
         stage: shutdown.stage(),
         workers,

@@ -5,22 +5,22 @@
 //! All times are by this machine's clock. If it is set back behind the start of the server, new tokens are
 //! refused, as older than the start, until it has caught up: closed, rather than open.
 
+use std::fmt;
 use std::sync::Arc;
 
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use base64::Engine;
-use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header};
+use parking_lot::RwLock;
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::clock::{Clock, TokenIds};
 use crate::cutoff::Cutoff;
-use crate::hs256;
 use crate::internal::Internal;
+use crate::keys::KeySet;
 use crate::model::id::Id;
 use crate::revocation::Revocations;
-use crate::secret::Secret;
 
 /// What a token is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,13 +72,18 @@ pub struct Claims {
     pub exp: u64,
 }
 
-/// A token just issued.
-#[derive(Debug)]
+/// A token just issued. Its text cannot be printed with `{:?}`.
 pub struct Issued {
     /// Its text.
     pub text: String,
     /// What it says.
     pub claims: Claims,
+}
+
+impl fmt::Debug for Issued {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Issued").field("claims", &self.claims).finish_non_exhaustive()
+    }
 }
 
 /// Why a token is refused. The names of claims are those of the token.
@@ -104,9 +109,15 @@ pub enum TokenError {
 #[derive(Clone)]
 pub struct Tokens(Arc<Shared>);
 
+impl fmt::Debug for Tokens {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Tokens({})", self.0.keys.read())
+    }
+}
+
 struct Shared {
-    signing_key: EncodingKey,
-    verifying_key: DecodingKey,
+    /// Held for the microseconds that one signature takes.
+    keys: RwLock<KeySet>,
     lifetimes: Lifetimes,
     clock: Clock,
     ids: TokenIds,
@@ -135,6 +146,13 @@ struct JoseHeader {
     alg: Option<Given<String>>,
     #[serde(default, deserialize_with = "present")]
     crit: bool,
+    /// RFC 7515, section 4.1.4: a text, if it is there; null is none.
+    #[serde(default, deserialize_with = "text")]
+    kid: Option<String>,
+}
+
+fn text<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    String::deserialize(deserializer).map(Some)
 }
 
 fn present<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
@@ -168,20 +186,25 @@ fn required<T>(name: &'static str, given: Option<Given<T>>) -> Result<T, TokenEr
 }
 
 impl Tokens {
-    /// Tokens signed with `secret`. Those issued before this call are refused.
+    /// Tokens signed and verified with those keys. Those issued before this call are refused.
     #[must_use]
-    pub fn new(secret: &Secret, lifetimes: Lifetimes, clock: Clock, ids: TokenIds) -> Self {
-        hs256::install();
+    pub fn new(keys: impl Into<KeySet>, lifetimes: Lifetimes, clock: Clock, ids: TokenIds) -> Self {
         let start = Cutoff::at(clock.now());
         Self(Arc::new(Shared {
-            signing_key: EncodingKey::from_secret(secret.bytes()),
-            verifying_key: DecodingKey::from_secret(secret.bytes()),
+            keys: RwLock::new(keys.into()),
             lifetimes,
             clock,
             ids,
             start,
             revoked: Revocations::default(),
         }))
+    }
+
+    /// From now on, tokens are signed and verified with those keys and no others.
+    pub fn change_keys(&self, keys: KeySet) {
+        let old = std::mem::replace(&mut *self.0.keys.write(), keys);
+        // Overwritten when nobody waits for it any more.
+        drop(old);
     }
 
     /// The time by which tokens are judged, in seconds since 1970.
@@ -211,8 +234,7 @@ impl Tokens {
             fresh: (kind == Kind::Access).then_some(false),
             r#type: kind.name(),
         };
-        let text = jsonwebtoken::encode(&Header::new(Algorithm::HS256), &wire, &self.0.signing_key)
-            .map_err(|error| Internal::new("signing a token", error))?;
+        let text = self.0.keys.read().sign(&wire)?;
         self.0.start.note(iat, claims.jti);
         Ok(Issued { text, claims })
     }
@@ -258,7 +280,7 @@ impl Tokens {
         self.0.revoked.revoke(claims.jti, claims.exp, self.now());
     }
 
-    /// The claims of a token that was signed with the key; unlooked-at.
+    /// The claims of a token that was signed with a key that verifies it; unlooked-at.
     fn authentic(&self, token: &str) -> Result<GivenClaims, TokenError> {
         let (message, signature) = token.rsplit_once('.').ok_or(TokenError::NotEnoughSegments)?;
         let (header, payload) = message.split_once('.').ok_or(TokenError::NotEnoughSegments)?;
@@ -270,14 +292,9 @@ impl Tokens {
         if header.crit {
             return Err(TokenError::CriticalHeader);
         }
-        let verified = jsonwebtoken::crypto::verify(
-            signature,
-            message.as_bytes(),
-            &self.0.verifying_key,
-            Algorithm::HS256,
-        );
+        let verified = self.0.keys.read().verify(message, signature, header.kid.as_deref());
         // A dot in the payload is a fourth segment: no such token was ever signed here.
-        if !verified.unwrap_or(false) || payload.contains('.') {
+        if !verified || payload.contains('.') {
             return Err(TokenError::BadSignature);
         }
         decode(payload).ok_or(TokenError::MalformedPayload)

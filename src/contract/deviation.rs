@@ -284,6 +284,6 @@ fn is_incomplete(jwt: &Jwt) -> bool {
     let missing = |claim: &&str| jwt.claims.get(claim).is_none();
     ["exp", "jti", "type", "iat"].iter().any(missing)
         || ["identity", "exp"].iter().any(|claim| jwt.text(claim).is_some())
-        || jwt.header.get("crit").is_some()
+        || ["crit", "kid"].iter().any(|parameter| jwt.header.get(parameter).is_some())
         || jwt.text("jti").is_some_and(|jti| uuid::Uuid::try_parse(jti).is_err())
 }

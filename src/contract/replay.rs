@@ -56,7 +56,7 @@ impl Replay {
         let parts = Parts {
             settings: settings()?,
             data: data.map_err(|error| Internal::new("reading the example data", error))?,
-            secret: demo_key(),
+            keys: demo_key().into(),
             clock: clock.clone(),
             token_ids: TokenIds::recorded(token_ids),
         };

@@ -1,7 +1,5 @@
 //! What an operation answers: success, or one of the errors that its type names.
 
-use std::io::Write;
-
 use rocket::response::{self, Responder};
 use rocket::Request;
 use rocket_okapi::gen::OpenApiGenerator;
@@ -116,8 +114,8 @@ impl<'r, E: Failure> Responder<'r, 'static> for Rejected<E> {
         match self {
             Self::For(error) => error.fault().respond_to(request),
             Self::Broken(error) => {
-                // Rocket's own log is off unless asked for.
-                let _ = writeln!(std::io::stderr(), "shipyard: internal error: {error}");
+                // As a text, for which the log has quotation marks.
+                tracing::error!(reason = error.to_string(), "internal error");
                 Fault::of(&INTERNAL).respond_to(request)
             }
         }

@@ -30,7 +30,7 @@ pub enum AccessError {
 /// The claims of an access token that is in order. Whether its user exists is left open.
 pub(super) fn verified(keepers: &Keepers<'_>, request: &Request<'_>) -> Result<Claims, AccessError> {
     let token = bearer::token(request).map_err(AccessError::Bearer)?;
-    keepers.tokens.verify(token, Kind::Access).map_err(AccessError::Token)
+    keepers.claims(request, token, Kind::Access).map_err(AccessError::Token)
 }
 
 /// The claims of an access token that is in order, of a user who exists.

@@ -18,8 +18,9 @@ use rocket::{Ignite, Request, Rocket};
 use self::access::AccessError;
 use crate::error::fault::Fault;
 use crate::error::Failure;
+use crate::log::Facts;
 use crate::store::Store;
-use crate::token::Tokens;
+use crate::token::{Claims, Kind, TokenError, Tokens};
 
 /// What the guards look at. A server that lacks either does not start: see [`Keepers::are_missing`].
 struct Keepers<'r> {
@@ -31,6 +32,13 @@ impl<'r> Keepers<'r> {
     fn of(request: &'r Request<'_>) -> Option<Self> {
         let rocket = request.rocket();
         Some(Self { tokens: rocket.state()?, store: rocket.state()? })
+    }
+
+    /// The claims of a token that is in order. From here on the request is known to be of its user.
+    fn claims(&self, request: &Request<'_>, token: &str, kind: Kind) -> Result<Claims, TokenError> {
+        let claims = self.tokens.verify(token, kind)?;
+        Facts::note_user(request, claims.identity);
+        Ok(claims)
     }
 
     /// What each guard's `Sentinel` asks, since Rocket cannot see into a guard.
@@ -93,7 +101,6 @@ mod tests {
     use crate::password::{Cost, Password};
     use crate::secret::Secret;
     use crate::store::StoredUser;
-    use crate::token::{Kind, TokenError};
 
     const ANN: Id = Id::new(1);
 

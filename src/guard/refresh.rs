@@ -30,7 +30,7 @@ pub enum RefreshTokenError {
 
 fn verified(keepers: &Keepers<'_>, request: &Request<'_>) -> Result<Claims, RefreshTokenError> {
     let token = bearer::token(request).map_err(RefreshTokenError::Bearer)?;
-    let claims = keepers.tokens.verify(token, Kind::Refresh).map_err(RefreshTokenError::Token)?;
+    let claims = keepers.claims(request, token, Kind::Refresh).map_err(RefreshTokenError::Token)?;
     keepers.store.check_refresh(&claims).map_err(RefreshTokenError::User)?;
     Ok(claims)
 }

@@ -1,5 +1,7 @@
 //! What login, refresh and logout send and answer.
 
+use std::fmt;
+
 use schemars::gen::SchemaGenerator;
 use schemars::schema::{Schema, SchemaObject};
 use schemars::JsonSchema;
@@ -55,7 +57,7 @@ impl JsonSchema for Credentials {
 }
 
 /// Both tokens of a login.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Serialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub struct TokenPair {
     /// The token that changes ships and the user's own data, as `Authorization: Bearer <token>`.
@@ -65,11 +67,25 @@ pub struct TokenPair {
 }
 
 /// A new access token.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Serialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub struct RefreshedToken {
     /// The token that changes ships and the user's own data, as `Authorization: Bearer <token>`.
     pub access_token: String,
+}
+
+// Tokens cannot be printed by mistake. (The comments on the types are texts of the specification.)
+
+impl fmt::Debug for TokenPair {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("TokenPair(..)")
+    }
+}
+
+impl fmt::Debug for RefreshedToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("RefreshedToken(..)")
+    }
 }
 
 /// What was done.

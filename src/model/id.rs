@@ -28,6 +28,12 @@ impl Id {
         Self(number)
     }
 
+    /// Its number.
+    #[must_use]
+    pub const fn number(self) -> u64 {
+        self.0
+    }
+
     /// The id after this one; none after [`Id::MAX`].
     #[must_use]
     pub fn next(self) -> Option<Self> {

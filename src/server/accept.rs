@@ -13,6 +13,7 @@ use super::refusal;
 use super::{Front, Stage};
 use crate::error::fault::Fault;
 use crate::error::CONNECTIONS_EXHAUSTED;
+use crate::log::RequestId;
 
 /// How long to wait before accepting again when there is no descriptor or no memory for a connection.
 const BACK_OFF: Duration = Duration::from_millis(100);
@@ -21,8 +22,8 @@ const BACK_OFF: Duration = Duration::from_millis(100);
 const LAST_LOOK: Duration = Duration::from_millis(100);
 const MOMENT: Duration = Duration::from_millis(10);
 
-/// Accepts connections until the server ends, and those that have come by then. One for which there is no place is accepted all the same and
-/// told so: left in the system's queue, it would hang, and so would the health check of whoever has to know.
+/// Accepts connections until the server ends, and those that have come by then. One for which there is no
+/// place is accepted all the same and told so: left in the system's queue, it would hang, and so would the health check of whoever has to know.
 pub(super) async fn accept(listener: TcpListener, front: &'static Front) {
     let mut stage = front.stage.clone();
     let mut failing = false;
@@ -79,10 +80,13 @@ fn admit(stream: TcpStream, address: SocketAddr, front: &'static Front) {
             }
             drop(place);
         });
-    } else if let Ok(place) = Arc::clone(&front.refusals).try_acquire_owned() {
+        return;
+    }
+    front.crowd.refused(address.ip().to_canonical());
+    if let Ok(place) = Arc::clone(&front.refusals).try_acquire_owned() {
         tokio::spawn(async move {
             let fault = Fault::of(&CONNECTIONS_EXHAUSTED);
-            refusal::send(stream, &fault, front.style, false, refusal::PATIENCE).await;
+            refusal::send(stream, &fault, &RequestId::fresh(), front.style, false, refusal::PATIENCE).await;
             drop(place);
         });
     }

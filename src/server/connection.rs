@@ -18,6 +18,7 @@ use super::socket::Socket;
 use super::{exchange, refusal, unparsed, Front, Stage};
 use crate::error::fault::Fault;
 use crate::error::{ANSWER_TIMEOUT, BODY_TIMEOUT, HEAD_TIMEOUT};
+use crate::log::{Entry, Outcome, RequestId};
 
 /// How long an idle connection is kept once the server is ending: a request may be on its way already.
 const LAST_CALL: Duration = Duration::from_millis(200);
@@ -30,6 +31,20 @@ enum End {
     Late(Phase),
     /// The server ends.
     ServerEnds,
+}
+
+impl End {
+    /// What became of the request that was not over.
+    fn outcome(&self) -> Outcome {
+        match self {
+            Self::Late(_) => Outcome::Timeout,
+            Self::ServerEnds => Outcome::Shutdown,
+            Self::Done(Err(error)) if error.is_user() => Outcome::Failed,
+            // What is no request is answered.
+            Self::Done(Err(error)) if !error.is_parse() => Outcome::ClientGone,
+            Self::Done(_) => Outcome::Answered,
+        }
+    }
 }
 
 /// Answers every request of a connection, until one of the two sides ends it.
@@ -58,8 +73,22 @@ pub(super) async fn run(stream: TcpStream, address: SocketAddr, front: &'static 
     // Nobody is waited for long once the server is ending.
     let is_ending = *front.stage.borrow() != Stage::Serving;
     let patience = if is_ending { LAST_CALL } else { refusal::PATIENCE };
-    match fault(&end, phase, &parts.read_buf, front) {
-        Some(fault) => refusal::send(stream, &fault, front.style, is_head, patience).await,
+    let fault = fault(&end, phase, &parts.read_buf, front);
+    let mut entry = progress.give_up();
+    if let Some(over) = entry.take_if(|entry| entry.is_answered() || fault.is_none()) {
+        over.end(end.outcome());
+    }
+    match fault {
+        Some(fault) => {
+            // What cannot be read as a request is one all the same, to whoever sent it.
+            let unread = || Entry::unread(RequestId::fresh(), address.ip().to_canonical(), progress.began());
+            let mut entry = entry.unwrap_or_else(unread);
+            let id = entry.id;
+            entry.answered(fault.status().code);
+            entry.sent(if is_head { 0 } else { fault.body(front.style).len() });
+            entry.end(end.outcome());
+            refusal::send(stream, &fault, &id, front.style, is_head, patience).await;
+        }
         None if matches!(end, End::Late(Phase::Sending)) || phase == Phase::Sending => {
             refusal::abort(&stream)
         }

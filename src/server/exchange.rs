@@ -12,7 +12,7 @@ use std::task::Poll;
 
 use http_body_util::BodyExt;
 use hyper::body::{Body, Incoming};
-use hyper::header::{HeaderMap, HeaderName, HeaderValue, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE};
+use hyper::header::{HeaderMap, HeaderName, HeaderValue, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, ORIGIN};
 use hyper::http::request::Parts;
 use hyper::{Request, Response, StatusCode};
 use rocket::http::uri::Host;
@@ -51,26 +51,31 @@ pub(super) async fn answer(
     let progress = Arc::clone(&peer.progress);
     progress.head_is_complete(request.method() == hyper::Method::HEAD, !request.body().is_end_stream());
     let (head, body) = request.into_parts();
-    let id = RequestId::of(head.headers.get(RequestId::HEADER).map(HeaderValue::as_bytes));
-    let facts = Arc::new(Facts::default());
-    let entry = Entry::new(&id, head.method.as_str(), progress.began(), Arc::clone(&facts));
+    let id = request_id(&head.headers);
+    let client = front.traffic.trusted_proxies.client(peer.address, &head.headers);
+    let entry = Entry::new(id, head.method.as_str(), client, progress.began());
+    let facts = entry.facts();
+    progress.note(entry);
     let mut last = *front.stage.borrow() != Stage::Serving;
-    let answer = match whole(front, &peer, &head, body).await {
+    let mut answer = match whole(front, &peer, &head, body).await {
         Ok((target, body)) => {
             progress.request_is_complete();
             // What goes beyond the limit has not been read: the next request cannot be found behind it.
             last |= body.len() > front.traffic.max_body;
             match target {
-                Some(target) => of_rocket(front, &peer, &head, target, body, facts, entry).await,
-                None => of_the_server(&peer, entry),
+                Some(target) => {
+                    let client = SocketAddr::new(client, peer.address.port());
+                    let local = asked(front, &head, target, body, client, facts);
+                    of_rocket(front, &progress, &head, local).await
+                }
+                None => of_the_server(&progress),
             }
         }
         Err(fault) => {
             last = true;
-            of_front(front, &fault, &peer, entry)
+            of_front(front, &fault, &progress, &head)
         }
     };
-    let mut answer = answer;
     // It was made of nothing that a header cannot hold.
     if let Ok(id) = HeaderValue::from_str(id.as_str()) {
         answer.headers_mut().insert(RequestId::HEADER, id);
@@ -83,7 +88,15 @@ pub(super) async fn answer(
     Ok(answer)
 }
 
-/// The request, complete: what it asks (nothing if it asks the whole server), and its body, of which at most one byte more than may be is read.
+/// The id that the client gave, if it gave one, and one only.
+fn request_id(headers: &HeaderMap) -> RequestId {
+    let mut given = headers.get_all(RequestId::HEADER).iter();
+    let first = given.next().filter(|_| given.next().is_none());
+    RequestId::of(first.map(HeaderValue::as_bytes))
+}
+
+/// The request, complete: what it asks (nothing if it asks the whole server), and its body, of which at most one
+/// byte more than may be is read.
 async fn whole(
     front: &Front,
     peer: &Peer,
@@ -112,41 +125,35 @@ async fn whole(
 
 async fn of_rocket(
     front: &'static Front,
-    peer: &Peer,
+    progress: &Arc<Progress>,
     head: &Parts,
-    target: Target,
-    body: Vec<u8>,
-    facts: Arc<Facts>,
-    mut entry: Entry,
+    local: LocalRequest<'static>,
 ) -> Response<Reply> {
-    let client = front.traffic.trusted_proxies.client(peer.address, &head.headers);
-    let local = asked(front, head, target, body, SocketAddr::new(client, peer.address.port()), facts);
-    let Some(answer) = unpanicked(local.dispatch()).await else {
-        return of_front(front, &Fault::of(&INTERNAL), peer, entry);
-    };
+    let broken = || of_front(front, &Fault::of(&INTERNAL), progress, head);
+    let Some(answer) = unpanicked(local.dispatch()).await else { return broken() };
     let status = StatusCode::from_u16(answer.status().code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let headers = headers(&answer);
     let is_json = headers.get(CONTENT_TYPE).is_some_and(|label| label == "application/json");
     if status == StatusCode::INTERNAL_SERVER_ERROR && !is_json {
         // A catcher has panicked, and Rocket has answered in its place.
-        return of_front(front, &Fault::of(&INTERNAL), peer, entry);
+        return broken();
     }
-    entry.answered(status.as_u16());
+    progress.answered(status.as_u16());
     let size = answer.body().preset_size();
-    let progress = Arc::clone(&peer.progress);
     let without_body = head.method == hyper::Method::HEAD
         || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
     let reply = match size {
-        _ if without_body => Reply::nothing(progress, entry),
+        // Of an answer without a body Rocket gives none, rather than an empty one.
+        _ if without_body || size == Some(0) => Reply::nothing(Arc::clone(progress)),
         Some(size) if size <= WHOLE => match unpanicked(read(answer, size)).await {
-            Some(Ok(bytes)) => Reply::whole(bytes, progress, entry),
+            Some(Ok(bytes)) => Reply::whole(bytes, Arc::clone(progress)),
             failed => {
                 let error = failed.and_then(Result::err);
                 tracing::error!(?error, "an answer could not be read");
-                return of_front(front, &Fault::of(&INTERNAL), peer, entry);
+                return broken();
             }
         },
-        _ => Reply::pieces(answer, progress, entry),
+        _ => Reply::pieces(answer, Arc::clone(progress)),
     };
     let mut response = Response::new(reply);
     *response.status_mut() = status;
@@ -164,7 +171,7 @@ fn asked(
     target: Target,
     body: Vec<u8>,
     client: SocketAddr,
-    facts: Arc<Facts>,
+    facts: Option<Arc<Facts>>,
 ) -> LocalRequest<'static> {
     // A method that nobody knows is as wrong as one that no path has.
     let known = Method::from_str(head.method.as_str()).ok();
@@ -181,7 +188,9 @@ fn asked(
         request.set_host(host);
     }
     request.local_cache(|| Some(SentMethod(method)));
-    request.local_cache(|| Some(facts));
+    if facts.is_some() {
+        request.local_cache(|| facts);
+    }
     local.set_body(body);
     local
 }
@@ -214,7 +223,7 @@ fn headers(answer: &LocalResponse<'_>) -> HeaderMap {
     headers
 }
 
-/// What comes of it, unless it panics. What panics is Rocket's to log, and none of its state is used again:
+/// What comes of it, unless it panics. The log says where; none of its state is used again:
 /// locks here do not poison, and each write is one step.
 async fn unpanicked<T>(work: impl Future<Output = T>) -> Option<T> {
     let mut work = pin!(work);
@@ -227,31 +236,41 @@ async fn unpanicked<T>(work: impl Future<Output = T>) -> Option<T> {
 }
 
 /// The answer to `OPTIONS *`, which is good for finding out whether the server is there (RFC 9110, section 9.3.7).
-fn of_the_server(peer: &Peer, mut entry: Entry) -> Response<Reply> {
+fn of_the_server(progress: &Arc<Progress>) -> Response<Reply> {
     let status = StatusCode::NO_CONTENT;
-    entry.answered(status.as_u16());
-    let mut response = Response::new(Reply::nothing(Arc::clone(&peer.progress), entry));
+    progress.answered(status.as_u16());
+    let mut response = Response::new(Reply::nothing(Arc::clone(progress)));
     *response.status_mut() = status;
-    for (name, value) in security_headers::of("", status.as_u16()) {
-        response.headers_mut().insert(name, HeaderValue::from_static(value));
+    for (name, value) in security_headers::OF_THE_FRONT {
+        if let Ok(name) = HeaderName::from_str(name) {
+            response.headers_mut().insert(name, HeaderValue::from_static(value));
+        }
     }
     response
 }
 
 /// An answer that Rocket has no part in.
-fn of_front(front: &Front, fault: &Fault, peer: &Peer, mut entry: Entry) -> Response<Reply> {
-    entry.answered(fault.status().code);
+fn of_front(front: &Front, fault: &Fault, progress: &Arc<Progress>, head: &Parts) -> Response<Reply> {
+    progress.answered(fault.status().code);
     let body = fault.body(front.style);
-    let mut response = Response::new(Reply::whole(body, Arc::clone(&peer.progress), entry));
+    let mut response = Response::new(Reply::whole(body, Arc::clone(progress)));
     *response.status_mut() = StatusCode::from_u16(fault.status().code).unwrap_or(StatusCode::BAD_REQUEST);
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    let fixed = security_headers::of("", fault.status().code);
-    let fixed = fixed.map(|(name, value)| (name, value.to_owned()));
-    for (name, value) in fault.headers().chain(fixed) {
-        if let (Ok(name), Ok(value)) = (HeaderName::from_str(name), HeaderValue::from_str(&value)) {
+    let mut add = |name: &str, value: &str| {
+        if let (Ok(name), Ok(value)) = (HeaderName::from_str(name), HeaderValue::from_str(value)) {
             headers.append(name, value);
         }
+    };
+    for (name, value) in fault.headers() {
+        add(name, &value);
+    }
+    for (name, value) in security_headers::OF_THE_FRONT {
+        add(name, value);
+    }
+    let mut origins = head.headers.get_all(ORIGIN).iter().map(|origin| origin.to_str().unwrap_or_default());
+    for (name, value) in front.cors.headers(&mut origins) {
+        add(name, value);
     }
     response
 }

@@ -6,6 +6,7 @@ use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use super::Traffic;
+use crate::log::{Entry, Outcome};
 
 /// Where a connection stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +40,8 @@ struct State {
     complete: bool,
     /// Whether the request is HEAD, whose answer has no body.
     is_head: bool,
+    /// The line in the log of the request that is not over.
+    entry: Option<Entry>,
 }
 
 impl Progress {
@@ -46,8 +49,15 @@ impl Progress {
         let now = Instant::now();
         // A client that connects means to say something: it has as long as for a head.
         let deadline = now + traffic.header_timeout;
-        let state =
-            State { phase: Phase::Idle, began: now, deadline, taken: 0, complete: false, is_head: false };
+        let state = State {
+            phase: Phase::Idle,
+            began: now,
+            deadline,
+            taken: 0,
+            complete: false,
+            is_head: false,
+            entry: None,
+        };
         Self { traffic, state: Mutex::new(state) }
     }
 
@@ -75,14 +85,9 @@ impl Progress {
         let mut state = self.state.lock();
         if state.phase == Phase::Idle {
             let now = Instant::now();
-            *state = State {
-                phase: Phase::Head,
-                began: now,
-                deadline: now + self.traffic.header_timeout,
-                taken: 0,
-                complete: false,
-                is_head: false,
-            };
+            state.phase = Phase::Head;
+            state.deadline = now + self.traffic.header_timeout;
+            state.begin(now);
         }
     }
 
@@ -92,7 +97,7 @@ impl Progress {
         let mut state = self.state.lock();
         let now = Instant::now();
         if state.phase == Phase::Idle {
-            *state = State { began: now, taken: 0, complete: false, ..*state };
+            state.begin(now);
         }
         state.is_head = is_head;
         (state.phase, state.deadline) = if body {
@@ -107,6 +112,34 @@ impl Progress {
         let mut state = self.state.lock();
         state.phase = Phase::Answering;
         state.deadline = state.began + self.traffic.request_timeout;
+    }
+
+    /// The request is to be entered into the log when it is over.
+    pub(super) fn note(&self, entry: Entry) {
+        let before = self.state.lock().entry.replace(entry);
+        // The system has yet to take the last of the answer before, but it is out of hyper's hands.
+        if let Some(before) = before {
+            before.end(Outcome::Answered);
+        }
+    }
+
+    /// The status of the answer.
+    pub(super) fn answered(&self, status: u16) {
+        if let Some(entry) = &mut self.state.lock().entry {
+            entry.answered(status);
+        }
+    }
+
+    /// So many bytes of the answer's body go to hyper.
+    pub(super) fn sending(&self, bytes: usize) {
+        if let Some(entry) = &mut self.state.lock().entry {
+            entry.sent(bytes);
+        }
+    }
+
+    /// Takes the line of the request that is not over, if there is one, for whoever gives the request up.
+    pub(super) fn give_up(&self) -> Option<Entry> {
+        self.state.lock().entry.take()
     }
 
     /// The answer is there.
@@ -140,6 +173,27 @@ impl Progress {
         if state.phase == Phase::Sending && state.complete {
             state.phase = Phase::Idle;
             state.deadline = Instant::now() + self.traffic.keep_alive;
+            let entry = state.entry.take();
+            drop(state);
+            if let Some(entry) = entry {
+                entry.end(Outcome::Answered);
+            }
+        }
+    }
+}
+
+impl State {
+    /// A request begins.
+    fn begin(&mut self, now: Instant) {
+        (self.began, self.taken, self.complete, self.is_head) = (now, 0, false, false);
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        // The connection has told how the request ended, unless the server did not wait for it.
+        if let Some(entry) = self.state.get_mut().entry.take() {
+            entry.end(Outcome::Shutdown);
         }
     }
 }

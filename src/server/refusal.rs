@@ -8,6 +8,7 @@ use tokio::time::timeout;
 
 use crate::error::fault::Fault;
 use crate::json::Style;
+use crate::log::RequestId;
 use crate::security_headers;
 
 /// How long a client may take to read an error and to close the connection.
@@ -25,17 +26,18 @@ const MOST_DRAINED: usize = 256 * 1024;
 pub(super) async fn send(
     mut stream: TcpStream,
     fault: &Fault,
+    id: &RequestId,
     style: Style,
     is_head: bool,
     patience: Duration,
 ) {
-    let text = text(fault, style, is_head);
+    let text = text(fault, id, style, is_head);
     if let Ok(Ok(())) = timeout(patience, stream.write_all(&text)).await {
         close(stream, patience).await;
     }
 }
 
-fn text(fault: &Fault, style: Style, is_head: bool) -> Vec<u8> {
+fn text(fault: &Fault, id: &RequestId, style: Style, is_head: bool) -> Vec<u8> {
     let status = fault.status();
     let body = fault.body(style);
     let mut head = format!("HTTP/1.1 {} {}\r\n", status.code, status.reason_lossy());
@@ -45,9 +47,10 @@ fn text(fault: &Fault, style: Style, is_head: bool) -> Vec<u8> {
     for (name, value) in fault.headers() {
         line(name, &value);
     }
-    for (name, value) in security_headers::of("", status.code) {
+    for (name, value) in security_headers::OF_THE_FRONT {
         line(name, value);
     }
+    line("X-Request-Id", id.as_str());
     line("Connection", "close");
     line("Date", &httpdate::fmt_http_date(SystemTime::now()));
     let body = if is_head { Vec::new() } else { body };

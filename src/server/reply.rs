@@ -11,16 +11,14 @@ use rocket::local::asynchronous::LocalResponse;
 use tokio::io::{AsyncRead, ReadBuf};
 
 use super::progress::Progress;
-use crate::log::Entry;
 
 /// How many bytes of an answer are read at a time, where it is not in memory.
 const PIECE: usize = 32 * 1024;
 
-/// The body of an answer. At its end, however it comes, the request is entered into the log.
+/// The body of an answer.
 pub(super) struct Reply {
     content: Content,
     progress: Arc<Progress>,
-    entry: Entry,
 }
 
 enum Content {
@@ -31,16 +29,16 @@ enum Content {
 }
 
 impl Reply {
-    pub(super) fn nothing(progress: Arc<Progress>, entry: Entry) -> Self {
-        Self { content: Content::Nothing, progress, entry }
+    pub(super) fn nothing(progress: Arc<Progress>) -> Self {
+        Self { content: Content::Nothing, progress }
     }
 
-    pub(super) fn whole(bytes: Vec<u8>, progress: Arc<Progress>, entry: Entry) -> Self {
-        Self { content: Content::Whole(bytes.into()), progress, entry }
+    pub(super) fn whole(bytes: Vec<u8>, progress: Arc<Progress>) -> Self {
+        Self { content: Content::Whole(bytes.into()), progress }
     }
 
-    pub(super) fn pieces(answer: LocalResponse<'static>, progress: Arc<Progress>, entry: Entry) -> Self {
-        Self { content: Content::Pieces(Box::pin(answer)), progress, entry }
+    pub(super) fn pieces(answer: LocalResponse<'static>, progress: Arc<Progress>) -> Self {
+        Self { content: Content::Pieces(Box::pin(answer)), progress }
     }
 }
 
@@ -70,7 +68,7 @@ impl Body for Reply {
         if !matches!(self.content, Content::Pieces(_)) || piece.is_empty() {
             self.content = Content::Nothing;
         }
-        self.entry.sent(piece.len());
+        self.progress.sending(piece.len());
         Poll::Ready((!piece.is_empty()).then(|| Ok(Frame::data(piece))))
     }
 

@@ -122,7 +122,7 @@ fn hash_password_gives_what_the_data_file_takes() {
 #[test]
 fn wrong_settings() {
     let secret = "hunter2-hunter2";
-    let cases: [(&str, &str); 33] = [
+    let cases: [(&str, &str); 37] = [
         ("PORT", "http"),
         ("PORT", "70000"),
         ("ADDRESS", "nowhere"),
@@ -156,6 +156,10 @@ fn wrong_settings() {
         ("STATIC_DIR", "nowhere"),
         ("PUBLIC_URL", "http://"),
         ("PUBLIC_URL", "http://user@ships.example"),
+        ("LOG_FORMAT", "xml"),
+        ("CORS_ORIGINS", "https://app.example"),
+        ("CORS_ORIGINS", "[\"https://app.example/\"]"),
+        ("CORS_ORIGINS", "[\"https://app.example\", \"*\"]"),
     ];
     let folder = folder("wrong_settings");
     let mut text = String::new();

@@ -223,6 +223,8 @@ fn incomplete_tokens() {
     server.clock.set(NOW + 1);
     let mut header_with_crit = header();
     header_with_crit["crit"] = json!(["exp"]);
+    let mut header_with_kid = header();
+    header_with_kid["kid"] = json!("a");
     let tokens = [
         ("without exp", without_claim("access", "exp")),
         ("without jti", without_claim("access", "jti")),
@@ -232,6 +234,7 @@ fn incomplete_tokens() {
         ("with a text for exp", with_claim("access", "exp", json!((NOW + 900).to_string()))),
         ("with a jti that is no UUID", with_claim("access", "jti", json!("1"))),
         ("with crit", sign(&header_with_crit, &claims("access"))),
+        ("with the kid of no key", sign(&header_with_kid, &claims("access"))),
     ];
     let mut shown = difference("incomplete_tokens");
     for (what, token) in tokens {

@@ -10,11 +10,14 @@
 
 mod bad_servers;
 mod cli;
+mod cors;
 mod coverage;
 mod deviations;
 mod differences;
 mod docs;
 mod export;
+mod headers;
+mod keys;
 mod links;
 mod live;
 mod properties;

@@ -4,13 +4,16 @@ use std::time::{Duration, Instant};
 
 use rocket::http::Method;
 use rocket::local::blocking::Client;
+use rocket::log::LogLevel;
 use serde_json::json;
 use shipyard::base_url::BaseUrl;
 use shipyard::clock::{Clock, TokenIds};
 use shipyard::config::{Settings, DEFAULT_LIFETIMES};
 use shipyard::data::{Data, EXAMPLE};
 use shipyard::json::Style;
-use shipyard::model::auth::Credentials;
+use shipyard::keys::{Key, KeyId, KeySet};
+use shipyard::log;
+use shipyard::model::auth::{Credentials, RefreshedToken, TokenPair};
 use shipyard::model::id::Id;
 use shipyard::password::{Cost, Password, Passwords};
 use shipyard::secret::Secret;
@@ -25,7 +28,7 @@ fn client(settings: Settings) -> Client {
     let parts = Parts {
         settings,
         data: Data::parse("the example", EXAMPLE.as_bytes()).unwrap(),
-        secret: Secret::new(SECRET).unwrap(),
+        keys: Secret::new(SECRET).unwrap().into(),
         clock: Clock::manual(NOW),
         token_ids: TokenIds::Random,
     };
@@ -346,7 +349,11 @@ fn the_defaults_are_those_of_the_readme() {
     let settings = Settings::read(shipyard::config::defaults(), Default::default()).unwrap();
     assert_eq!((settings.rocket.address.to_string().as_str(), settings.rocket.port), ("127.0.0.1", 5000));
     assert_eq!(settings.rocket.limits.get("json"), Some(rocket::data::ByteUnit::Kibibyte(64)));
-    assert_eq!(settings.rocket.log_level, rocket::config::LogLevel::Off);
+    // Rocket's own log stays off.
+    assert_eq!(settings.rocket.log_level, LogLevel::Off);
+    let level = if cfg!(debug_assertions) { LogLevel::Normal } else { LogLevel::Critical };
+    assert_eq!(settings.log, log::Settings { level, format: log::Format::Text });
+    assert_eq!(settings.rocket.ident.as_str(), Some("Shipyard"));
     assert_eq!((settings.lifetimes.access, settings.lifetimes.refresh), (900, 2_592_000));
     assert_eq!((settings.data, settings.static_dir.to_str()), (None, Some("static")));
     assert!(settings.jwt_secret.is_none() && settings.public_url.is_none());
@@ -354,14 +361,18 @@ fn the_defaults_are_those_of_the_readme() {
     let style = if cfg!(debug_assertions) { Style::Pretty } else { Style::Compact };
     assert_eq!(settings.json, style);
     let release = shipyard::config::defaults().select("release");
-    assert_eq!(Settings::read(release, Default::default()).unwrap().json, Style::Compact);
+    let release = Settings::read(release, Default::default()).unwrap();
+    assert_eq!((release.json, release.log.level), (Style::Compact, LogLevel::Critical));
+    // A level that is given holds in every profile.
+    let given = shipyard::config::defaults().merge(("log_level", "normal")).select("release");
+    let given = Settings::read(given, Default::default()).unwrap();
+    assert_eq!((given.log.level, given.rocket.log_level), (LogLevel::Normal, LogLevel::Off));
 }
 
 /// A server that cannot sign must not start to hand out tokens that anybody can make.
 #[test]
 fn nothing_is_signed_with_an_empty_key() {
-    let tokens =
-        Tokens::new(&Secret::for_replay(""), DEFAULT_LIFETIMES, Clock::manual(NOW), TokenIds::Random);
+    let tokens = Tokens::new(Secret::for_replay(""), DEFAULT_LIFETIMES, Clock::manual(NOW), TokenIds::Random);
     assert!(tokens.issue(Kind::Access, Id::new(1)).is_err());
     let forged = crate::support::forge::hs256("e30.e30", b"");
     assert!(tokens.verify(&format!("e30.e30.{forged}"), Kind::Access).is_err());
@@ -372,13 +383,34 @@ fn secrets_cannot_be_printed() {
     let password = Password::new("hunter2 hunter2".to_owned());
     let hash = Cost { memory: 8, iterations: 1, parallelism: 1 }.hasher().unwrap().hash(&password).unwrap();
     let secret = Secret::new(SECRET).unwrap();
+    let key = Key { id: KeyId::new("shown"), secret: secret.clone() };
+    let keys = || KeySet::new(std::slice::from_ref(&key)).unwrap();
+    let tokens = Tokens::new(keys(), DEFAULT_LIFETIMES, Clock::manual(NOW), TokenIds::Random);
+    let issued = tokens.issue(Kind::Access, Id::new(1)).unwrap();
+    let pair = TokenPair { access_token: issued.text.clone(), refresh_token: issued.text.clone() };
+    let refreshed = RefreshedToken { access_token: issued.text.clone() };
     let credentials = Credentials { username: "user".into(), password: password.clone() };
-    let data = Data::parse("the example", EXAMPLE.as_bytes()).unwrap();
-    let settings = Settings { jwt_secret: Some(secret.clone()), ..settings() };
-    let printed = format!("{password:?} {hash:?} {secret:?} {credentials:?} {data:?} {settings:?}");
-    for part in ["hunter2", "$argon2", "a key for tests", "password\"", "guest\"}"] {
+    let parts = Parts {
+        settings: Settings { jwt_secret: Some(secret.clone()), ..settings() },
+        data: Data::parse("the example", EXAMPLE.as_bytes()).unwrap(),
+        keys: keys(),
+        clock: Clock::System,
+        token_ids: TokenIds::Random,
+    };
+    let printed = [
+        format!("{password:?} {hash:?} {credentials:?} {parts:?}"),
+        format!("{secret:?} {key:?} {:?} {} {tokens:?}", keys(), keys()),
+        format!("{issued:?} {pair:?} {refreshed:?}"),
+    ]
+    .concat();
+    let signature = issued.text.rsplit('.').next().unwrap();
+    for part in ["hunter2", "$argon2", "a key for tests", "password\"", "guest\"}", "eyJ0", signature] {
         assert!(!printed.contains(part), "{part} in {printed}");
     }
+    // A key as numbers is a key as well.
+    let numbers = format!("{SECRET:?}");
+    assert!(!printed.contains(&numbers[1..20]), "{printed}");
+    assert!(printed.contains("shown"), "{printed}");
 }
 
 /// The memory of a costly hash serves a cheap one as well: what is left in it decides nothing.

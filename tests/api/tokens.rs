@@ -157,6 +157,31 @@ fn bad(kind: &str) -> Vec<(&'static str, Option<String>, u16, String)> {
             r#"{"error":"Unsupported critical header (crit)"}"#.into(),
         ),
         (
+            "kid of a key that there is not",
+            with_header(json!({"typ": "JWT", "alg": "HS256", "kid": "a"})),
+            422,
+            bad_signature.into(),
+        ),
+        ("kid is empty", with_header(json!({"alg": "HS256", "kid": ""})), 422, bad_signature.into()),
+        (
+            "kid is null",
+            with_header(json!({"alg": "HS256", "kid": null})),
+            422,
+            r#"{"error":"Invalid header string"}"#.into(),
+        ),
+        (
+            "kid is a number",
+            with_header(json!({"alg": "HS256", "kid": 1})),
+            422,
+            r#"{"error":"Invalid header string"}"#.into(),
+        ),
+        (
+            "kid is a list",
+            with_header(json!({"alg": "HS256", "kid": ["a"]})),
+            422,
+            r#"{"error":"Invalid header string"}"#.into(),
+        ),
+        (
             "header is no object",
             with_header(json!("HS256")),
             422,

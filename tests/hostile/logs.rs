@@ -1,1 +1,356 @@
-//! What a log line holds, and what it never holds.
+//! What a log line holds, and what it never holds; and that nobody waits for whoever reads it.
+
+use std::fs::File;
+use std::io::{pipe, BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use rocket::http::Method;
+use serde_json::{json, Map, Value};
+
+use crate::support::program::{folder, shipyard, Serving, LIMIT};
+use crate::support::server::Ask;
+
+/// A server whose log goes to a file.
+struct Logged {
+    serving: Serving,
+    file: PathBuf,
+}
+
+impl Logged {
+    fn start(name: &str, settings: &[(&str, &str)]) -> Self {
+        let here = folder(name);
+        let file = here.join("log");
+        let mut command = shipyard(&here, &["--port", "0"]);
+        for (name, value) in settings {
+            command.env(format!("ROCKET_{name}"), value);
+        }
+        command.stderr(Stdio::from(File::create(&file).unwrap()));
+        Self { serving: Serving::start(&mut command), file }
+    }
+
+    fn text(&self) -> String {
+        std::fs::read_to_string(&self.file).unwrap()
+    }
+
+    /// The lines, once there are that many.
+    fn lines(&self, count: usize) -> Vec<String> {
+        let start = Instant::now();
+        loop {
+            let text = self.text();
+            if text.lines().count() >= count && text.ends_with('\n') {
+                return text.lines().map(str::to_owned).collect();
+            }
+            assert!(start.elapsed() < LIMIT, "not {count} lines: {text}");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    fn connect(&self) -> TcpStream {
+        connect(self.serving.port)
+    }
+}
+
+fn connect(port: u16) -> TcpStream {
+    let connection = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    connection.set_read_timeout(Some(LIMIT)).unwrap();
+    connection
+}
+
+fn ask(method: Method, path: &str) -> Ask {
+    Ask::new(method, path).header("Host", "localhost")
+}
+
+/// A line as text, with `*` for what depends on the moment: its time, the duration, and ids that were made.
+fn settled(line: &str) -> String {
+    let (time, rest) = line.split_once(' ').unwrap();
+    let shape: String =
+        time.chars().map(|letter| if letter.is_ascii_digit() { '0' } else { letter }).collect();
+    assert_eq!(shape, "0000-00-00T00:00:00.000Z", "{line}");
+    let field = |word: &str| match word.split_once('=') {
+        Some(("duration_us", value)) => {
+            assert!(value.parse::<u64>().is_ok_and(|micros| micros > 0 && micros < 30_000_000), "{line}");
+            "duration_us=*".to_owned()
+        }
+        Some(("id", value)) if value.len() >= 18 => "id=*".to_owned(),
+        _ => word.to_owned(),
+    };
+    rest.split_whitespace().map(field).collect::<Vec<_>>().join(" ")
+}
+
+/// What no line may hold.
+const SECRETS: [&str; 6] = ["hunter2", "letmein", "eyJ0eXA", "sesame", "/7?", "Zed"];
+
+/// Sends requests full of secrets; gives the number of their lines, and their tokens.
+fn secret_requests(serving: &Serving) -> (usize, Vec<String>) {
+    let user = json!({"name": "Zed", "password": "hunter2-hunter2"});
+    assert_eq!(serving.send(&ask(Method::Post, "/api/users?key=letmein").json(&user)).status, 201);
+    let login = json!({"username": "Zed", "password": "hunter2-hunter2"});
+    let (access, refresh) = serving.send(&ask(Method::Post, "/auth/login?letmein").json(&login)).tokens();
+    let put =
+        ask(Method::Put, "/api/users/3?letmein").bearer(&access).json(&user).header("X-Request-Id", "abc-1");
+    assert_eq!(serving.send(&put).status, 200);
+    let other = ask(Method::Delete, "/api/users/1").bearer(&access).header("Cookie", "session=sesame");
+    assert_eq!(serving.send(&other).status, 403);
+    assert_eq!(serving.send(&ask(Method::Delete, "/api/users/3").bearer("letmein")).status, 422);
+    assert_eq!(
+        serving.send(&ask(Method::Get, "/hunter2/letmein").header("X-Request-Id", "open sesame")).status,
+        404
+    );
+    assert_eq!(serving.send(&ask(Method::Get, "/static/hunter2.svg")).status, 404);
+    assert_eq!(serving.send_as("HUNTER2-letmein", &ask(Method::Get, "/api/ships")).status, 405);
+    assert_eq!(serving.send(&ask(Method::Head, "/api/ships/7?letmein")).status, 200);
+    // The change of the password has ended it; whose it was is known all the same.
+    assert_eq!(serving.send(&ask(Method::Delete, "/auth/logout2").bearer(&refresh)).status, 401);
+    assert_eq!(serving.send(&ask(Method::Get, "/api/users").header("Expect", "letmein")).status, 417);
+    (11, vec![access, refresh])
+}
+
+fn holds_no_secret(text: &str, tokens: &[String]) {
+    for secret in SECRETS {
+        assert!(!text.to_lowercase().contains(&secret.to_lowercase()), "{secret}: {text}");
+    }
+    for token in tokens {
+        for part in token.split('.') {
+            assert!(!text.contains(part), "{part}: {text}");
+        }
+    }
+}
+
+#[test]
+fn a_line_tells_what_a_request_came_to_and_no_secret() {
+    let logged = Logged::start("log_text", &[]);
+    let (count, tokens) = secret_requests(&logged.serving);
+    let lines = logged.lines(count);
+    assert_eq!(lines.len(), count);
+    let settled: Vec<String> = lines.iter().map(|line| settled(line)).collect();
+    let expected = [
+        "INFO request method=POST route=/api/users status=201 outcome=answered duration_us=* bytes=32 id=* client=127.0.0.1",
+        "INFO request method=POST route=/auth/login status=200 outcome=answered duration_us=* bytes=568 id=* client=127.0.0.1",
+        "INFO request method=PUT route=/api/users/<id> status=200 outcome=answered duration_us=* bytes=32 id=abc-1 user=3 client=127.0.0.1",
+        "INFO request method=DELETE route=/api/users/<id> status=403 outcome=answered duration_us=* bytes=27 id=* user=3 client=127.0.0.1",
+        "INFO request method=DELETE route=/api/users/<id> status=422 outcome=answered duration_us=* bytes=37 id=* client=127.0.0.1",
+        "INFO request method=GET route=- status=404 outcome=answered duration_us=* bytes=27 id=* client=127.0.0.1",
+        "INFO request method=GET route=/static/<path..> status=404 outcome=answered duration_us=* bytes=27 id=* client=127.0.0.1",
+        "INFO request method=- route=- status=405 outcome=answered duration_us=* bytes=36 id=* client=127.0.0.1",
+        "INFO request method=HEAD route=/api/ships/<id> status=200 outcome=answered duration_us=* bytes=0 id=* client=127.0.0.1",
+        "INFO request method=DELETE route=/auth/logout2 status=401 outcome=answered duration_us=* bytes=40 id=* user=3 client=127.0.0.1",
+        "INFO request method=GET route=- status=417 outcome=answered duration_us=* bytes=36 id=* client=127.0.0.1",
+    ];
+    assert_eq!(settled, expected);
+    holds_no_secret(&logged.text(), &tokens);
+}
+
+#[test]
+fn a_line_of_json_tells_the_same() {
+    let logged = Logged::start("log_json", &[("LOG_FORMAT", "json")]);
+    let (count, tokens) = secret_requests(&logged.serving);
+    let lines: Vec<Map<String, Value>> =
+        logged.lines(count).iter().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let mut put = lines[2].clone();
+    assert!(put.remove("duration_us").is_some_and(|micros| micros.as_u64().is_some()));
+    assert!(put
+        .remove("timestamp")
+        .is_some_and(|time| time.as_str().is_some_and(|time| time.ends_with('Z'))));
+    let expected = json!({
+        "level": "INFO", "message": "request", "method": "PUT", "route": "/api/users/<id>", "status": 200,
+        "outcome": "answered", "bytes": 32, "id": "abc-1", "user": 3, "client": "127.0.0.1",
+    });
+    assert_eq!(Value::Object(put), expected);
+    let ids: Vec<&Value> = lines.iter().map(|line| &line["id"]).collect();
+    assert!(ids.iter().enumerate().all(|(index, id)| !ids[..index].contains(id)), "{ids:?}");
+    holds_no_secret(&logged.text(), &tokens);
+}
+
+#[test]
+fn the_client_is_who_a_known_proxy_says_it_is() {
+    let logged = Logged::start("log_client", &[("TRUSTED_PROXIES", "[\"127.0.0.0/8\"]")]);
+    let forwarded = ask(Method::Get, "/api/users").header("X-Forwarded-For", "6.6.6.6, 203.0.113.9");
+    assert_eq!(logged.serving.send(&forwarded).status, 200);
+    assert!(logged.lines(1)[0].ends_with(" client=203.0.113.9"));
+}
+
+/// The one line, without what depends on the moment.
+fn only_line(logged: &Logged) -> String {
+    let lines = logged.lines(1);
+    assert_eq!(lines.len(), 1, "{lines:?}");
+    settled(&lines[0])
+}
+
+const UNFINISHED: &str =
+    "POST /auth/login HTTP/1.1\r\nHost: localhost\r\nX-Request-Id: mine\r\nContent-Length: 9\r\n\r\n{";
+
+#[test]
+fn a_body_or_a_head_that_takes_too_long_is_a_timeout() {
+    let mut answer = String::new();
+    let logged = Logged::start("log_slow_body", &[("BODY_TIMEOUT", "0.2")]);
+    let mut connection = logged.connect();
+    connection.write_all(UNFINISHED.as_bytes()).unwrap();
+    connection.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
+    let line = only_line(&logged);
+    assert_eq!(
+        line,
+        "INFO request method=POST route=- status=408 outcome=timeout duration_us=* bytes=111 id=mine client=127.0.0.1"
+    );
+
+    let logged = Logged::start("log_slow_head", &[("HEADER_TIMEOUT", "0.2")]);
+    let mut connection = logged.connect();
+    connection.write_all(b"GET /hunter2").unwrap();
+    answer.clear();
+    connection.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
+    let id = answer.split("\r\nX-Request-Id: ").nth(1).unwrap().split("\r\n").next().unwrap();
+    assert!(logged.lines(1)[0].contains(&format!(" id={id} ")));
+    assert!(only_line(&logged).starts_with("INFO request method=- route=- status=408 outcome=timeout "));
+}
+
+/// What the system keeps for the client counts as taken, and so earns it time.
+#[ignore = "takes 20 seconds"]
+#[test]
+fn an_answer_that_nobody_takes_is_a_timeout() {
+    let here = folder("log_slow_reader_files");
+    std::fs::write(here.join("large"), vec![b'x'; 32 * 1024 * 1024]).unwrap();
+    let settings = [("REQUEST_TIMEOUT", "0.3"), ("STATIC_DIR", here.to_str().unwrap())];
+    let logged = Logged::start("log_slow_reader", &settings);
+    let mut connection = logged.connect();
+    connection.write_all(b"GET /static/large HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
+    let line = only_line(&logged);
+    assert!(
+        line.starts_with("INFO request method=GET route=/static/<path..> status=200 outcome=timeout "),
+        "{line}"
+    );
+}
+
+#[test]
+fn a_client_that_goes_away_is_named_as_such() {
+    let logged = Logged::start("log_client_gone", &[]);
+    let mut connection = logged.connect();
+    connection.write_all(UNFINISHED.as_bytes()).unwrap();
+    std::thread::sleep(Duration::from_millis(300));
+    // The system resets a connection that is closed with no time to linger.
+    socket2::SockRef::from(&connection).set_linger(Some(Duration::ZERO)).unwrap();
+    drop(connection);
+    let line = only_line(&logged);
+    assert!(line.starts_with("INFO request method=POST route=- "), "{line}");
+    assert!(line.contains(" outcome=client_gone "), "{line}");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_request_that_the_end_of_the_server_cuts_off_has_a_line() {
+    let logged = Logged::start("log_shutdown", &[("SHUTDOWN", "{grace=0,mercy=2}")]);
+    let mut connection = logged.connect();
+    connection.write_all(UNFINISHED.as_bytes()).unwrap();
+    std::thread::sleep(Duration::from_millis(300));
+    assert_eq!(logged.serving.interrupt(), Some(0));
+    let text = std::fs::read_to_string(&logged.file).unwrap();
+    let line = settled(text.trim_end());
+    assert_eq!(
+        line,
+        "INFO request method=POST route=- outcome=shutdown duration_us=* bytes=0 id=mine client=127.0.0.1"
+    );
+}
+
+#[test]
+fn connections_without_a_place_are_counted_in_one_line() {
+    let logged = Logged::start("log_crowd", &[("MAX_CONNECTIONS", "1")]);
+    let mut first = logged.connect();
+    first.write_all(b"GET /api/users HTTP/1.1\r\n").unwrap();
+    for _ in 0..5 {
+        let mut text = String::new();
+        logged.connect().read_to_string(&mut text).unwrap();
+        assert!(text.starts_with("HTTP/1.1 503 ") && text.contains("\r\nX-Request-Id: "), "{text}");
+    }
+    let lines = logged.lines(1);
+    assert!(settled(&lines[0])
+        .starts_with("WARN no place for connections; the last was this client's connections=1 "));
+    assert!(lines.len() < 5, "{lines:?}");
+}
+
+#[test]
+fn the_level_says_what_is_logged() {
+    for level in ["off", "critical"] {
+        let logged = Logged::start(&format!("log_{level}"), &[("LOG_LEVEL", level)]);
+        assert_eq!(logged.serving.send(&ask(Method::Get, "/api/users")).status, 200);
+        let file = logged.file.clone();
+        assert_eq!(logged.serving.interrupt(), Some(0));
+        assert_eq!(std::fs::read_to_string(file).unwrap(), "", "{level}");
+    }
+}
+
+/// Asks for all users that many times, over one connection, and gives how many answers were 200.
+fn ask_often(port: u16, count: usize) -> usize {
+    const AT_A_TIME: usize = 50;
+    let request =
+        format!("GET /api/users HTTP/1.1\r\nHost: localhost\r\nX-Request-Id: {}\r\n\r\n", "x".repeat(64));
+    let mut connection = connect(port);
+    let mut answers = BufReader::new(connection.try_clone().unwrap());
+    let mut good = 0;
+    for _ in 0..count / AT_A_TIME {
+        connection.write_all(request.repeat(AT_A_TIME).as_bytes()).unwrap();
+        for _ in 0..AT_A_TIME {
+            let mut length = 0;
+            loop {
+                let mut line = String::new();
+                assert!(answers.read_line(&mut line).unwrap() > 0, "the connection ended");
+                good += usize::from(line == "HTTP/1.1 200 OK\r\n");
+                if let Some(value) = line.strip_prefix("Content-Length: ") {
+                    length = value.trim().parse().unwrap();
+                }
+                if line == "\r\n" {
+                    break;
+                }
+            }
+            answers.read_exact(&mut vec![0; length]).unwrap();
+        }
+    }
+    good
+}
+
+const MANY: usize = 20_000;
+
+fn started_with(here: &Path, stderr: impl Into<Stdio>) -> Serving {
+    let mut command: Command = shipyard(here, &["--port", "0"]);
+    command.stderr(stderr);
+    Serving::start(&mut command)
+}
+
+#[cfg(unix)]
+#[test]
+fn a_log_that_nobody_reads_stops_nothing_and_every_line_is_accounted_for() {
+    let (reader, writer) = pipe().unwrap();
+    let serving = started_with(&folder("log_unread"), writer);
+    assert_eq!(ask_often(serving.port, MANY), MANY);
+    let read =
+        std::thread::spawn(move || BufReader::new(reader).lines().map(Result::unwrap).collect::<Vec<_>>());
+    assert_eq!(serving.interrupt(), Some(0));
+    let lines = read.join().unwrap();
+    let requests = lines.iter().filter(|line| line.contains(" INFO request ")).count();
+    let lost: usize =
+        lines.iter().filter_map(|line| line.split(" lines=").nth(1)?.parse::<usize>().ok()).sum();
+    assert!(lost > 0, "{requests} lines had room");
+    assert_eq!(requests + lost, MANY);
+}
+
+#[cfg(unix)]
+#[test]
+fn an_end_waits_for_no_reader() {
+    let (reader, writer) = pipe().unwrap();
+    let serving = started_with(&folder("log_unread_end"), writer);
+    assert_eq!(ask_often(serving.port, 2_000), 2_000);
+    let start = Instant::now();
+    assert_eq!(serving.interrupt(), Some(0));
+    assert!(start.elapsed() < Duration::from_secs(3), "{:?}", start.elapsed());
+    drop(reader);
+}
+
+#[test]
+fn a_log_whose_reader_is_gone_stops_nothing() {
+    let (reader, writer) = pipe().unwrap();
+    let serving = started_with(&folder("log_closed"), writer);
+    drop(reader);
+    assert_eq!(ask_often(serving.port, MANY), MANY);
+}

@@ -183,7 +183,7 @@ def main(root, redocly, config):
     except Failure as failure:
         print(f"spec-diff: {failure}", file=sys.stderr)
         return 1
-    print(f"spec-diff: compared with {base[:12]}: {len(announced)} breaking changes" + (", announced" if announced else ""))
+    print(f"spec-diff: compared with {base[:12]}: {len(announced)} breaking change{'s' * (len(announced) != 1)}" + (", announced" if announced else ""))
     return 0
 
 

@@ -27,8 +27,13 @@ pub fn hs512(message: &str, key: &[u8]) -> String {
 
 /// A token of those parts, signed with HS256 and the key of the test server.
 pub fn sign(header: &Value, claims: &Value) -> String {
+    sign_with(SECRET, header, claims)
+}
+
+/// The same with another key.
+pub fn sign_with(key: &[u8], header: &Value, claims: &Value) -> String {
     let message = format!("{}.{}", segment(header), segment(claims));
-    format!("{message}.{}", hs256(&message, SECRET))
+    format!("{message}.{}", hs256(&message, key))
 }
 
 pub fn header() -> Value {

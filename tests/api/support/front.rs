@@ -58,7 +58,7 @@ impl Setup {
         let parts = Parts {
             settings: Settings { static_dir: folder, ..settings() },
             data: Data::parse("example", EXAMPLE.as_bytes()).unwrap(),
-            secret: Secret::new(SECRET).unwrap(),
+            keys: (&Secret::new(SECRET).unwrap()).into(),
             clock: Clock::manual(NOW),
             token_ids: TokenIds::Random,
         };

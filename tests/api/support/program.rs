@@ -151,6 +151,28 @@ impl Serving {
         Self { child, port, announcement }
     }
 
+    /// The same, with everything that the program writes going into that file.
+    #[allow(dead_code, reason = "for the tests that attack")]
+    pub fn start_into(command: &mut Command, output: &Path) -> Self {
+        let file = std::fs::File::create(output).expect("a file");
+        command.stdout(file.try_clone().expect("a file")).stderr(file);
+        let child = command.spawn().expect("the program starts");
+        let mut serving = Self { child, port: 0, announcement: String::new() };
+        let start = Instant::now();
+        while start.elapsed() < LIMIT {
+            let written = std::fs::read_to_string(output).expect("UTF-8");
+            let address = written.split(" listens on ").nth(1).and_then(|rest| rest.lines().next());
+            let port = address.and_then(|address| address.rsplit(':').next()?.parse().ok());
+            // The announcement is written at once.
+            if let Some(port) = port.filter(|_| written.ends_with('\n')) {
+                (serving.port, serving.announcement) = (port, written);
+                return serving;
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        panic!("the program did not announce itself within {LIMIT:?}");
+    }
+
     /// One request on a connection of its own.
     pub fn send(&self, ask: &Ask) -> Answer {
         self.begin(ask).finish()
@@ -184,17 +206,17 @@ impl Serving {
     /// Ends the program as Ctrl-C does, and gives its exit code.
     pub fn interrupt(self) -> Option<i32> {
         self.signal("INT");
-        self.wait()
+        self.ended()
     }
 
-    /// Sends it that signal.
+    /// Sends the program that signal.
     pub fn signal(&self, name: &str) {
         let kill = Command::new("kill").args([&format!("-{name}"), &self.pid().to_string()]).status();
         assert!(kill.expect("kill").success());
     }
 
-    /// Waits for its end, and gives its exit code.
-    pub fn wait(mut self) -> Option<i32> {
+    /// Waits until the program has ended, and gives its exit code.
+    pub fn ended(mut self) -> Option<i32> {
         wait(&mut self.child)
     }
 
@@ -215,6 +237,16 @@ fn parse(text: &str) -> Answer {
     let mut lines = head.split("\r\n");
     let status = lines.next().unwrap().split(' ').nth(1).unwrap().parse().unwrap();
     let headers = lines.map(|line| line.split_once(": ").unwrap_or_else(|| panic!("{line:?}")));
-    let headers = headers.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+    let headers = headers.map(|(name, value)| (as_specified(name), value.to_owned())).collect();
     Answer { status, headers, body: body.to_owned() }
+}
+
+/// The name of a header as specifications write it: on the wire its case says nothing (RFC 9110, section 5.1).
+fn as_specified(name: &str) -> String {
+    let words = name.split('-').map(|word| match word.to_ascii_lowercase().as_str() {
+        "www" => "WWW".to_owned(),
+        "etag" => "ETag".to_owned(),
+        lower => lower[..1].to_ascii_uppercase() + &lower[1..],
+    });
+    words.collect::<Vec<_>>().join("-")
 }

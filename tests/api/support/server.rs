@@ -13,6 +13,7 @@ use shipyard::contract::message::Response;
 use shipyard::contract::replay::demo_key;
 use shipyard::data::{Data, EXAMPLE};
 use shipyard::json::Style;
+use shipyard::keys::KeySet;
 use shipyard::password::Cost;
 use shipyard::routing::SentMethod;
 use shipyard::secret::Secret;
@@ -89,8 +90,8 @@ impl Server {
         Self::with(NOW, TokenIds::Random, Secret::new(SECRET).unwrap(), data)
     }
 
-    pub fn with(now: u64, token_ids: TokenIds, secret: Secret, data: &str) -> Self {
-        let (rocket, clock) = rocket(now, token_ids, secret, data);
+    pub fn with(now: u64, token_ids: TokenIds, keys: impl Into<KeySet>, data: &str) -> Self {
+        let (rocket, clock) = rocket(now, token_ids, keys, data);
         Self { client: Client::untracked(rocket).expect("the server starts"), clock }
     }
 
@@ -157,12 +158,12 @@ pub fn unstarted() -> Rocket<Build> {
     rocket(NOW, TokenIds::Random, Secret::new(SECRET).unwrap(), EXAMPLE).0
 }
 
-fn rocket(now: u64, token_ids: TokenIds, secret: Secret, data: &str) -> (Rocket<Build>, Clock) {
+fn rocket(now: u64, token_ids: TokenIds, keys: impl Into<KeySet>, data: &str) -> (Rocket<Build>, Clock) {
     let clock = Clock::manual(now);
     let parts = Parts {
         settings: settings(),
         data: Data::parse("test data", data.as_bytes()).unwrap_or_else(|error| panic!("{error}")),
-        secret,
+        keys: keys.into(),
         clock: clock.clone(),
         token_ids,
     };

@@ -3,7 +3,7 @@
 
 use std::io::Read;
 use std::os::unix::fs::symlink;
-use std::path::PathBuf;
+use std::path::Path;
 use std::process::Command;
 
 use shipyard::server::Traffic;
@@ -13,8 +13,8 @@ use crate::support::program::{folder, shipyard, Serving};
 
 const MIB: usize = 1024 * 1024;
 
-fn with(files: &PathBuf) -> Front {
-    Setup::with_files(Traffic::default(), files.clone()).start()
+fn with(files: &Path) -> Front {
+    Setup::with_files(Traffic::default(), files.to_owned()).start()
 }
 
 fn ask(path: &str, fields: &str) -> String {

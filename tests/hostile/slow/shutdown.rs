@@ -119,7 +119,7 @@ fn the_program_ends_by_itself_when_the_last_request_is_answered() {
     std::thread::sleep(Duration::from_millis(200));
     let start = Instant::now();
     assert_eq!(half.finish().status, 200);
-    assert_eq!(serving.wait(), Some(0));
+    assert_eq!(serving.ended(), Some(0));
     // Well before the grace time is over.
     assert!(start.elapsed() < Duration::from_millis(1500), "{:?}", start.elapsed());
 }
@@ -132,7 +132,7 @@ fn the_program_ends_in_time_whoever_is_not_done() {
     std::thread::sleep(Duration::from_millis(200));
     let start = Instant::now();
     serving.signal("TERM");
-    assert_eq!(serving.wait(), Some(0));
+    assert_eq!(serving.ended(), Some(0));
     // The default: 2 seconds of grace.
     let (least, most) = (2 * SECOND, 2 * SECOND + LEEWAY);
     assert!((least..most).contains(&start.elapsed()), "{:?}", start.elapsed());
@@ -148,7 +148,7 @@ fn a_second_signal_ends_the_program_at_once() {
         std::thread::sleep(Duration::from_millis(300));
         let start = Instant::now();
         serving.signal(second);
-        assert_eq!(serving.wait(), Some(code), "{first}, {second}");
+        assert_eq!(serving.ended(), Some(code), "{first}, {second}");
         assert!(start.elapsed() < LEEWAY, "{:?}", start.elapsed());
     }
 }
@@ -198,7 +198,7 @@ fn no_request_of_busy_clients_is_lost_when_the_program_ends() {
             }
             start
         });
-        assert_eq!(serving.wait(), Some(0));
+        assert_eq!(serving.ended(), Some(0));
         assert!(start.elapsed() < 2 * SECOND + LEEWAY, "{:?}", start.elapsed());
         let answered = answered.into_inner();
         assert!(answered > 32, "{answered} requests prove little");

@@ -1,0 +1,27 @@
+//! The same server behind Rocket's own loop, without any of the front's limits: what the front is measured
+//! against (docs/reliability.md). Takes no settings but `ROCKET_PORT`.
+
+use std::error::Error;
+
+use shipyard::clock::{Clock, TokenIds};
+use shipyard::config::Settings;
+use shipyard::data::Data;
+use shipyard::json::Style;
+use shipyard::secret::Secret;
+use shipyard::Parts;
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let mut settings = Settings::defaults().map_err(|error| error.to_string())?;
+    settings.rocket.port = std::env::var("ROCKET_PORT")?.parse()?;
+    settings.json = Style::Compact;
+    let parts = Parts {
+        settings,
+        data: Data::find(None).map_err(|error| error.to_string())?.0,
+        keys: Secret::random().map_err(|error| error.to_string())?.into(),
+        clock: Clock::System,
+        token_ids: TokenIds::Random,
+    };
+    let rocket = shipyard::build(parts).map_err(|error| error.to_string())?;
+    rocket::execute(rocket.launch())?;
+    Ok(())
+}

@@ -1,0 +1,161 @@
+//! The keys of a server: the one that signs tokens, and those that verify them.
+//!
+//! A key can have an id, which goes into the header of the tokens that it signs (`kid`: RFC 7515, section
+//! 4.1.4), and then verifies the tokens that name it and no others. How keys are changed while the server serves:
+//! `docs/key-rotation.md`.
+
+pub mod file;
+
+use std::fmt;
+
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::Engine;
+use jsonwebtoken::{Algorithm, EncodingKey, Header};
+use serde::Serialize;
+
+use crate::hs256::{self, Hs256};
+use crate::internal::Internal;
+use crate::secret::Secret;
+
+/// The name of a key, which everybody can read in the tokens that it signed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyId(String);
+
+impl KeyId {
+    /// The longest, in bytes.
+    pub const MAX_LENGTH: usize = 64;
+
+    /// Takes 1 to 64 letters, digits, `-`, `.` and `_`, all of them ASCII: nothing that any reader of a token
+    /// would have to unescape. `None` for all else.
+    #[must_use]
+    pub fn new(text: &str) -> Option<Self> {
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
+        let fits = (1..=Self::MAX_LENGTH).contains(&text.len()) && text.bytes().all(plain);
+        fits.then(|| Self(text.to_owned()))
+    }
+}
+
+/// A key with or without an id.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Key {
+    /// Its id.
+    pub id: Option<KeyId>,
+    /// The key itself.
+    pub secret: Secret,
+}
+
+/// Why keys do not go together. Keys are counted from 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unfit {
+    /// There is none.
+    None,
+    /// There are more than [`KeySet::MAX_KEYS`].
+    TooMany,
+    /// This one has the id of that one: an id must say which key is meant.
+    SameId(usize, usize),
+    /// This one, without an id, is that one once more.
+    SameKey(usize, usize),
+}
+
+/// One key that signs, and verifies, and others that only verify. It cannot be printed.
+pub struct KeySet {
+    signing: EncodingKey,
+    header: Header,
+    verifying: Vec<Verifying>,
+}
+
+struct Verifying {
+    id: Option<KeyId>,
+    mac: Hs256,
+}
+
+impl KeySet {
+    /// The most keys there can be: what a token without an id can cost is bounded by it.
+    pub const MAX_KEYS: usize = 8;
+
+    /// Those keys, of which the first signs.
+    ///
+    /// # Errors
+    /// [`Unfit`]: the first thing that is wrong with them.
+    pub fn new(keys: &[Key]) -> Result<Self, Unfit> {
+        let signing = keys.first().ok_or(Unfit::None)?;
+        if keys.len() > Self::MAX_KEYS {
+            return Err(Unfit::TooMany);
+        }
+        for (this, key) in keys.iter().enumerate() {
+            let before = keys.iter().take(this);
+            if let Some(that) = before.clone().position(|other| key.id.is_some() && other.id == key.id) {
+                return Err(Unfit::SameId(this, that));
+            }
+            if let Some(that) = before.clone().position(|other| other == key) {
+                return Err(Unfit::SameKey(this, that));
+            }
+        }
+        Ok(Self::of(signing, keys))
+    }
+
+    fn of(signing: &Key, keys: &[Key]) -> Self {
+        hs256::install();
+        let header =
+            Header { kid: signing.id.as_ref().map(|KeyId(id)| id.clone()), ..Header::new(Algorithm::HS256) };
+        // An empty key makes no code: it verifies nothing, and signing with it fails.
+        let verifying = keys
+            .iter()
+            .filter_map(|key| Some(Verifying { id: key.id.clone(), mac: Hs256::new(key.secret.bytes())? }));
+        let signing = EncodingKey::from_secret(signing.secret.bytes());
+        Self { signing, header, verifying: verifying.collect() }
+    }
+
+    /// A token of those claims, with the header `{"typ":"JWT","alg":"HS256"}`; behind these two stands `kid`,
+    /// if the key that signs has an id.
+    ///
+    /// # Errors
+    /// [`Internal`] where signing fails.
+    pub(crate) fn sign(&self, claims: &impl Serialize) -> Result<String, Internal> {
+        jsonwebtoken::encode(&self.header, claims, &self.signing)
+            .map_err(|error| Internal::new("signing a token", error))
+    }
+
+    /// Whether `signature`, in base64url, is what the key of that id makes of `message`; without an id, what
+    /// any key without one does.
+    pub(crate) fn verify(&self, message: &str, signature: &str, id: Option<&str>) -> bool {
+        // Of a longer text than that of 32 bytes nothing is decoded.
+        let mut bytes = [0; 33];
+        let length = URL_SAFE_NO_PAD.decode_slice(signature, &mut bytes).ok();
+        let Some(signature) = length.and_then(|length| bytes.get(..length)) else { return false };
+        self.verifying
+            .iter()
+            .filter(|key| key.id.as_ref().map(|KeyId(id)| id.as_str()) == id)
+            .any(|key| key.mac.is_of(message.as_bytes(), signature))
+    }
+}
+
+impl From<&Secret> for KeySet {
+    fn from(secret: &Secret) -> Self {
+        let key = Key { id: None, secret: secret.clone() };
+        Self::of(&key, std::slice::from_ref(&key))
+    }
+}
+
+impl From<Secret> for KeySet {
+    fn from(secret: Secret) -> Self {
+        Self::from(&secret)
+    }
+}
+
+/// Says which keys there are: ids are no secret.
+impl fmt::Display for KeySet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.header.kid {
+            Some(id) => write!(f, "the key {id} signs")?,
+            None => f.write_str("a key without an id signs")?,
+        }
+        write!(f, ", {} verify", self.verifying.len())
+    }
+}
+
+impl fmt::Debug for KeySet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "KeySet({self})")
+    }
+}

@@ -1,0 +1,93 @@
+//! The id of a request, by which a client, proxies and the log speak of the same one.
+
+use std::fmt;
+use std::io::Write;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::LazyLock;
+
+/// The id of a request: the client's own, if it is sane, else one that no other request of any server has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RequestId {
+    text: [u8; Self::MAX_LENGTH],
+    length: usize,
+}
+
+impl RequestId {
+    /// The header that carries it, both ways.
+    pub const HEADER: &'static str = "x-request-id";
+
+    /// The longest that is taken over from a client, in bytes.
+    pub const MAX_LENGTH: usize = 64;
+
+    /// The id for a request that came with that header. What is longer, or needs quotation marks in any log, is
+    /// not taken over.
+    #[must_use]
+    pub fn of(given: Option<&[u8]>) -> Self {
+        let given = given.filter(|given| !given.is_empty() && given.iter().all(|byte| is_plain(*byte)));
+        let mut id = Self { text: [0; Self::MAX_LENGTH], length: 0 };
+        match given.and_then(|given| Some((id.text.get_mut(..given.len())?, given))) {
+            Some((text, given)) => {
+                text.copy_from_slice(given);
+                id.length = given.len();
+                id
+            }
+            None => Self::fresh(),
+        }
+    }
+
+    /// A number that is random for each process, and a count.
+    #[must_use]
+    pub fn fresh() -> Self {
+        static PROCESS: LazyLock<u64> = LazyLock::new(|| getrandom::u64().unwrap_or_default());
+        static COUNT: AtomicU64 = AtomicU64::new(0);
+        let mut text = [0; Self::MAX_LENGTH];
+        let mut rest = text.as_mut_slice();
+        // Two numbers of 16 digits at most have room in it.
+        let _ = write!(rest, "{:016x}-{:x}", *PROCESS, COUNT.fetch_add(1, Ordering::Relaxed));
+        let length = Self::MAX_LENGTH - rest.len();
+        Self { text, length }
+    }
+
+    /// Its text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        let text = self.text.get(..self.length).unwrap_or_default();
+        std::str::from_utf8(text).unwrap_or_default()
+    }
+}
+
+impl fmt::Display for RequestId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+fn is_plain(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"-_.".contains(&byte)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_is_taken_over_if_it_is_short_and_plain() {
+        let longest = "x".repeat(RequestId::MAX_LENGTH);
+        for sane in ["a", "A-b_c.9", longest.as_str()] {
+            assert_eq!(RequestId::of(Some(sane.as_bytes())).as_str(), sane);
+        }
+        let too_long = "x".repeat(RequestId::MAX_LENGTH + 1);
+        for odd in ["", " ", "a b", "a\"b", "a,b", "a/b", "\u{e9}", "a\n", too_long.as_str()] {
+            let id = RequestId::of(Some(odd.as_bytes()));
+            assert!(id.as_str() != odd && id.as_str().len() >= 18, "{odd:?}: {id}");
+        }
+    }
+
+    #[test]
+    fn no_two_ids_are_the_same() {
+        let (one, other) = (RequestId::of(None), RequestId::of(None));
+        assert_ne!(one, other);
+        assert_eq!(one.as_str().split('-').next().map(str::len), Some(16));
+        assert_eq!(RequestId::of(Some(one.as_str().as_bytes())), one);
+    }
+}

@@ -1,0 +1,176 @@
+//! The headers that every answer has, whoever gives it.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+
+use rocket::http::Method;
+use serde_json::json;
+
+use crate::support::program::{folder, here, shipyard, Serving, LIMIT};
+use crate::support::server::{Answer, Ask, Server};
+
+const NO_PAGE: &str = "default-src 'none'; frame-ancestors 'none'";
+
+fn ask(method: Method, path: &str) -> Ask {
+    Ask::new(method, path).header("Host", "localhost")
+}
+
+/// The whole of what is answered to those bytes, until the connection ends.
+fn answer_to(port: u16, bytes: &str) -> String {
+    let mut connection = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    connection.set_read_timeout(Some(LIMIT)).unwrap();
+    connection.write_all(bytes.as_bytes()).unwrap();
+    let mut text = String::new();
+    connection.read_to_string(&mut text).unwrap();
+    text
+}
+
+fn no_store(answer: &Answer) -> bool {
+    answer.header("Cache-Control") == Some("no-store")
+}
+
+#[test]
+fn every_answer_forbids_browsers_to_guess_and_to_run_things() {
+    let serving = Serving::start(&mut shipyard(here(), &["--port", "0"]));
+    let login = json!({"username": "user", "password": "password"});
+    let wrong = json!({"username": "user", "password": "wrong"});
+    let (token, _) = serving.send(&ask(Method::Post, "/auth/login").json(&login)).tokens();
+    let etag = serving.send(&ask(Method::Get, "/openapi.json")).header("ETag").unwrap().to_owned();
+    // What is asked, its status, and whether it may lie in a cache.
+    let cases = [
+        (ask(Method::Get, "/api/ships"), 200, false),
+        (ask(Method::Head, "/api/ships"), 200, false),
+        (ask(Method::Options, "/api/ships"), 204, false),
+        (ask(Method::Delete, "/api/ships/1"), 401, true),
+        (ask(Method::Delete, "/api/users/2").bearer(&token), 403, true),
+        (ask(Method::Delete, "/api/ships/1").bearer(&token), 204, false),
+        (ask(Method::Get, "/api/nothing"), 404, false),
+        (ask(Method::Patch, "/api/ships"), 405, false),
+        (ask(Method::Post, "/api/ships").bearer(&token).body(" ".repeat(70_000)), 413, false),
+        (ask(Method::Post, "/api/ships").bearer("x"), 422, false),
+        (ask(Method::Get, "/openapi.json").header("If-None-Match", &etag), 304, false),
+        (ask(Method::Post, "/auth/login").json(&login), 200, true),
+        (ask(Method::Post, "/%61uth/login").json(&login), 200, true),
+        (ask(Method::Post, "/auth/login").json(&wrong), 401, true),
+        (ask(Method::Post, "/auth/login"), 400, true),
+        (ask(Method::Get, "/auth/nothing"), 404, true),
+        (ask(Method::Options, "/auth/login"), 204, true),
+        (ask(Method::Get, "/authors"), 404, false),
+        // What the front answers by itself.
+        (ask(Method::Get, "/api/ships").header("Expect", "more"), 417, true),
+        (ask(Method::Post, "/auth/login").header("Transfer-Encoding", "gzip"), 400, true),
+    ];
+    for (ask, status, private) in cases {
+        let answer = serving.send(&ask);
+        let what = ask.line();
+        assert_eq!(answer.status, status, "{what}: {answer:?}");
+        assert_eq!(answer.header("X-Content-Type-Options"), Some("nosniff"), "{what}");
+        assert_eq!(answer.header("Content-Security-Policy"), Some(NO_PAGE), "{what}");
+        assert_eq!(no_store(&answer), private, "{what}: {answer:?}");
+        assert!(answer.header("X-Request-Id").is_some_and(|id| id.len() >= 18), "{what}");
+        assert!(matches!(answer.header("Server"), None | Some("Shipyard")), "{what}: {answer:?}");
+    }
+    // What comes before there is a request: no HTTP, another version, a head that is too large.
+    let long = format!("GET / HTTP/1.1\r\nHost: localhost\r\nX: {}\r\n\r\n", "x".repeat(40_000));
+    for (bytes, status) in [("nonsense\r\n\r\n", 400), ("GET / HTTP/3.0\r\n\r\n", 505), (long.as_str(), 431)]
+    {
+        let answer = answer_to(serving.port, bytes);
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{answer}");
+        for line in ["X-Content-Type-Options: nosniff", "Cache-Control: no-store", "X-Request-Id: "] {
+            assert!(answer.contains(&format!("\r\n{line}")), "{line}: {answer}");
+        }
+        assert!(answer.contains(&format!("\r\nContent-Security-Policy: {NO_PAGE}\r\n")), "{answer}");
+    }
+}
+
+/// The value of a directive of a policy.
+fn directive<'a>(policy: &'a str, name: &str) -> Option<&'a str> {
+    let mut directives = policy.split(';').map(str::trim);
+    directives.find_map(|directive| {
+        directive.strip_prefix(name).filter(|rest| rest.is_empty() || rest.starts_with(' '))
+    })
+}
+
+#[test]
+fn swagger_ui_runs_its_own_files_only_and_pages_among_the_files_run_nothing() {
+    let server = Server::new();
+    let policy = |path: &str| server.get(path).header("Content-Security-Policy").unwrap().to_owned();
+    for path in ["/docs", "/docs/", "/docs/index.html", "/docs/swagger-ui.css", "/docs/nothing"] {
+        let policy = policy(path);
+        assert_eq!(directive(&policy, "default-src"), Some(" 'none'"), "{path}");
+        assert_eq!(directive(&policy, "script-src"), Some(" 'self'"), "{path}");
+        assert_eq!(directive(&policy, "connect-src"), Some(" 'self'"), "{path}");
+        assert_eq!(directive(&policy, "frame-ancestors"), Some(" 'none'"), "{path}");
+        assert!(!policy.contains("unsafe-eval") && !policy.contains("http"), "{policy}");
+    }
+    // It has no script but for those in files, which 'self' lets run.
+    let page = server.get("/docs/index.html").body;
+    let scripts: Vec<&str> = page.split("<script").skip(1).collect();
+    assert_eq!(scripts.len(), 3, "{page}");
+    assert!(scripts.iter().all(|script| script.trim_start().starts_with("src=\"./")), "{page}");
+    for path in ["/static/ship.svg", "/static/nothing"] {
+        let policy = policy(path);
+        assert_eq!(
+            (directive(&policy, "sandbox"), directive(&policy, "script-src")),
+            (Some(""), None),
+            "{path}"
+        );
+        assert_eq!(directive(&policy, "default-src"), Some(" 'none'"), "{path}");
+    }
+    for path in ["/documents", "/statics", "/openapi.json"] {
+        assert_eq!(policy(path), NO_PAGE, "{path}");
+    }
+}
+
+#[test]
+fn the_docs_can_be_found() {
+    let serving = Serving::start(&mut shipyard(&folder("docs_redirect"), &["--port", "0"]));
+    let answer = serving.send(&ask(Method::Get, "/docs"));
+    assert_eq!((answer.status, answer.header("Location")), (303, Some("/docs/index.html")));
+    let page = serving.send(&ask(Method::Get, "/docs/index.html"));
+    assert_eq!(page.status, 200);
+    assert!(page.body.contains("swagger-ui"));
+}
+
+#[test]
+fn a_sane_request_id_is_taken_over_and_any_other_replaced() {
+    let serving = Serving::start(&mut shipyard(&folder("request_ids"), &["--port", "0"]));
+    let id = |path: &str, given: &str| {
+        let answer = serving.send(&ask(Method::Get, path).header("X-Request-Id", given));
+        let ids: Vec<String> = answer
+            .headers
+            .iter()
+            .filter(|(name, _)| name == "X-Request-Id")
+            .map(|(_, id)| id.clone())
+            .collect();
+        assert_eq!(ids.len(), 1, "{answer:?}");
+        ids[0].clone()
+    };
+    let longest = "0".repeat(64);
+    for sane in ["a", "4bf92f3577b34da6.A_3-7", longest.as_str()] {
+        assert_eq!(id("/api/users", sane), sane);
+        assert_eq!(id("/nothing", sane), sane);
+    }
+    let too_long = "0".repeat(65);
+    for odd in ["", "a b", "a\"b", "{}", too_long.as_str()] {
+        let (one, other) = (id("/api/users", odd), id("/api/users", odd));
+        assert!(one != other && one != odd && one.len() >= 18, "{odd:?}: {one} {other}");
+    }
+    // Two of them are no id.
+    let twice = ask(Method::Get, "/api/users").header("X-Request-Id", "a").header("X-Request-Id", "b");
+    assert_eq!(
+        serving.send(&twice).header("X-Request-Id").map(str::len).filter(|length| *length > 1),
+        Some(18)
+    );
+    // A refusal of the front's, to a request that is there and to one that never comes whole.
+    let refused = ask(Method::Get, "/api/users").header("Expect", "more").header("X-Request-Id", "mine");
+    let refused = serving.send(&refused);
+    assert_eq!((refused.status, refused.header("X-Request-Id")), (417, Some("mine")));
+    let slow = Serving::start(
+        shipyard(&folder("slow_request_ids"), &["--port", "0"]).env("ROCKET_BODY_TIMEOUT", "0.3"),
+    );
+    let head =
+        "POST /auth/login HTTP/1.1\r\nHost: localhost\r\nX-Request-Id: mine\r\nContent-Length: 9\r\n\r\n";
+    let answer = answer_to(slow.port, head);
+    assert!(answer.starts_with("HTTP/1.1 408 ") && answer.contains("\r\nX-Request-Id: mine\r\n"), "{answer}");
+}

@@ -1,0 +1,247 @@
+//! More than one key: which signs, which verifies what, and the file that they come from.
+
+use std::path::{Path, PathBuf};
+
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::Engine;
+use rocket::http::Method;
+use serde_json::{json, Value};
+use shipyard::clock::{Clock, TokenIds};
+use shipyard::config::DEFAULT_LIFETIMES;
+use shipyard::data::EXAMPLE;
+use shipyard::keys::file::{KeyFile, MAX_SIZE};
+use shipyard::keys::{Key, KeyId, KeySet};
+use shipyard::model::id::Id;
+use shipyard::secret::Secret;
+use shipyard::token::{Kind, TokenError, Tokens};
+
+use crate::support::forge::{claims, hs256, sign_with};
+use crate::support::program::{folder, run, shipyard};
+use crate::support::server::{Ask, Server, NOW};
+use crate::support::snapshots;
+
+const A: &str = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
+const B: &str = "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb";
+const C: &str = "cccccccccccccccccccccccccccccccccccccccc";
+const D: &str = "dddddddddddddddddddddddddddddddddddddddd";
+
+fn key(id: Option<&str>, secret: &str) -> Key {
+    Key { id: id.map(|id| KeyId::new(id).unwrap()), secret: Secret::new(secret).unwrap() }
+}
+
+fn set(keys: &[Key]) -> KeySet {
+    KeySet::new(keys).unwrap()
+}
+
+fn tokens(keys: &[Key]) -> Tokens {
+    Tokens::new(set(keys), DEFAULT_LIFETIMES, Clock::manual(NOW), TokenIds::Random)
+}
+
+/// The header of a token, as it is written there.
+fn header_of(token: &str) -> String {
+    String::from_utf8(URL_SAFE_NO_PAD.decode(token.split('.').next().unwrap()).unwrap()).unwrap()
+}
+
+fn is_signed_with(token: &str, secret: &str) -> bool {
+    let (message, signature) = token.rsplit_once('.').unwrap();
+    hs256(message, secret.as_bytes()) == signature
+}
+
+#[test]
+fn the_first_key_signs_and_names_itself_only_if_it_has_an_id() {
+    let bare = r#"{"typ":"JWT","alg":"HS256"}"#;
+    let named = r#"{"typ":"JWT","alg":"HS256","kid":"2026-11.a"}"#;
+    for (keys, header, secret) in [
+        (vec![key(None, A)], bare, A),
+        (vec![key(None, A), key(Some("2026-11.a"), B)], bare, A),
+        (vec![key(Some("2026-11.a"), B), key(None, A)], named, B),
+    ] {
+        let tokens = tokens(&keys);
+        for kind in [Kind::Access, Kind::Refresh] {
+            let token = tokens.issue(kind, Id::new(1)).unwrap().text;
+            assert_eq!(header_of(&token), header);
+            assert!(is_signed_with(&token, secret), "{keys:?}");
+            assert!(tokens.verify(&token, kind).is_ok(), "{keys:?}");
+        }
+    }
+}
+
+#[test]
+fn a_token_is_verified_by_the_key_that_it_names_and_else_by_every_key_without_a_name() {
+    let keys = [key(Some("a"), A), key(None, B), key(Some("c"), C), key(None, D)];
+    let server = Server::with(NOW, TokenIds::Random, set(&keys), EXAMPLE);
+    server.clock.set(NOW + 1);
+    // Which keys take a token that names that key, or none.
+    let taken: [(Option<&str>, &[&str]); 5] =
+        [(None, &[B, D]), (Some("a"), &[A]), (Some("c"), &[C]), (Some("b"), &[]), (Some("A"), &[])];
+    let mut tried = 0;
+    for (kid, takers) in taken {
+        let mut header = json!({"typ": "JWT", "alg": "HS256"});
+        if let Some(kid) = kid {
+            header["kid"] = json!(kid);
+        }
+        for secret in [A, B, C, D] {
+            let token = sign_with(secret.as_bytes(), &header, &claims("refresh"));
+            let answer = server.send(Ask::new(Method::Post, "/auth/refresh").bearer(&token));
+            if takers.contains(&secret) {
+                assert_eq!(answer.status, 200, "{header} {secret}: {answer:?}");
+            } else {
+                let refused = (answer.status, answer.json());
+                assert_eq!(refused, (422, json!({"error": "Signature verification failed"})), "{header}");
+            }
+            tried += 1;
+        }
+    }
+    assert_eq!(tried, 20);
+}
+
+#[test]
+fn keys_change_at_once_for_all_who_share_them() {
+    let tokens = tokens(&[key(None, A)]);
+    let elsewhere = tokens.clone();
+    let issue = || elsewhere.issue(Kind::Access, Id::new(1)).unwrap().text;
+    let old = issue();
+    let judged = |token: &str| elsewhere.verify(token, Kind::Access).map(|claims| claims.identity);
+    tokens.change_keys(set(&[key(None, A), key(Some("b"), B)]));
+    assert!(is_signed_with(&issue(), A));
+    tokens.change_keys(set(&[key(Some("b"), B), key(None, A)]));
+    let new = issue();
+    assert!(is_signed_with(&new, B));
+    assert_eq!((judged(&old), judged(&new)), (Ok(Id::new(1)), Ok(Id::new(1))));
+    tokens.change_keys(set(&[key(Some("b"), B)]));
+    assert_eq!((judged(&old), judged(&new)), (Err(TokenError::BadSignature), Ok(Id::new(1))));
+    tokens.change_keys(set(&[key(None, C)]));
+    assert_eq!(judged(&new), Err(TokenError::BadSignature));
+}
+
+/// A revocation is of a token, whatever key signed it.
+#[test]
+fn a_logout_outlives_a_change_of_keys() {
+    let tokens = tokens(&[key(None, A)]);
+    let token = tokens.issue(Kind::Refresh, Id::new(1)).unwrap();
+    tokens.revoke(&token.claims);
+    tokens.change_keys(set(&[key(None, B), key(None, A)]));
+    assert_eq!(tokens.verify(&token.text, Kind::Refresh).err(), Some(TokenError::Revoked));
+}
+
+fn file(folder: &Path, content: impl AsRef<[u8]>) -> PathBuf {
+    let path = folder.join("keys");
+    std::fs::write(&path, content).unwrap();
+    path
+}
+
+#[test]
+fn a_file_of_keys_is_read_line_by_line() {
+    let folder = folder("key_files");
+    let long_id = "i".repeat(64);
+    let every = (0x21..0x7f).map(char::from).collect::<String>();
+    let last = |text: String| format!("{}{text}", "#".repeat(MAX_SIZE - text.len() - 1) + "\n");
+    for (content, id, secret, verify) in [
+        (A.to_owned(), None, A, 1),
+        (format!("{A}\n"), None, A, 1),
+        (format!("{A}\r\n"), None, A, 1),
+        (format!("\n  # a comment \u{e9}\n\n \t{A} \n#{B}\n{C}\n"), None, A, 2),
+        (format!("kid=a {A}\n{B}"), Some("a"), A, 2),
+        (format!("kid=a\t  {A}\r\nkid=b {B}\r\n"), Some("a"), A, 2),
+        (format!("kid={long_id} {A}"), Some(long_id.as_str()), A, 1),
+        (format!("kid=a kid=b={A}"), Some("a"), "kid=b=aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", 1),
+        // A key gets an id: the tokens that it signed before have none.
+        (format!("kid=a {A}\n{A}"), Some("a"), A, 2),
+        (every.clone(), None, every.as_str(), 1),
+        (A[..32].to_owned(), None, &A[..32], 1),
+        (format!("{A}\n{}", (1..8).map(|n| format!("kid={n} {B}\n")).collect::<String>()), None, A, 8),
+        (last(A.to_owned()), None, A, 1),
+    ] {
+        let found = KeyFile::at(file(&folder, &content)).read();
+        let found = found.unwrap_or_else(|error| panic!("{content}: {error}"));
+        assert!(found.keys.to_string().ends_with(&format!(", {verify} verify")), "{content}: {}", found.keys);
+        let tokens = Tokens::new(found.keys, DEFAULT_LIFETIMES, Clock::manual(NOW), TokenIds::Random);
+        let token = tokens.issue(Kind::Access, Id::new(1)).unwrap().text;
+        let header: Value = serde_json::from_str(&header_of(&token)).unwrap();
+        assert_eq!(header.get("kid").and_then(Value::as_str), id, "{content}");
+        assert!(is_signed_with(&token, secret), "{content}");
+    }
+}
+
+/// Each is refused in one line that says where and why, and shows nothing of what is written there; a snapshot
+/// shows all of them.
+#[test]
+fn files_that_are_no_files_of_keys() {
+    let folder = folder("no_key_files");
+    let nine: String = (1..10).map(|n| format!("# key {n}\nkid={n} {A}{n}\n")).collect();
+    let mut text = String::new();
+    let mut refused = |what: &str, path: &str| {
+        let run = run(shipyard(&folder, &["--port", "0"]).env("ROCKET_JWT_SECRET_FILE", path), None);
+        assert_eq!((run.code, run.stdout.as_str()), (Some(1), ""), "{what}: {run:?}");
+        assert_eq!(run.stderr.lines().count(), 1, "{what}: {run:?}");
+        let said = run.stderr.strip_prefix("shipyard: jwt_secret_file: ");
+        let said = said.unwrap_or_else(|| panic!("{what}: {run:?}"));
+        for part in ["aaaa", "bbbb", "hunter2"] {
+            assert!(!said.contains(part), "{what}: {run:?}");
+        }
+        text += &format!("{what}\n{said}\n");
+    };
+    for (what, content) in [
+        ("empty", String::new()),
+        ("a comment", format!("# {A}\n\n")),
+        ("short", "hunter2hunter2hunter2hunter2hun\n".to_owned()),
+        ("short with an id", format!("{A}\nkid=b hunter2\n")),
+        ("two words", format!("hunter2 {A}\n")),
+        ("three words", format!("kid=a {A} {B}\n")),
+        ("an id without a secret", format!("kid={A}\n")),
+        ("an empty id", format!("kid= {A}\n")),
+        ("an id of other characters", format!("kid=hunter2/ {A}\n")),
+        ("an id of 65 characters", format!("kid={} {A}\n", "b".repeat(65))),
+        ("a secret beyond ASCII", format!("{A}\n\nhunter2{}\n", "\u{e9}".repeat(32))),
+        ("a byte order mark", format!("\u{feff}{A}\n")),
+        ("a control character", format!("{A}\u{0}\n")),
+        ("the same id twice", format!("kid=a {A}\n# b\nkid=a {B}\n")),
+        ("the same key twice", format!("{B}\n{A}\n{B}\n")),
+        ("nine keys", nine),
+        ("a byte too many", format!("{A}\n{}", "#".repeat(MAX_SIZE - A.len()))),
+    ] {
+        file(&folder, content);
+        refused(what, "keys");
+    }
+    std::fs::write(folder.join("keys"), [A.as_bytes(), b"\xff\n"].concat()).unwrap();
+    refused("bad UTF-8", "keys");
+    refused("missing", "nowhere");
+    refused("a folder", ".");
+    refused("no path", "");
+    #[cfg(unix)]
+    {
+        // Nobody will ever write to it.
+        let pipe = std::process::Command::new("mkfifo").arg(folder.join("pipe")).status();
+        assert!(pipe.unwrap().success());
+        refused("a pipe", "pipe");
+    }
+    snapshots().bind(|| insta::assert_snapshot!("wrong_key_files", text));
+}
+
+#[test]
+fn a_secret_and_a_file_of_secrets_are_one_too_many() {
+    let folder = folder("two_sources_of_keys");
+    file(&folder, A);
+    std::fs::write(folder.join("Rocket.toml"), "[default]\njwt_secret_file = \"keys\"\n").unwrap();
+    let run = run(shipyard(&folder, &["--port", "0"]).env("ROCKET_JWT_SECRET", B), None);
+    assert_eq!((run.code, run.stdout.as_str()), (Some(2), ""), "{run:?}");
+    assert_eq!(run.stderr, "shipyard: jwt_secret: jwt_secret_file is given as well; one of the two\n");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_file_that_everybody_can_open_is_warned_of() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let path = file(&folder("exposed_keys"), A);
+    for (mode, warned) in
+        [(0o600, false), (0o640, false), (0o660, false), (0o644, true), (0o444, true), (0o602, true)]
+    {
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+        let found = KeyFile::at(path.clone()).read().unwrap();
+        assert_eq!(found.exposed.is_some(), warned, "{mode:o}: {:?}", found.exposed);
+        if let Some(warning) = found.exposed {
+            assert!(warning.contains(path.to_str().unwrap()) && !warning.contains("aaaa"), "{warning}");
+        }
+    }
+}

@@ -1,0 +1,189 @@
+"""Clients: a good one that counts every answer, and bad ones that take their time. Loopback only."""
+
+import json
+import multiprocessing
+import socket
+import struct
+import time
+
+HOST = "127.0.0.1"
+# Of the kernel's enum of TCP states: the connection is open as long as it is this.
+ESTABLISHED = 1
+
+
+def request(method, path, body=None, token=None, close=False):
+    lines = [f"{method} {path} HTTP/1.1", f"Host: {HOST}"]
+    content = b"" if body is None else json.dumps(body).encode()
+    if body is not None:
+        lines += ["Content-Type: application/json", f"Content-Length: {len(content)}"]
+    if token:
+        lines.append(f"Authorization: Bearer {token}")
+    if close:
+        lines.append("Connection: close")
+    return "\r\n".join(lines).encode() + b"\r\n\r\n" + content
+
+
+class Closed(Exception):
+    """The connection ended before the answer was complete; `sent` says whether the request had gone out."""
+
+
+class Connection:
+    """One keep-alive connection, opened anew when the server has said that it closes it."""
+
+    def __init__(self, port, limit=20):
+        self.port, self.limit, self.socket = port, limit, None
+
+    def ask(self, *arguments, **named):
+        """The status, the headers (lower case) and the body of the answer."""
+        if self.socket is None:
+            self.socket = socket.create_connection((HOST, self.port), timeout=self.limit)
+            self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        try:
+            self.socket.sendall(request(*arguments, **named))
+            answer = self._read()
+        except OSError as error:
+            self.close()
+            raise Closed(str(error)) from error
+        if answer[1].get("connection") == "close":
+            self.close()
+        return answer
+
+    def _read(self):
+        text = b""
+        while b"\r\n\r\n" not in text:
+            text += self._more()
+        head, _, body = text.partition(b"\r\n\r\n")
+        first, *fields = head.decode().split("\r\n")
+        headers = {name.lower(): value.strip() for name, _, value in (field.partition(":") for field in fields)}
+        while len(body) < int(headers.get("content-length", 0)):
+            body += self._more()
+        return int(first.split()[1]), headers, body
+
+    def _more(self):
+        bytes_ = self.socket.recv(1 << 16)
+        if not bytes_:
+            raise ConnectionResetError("closed before the end of the answer")
+        return bytes_
+
+    def close(self):
+        if self.socket is not None:
+            self.socket.close()
+            self.socket = None
+
+
+def log_in(port, name="user", password="password"):
+    status, _, body = Connection(port).ask(
+        "POST", "/auth/login", {"username": name, "password": password}, close=True)
+    if status != 200:
+        raise Closed(f"login: {status} {body!r}")
+    answer = json.loads(body)
+    return answer["access_token"], answer["refresh_token"]
+
+
+def _good(port, token, stop, results):
+    """Asks without pause, every tenth time on a new connection."""
+    connection, latencies, failures = Connection(port), [], []
+    while not stop.is_set():
+        if len(latencies) % 10 == 9:
+            connection.close()
+        began = time.perf_counter()
+        try:
+            status, _, body = connection.ask("GET", "/api/ships/2", token=token)
+            if status != 200 or b"TIE" not in body:
+                failures.append(f"{status}")
+        except (Closed, OSError) as error:
+            failures.append(str(error))
+        latencies.append(time.perf_counter() - began)
+        time.sleep(0.002)
+    results.put((latencies, failures))
+
+
+class Good:
+    """A good client in a process of its own, so that the bad ones cost it nothing but what they cost the server."""
+
+    def __init__(self, port, token=None):
+        self.stop, self.results = multiprocessing.Event(), multiprocessing.Queue()
+        self.process = multiprocessing.Process(target=_good, args=(port, token, self.stop, self.results), daemon=True)
+
+    def __enter__(self):
+        self.process.start()
+        return self
+
+    def __exit__(self, *_):
+        self.stop.set()
+        self.latencies, self.failures = self.results.get(timeout=60)
+        self.process.join(10)
+
+    def success(self):
+        return 1 - len(self.failures) / max(len(self.latencies), 1)
+
+
+def percentile(values, share):
+    ordered = sorted(values)
+    return ordered[min(int(len(ordered) * share), len(ordered) - 1)] if ordered else float("nan")
+
+
+HEAD = b"GET /api/ships HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+POST = b"POST /auth/login HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: 4096\r\n\r\n"
+# What each kind sends at once, and then a little of at a time.
+KINDS = {
+    "header": (HEAD, b"X-Slow: 1\r\n"),
+    "body": (POST, b" "),
+    "read": (HEAD + b"\r\n", None),
+    "idle": (b"", b""),
+}
+
+
+class Slow:
+    """Connections of one kind; `lifetimes` says for how many seconds each was let be."""
+
+    def __init__(self, kind, port, count):
+        self.first, self.piece = KINDS[kind]
+        self.port, self.count = port, count
+        self.open, self.lifetimes = {}, []
+
+    def attack(self, limit):
+        """Goes on until every connection has been closed, `limit` seconds at most."""
+        end = time.monotonic() + limit
+        waiting = self.count
+        while (self.open or waiting) and time.monotonic() < end:
+            tick = time.monotonic()
+            for _ in range(min(waiting, 50)):
+                self._begin()
+                waiting -= 1
+            for connection in list(self.open):
+                self._go_on(connection)
+            time.sleep(max(0.0, 0.1 - (time.monotonic() - tick)))
+        left = len(self.open)
+        for connection in list(self.open):
+            connection.close()
+        return left
+
+    def _begin(self):
+        connection = socket.socket()
+        if self.piece is None:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        connection.settimeout(10)
+        connection.connect((HOST, self.port))
+        connection.sendall(self.first)
+        connection.setblocking(False)
+        now = time.monotonic()
+        self.open[connection] = (now, now)
+
+    def _go_on(self, connection):
+        began, last = self.open[connection]
+        state = struct.unpack_from("B", connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1))[0]
+        now = time.monotonic()
+        if state != ESTABLISHED:
+            del self.open[connection]
+            connection.close()
+            self.lifetimes.append(now - began)
+        elif now - last >= 1:
+            self.open[connection] = (began, now)
+            try:
+                if self.piece is None:
+                    connection.recv(64)
+                elif self.piece:
+                    connection.send(self.piece)
+            except OSError:
+                pass  # Its state is looked at next time.

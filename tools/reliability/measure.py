@@ -1,0 +1,353 @@
+#!/usr/bin/env python3
+"""Measures how the server holds under hostile traffic, against the figures that docs/reliability.md promises.
+
+Everything happens on this machine, over loopback; every measure ends by itself. Wants a release build:
+cargo build --release --locked --bins --example rocket_loop
+
+Exit code: 0 every figure is kept, 1 one is not, 2 something could not be measured.
+"""
+
+import argparse
+import json
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+from clients import HOST, Closed, Connection, Good, Slow, log_in, percentile
+from server import BINARY, ROOT, NotMeasured, Server
+
+# Passwords that cost next to nothing, where they are not what is measured; and no limit on how often.
+CHEAP = {"password_memory": 8, "password_iterations": 1, "rate_limits": "false"}
+
+
+class Figures:
+    """What was promised and what was found, a line each."""
+
+    def __init__(self):
+        self.kept = True
+
+    def add(self, what, found, unit, most=None, least=None):
+        ok = (most is None or found <= most) and (least is None or found >= least)
+        self.kept &= ok
+        promised = f"<= {most:g} {unit}" if most is not None else f">= {least:g} {unit}"
+        print(f"| {what} | {promised} | {found:.4g} {unit} | {'ok' if ok else 'NOT KEPT'} |", flush=True)
+
+    def tell(self, what, found):
+        print(f"| {what} | | {found} | |", flush=True)
+
+
+def wrk(port, seconds, connections, script=None):
+    """Requests a second, p99 in ms, and all that wrk printed."""
+    if not shutil.which("wrk"):
+        raise NotMeasured("wrk is not there (Debian package wrk)")
+    command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--latency"]
+    command += ["-s", str(script)] if script else []
+    run = subprocess.run(
+        [*command, f"http://{HOST}:{port}/api/ships/2"], capture_output=True, text=True, timeout=seconds + 60)
+    rate, late = re.search(r"Requests/sec:\s+([\d.]+)", run.stdout), re.search(r"99%\s+([\d.]+)(us|ms|s)", run.stdout)
+    if not rate or not late:
+        raise NotMeasured(f"wrk: {run.stdout}{run.stderr}")
+    return float(rate[1]), float(late[1]) * {"us": 0.001, "ms": 1, "s": 1000}[late[2]], run.stdout
+
+
+def many_ships(folder, count):
+    data = json.loads((ROOT / "data.json").read_text())
+    ship = data["ships"][1]
+    data["ships"] = [{**ship, "id": number} for number in range(1, count + 1)]
+    path = Path(folder) / "many.json"
+    path.write_text(json.dumps(data))
+    return path
+
+
+def slow(figures, short):
+    """Slow heads, bodies and readers, and connections that lie idle, while a good client is served."""
+    count = 100 if short else 1000
+    limits = {"header": 5, "body": 10, "read": 15, "idle": 5}
+    with tempfile.TemporaryDirectory() as folder:
+        data = many_ships(folder, 10_000)
+        for kind, limit in limits.items():
+            with Server(data=data, **CHEAP) as server, Good(server.port) as good:
+                attack = Slow(kind, server.port, count)
+                left = attack.attack(limit + 15)
+            what = f"{count} {kind}"
+            figures.add(f"{what}: not closed", left, "connections", most=0)
+            figures.add(f"{what}: closed after, at most", max(attack.lifetimes, default=0), "s", most=limit + 1)
+            figures.add(f"{what}: good client, success", good.success() * 100, "%", least=99.9)
+            figures.add(f"{what}: good client, p99", percentile(good.latencies, 0.99) * 1000, "ms", most=250)
+    slowhttptest(figures, count)
+
+
+def slowhttptest(figures, count):
+    """The same from outside, by slowhttptest."""
+    if not shutil.which("slowhttptest"):
+        raise NotMeasured("slowhttptest is not there (Debian package slowhttptest)")
+    modes = {
+        "header (-H)": (["-H", "-i", "2", "-x", "8"], 5, "/api/ships"),
+        "body (-B)": (["-B", "-i", "2", "-s", "4096", "-x", "8", "-f", "application/json"], 10, "/auth/login"),
+        "slow read (-X)": (["-X", "-w", "256", "-y", "512", "-n", "2", "-z", "32", "-k", "1"], 15, "/api/ships"),
+    }
+    for mode, (flags, limit, path) in modes.items():
+        with tempfile.TemporaryDirectory() as folder:
+            data = many_ships(folder, 10_000)
+            with Server(data=data, **CHEAP) as server, Good(server.port) as good:
+                allowed = str(count // 250 + limit + 15)
+                run = subprocess.run(
+                    ["slowhttptest", *flags, "-c", str(count), "-r", "250", "-l", allowed, "-p", "5",
+                     "-u", f"http://{HOST}:{server.port}{path}"],
+                    capture_output=True, text=True, timeout=int(allowed) + 60, cwd=folder)
+        printed = re.sub(r"\x1b\[[0-9;]*[A-Za-z]", "", run.stdout)
+        end = re.search(r"Test ended on (\d+)\w+ second\s+Exit status:\s*(.*)", printed)
+        if not end:
+            raise NotMeasured(f"slowhttptest: {printed[-500:]}{run.stderr}")
+        open_ = 0 if end[2].strip() == "No open connections left" else count
+        figures.add(f"slowhttptest {mode}: not closed", open_, "connections", most=0)
+        figures.add(f"slowhttptest {mode}: all closed after", int(end[1]), "s", most=count // 250 + limit + 1)
+        figures.add(f"slowhttptest {mode}: good client, success", good.success() * 100, "%", least=99.9)
+        figures.add(f"slowhttptest {mode}: good client, p99", percentile(good.latencies, 0.99) * 1000, "ms", most=250)
+
+
+def memory(figures, short):
+    """Idle connections beside busy ones."""
+    with Server(max_connections=4096, keep_alive=120, **CHEAP) as server:
+        at_start = server.memory()
+        idle = [Connection(server.port) for _ in range(2000)]
+        for connection in idle:
+            connection.ask("GET", "/api/ships/2")
+        wrk(server.port, 3 if short else 10, 64)
+        figures.tell("resident at start", f"{at_start:.1f} MB")
+        figures.add("2,000 idle and 64 busy connections: resident", server.memory(), "MB", most=120)
+        for connection in idle:
+            connection.close()
+
+
+FLOOD = """
+wrk.method = "POST"
+wrk.path = "/auth/login"
+wrk.headers["Content-Type"] = "application/json"
+wrk.body = '{"username":"user","password":"wrong password"}'
+local threads = {}
+function setup(thread) table.insert(threads, thread) end
+function init() refused, tried, other = 0, 0, 0 end
+function response(status)
+  if status == 429 or status == 503 then refused = refused + 1
+  elseif status == 401 then tried = tried + 1
+  else other = other + 1 end
+end
+function done()
+  for _, thread in ipairs(threads) do
+    io.write(string.format("COUNTS %d %d %d\\n", thread:get("refused"), thread:get("tried"), thread:get("other")))
+  end
+end
+"""
+
+
+def flood(figures, short):
+    """200 clients that log in without pause, with and without rate limits."""
+    seconds = 5 if short else 30
+    for name, settings in {"rate limits": {}, "no rate limits": {"rate_limits": "false"}}.items():
+        with tempfile.NamedTemporaryFile("w", suffix=".lua") as script, Server(**settings) as server:
+            script.write(FLOOD)
+            script.flush()
+            token, _ = log_in(server.port)
+            with Good(server.port, token) as good:
+                _, late, printed = wrk(server.port, seconds, 200, script.name)
+        refused, tried, other = map(int, re.search(r"COUNTS (\d+) (\d+) (\d+)", printed).groups())
+        figures.tell(f"login flood, {name}", f"{tried} tried, {refused} refused (429 or 503)")
+        figures.add(f"login flood, {name}: other answers", other, "answers", most=0)
+        figures.add(f"login flood, {name}: p99 of a read with a token",
+                    percentile(good.latencies, 0.99) * 1000, "ms", most=50)
+        figures.add(f"login flood, {name}: reads, success", good.success() * 100, "%", least=100)
+        if refused > 0.99 * (refused + tried):
+            figures.add(f"login flood, {name}: refused within (p99)", late, "ms", most=100)
+
+
+def shutdown(figures, short):
+    """SIGTERM while 32 connections are busy: whatever was asked is answered."""
+    failures, slowest, codes, answered = [], 0.0, set(), 0
+    lock = threading.Lock()
+    for _ in range(3 if short else 10):
+        with Server(**CHEAP) as server:
+            ending = threading.Event()
+
+            def busy():
+                nonlocal answered
+                connection = Connection(server.port)
+                count = 0
+                while True:
+                    if connection.socket is None and ending.is_set():
+                        break
+                    try:
+                        status, _, _ = connection.ask("GET", "/api/ships/2")
+                        count += 1
+                        if status != 200:
+                            failures.append(str(status))
+                    except ConnectionRefusedError:
+                        break
+                    except (Closed, OSError) as error:
+                        failures.append(str(error))
+                        break
+                with lock:
+                    answered += count
+
+            threads = [threading.Thread(target=busy) for _ in range(32)]
+            for thread in threads:
+                thread.start()
+            time.sleep(1)
+            ending.set()
+            code, took = server.end()
+            for thread in threads:
+                thread.join(30)
+            codes.add(code)
+            slowest = max(slowest, took)
+    figures.tell("SIGTERM under load: answered", f"{answered} requests")
+    figures.add("SIGTERM under load: failed requests", len(failures), "requests", most=0)
+    for failure in sorted(set(failures)):
+        figures.tell("failed with", failure)
+    figures.add("SIGTERM under load: exit codes other than 0", len(codes - {0}), "codes", most=0)
+    figures.add("SIGTERM under load: ended after, at most", slowest, "s", most=3)
+
+
+class Person(threading.Thread):
+    """Logs in, refreshes, writes ships and logs out, again and again; remembers what was acknowledged."""
+
+    def __init__(self, port, until):
+        super().__init__()
+        self.port, self.until = port, until
+        self.ships, self.gone, self.answers, self.wrong = {}, set(), 0, []
+
+    def run(self):
+        connection = Connection(self.port)
+        while time.monotonic() < self.until:
+            try:
+                self.round(connection)
+            except (Closed, OSError) as error:
+                self.wrong.append(str(error))
+                connection.close()
+
+    def ask(self, connection, expected, *arguments, **named):
+        status, headers, body = connection.ask(*arguments, **named)
+        self.answers += 1
+        if status != expected:
+            self.wrong.append(f"{arguments[0]} {re.sub('[0-9]+', 'N', arguments[1])}: {status}, expected {expected}")
+        return headers, body
+
+    def round(self, connection):
+        _, body = self.ask(connection, 200, "POST", "/auth/login", {"username": "user", "password": "password"})
+        pair = json.loads(body)
+        access, refresh = pair["access_token"], pair["refresh_token"]
+        for number in range(5):
+            _, body = self.ask(connection, 200, "POST", "/auth/refresh", token=refresh)
+            newer = json.loads(body)["access_token"]
+            ship = {"affiliation": "a", "category": "b", "crew": 1 + number, "length": 1, "manufacturer": "c",
+                    "model": "d", "roles": ["e"], "ship_class": "f"}
+            _, body = self.ask(connection, 201, "POST", "/api/ships", ship, token=newer)
+            created = json.loads(body)
+            path = f"/api/ships/{created['id']}"
+            ship["crew"] = 99
+            _, body = self.ask(connection, 200, "PUT", path, ship, token=newer)
+            self.ships[created["id"]] = json.loads(body)
+            if len(self.ships) > 3:
+                old = next(iter(self.ships))
+                self.ask(connection, 204, "DELETE", f"/api/ships/{old}", token=newer)
+                del self.ships[old]
+                self.gone.add(old)
+            self.ask(connection, 200, "DELETE", "/auth/logout", token=newer)
+            self.ask(connection, 401, "DELETE", path, token=newer)
+        self.ask(connection, 200, "DELETE", "/auth/logout", token=access)
+        self.ask(connection, 200, "DELETE", "/auth/logout2", token=refresh)
+
+
+def soak(figures, short):
+    """Mixed logins, refreshes, logouts and writes, beyond the cap on revocations."""
+    seconds = 30 if short else 600
+    cap = 2000
+    with Server(**CHEAP, max_revocations=cap, password_queue=64) as server:
+        before = {ship["id"] for ship in json.loads(Connection(server.port).ask("GET", "/api/ships")[2])}
+        until = time.monotonic() + seconds
+        people = [Person(server.port, until) for _ in range(8)]
+        for person in people:
+            person.start()
+        samples = []
+        while time.monotonic() < until:
+            samples.append(server.memory())
+            time.sleep(seconds / 60)
+        for person in people:
+            person.join(60)
+        ships = {ship["id"]: ship for ship in json.loads(Connection(server.port).ask("GET", "/api/ships")[2])}
+    answers = sum(person.answers for person in people)
+    wrong = [text for person in people for text in person.wrong]
+    figures.tell("soak", f"{answers} answers in {seconds} s, {answers // 2} or so of them writes or logouts")
+    figures.add("soak: answers that were not as they must be", len(wrong), "answers", most=0)
+    for text in sorted(set(wrong))[:5]:
+        figures.tell("wrong", text)
+    expected = {number: ship for person in people for number, ship in person.ships.items()}
+    differing = sum(ships.get(number) != ship for number, ship in expected.items())
+    unexpected = len(ships.keys() - expected.keys() - before)
+    figures.add("soak: acknowledged writes that are not there", differing, "ships", most=0)
+    figures.add("soak: ships that nobody wrote, or that were deleted", unexpected, "ships", most=0)
+    # Warm-up is the first third.
+    warm = samples[len(samples) // 3:]
+    figures.tell("soak: resident", f"{samples[0]:.1f} MB at first, {warm[0]:.1f} warm, {warm[-1]:.1f} at the end")
+    figures.add("soak: resident at the end, of that when warm", warm[-1] / warm[0] * 100, "%", most=110)
+
+
+def rocket(figures, short):
+    """GET of one ship, beside the same server behind Rocket's own loop; rounds alternate."""
+    loop = ROOT / "target/release/examples/rocket_loop"
+    if not loop.is_file():
+        raise NotMeasured(f"{loop} is not there: cargo build --release --locked --example rocket_loop")
+    with Server(log_level="off") as front:
+        other = subprocess.Popen([loop], cwd=front.folder.name, env={"ROCKET_PORT": str(front.port + 1)})
+        try:
+            ports = {front.port: front.pid, front.port + 1: other.pid}
+            time.sleep(1)
+            rates, costs = {port: [] for port in ports}, {port: [] for port in ports}
+            for _ in range(3 if short else 9):
+                for port, pid in ports.items():
+                    front.pid = pid
+                    began = front.cpu()
+                    rate, _, printed = wrk(port, 2 if short else 4, 32)
+                    requests = int(re.search(r"(\d+) requests in", printed)[1])
+                    rates[port].append(rate)
+                    costs[port].append((front.cpu() - began) / requests * 1e6)
+        finally:
+            other.kill()
+            other.wait()
+    middle = lambda values: percentile(values, 0.5)
+    ours, theirs = ports
+    figures.tell("GET one ship, 32 connections, requests/s", f"{middle(rates[ours]):.0f}, Rocket's {middle(rates[theirs]):.0f}")
+    figures.tell("GET one ship, CPU a request", f"{middle(costs[ours]):.2f} us, Rocket's {middle(costs[theirs]):.2f} us")
+    figures.add("CPU a request of Rocket's own loop", middle(costs[theirs]) / middle(costs[ours]), "times", least=1.2)
+
+
+MEASURES = {measure.__name__: measure for measure in (slow, memory, flood, shutdown, soak, rocket)}
+
+
+def main():
+    about = "\n".join(f"  {name:9} {measure.__doc__}" for name, measure in MEASURES.items())
+    parser = argparse.ArgumentParser(
+        description=__doc__, epilog=f"measures:\n{about}", formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("measures", nargs="*", metavar="MEASURE", help="what to measure; everything by default")
+    parser.add_argument("--short", action="store_true", help="fewer connections, less time: to see that it works")
+    arguments = parser.parse_args()
+    unknown = set(arguments.measures) - MEASURES.keys()
+    if unknown:
+        parser.error(f"no such measure: {', '.join(sorted(unknown))}")
+    figures = Figures()
+    print("| What | Promised | Measured | |\n|---|---|---|---|")
+    try:
+        for name in arguments.measures or MEASURES:
+            MEASURES[name](figures, arguments.short)
+    except (NotMeasured, Closed) as error:
+        print(f"measure: {error}", file=sys.stderr)
+        return 2
+    return 0 if figures.kept else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

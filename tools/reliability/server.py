@@ -1,0 +1,73 @@
+"""The server under measurement: started on a free port, watched through /proc, ended."""
+
+import os
+import re
+import select
+import signal
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+BINARY = ROOT / "target/release/shipyard"
+TICKS = os.sysconf("SC_CLK_TCK")
+START_LIMIT = 30
+
+
+class NotMeasured(Exception):
+    """Why there is nothing to measure."""
+
+
+class Server:
+    """`settings` are names and values as in Rocket.toml."""
+
+    def __init__(self, data=None, binary=BINARY, **settings):
+        if not binary.is_file():
+            raise NotMeasured(f"{binary} is not there: cargo build --release --locked --example rocket_loop --bins")
+        self.folder = tempfile.TemporaryDirectory()
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("ROCKET_")}
+        environment |= {f"ROCKET_{name.upper()}": str(value) for name, value in settings.items()}
+        command = [binary, "--port", "0", *(["--data", data] if data else [])]
+        self.process = subprocess.Popen(
+            command, cwd=self.folder.name, env=environment, stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+        )
+        ready, _, _ = select.select([self.process.stdout], [], [], START_LIMIT)
+        first = self.process.stdout.readline() if ready else ""
+        found = re.search(r":(\d+)$", first.strip())
+        if not found:
+            self.stop()
+            raise NotMeasured(f"the server did not announce itself within {START_LIMIT} s: {first!r}")
+        self.port = int(found[1])
+        self.pid = self.process.pid
+
+    def memory(self):
+        """Resident memory in MB."""
+        status = Path(f"/proc/{self.pid}/status").read_text()
+        return int(re.search(r"VmRSS:\s+(\d+) kB", status)[1]) / 1000
+
+    def cpu(self):
+        """CPU time of the process in seconds."""
+        fields = Path(f"/proc/{self.pid}/stat").read_text().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / TICKS
+
+    def end(self):
+        """Asks the server to end; gives its exit code and the seconds that it took."""
+        began = time.monotonic()
+        self.process.send_signal(signal.SIGTERM)
+        code = self.process.wait(30)
+        return code, time.monotonic() - began
+
+    def stop(self):
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+        self.process.stdout.close()
+        self.folder.cleanup()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.stop()
