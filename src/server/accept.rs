@@ -22,8 +22,9 @@ const BACK_OFF: Duration = Duration::from_millis(100);
 const LAST_LOOK: Duration = Duration::from_millis(100);
 const MOMENT: Duration = Duration::from_millis(10);
 
-/// Accepts connections until the server ends, and those that have come by then. One for which there is no
-/// place is accepted all the same and told so: left in the system's queue, it would hang, and so would the health check of whoever has to know.
+/// Accepts connections until the server ends, and those that have come by then. One for which there is no place
+/// is accepted all the same and told so: left in the system's queue, it would hang, and so would the health check
+/// of whoever has to know.
 pub(super) async fn accept(listener: TcpListener, front: &'static Front) {
     let mut stage = front.stage.clone();
     let mut failing = false;
