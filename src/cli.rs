@@ -25,7 +25,7 @@ use shipyard::model::user::UserInput;
 use shipyard::openapi;
 use shipyard::secret::Secret;
 use shipyard::server::listen::Address;
-use shipyard::server::{hangup, shutdown, Shutdown};
+use shipyard::server::{descriptors, hangup, shutdown, Shutdown};
 use shipyard::token::Tokens;
 use shipyard::{server, Parts};
 
@@ -210,6 +210,7 @@ fn serve(flags: Serve) -> Result<(), Failure> {
     let example_users = data.has_example_users();
     let (keys, key_source) = keys(&settings)?;
     let parts = Parts { settings, data, keys, clock: Clock::System, token_ids: TokenIds::Random };
+    descriptors::raise_limit();
     // It accepts connections; those who serve them have threads of their own.
     let _log = log::start(parts.settings.log).map_err(failed)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;

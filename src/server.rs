@@ -10,6 +10,7 @@
 mod accept;
 mod client_address;
 mod connection;
+pub mod descriptors;
 mod exchange;
 pub mod hangup;
 pub mod listen;
@@ -20,6 +21,7 @@ mod request_head;
 pub mod shutdown;
 mod socket;
 pub mod traffic;
+mod unparsed;
 mod workers;
 
 use std::sync::Arc;
@@ -28,6 +30,7 @@ use rocket::local::asynchronous::Client;
 use rocket::{Build, Rocket};
 use tokio::net::TcpListener;
 use tokio::sync::{watch, Semaphore};
+use tokio::task::JoinHandle;
 
 pub use self::client_address::TrustedProxies;
 pub use self::shutdown::{Shutdown, Stage};
@@ -86,11 +89,18 @@ pub async fn serve(
         stage: shutdown.stage(),
         workers,
     }));
-    for listener in listeners {
-        tokio::spawn(accept::accept(listener, front));
-    }
+    let accepting = listeners.into_iter().map(|listener| tokio::spawn(accept::accept(listener, front)));
+    let accepting: Vec<JoinHandle<()>> = accepting.collect();
     let all = u32::try_from(front.traffic.max_connections).unwrap_or(u32::MAX);
-    // Whoever holds every place knows that all connections have ended.
-    shutdown.complete(async { front.places.acquire_many(all).await.is_ok() }).await;
+    let all_have_ended = async {
+        // Places that are asked for here are given to nobody else.
+        for accepting in accepting {
+            // Whether it has ended well or not, it accepts no more.
+            let _ = accepting.await;
+        }
+        // Whoever holds every place knows that all connections have ended. Nobody closes the semaphore.
+        let _ = front.places.acquire_many(all).await;
+    };
+    shutdown.complete(all_have_ended).await;
     Ok(())
 }

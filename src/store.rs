@@ -158,6 +158,13 @@ impl Store {
         Self(Arc::new(RwLock::new(state)))
     }
 
+    /// Runs something while nobody else can read or write: for tests of what happens if that panics.
+    #[doc(hidden)]
+    pub fn while_locked<T>(&self, work: impl FnOnce() -> T) -> T {
+        let _state = self.0.write();
+        work()
+    }
+
     /// All ships, by ascending id.
     #[must_use]
     pub fn ships(&self) -> Vec<Arc<Ship>> {

@@ -1,6 +1,7 @@
 //! Files.
 
 use std::fs::Metadata;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
@@ -10,6 +11,7 @@ use rocket::{get, State};
 
 use crate::conditional::Validated;
 use crate::error::answer::Answer;
+use crate::internal::Internal;
 use crate::store::GetError;
 
 /// The folder whose files are served.
@@ -20,25 +22,44 @@ pub struct StaticDir(pub PathBuf);
 /// of a link or otherwise, are not found.
 #[get("/static/<path..>")]
 pub async fn file(path: PathBuf, folder: &State<StaticDir>) -> Answer<Validated<File>, GetError> {
-    Ok(open(&folder.0, &path).await.ok_or(GetError::NotFound)?)
+    match open(&folder.0, &path).await {
+        Ok(file) => Ok(file.ok_or(GetError::NotFound)?),
+        // A client, or a cache, that is told that there is no such file would remember it.
+        Err(error) if is_want(&error) => Err(Internal::new("opening a file", error).into()),
+        Err(_) => Err(GetError::NotFound.into()),
+    }
 }
 
-async fn open(folder: &Path, path: &Path) -> Option<Validated<File>> {
-    let folder = canonicalize(folder).await.ok()?;
-    let path = canonicalize(folder.join(path)).await.ok()?;
-    // To open something else than a file may take forever.
-    if !path.starts_with(&folder) || !metadata(&path).await.ok()?.is_file() {
-        return None;
+/// Whether the system lacks something: descriptors, memory, a disk that can be read.
+fn is_want(error: &io::Error) -> bool {
+    #[cfg(unix)]
+    {
+        use rustix::io::Errno;
+        matches!(Errno::from_io_error(error), Some(Errno::MFILE | Errno::NFILE | Errno::NOMEM | Errno::IO))
     }
-    let file = File::open(&path).await.ok()?;
-    let metadata = file.metadata().await.ok()?;
+    #[cfg(not(unix))]
+    {
+        error.kind() == io::ErrorKind::OutOfMemory
+    }
+}
+
+async fn open(folder: &Path, path: &Path) -> io::Result<Option<Validated<File>>> {
+    let folder = canonicalize(folder).await?;
+    let path = canonicalize(folder.join(path)).await?;
+    // To open something else than a file may take forever.
+    if !path.starts_with(&folder) || !metadata(&path).await?.is_file() {
+        return Ok(None);
+    }
+    let file = File::open(&path).await?;
+    let metadata = file.metadata().await?;
     let extension = path.extension().and_then(|extension| ContentType::from_extension(extension.to_str()?));
-    Some(Validated {
+    let Ok(length) = usize::try_from(metadata.len()) else { return Ok(None) };
+    Ok(Some(Validated {
         etag: validator(&metadata),
         label: extension.unwrap_or(ContentType::Binary),
-        length: usize::try_from(metadata.len()).ok()?,
+        length,
         body: file,
-    })
+    }))
 }
 
 /// Weak, since a file can change twice in the time that its system tells apart (RFC 9110, section 8.8.1).

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
+use tokio::time::{timeout_at, Instant};
 
 use super::connection;
 use super::refusal;
@@ -17,15 +18,20 @@ use crate::log::RequestId;
 /// How long to wait before accepting again when there is no descriptor or no memory for a connection.
 const BACK_OFF: Duration = Duration::from_millis(100);
 
-/// Accepts connections until the server ends. One for which there is no place is accepted all the same and
-/// told so: left in the system's queue, it would hang, and so would the health check of whoever has to know.
+/// How long connections are accepted at most once the server is ending, and how long the next is waited for.
+const LAST_LOOK: Duration = Duration::from_millis(100);
+const MOMENT: Duration = Duration::from_millis(10);
+
+/// Accepts connections until the server ends, and those that have come by then. One for which there is no place
+/// is accepted all the same and told so: left in the system's queue, it would hang, and so would the health check
+/// of whoever has to know.
 pub(super) async fn accept(listener: TcpListener, front: &'static Front) {
     let mut stage = front.stage.clone();
     let mut failing = false;
     loop {
         let accepted = tokio::select! {
             biased;
-            _ = stage.wait_for(|stage| *stage != Stage::Serving) => return,
+            _ = stage.wait_for(|stage| *stage != Stage::Serving) => break,
             accepted = listener.accept() => accepted,
         };
         match accepted {
@@ -43,6 +49,19 @@ pub(super) async fn accept(listener: TcpListener, front: &'static Front) {
                 tokio::time::sleep(BACK_OFF).await;
             }
         }
+    }
+    take_the_rest(&listener, front).await;
+}
+
+/// Accepts what waits in the system's queue: its clients have been told that they are connected, and may have
+/// asked something. To close the listener would reset them.
+async fn take_the_rest(listener: &TcpListener, front: &'static Front) {
+    let end = Instant::now() + LAST_LOOK;
+    // Nobody tells whether the queue is empty: it is if nothing comes out of it in a moment.
+    while let Ok(Ok((stream, address))) =
+        timeout_at(end.min(Instant::now() + MOMENT), listener.accept()).await
+    {
+        admit(stream, address, front);
     }
 }
 
@@ -68,7 +87,7 @@ fn admit(stream: TcpStream, address: SocketAddr, front: &'static Front) {
     if let Ok(place) = Arc::clone(&front.refusals).try_acquire_owned() {
         tokio::spawn(async move {
             let fault = Fault::of(&CONNECTIONS_EXHAUSTED);
-            refusal::send(stream, &fault, &RequestId::fresh(), front.style).await;
+            refusal::send(stream, &fault, &RequestId::fresh(), front.style, false, refusal::PATIENCE).await;
             drop(place);
         });
     }

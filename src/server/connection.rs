@@ -15,11 +15,9 @@ use tokio::time::{sleep_until, Instant};
 
 use super::progress::{Phase, Progress};
 use super::socket::Socket;
-use super::{exchange, refusal, Front, Stage};
+use super::{exchange, refusal, unparsed, Front, Stage};
 use crate::error::fault::Fault;
-use crate::error::{
-    ANSWER_TIMEOUT, BODY_TIMEOUT, HEAD_TIMEOUT, HEAD_TOO_LARGE, HTTP_VERSION, REQUEST_MALFORMED,
-};
+use crate::error::{ANSWER_TIMEOUT, BODY_TIMEOUT, HEAD_TIMEOUT};
 use crate::log::{Entry, Outcome, RequestId};
 
 /// How long an idle connection is kept once the server is ending: a request may be on its way already.
@@ -68,11 +66,14 @@ pub(super) async fn run(stream: TcpStream, address: SocketAddr, front: &'static 
         .max_headers(front.traffic.max_headers)
         .serve_connection(socket, service);
     let end = drive(&mut connection, &progress, front).await;
-    let phase = progress.phase();
+    let (phase, is_head) = (progress.phase(), progress.is_head());
     // What was being answered is given up here, if anything was.
     let parts = connection.into_parts();
     let stream = parts.io.into_inner().stream;
-    let fault = fault(&end, &parts.read_buf, front);
+    // Nobody is waited for long once the server is ending.
+    let is_ending = *front.stage.borrow() != Stage::Serving;
+    let patience = if is_ending { LAST_CALL } else { refusal::PATIENCE };
+    let fault = fault(&end, phase, &parts.read_buf, front);
     let mut entry = progress.give_up();
     if let Some(over) = entry.take_if(|entry| entry.is_answered() || fault.is_none()) {
         over.end(end.outcome());
@@ -84,14 +85,14 @@ pub(super) async fn run(stream: TcpStream, address: SocketAddr, front: &'static 
             let mut entry = entry.unwrap_or_else(unread);
             let id = entry.id;
             entry.answered(fault.status().code);
-            entry.sent(fault.body(front.style).len());
+            entry.sent(if is_head { 0 } else { fault.body(front.style).len() });
             entry.end(end.outcome());
-            refusal::send(stream, &fault, &id, front.style).await;
+            refusal::send(stream, &fault, &id, front.style, is_head, patience).await;
         }
         None if matches!(end, End::Late(Phase::Sending)) || phase == Phase::Sending => {
             refusal::abort(&stream)
         }
-        None => refusal::close(stream).await,
+        None => refusal::close(stream, patience).await,
     }
 }
 
@@ -139,7 +140,7 @@ async fn drive(
 
 /// What to say to the client, if there is anything to say: nothing once its answer is on the way, or between
 /// requests.
-fn fault(end: &End, unread: &[u8], front: &Front) -> Option<Fault> {
+fn fault(end: &End, phase: Phase, unread: &[u8], front: &Front) -> Option<Fault> {
     let traffic = &front.traffic;
     let seconds = |limit: Duration, what: &str| format!("{what} within {} seconds.", limit.as_secs_f32());
     match end {
@@ -154,38 +155,11 @@ fn fault(end: &End, unread: &[u8], front: &Front) -> Option<Fault> {
         End::Late(Phase::Answering) => Some(
             Fault::of(&ANSWER_TIMEOUT).with_message(seconds(traffic.request_timeout, "There was no answer")),
         ),
-        End::Late(Phase::Idle | Phase::Sending) | End::ServerEnds | End::Done(Ok(())) => None,
-        End::Done(Err(error)) => of_hyper(error, unread, front),
-    }
-}
-
-/// An error for what hyper would not take for a request; `unread` begins with that.
-fn of_hyper(error: &hyper::Error, unread: &[u8], front: &Front) -> Option<Fault> {
-    if !error.is_parse() {
-        return None;
-    }
-    let traffic = &front.traffic;
-    if error.is_parse_too_large() {
-        let text = format!(
-            "The head of a request may have {} bytes and {} fields at most.",
-            traffic.max_header_size, traffic.max_headers
-        );
-        return Some(Fault::of(&HEAD_TOO_LARGE).with_message(text));
-    }
-    if error.is_parse_version_h2() || names_another_version(unread) {
-        return Some(Fault::of(&HTTP_VERSION));
-    }
-    Some(Fault::of(&REQUEST_MALFORMED).with_message(format!("Malformed request: {error}.")))
-}
-
-/// Whether the first line ends with a version of HTTP (RFC 9112, section 2.3) that is not spoken here.
-fn names_another_version(unread: &[u8]) -> bool {
-    let line = unread.split(|&byte| matches!(byte, b'\r' | b'\n')).next().unwrap_or_default();
-    let word = line.rsplit(|&byte| byte == b' ').next().unwrap_or_default();
-    match word.strip_prefix(b"HTTP/") {
-        Some([major, b'.', minor]) => {
-            major.is_ascii_digit() && minor.is_ascii_digit() && !matches!((major, minor), (b'1', b'0' | b'1'))
+        // Whether it was done in part, nobody knows; that it was not done in time is certain.
+        End::ServerEnds if phase == Phase::Answering => {
+            Some(Fault::of(&ANSWER_TIMEOUT).with_message("The server ends, and there was no answer yet."))
         }
-        _ => false,
+        End::Late(Phase::Idle | Phase::Sending) | End::ServerEnds | End::Done(Ok(())) => None,
+        End::Done(Err(error)) => unparsed::fault(error, unread, traffic),
     }
 }

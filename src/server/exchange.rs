@@ -49,7 +49,7 @@ pub(super) async fn answer(
     request: Request<Incoming>,
 ) -> Result<Response<Reply>, Infallible> {
     let progress = Arc::clone(&peer.progress);
-    progress.head_is_complete(!request.body().is_end_stream());
+    progress.head_is_complete(request.method() == hyper::Method::HEAD, !request.body().is_end_stream());
     let (head, body) = request.into_parts();
     let id = request_id(&head.headers);
     let client = front.traffic.trusted_proxies.client(peer.address, &head.headers);
@@ -62,9 +62,14 @@ pub(super) async fn answer(
             progress.request_is_complete();
             // What goes beyond the limit has not been read: the next request cannot be found behind it.
             last |= body.len() > front.traffic.max_body;
-            let local =
-                asked(front, &head, target, body, SocketAddr::new(client, peer.address.port()), facts);
-            of_rocket(front, &progress, &head, local).await
+            match target {
+                Some(target) => {
+                    let client = SocketAddr::new(client, peer.address.port());
+                    let local = asked(front, &head, target, body, client, facts);
+                    of_rocket(front, &progress, &head, local).await
+                }
+                None => of_the_server(&progress),
+            }
         }
         Err(fault) => {
             last = true;
@@ -90,18 +95,19 @@ fn request_id(headers: &HeaderMap) -> RequestId {
     RequestId::of(first.map(HeaderValue::as_bytes))
 }
 
-/// The request, complete: what it asks, and its body, of which at most one byte more than may be is read.
+/// The request, complete: what it asks (nothing if it asks the whole server), and its body, of which at most one
+/// byte more than may be is read.
 async fn whole(
     front: &Front,
     peer: &Peer,
     head: &Parts,
     mut body: Incoming,
-) -> Result<(Target, Vec<u8>), Fault> {
+) -> Result<(Option<Target>, Vec<u8>), Fault> {
     let mut target = request_head::read(head)?;
-    if target.host.is_none() {
+    if let Some(Target { host: host @ None, .. }) = &mut target {
         // A request that names no host is told the address that it came to.
         let local = peer.local.map(|address| address.to_string());
-        target.host = local.and_then(|address| Host::parse_owned(address).ok());
+        *host = local.and_then(|address| Host::parse_owned(address).ok());
     }
     let most = front.traffic.max_body + 1;
     let mut bytes = Vec::new();
@@ -139,10 +145,11 @@ async fn of_rocket(
     let reply = match size {
         // Of an answer without a body Rocket gives none, rather than an empty one.
         _ if without_body || size == Some(0) => Reply::nothing(Arc::clone(progress)),
-        Some(size) if size <= WHOLE => match read(answer, size).await {
-            Ok(bytes) => Reply::whole(bytes, Arc::clone(progress)),
-            Err(error) => {
-                tracing::error!(%error, "an answer could not be read");
+        Some(size) if size <= WHOLE => match unpanicked(read(answer, size)).await {
+            Some(Ok(bytes)) => Reply::whole(bytes, Arc::clone(progress)),
+            failed => {
+                let error = failed.and_then(Result::err);
+                tracing::error!(?error, "an answer could not be read");
                 return broken();
             }
         },
@@ -196,6 +203,8 @@ async fn read(mut answer: LocalResponse<'_>, size: usize) -> io::Result<Vec<u8>>
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
     }
+    // The rest of a file that has grown meanwhile would not fit its Content-Length.
+    bytes.truncate(size);
     Ok(bytes)
 }
 
@@ -224,6 +233,20 @@ async fn unpanicked<T>(work: impl Future<Output = T>) -> Option<T> {
         Err(_) => Poll::Ready(None),
     })
     .await
+}
+
+/// The answer to `OPTIONS *`, which is good for finding out whether the server is there (RFC 9110, section 9.3.7).
+fn of_the_server(progress: &Arc<Progress>) -> Response<Reply> {
+    let status = StatusCode::NO_CONTENT;
+    progress.answered(status.as_u16());
+    let mut response = Response::new(Reply::nothing(Arc::clone(progress)));
+    *response.status_mut() = status;
+    for (name, value) in security_headers::OF_THE_FRONT {
+        if let Ok(name) = HeaderName::from_str(name) {
+            response.headers_mut().insert(name, HeaderValue::from_static(value));
+        }
+    }
+    response
 }
 
 /// An answer that Rocket has no part in.

@@ -11,12 +11,14 @@ use tokio::net::{TcpListener, TcpSocket};
 /// How many connections the system may keep for the server to accept.
 const BACKLOG: u32 = 1024;
 
-/// How much of an answer the system may keep for a client that does not take it. What it keeps counts as
-/// sent, so this bounds how far the server can be mistaken about a slow client.
+/// How much of an answer the system may keep until the client's has confirmed it. What it keeps counts as sent,
+/// so this bounds how far the server can be mistaken about a slow client.
 const SEND_BUFFER: u32 = 128 * 1024;
 
-/// The most bytes that the system then keeps: Linux doubles what it is asked for (socket(7), SO_SNDBUF).
-pub(super) const MOST_KEPT: u64 = 2 * SEND_BUFFER as u64;
+/// How much of that the system takes beyond what the client has room for. Without it, a client that takes nothing
+/// would seem to have taken all that the system can keep.
+#[cfg(target_os = "linux")]
+const UNSENT: u32 = 16 * 1024;
 
 /// How often a port that is free for both addresses of this machine is looked for.
 const TRIES: usize = 16;
@@ -97,6 +99,9 @@ fn on(address: SocketAddr) -> io::Result<TcpListener> {
     #[cfg(unix)]
     socket.set_reuseaddr(true)?;
     socket.set_send_buffer_size(SEND_BUFFER)?;
+    // Inherited by each connection, as the size of the buffer is.
+    #[cfg(target_os = "linux")]
+    socket2::SockRef::from(&socket).set_tcp_notsent_lowat(UNSENT)?;
     socket.bind(address)?;
     socket.listen(BACKLOG)
 }

@@ -1,9 +1,11 @@
 //! How far a connection has come with its request, and until when the next step must be done.
 
+use std::time::Duration;
+
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
-use super::{listen, Traffic};
+use super::Traffic;
 use crate::log::{Entry, Outcome};
 
 /// Where a connection stands.
@@ -36,6 +38,8 @@ struct State {
     taken: u64,
     /// Whether hyper has all of the answer.
     complete: bool,
+    /// Whether the request is HEAD, whose answer has no body.
+    is_head: bool,
     /// The line in the log of the request that is not over.
     entry: Option<Entry>,
 }
@@ -45,13 +49,25 @@ impl Progress {
         let now = Instant::now();
         // A client that connects means to say something: it has as long as for a head.
         let deadline = now + traffic.header_timeout;
-        let state =
-            State { phase: Phase::Idle, began: now, deadline, taken: 0, complete: false, entry: None };
+        let state = State {
+            phase: Phase::Idle,
+            began: now,
+            deadline,
+            taken: 0,
+            complete: false,
+            is_head: false,
+            entry: None,
+        };
         Self { traffic, state: Mutex::new(state) }
     }
 
     pub(super) fn phase(&self) -> Phase {
         self.state.lock().phase
+    }
+
+    /// Whether what has been asked is HEAD.
+    pub(super) fn is_head(&self) -> bool {
+        self.state.lock().is_head
     }
 
     /// Until when the present phase must be over.
@@ -77,12 +93,13 @@ impl Progress {
 
     /// The head is there; `body` says whether a body follows. A request that came together with the one before
     /// it begins now.
-    pub(super) fn head_is_complete(&self, body: bool) {
+    pub(super) fn head_is_complete(&self, is_head: bool, body: bool) {
         let mut state = self.state.lock();
         let now = Instant::now();
         if state.phase == Phase::Idle {
             state.begin(now);
         }
+        state.is_head = is_head;
         (state.phase, state.deadline) = if body {
             (Phase::Body, now + self.traffic.body_timeout)
         } else {
@@ -137,15 +154,17 @@ impl Progress {
         self.state.lock().complete = true;
     }
 
-    /// The client has taken so many bytes, which gives it time for the next.
+    /// The client has taken so many bytes, which gives it time for the next; but never more than for the first,
+    /// or who takes much at once could stop for as long.
     pub(super) fn sent(&self, bytes: usize) {
         let mut state = self.state.lock();
-        // What the system may still keep has perhaps not been taken at all.
-        let earned = |taken: u64| taken.saturating_sub(listen::MOST_KEPT) / Traffic::LEAST_RATE;
-        let before = earned(state.taken);
+        let before = state.taken / Traffic::LEAST_RATE;
         state.taken = state.taken.saturating_add(bytes as u64);
-        let earned = earned(state.taken) - before;
-        state.deadline += std::time::Duration::from_secs(earned);
+        let earned = state.taken / Traffic::LEAST_RATE - before;
+        if earned > 0 {
+            let longest = Instant::now() + self.traffic.request_timeout;
+            state.deadline = longest.min(state.deadline + Duration::from_secs(earned));
+        }
     }
 
     /// The client, or its system, has all that hyper had to send.
@@ -166,7 +185,7 @@ impl Progress {
 impl State {
     /// A request begins.
     fn begin(&mut self, now: Instant) {
-        (self.began, self.taken, self.complete) = (now, 0, false);
+        (self.began, self.taken, self.complete, self.is_head) = (now, 0, false, false);
     }
 }
 

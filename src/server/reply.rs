@@ -1,6 +1,7 @@
 //! The body of an answer on its way to the client.
 
 use std::io;
+use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{ready, Context, Poll};
@@ -55,7 +56,10 @@ impl Body for Reply {
             Content::Pieces(answer) => {
                 let mut piece = vec![0; PIECE];
                 let mut buffer = ReadBuf::new(&mut piece);
-                ready!(answer.as_mut().poll_read(context, &mut buffer))?;
+                let read = || answer.as_mut().poll_read(context, &mut buffer);
+                // Neither is it read again after a panic: the connection ends.
+                let read = catch_unwind(AssertUnwindSafe(read));
+                ready!(read.unwrap_or_else(|_| Poll::Ready(Err(io::Error::other("a body panicked")))))?;
                 let length = buffer.filled().len();
                 piece.truncate(length);
                 piece.into()

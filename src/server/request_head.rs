@@ -3,7 +3,7 @@
 
 use hyper::header::{HeaderMap, HeaderValue, EXPECT, HOST, TRANSFER_ENCODING};
 use hyper::http::request::Parts;
-use hyper::{Method, Version};
+use hyper::{Method, Uri, Version};
 use rocket::http::uri::{Host, Origin};
 
 use crate::error::fault::Fault;
@@ -22,8 +22,8 @@ fn malformed(reason: &str) -> Fault {
     Fault::of(&REQUEST_MALFORMED).with_message(format!("Malformed request: {reason}."))
 }
 
-/// Reads the target and the Host header (RFC 9112, sections 3.2 and 6.1).
-pub(super) fn read(head: &Parts) -> Result<Target, Fault> {
+/// Reads the target and the Host header (RFC 9112, sections 3.2 and 6.1). `None` if the whole server is asked.
+pub(super) fn read(head: &Parts) -> Result<Option<Target>, Fault> {
     if head.method == Method::CONNECT {
         // Its target is no path, but an address to connect to (RFC 9110, section 9.3.6).
         return Err(Fault::of(&METHOD_NOT_IMPLEMENTED));
@@ -44,22 +44,43 @@ pub(super) fn read(head: &Parts) -> Result<Target, Fault> {
         if head.method != Method::OPTIONS {
             return Err(malformed("the target * is for OPTIONS"));
         }
-        return Ok(Target { host, origin: Origin::ROOT });
+        return Ok(None);
     }
-    let target = uri.path_and_query().map_or("/", |path| path.as_str());
-    let origin = Origin::parse_owned(target.to_owned());
-    Ok(Target { host, origin: origin.map_err(|_| malformed("the target is no path"))? })
+    let origin = origin(uri).ok_or_else(|| malformed("the target is no path"))?;
+    Ok(Some(Target { host, origin }))
 }
 
-/// The only transfer coding that is understood is `chunked`, once.
+fn origin(uri: &Uri) -> Option<Origin<'static>> {
+    let target = uri.path_and_query().map_or("/", |path| path.as_str());
+    // An empty path is the root's (RFC 3986, section 6.2.3).
+    let target = if target.starts_with('?') { format!("/{target}") } else { target.to_owned() };
+    Origin::parse_owned(target).ok().filter(|_| is_encoded(uri.path()))
+}
+
+/// Whether each `%` begins the code of a byte (RFC 3986, section 2.1). Another reader could take what is none
+/// for itself, or for nothing.
+fn is_encoded(text: &str) -> bool {
+    let is_code = |rest: &str| rest.bytes().take(2).filter(u8::is_ascii_hexdigit).count() == 2;
+    text.split('%').skip(1).all(is_code)
+}
+
+/// The only transfer coding that is understood is `chunked`, once. (hyper has seen that it is the last.)
 fn codings(headers: &HeaderMap) -> Result<(), Fault> {
-    let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
-    let plain = |coding: &HeaderValue| coding.as_bytes().trim_ascii().eq_ignore_ascii_case(b"chunked");
-    match (codings.next(), codings.next()) {
-        (None, _) => Ok(()),
-        (Some(coding), None) if plain(coding) => Ok(()),
+    let fields = headers.get_all(TRANSFER_ENCODING).iter();
+    let codings = fields.flat_map(|field| field.as_bytes().split(|&byte| byte == b','));
+    let codings: Vec<&[u8]> = codings.map(<[u8]>::trim_ascii).collect();
+    match codings.as_slice() {
+        [] => Ok(()),
+        [coding] if is_chunked(coding) => Ok(()),
+        _ if codings.iter().all(|coding| coding.is_empty() || is_chunked(coding)) => {
+            Err(malformed("the transfer coding is there twice"))
+        }
         _ => Err(Fault::of(&TRANSFER_CODING)),
     }
+}
+
+fn is_chunked(coding: &[u8]) -> bool {
+    coding.eq_ignore_ascii_case(b"chunked")
 }
 
 /// RFC 9110, section 10.1.1.
@@ -87,7 +108,11 @@ fn host(head: &Parts) -> Result<Option<Host<'static>>, Fault> {
     }
 }
 
+/// A host and perhaps a port; never whoever asks (RFC 9110, section 4.2.4).
 fn parsed(host: &str) -> Option<Host<'static>> {
+    if host.contains('@') || !is_encoded(host) {
+        return None;
+    }
     let host = Host::parse_owned(host.to_owned()).ok()?;
     (!host.domain().is_empty()).then_some(host)
 }

@@ -15,7 +15,8 @@ pub struct Traffic {
     /// `body_timeout`: how long the body may take from the end of the head. Default 10 s.
     pub body_timeout: Duration,
     /// `request_timeout`: how long a request may take from its first byte to its answer; and how long a client
-    /// may take for the answer, beside a second for every [`Traffic::LEAST_RATE`] bytes. Default 15 s.
+    /// may take for the answer, to which every [`Traffic::LEAST_RATE`] bytes that it takes add a second, but
+    /// never beyond this time from then. Default 15 s.
     pub request_timeout: Duration,
     /// `max_connections`: how many there may be at a time. Default 1024.
     pub max_connections: usize,

@@ -1,1 +1,233 @@
 //! What breaks inside: panics, descriptors that run out, clients that go away.
+
+mod files;
+mod panics;
+
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use rocket::tokio::time::sleep;
+use shipyard::server::Traffic;
+use socket2::SockRef;
+
+use crate::slow::LEEWAY;
+use crate::support::front::{short, Front, Raw, Setup, State, GOOD};
+use crate::support::program::{folder, Serving};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// The time that a process has been at work, in hundredths of a second (proc(5): `utime` and `stime`).
+#[cfg(target_os = "linux")]
+fn work(pid: u32) -> u64 {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+    let (_, fields) = stat.rsplit_once(')').unwrap();
+    let fields: Vec<&str> = fields.split_whitespace().collect();
+    [fields[11], fields[12]].map(|ticks| ticks.parse::<u64>().unwrap()).iter().sum()
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn descriptors_run_out_and_come_back() {
+    let mut limited = Command::new("/bin/sh");
+    limited.args(["-c", "ulimit -n 64; exec \"$0\" --port 0", env!("CARGO_BIN_EXE_shipyard")]);
+    let here = folder("descriptors");
+    std::fs::create_dir(here.join("static")).unwrap();
+    std::fs::write(here.join("static/file"), "a file").unwrap();
+    limited.current_dir(here).env_clear();
+    limited.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let serving = Serving::start(&mut limited);
+    let address = ([127, 0, 0, 1], serving.port).into();
+    let mut first = Raw::connect(address);
+    let file = "GET /static/file HTTP/1.1\r\nHost: a\r\n\r\n";
+    first.send(file);
+    assert_eq!(first.answer().unwrap().status, 200);
+    let kept: Vec<Raw> = (0..200).map(|_| Raw::connect(address)).collect();
+    // All are taken: who comes now waits.
+    std::thread::sleep(Duration::from_millis(500));
+    // That there is no such file would be remembered.
+    first.send(file);
+    let answer = first.answer().unwrap();
+    assert_eq!((answer.status, answer.error()), (500, String::new()));
+    let before = work(serving.pid());
+    let mut waiting = Raw::connect(address);
+    waiting.send(GOOD);
+    std::thread::sleep(2 * SECOND);
+    let spent = work(serving.pid()) - before;
+    assert!(spent <= 20, "{spent} hundredths of a second of work in two seconds of waiting");
+    drop(kept);
+    let start = Instant::now();
+    assert_eq!(waiting.answer().unwrap().status, 200);
+    assert_eq!(waiting.state(), State::Open);
+    assert!(start.elapsed() < LEEWAY, "{:?}", start.elapsed());
+    assert_eq!(Raw::connect(address).state(), State::Open);
+}
+
+/// Few places: those of clients that have gone must be free again.
+fn few() -> Traffic {
+    Traffic { max_connections: 8, ..Traffic::default() }
+}
+
+fn reset(client: Raw) {
+    SockRef::from(&client.stream).set_linger(Some(Duration::ZERO)).unwrap();
+}
+
+/// That all places are free, within a second.
+fn has_room(front: &Front) {
+    let start = Instant::now();
+    loop {
+        let mut clients: Vec<Raw> = (0..8).map(|_| front.connect()).collect();
+        let asked = clients.iter_mut().map(|client| {
+            client.send(GOOD);
+            client.answer().map(|answer| answer.status)
+        });
+        if asked.collect::<Vec<_>>().iter().all(|status| *status == Ok(200)) {
+            return;
+        }
+        assert!(start.elapsed() < LEEWAY, "no room after {:?}", start.elapsed());
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+#[test]
+fn clients_that_go_away_within_a_request_leave_room() {
+    let halves = [
+        "",
+        "GET /api/ships/2 HT",
+        "GET /api/ships/2 HTTP/1.1\r\nHost: a\r\n",
+        "POST /auth/login HTTP/1.1\r\nHost: a\r\nContent-Length: 50\r\n\r\n{\"user",
+        "POST /auth/login HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhe",
+        "POST /auth/login HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n",
+    ];
+    for half in halves {
+        for is_reset in [true, false] {
+            let front = Front::start(few());
+            let mut clients: Vec<Raw> = (0..8).map(|_| front.connect()).collect();
+            for client in &mut clients {
+                client.send(half);
+            }
+            std::thread::sleep(Duration::from_millis(50));
+            for client in clients {
+                if is_reset {
+                    reset(client);
+                }
+            }
+            has_room(&front);
+        }
+    }
+}
+
+#[test]
+fn clients_that_go_away_within_an_answer_leave_room() {
+    let folder = folder("gone_within_answer");
+    std::fs::write(folder.join("big"), vec![b'x'; 4 * 1024 * 1024]).unwrap();
+    for is_reset in [true, false] {
+        let front = Setup::with_files(few(), folder.clone()).start();
+        let mut clients: Vec<Raw> = (0..8).map(|_| front.connect()).collect();
+        for client in &mut clients {
+            client.send("GET /static/big HTTP/1.1\r\nHost: a\r\n\r\n");
+            assert_eq!(client.head().unwrap().status, 200);
+        }
+        for client in clients {
+            if is_reset {
+                reset(client);
+            }
+        }
+        has_room(&front);
+    }
+}
+
+#[test]
+fn a_client_that_has_said_everything_is_answered() {
+    let front = Front::start(Traffic::default());
+    let mut client = front.connect();
+    client.send(GOOD);
+    client.finish();
+    assert_eq!(client.answer().unwrap().status, 200);
+    assert_eq!(client.end().0, State::Closed);
+}
+
+#[rocket::get("/patient")]
+async fn patient() -> &'static str {
+    sleep(10 * SECOND).await;
+    "too late"
+}
+
+#[test]
+fn an_answer_that_takes_too_long_is_given_up() {
+    let setup = Setup::new(short());
+    let rocket = setup.rocket.mount("/", rocket::routes![patient]);
+    let front = Setup { rocket, ..setup }.start();
+    for method in ["GET", "HEAD"] {
+        let mut client = front.connect();
+        let start = Instant::now();
+        client.send(format!("{method} /patient HTTP/1.1\r\nHost: a\r\n\r\n"));
+        let answer = if method == "HEAD" { client.head() } else { client.answer() }.unwrap();
+        assert_eq!((answer.status, answer.header("Retry-After")), (503, Some("1")));
+        assert_eq!(answer.header("Connection"), Some("close"));
+        let limit = short().request_timeout;
+        assert!((limit..limit + LEEWAY).contains(&start.elapsed()), "{:?}", start.elapsed());
+        assert_eq!(client.end().0, State::Closed);
+    }
+    front.is_well();
+}
+
+/// Keeps the thread that serves its connection from doing anything else, as no handler should.
+#[rocket::get("/blocking/<milliseconds>")]
+fn blocking(milliseconds: u64) -> &'static str {
+    std::thread::sleep(Duration::from_millis(milliseconds));
+    "done"
+}
+
+fn with_a_blocking_route(traffic: Traffic) -> Front {
+    let setup = Setup::new(traffic);
+    let rocket = setup.rocket.mount("/", rocket::routes![blocking]);
+    Setup { rocket, ..setup }.start()
+}
+
+fn block(front: &Front, milliseconds: u64) -> Raw {
+    let mut client = front.connect();
+    client.send(format!("GET /blocking/{milliseconds} HTTP/1.1\r\nHost: a\r\n\r\n"));
+    std::thread::sleep(Duration::from_millis(100));
+    client
+}
+
+/// Connections go to the threads in turn, and stay there. So a handler that blocks holds up those of its own
+/// thread, and nobody else.
+#[test]
+fn a_handler_that_blocks_holds_up_one_thread() {
+    let front = with_a_blocking_route(Traffic { workers: 2, ..Traffic::default() });
+    let mut blocking = block(&front, 4000);
+    let start = Instant::now();
+    front.is_well();
+    assert!(start.elapsed() < LEEWAY, "{:?}", start.elapsed());
+    assert_eq!(blocking.answer().unwrap().body, b"done");
+}
+
+/// Nobody can be served then, but who comes is let in or told that there is no room, and all is well as soon as
+/// one of the handlers is done.
+#[test]
+fn handlers_that_block_all_threads_do_not_keep_others_from_coming_in() {
+    let front = with_a_blocking_route(Traffic {
+        workers: 2,
+        max_connections: 4,
+        request_timeout: 9 * SECOND,
+        ..short()
+    });
+    let mut blocking = [block(&front, 4000), block(&front, 4000)];
+    let start = Instant::now();
+    let (mut waiting, mut silent) = (front.connect(), front.connect());
+    waiting.send(GOOD);
+    std::thread::sleep(Duration::from_millis(100));
+    let mut refused = front.connect();
+    refused.send(GOOD);
+    assert_eq!(refused.answer().unwrap().status, 503);
+    assert!(start.elapsed() < LEEWAY, "{:?}", start.elapsed());
+    assert_eq!(waiting.answer().unwrap().status, 200);
+    assert!(start.elapsed() > SECOND);
+    for blocking in &mut blocking {
+        assert_eq!(blocking.answer().unwrap().body, b"done");
+    }
+    // Its limit is that of the head, counted from when it was let in by its thread.
+    assert_eq!(silent.end().0, State::Closed);
+    assert!(start.elapsed() < 4 * SECOND + LEEWAY, "{:?}", start.elapsed());
+}

@@ -1,1 +1,181 @@
-//! Bytes that are no request in order.
+//! Bytes that are no request in order, or only just: each with the answers that it gets, to the status, and with
+//! what becomes of the connection. The tables are the truth; the RFCs that they follow are 9110 and 9112.
+
+mod fields;
+mod framing;
+mod lines;
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use rocket::data::ToByteUnit;
+use rocket::{Data, Route};
+use shipyard::server::Traffic;
+
+use crate::support::front::{Front, Raw, Sent, Setup, State};
+
+/// What a row may take: the time limits that some rows wait for, and what a busy machine takes.
+const MOST: Duration = Duration::from_secs(10);
+
+/// How many connections at a time.
+const CLIENTS: usize = 8;
+
+/// Bytes, and what comes of them.
+pub struct Row {
+    name: String,
+    bytes: Vec<u8>,
+    answers: Vec<u16>,
+    then: State,
+    says: &'static str,
+    is_finished: bool,
+    waits: bool,
+    is_head: bool,
+}
+
+impl Row {
+    /// Answered with those statuses, in this order; then the connection is in that state.
+    pub fn new(name: impl Into<String>, answers: &[u16], then: State, bytes: impl AsRef<[u8]>) -> Self {
+        Self {
+            name: name.into(),
+            bytes: bytes.as_ref().to_vec(),
+            answers: answers.to_vec(),
+            then,
+            says: "",
+            is_finished: false,
+            waits: false,
+            is_head: false,
+        }
+    }
+
+    /// The body of the last answer holds that.
+    pub fn says(mut self, word: &'static str) -> Self {
+        self.says = word;
+        self
+    }
+
+    /// The client closes its side behind the bytes.
+    pub fn finished(mut self) -> Self {
+        self.is_finished = true;
+        self
+    }
+
+    /// The client sends no more, and waits.
+    pub fn waits(mut self) -> Self {
+        self.waits = true;
+        self
+    }
+
+    /// The first answer is one to HEAD.
+    pub fn head(mut self) -> Self {
+        self.is_head = true;
+        self
+    }
+
+    fn run(&self, client: &mut Raw) -> Result<(), String> {
+        client.send(&self.bytes);
+        if self.is_finished {
+            client.finish();
+        }
+        let mut last = None;
+        for (at, &status) in self.answers.iter().enumerate() {
+            let answer = if at == 0 && self.is_head { client.head() } else { client.answer() };
+            let answer = answer.map_err(|reason| format!("instead of {status}: {reason}"))?;
+            if answer.status != status {
+                return Err(format!("{} instead of {status}: {:.200?}", answer.status, body(&answer)));
+            }
+            if status > 100 {
+                assert_eq!(answer.header("X-Content-Type-Options"), Some("nosniff"), "{answer:?}");
+            }
+            if status >= 400 && !(at == 0 && self.is_head) {
+                answer.error();
+            }
+            last = Some(answer);
+        }
+        let last = last.map(|answer| body(&answer)).unwrap_or_default();
+        if !last.contains(self.says) {
+            return Err(format!("{:?} is not in {last:.200?}", self.says));
+        }
+        let state = if self.is_finished || self.waits { client.end().0 } else { client.state() };
+        if state == self.then {
+            Ok(())
+        } else {
+            Err(format!("{state:?} instead of {:?}", self.then))
+        }
+    }
+}
+
+fn body(answer: &Sent) -> String {
+    String::from_utf8_lossy(&answer.body).into_owned()
+}
+
+/// One answer, and the next request is answered as well.
+pub fn served(name: impl Into<String>, status: u16, bytes: impl AsRef<[u8]>) -> Row {
+    Row::new(name, &[status], State::Open, bytes)
+}
+
+/// One answer, the last on its connection.
+pub fn last(name: impl Into<String>, status: u16, bytes: impl AsRef<[u8]>) -> Row {
+    Row::new(name, &[status], State::Closed, bytes)
+}
+
+/// Closed without an answer: nobody has asked anything.
+pub fn silent(name: impl Into<String>, bytes: impl AsRef<[u8]>) -> Row {
+    Row::new(name, &[], State::Closed, bytes)
+}
+
+/// A request that is answered 404: to see whether it is served behind another.
+pub const SECOND: &str = "GET /api/ships/9999 HTTP/1.1\r\nHost: a\r\n\r\n";
+
+/// What came as the body.
+#[rocket::post("/echo", data = "<data>")]
+async fn echo(data: Data<'_>) -> String {
+    data.open(1.mebibytes()).into_string().await.expect("text").into_inner()
+}
+
+fn echoing() -> Vec<Route> {
+    rocket::routes![echo]
+}
+
+fn run(front: &Front, row: &Row) -> Result<(), String> {
+    let start = Instant::now();
+    let mut client = front.connect();
+    let done = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| row.run(&mut client)));
+    let done = done.unwrap_or_else(|_| Err("no strict answer; see above".to_owned()));
+    done.and_then(|()| match start.elapsed() {
+        took if took > MOST => Err(format!("took {took:?}")),
+        _ => Ok(()),
+    })
+    .map_err(|reason| format!("{}: {reason}", row.name))
+}
+
+#[test]
+fn every_row_is_answered_as_it_says() {
+    let rows: Vec<Row> = [framing::rows(), lines::rows(), fields::rows()].into_iter().flatten().collect();
+    assert!(rows.len() >= 200, "{} rows", rows.len());
+    for row in &rows {
+        let expected = row.answers.iter().all(|status| *status < 500 || [501, 505].contains(status));
+        assert!(expected, "{}: the server is never broken by what comes", row.name);
+        let namesakes = rows.iter().filter(|other| other.name == row.name).count();
+        assert_eq!(namesakes, 1, "{}", row.name);
+    }
+    let traffic = Traffic {
+        header_timeout: Duration::from_secs(1),
+        body_timeout: Duration::from_secs(1),
+        keep_alive: Duration::from_secs(2),
+        ..Traffic::default()
+    };
+    let mut setup = Setup::new(traffic);
+    setup.rocket = setup.rocket.mount("/", echoing());
+    let front = setup.start();
+    let next = AtomicUsize::new(0);
+    let wrong: Vec<String> = std::thread::scope(|scope| {
+        let client = || {
+            let mine = std::iter::from_fn(|| rows.get(next.fetch_add(1, Ordering::Relaxed)));
+            mine.filter_map(|row| run(&front, row).err()).collect::<Vec<_>>()
+        };
+        let clients: Vec<_> = (0..CLIENTS).map(|_| scope.spawn(client)).collect();
+        clients.into_iter().flat_map(|client| client.join().unwrap()).collect()
+    });
+    assert!(wrong.is_empty(), "{} of {} rows:\n{}", wrong.len(), rows.len(), wrong.join("\n"));
+    front.is_well();
+}

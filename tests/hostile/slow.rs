@@ -1,1 +1,290 @@
-//! Clients that take their time.
+//! Clients that take their time: each is ended by its limit and a second, whatever it does, and others do not
+//! notice.
+
+mod attack;
+mod shutdown;
+
+use std::io::Write;
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
+
+use shipyard::server::{descriptors, Traffic};
+use socket2::{Domain, Socket, Type};
+
+use self::attack::{attack, Attack, Seen};
+use crate::support::front::{short, Front, Raw, Setup, State, GOOD};
+use crate::support::program::{folder, shipyard, Serving};
+
+/// How long after its limit a connection may end, on a machine that has nothing else to do.
+const SLACK: Duration = Duration::from_secs(1);
+
+/// The same on a machine that runs other tests meanwhile.
+pub const LEEWAY: Duration = Duration::from_secs(3);
+
+/// How many connections attack in a quick test.
+const FEW: usize = 100;
+
+fn all_ended(seen: &[Seen], status: Option<u16>, limit: Duration, slack: Duration) {
+    for seen in seen {
+        assert_eq!(seen.status, status, "{seen:?}");
+        assert!(seen.took >= limit, "too early: {seen:?}, limit {limit:?}");
+        assert!(seen.idled <= limit + slack, "too late: {seen:?}, limit {limit:?}");
+    }
+}
+
+#[test]
+fn slow_heads_are_ended() {
+    let front = Front::start(short());
+    let seen = attack(front.address, FEW, Attack::Head);
+    all_ended(&seen, Some(408), short().header_timeout, LEEWAY);
+    front.is_well();
+}
+
+#[test]
+fn half_a_head_and_silence_is_ended() {
+    let front = Front::start(short());
+    let seen = attack(front.address, FEW, Attack::HalfAHead);
+    all_ended(&seen, Some(408), short().header_timeout, LEEWAY);
+    front.is_well();
+}
+
+#[test]
+fn slow_bodies_are_ended() {
+    let front = Front::start(short());
+    let seen = attack(front.address, FEW, Attack::Body);
+    all_ended(&seen, Some(408), short().body_timeout, LEEWAY);
+    front.is_well();
+}
+
+#[test]
+fn slow_chunks_are_ended() {
+    let front = Front::start(short());
+    let seen = attack(front.address, FEW, Attack::Chunks);
+    all_ended(&seen, Some(408), short().body_timeout, LEEWAY);
+    front.is_well();
+}
+
+#[test]
+fn who_says_nothing_is_ended_without_a_word() {
+    let front = Front::start(short());
+    let seen = attack(front.address, FEW, Attack::Silence);
+    all_ended(&seen, None, short().header_timeout, LEEWAY);
+    front.is_well();
+}
+
+#[test]
+fn who_says_nothing_more_is_ended_without_a_word() {
+    let front = Front::start(short());
+    let seen = attack(front.address, FEW, Attack::Idle);
+    all_ended(&seen, Some(200), short().keep_alive, LEEWAY);
+    front.is_well();
+}
+
+/// A front whose static files hold one that no system's buffers take in whole.
+fn with_a_big_file(name: &str, traffic: Traffic) -> Front {
+    let files = folder(name);
+    std::fs::write(files.join("big"), vec![b'x'; 8 * 1024 * 1024]).unwrap();
+    std::fs::write(files.join("small"), vec![b'x'; 12 * 1024]).unwrap();
+    Setup::with_files(traffic, files).start()
+}
+
+/// A connection with little room for answers.
+fn narrow(front: &Front) -> Raw {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    socket.set_recv_buffer_size(4 * 1024).unwrap();
+    socket.connect(&front.address.into()).unwrap();
+    Raw::over(TcpStream::from(socket))
+}
+
+const BIG: &str = "GET /static/big HTTP/1.1\r\nHost: a\r\n\r\n";
+
+#[test]
+fn who_reads_nothing_is_reset() {
+    let front = with_a_big_file("reads_nothing", short());
+    let mut clients: Vec<Raw> = (0..FEW).map(|_| narrow(&front)).collect();
+    let start = Instant::now();
+    for client in &mut clients {
+        client.send(BIG);
+    }
+    let limit = short().request_timeout + LEEWAY;
+    for client in &mut clients {
+        // What is written to a connection that has been reset says so.
+        while client.stream.take_error().unwrap().is_none() && client.stream.write(b"x").is_ok() {
+            assert!(start.elapsed() <= limit, "not reset after {:?}", start.elapsed());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+    assert!(start.elapsed() >= short().request_timeout);
+    front.is_well();
+}
+
+#[test]
+fn who_reads_byte_by_byte_is_reset() {
+    let front = with_a_big_file("reads_slowly", short());
+    let mut clients: Vec<Raw> = (0..FEW).map(|_| narrow(&front)).collect();
+    let start = Instant::now();
+    for client in &mut clients {
+        client.send(BIG);
+    }
+    let limit = short().request_timeout + LEEWAY;
+    while !clients.is_empty() {
+        clients.retain_mut(|client| {
+            use std::io::Read;
+            let mut byte = [0];
+            // What has come before the reset can be read behind it.
+            client.stream.take_error().unwrap().is_none() && client.stream.read(&mut byte).is_ok()
+        });
+        assert!(start.elapsed() <= limit, "{} not reset after {:?}", clients.len(), start.elapsed());
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    front.is_well();
+}
+
+/// What was taken fast gives no right to take the rest at leisure.
+#[test]
+fn who_reads_half_and_then_nothing_is_reset() {
+    let front = with_a_big_file("reads_half", short());
+    let mut client = narrow(&front);
+    client.send(BIG);
+    client.head().unwrap();
+    client.skip(4 * 1024 * 1024);
+    let start = Instant::now();
+    let limit = short().request_timeout + LEEWAY;
+    while client.stream.take_error().unwrap().is_none() {
+        assert!(start.elapsed() <= limit, "not reset after {:?}", start.elapsed());
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    front.is_well();
+}
+
+#[test]
+fn who_reads_as_fast_as_must_be_gets_everything() {
+    let traffic = Traffic { request_timeout: Duration::from_millis(500), ..short() };
+    let front = with_a_big_file("reads_in_time", traffic);
+    let mut client = narrow(&front);
+    client.send(BIG);
+    let answer = client.head().unwrap();
+    assert_eq!(answer.header("Content-Length"), Some("8388608"));
+    for _ in 0..64 {
+        client.skip(128 * 1024);
+        // All in all longer than the request may take, were nothing taken meanwhile.
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert_eq!(client.state(), State::Open);
+}
+
+/// The server is done with it long before.
+#[cfg(target_os = "linux")]
+#[test]
+fn who_takes_a_while_for_the_last_answer_gets_it_whole() {
+    let front = with_a_big_file("last_answer", Traffic::default());
+    let mut client = narrow(&front);
+    client.send("GET /static/small HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+    std::thread::sleep(Duration::from_millis(2500));
+    assert_eq!(client.answer().expect("all of it").body.len(), 12 * 1024);
+    assert_eq!(client.end().0, State::Closed);
+}
+
+#[test]
+fn one_more_than_may_be_is_told_so_and_there_is_room_again() {
+    let front = Front::start(Traffic { max_connections: 4, ..Traffic::default() });
+    let mut all: Vec<Raw> = (0..4).map(|_| front.connect()).collect();
+    for client in &mut all {
+        client.send(GOOD);
+        assert_eq!(client.answer().unwrap().status, 200);
+    }
+    for _ in 0..3 {
+        let mut more = front.connect();
+        more.send(GOOD);
+        let refused = more.answer().unwrap();
+        assert_eq!((refused.status, refused.header("Retry-After")), (503, Some("1")));
+        assert_eq!(refused.header("Connection"), Some("close"));
+        assert!(refused.error().contains("connections"));
+        assert_eq!(more.state(), State::Closed);
+    }
+    assert_eq!(all[0].state(), State::Open);
+    drop(all);
+    let start = Instant::now();
+    let mut again = 503;
+    while again == 503 && start.elapsed() < LEEWAY {
+        let mut client = front.connect();
+        client.send(GOOD);
+        again = client.answer().unwrap().status;
+    }
+    assert_eq!(again, 200);
+}
+
+#[test]
+fn a_flood_of_connections_beyond_the_limit_ends_when_they_do() {
+    let front = Front::start(Traffic { max_connections: 4, ..short() });
+    let flood: Vec<Raw> = (0..300).map(|_| front.connect()).collect();
+    std::thread::sleep(short().header_timeout + LEEWAY / 2);
+    drop(flood);
+    std::thread::sleep(Duration::from_millis(200));
+    front.is_well();
+}
+
+/// What a good client sees while others attack: a request on each of two connections after the other, one kept and
+/// one new each time.
+fn good_client(port: u16, until: &std::sync::atomic::AtomicBool) -> (usize, Vec<Duration>) {
+    use std::sync::atomic::Ordering;
+
+    let address = ([127, 0, 0, 1], port).into();
+    let mut kept = Raw::connect(address);
+    let (mut failed, mut times) = (0, Vec::new());
+    while !until.load(Ordering::Relaxed) {
+        for new in [false, true] {
+            let mut fresh = new.then(|| Raw::connect(address));
+            let client = fresh.as_mut().unwrap_or(&mut kept);
+            let start = Instant::now();
+            client.send(GOOD);
+            match client.answer() {
+                Ok(answer) if answer.status == 200 => times.push(start.elapsed()),
+                _ => failed += 1,
+            }
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    (failed, times)
+}
+
+#[test]
+#[ignore = "a thousand connections of each kind, at the default limits: a minute and a half"]
+fn a_good_client_does_not_notice_a_thousand_slow_ones() {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    const MANY: usize = 1000;
+    descriptors::raise_limit();
+    let here = folder("many_slow");
+    std::fs::create_dir(here.join("static")).unwrap();
+    std::fs::write(here.join("static/big"), vec![b'x'; 8 * 1024 * 1024]).unwrap();
+    let serving = Serving::start(&mut shipyard(&here, &["--port", "0"]));
+    let limits = Traffic::default();
+    let kinds = [
+        (Attack::Head, Some(408), limits.header_timeout),
+        (Attack::HalfAHead, Some(408), limits.header_timeout),
+        (Attack::Body, Some(408), limits.body_timeout),
+        (Attack::Silence, None, limits.header_timeout),
+        (Attack::Idle, Some(200), limits.keep_alive),
+        (Attack::Reader, Some(200), limits.request_timeout),
+    ];
+    for (kind, status, limit) in kinds {
+        let over = AtomicBool::new(false);
+        let ((failed, mut times), seen) = std::thread::scope(|scope| {
+            let good = scope.spawn(|| good_client(serving.port, &over));
+            let seen = attack(([127, 0, 0, 1], serving.port).into(), MANY, kind);
+            over.store(true, Ordering::Relaxed);
+            (good.join().unwrap(), seen)
+        });
+        times.sort_unstable();
+        let p99 = times[times.len() * 99 / 100];
+        let slowest = seen.iter().map(|seen| seen.idled).max().unwrap();
+        println!(
+            "{kind:?}: {} good, {failed} failed, p99 {p99:?}; slowest ended after {slowest:?}",
+            times.len()
+        );
+        all_ended(&seen, status, limit, SLACK);
+        assert!(failed * 1000 <= times.len(), "{failed} of {} failed", times.len());
+        assert!(p99 <= Duration::from_millis(250), "p99 {p99:?}");
+    }
+}

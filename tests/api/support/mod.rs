@@ -2,6 +2,8 @@
 
 pub mod contract;
 pub mod forge;
+#[allow(dead_code, reason = "for the tests that attack")]
+pub mod front;
 pub mod program;
 pub mod server;
 pub mod strategies;

@@ -152,6 +152,7 @@ impl Serving {
     }
 
     /// The same, with everything that the program writes going into that file.
+    #[allow(dead_code, reason = "for the tests that attack")]
     pub fn start_into(command: &mut Command, output: &Path) -> Self {
         let file = std::fs::File::create(output).expect("a file");
         command.stdout(file.try_clone().expect("a file")).stderr(file);
@@ -210,13 +211,17 @@ impl Serving {
 
     /// Sends the program that signal.
     pub fn signal(&self, name: &str) {
-        let kill = Command::new("kill").args([&format!("-{name}"), &self.child.id().to_string()]).status();
+        let kill = Command::new("kill").args([&format!("-{name}"), &self.pid().to_string()]).status();
         assert!(kill.expect("kill").success());
     }
 
     /// Waits until the program has ended, and gives its exit code.
     pub fn ended(mut self) -> Option<i32> {
         wait(&mut self.child)
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.child.id()
     }
 }
 

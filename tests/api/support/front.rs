@@ -1,0 +1,320 @@
+//! The front of the server in process, and a client that sends whatever bytes it is told to and reads answers
+//! strictly. Every wait has a limit.
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::{Shutdown as Half, SocketAddr, TcpStream};
+use std::path::PathBuf;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use rocket::{Build, Rocket};
+use serde_json::Value;
+use shipyard::clock::{Clock, TokenIds};
+use shipyard::config::Settings;
+use shipyard::data::{Data, EXAMPLE};
+use shipyard::secret::Secret;
+use shipyard::server::listen::Address;
+use shipyard::server::shutdown::Ender;
+use shipyard::server::{serve, Shutdown, Traffic};
+use shipyard::Parts;
+use tokio::runtime::Builder;
+
+use super::server::{settings, unstarted, NOW, SECRET};
+
+/// The longest that any step of a test waits.
+pub const LIMIT: Duration = Duration::from_secs(30);
+
+/// A request that every server answers 200, and that leaves the connection open.
+pub const GOOD: &str = "GET /api/ships/2 HTTP/1.1\r\nHost: a\r\n\r\n";
+
+/// Short limits, far enough apart to tell which of them it was.
+pub fn short() -> Traffic {
+    Traffic {
+        header_timeout: Duration::from_millis(600),
+        body_timeout: Duration::from_millis(900),
+        request_timeout: Duration::from_millis(1500),
+        keep_alive: Duration::from_millis(400),
+        workers: 2,
+        ..Traffic::default()
+    }
+}
+
+/// What to start.
+pub struct Setup {
+    pub rocket: Rocket<Build>,
+    pub traffic: Traffic,
+    pub grace: Duration,
+    pub mercy: Duration,
+}
+
+impl Setup {
+    pub fn new(traffic: Traffic) -> Self {
+        let (grace, mercy) = (Duration::from_secs(2), Duration::from_secs(1));
+        Self { rocket: unstarted(), traffic, grace, mercy }
+    }
+
+    /// With that folder behind `/static/`.
+    pub fn with_files(traffic: Traffic, folder: PathBuf) -> Self {
+        let parts = Parts {
+            settings: Settings { static_dir: folder, ..settings() },
+            data: Data::parse("example", EXAMPLE.as_bytes()).unwrap(),
+            keys: (&Secret::new(SECRET).unwrap()).into(),
+            clock: Clock::manual(NOW),
+            token_ids: TokenIds::Random,
+        };
+        Self { rocket: shipyard::build(parts).unwrap(), ..Self::new(traffic) }
+    }
+
+    pub fn start(self) -> Front {
+        let (said, heard) = std::sync::mpsc::channel();
+        let (ender, shutdown) = Shutdown::new(self.grace, self.mercy);
+        let thread = std::thread::spawn(move || {
+            let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+            runtime.block_on(async {
+                let listeners = Address::Ip([127, 0, 0, 1].into()).listen(0).expect("a free port");
+                said.send(listeners[0].local_addr().unwrap()).unwrap();
+                serve(self.rocket, listeners, self.traffic, shutdown).await.expect("the server starts");
+            });
+        });
+        let address = heard.recv_timeout(LIMIT).expect("the server listens");
+        Front { address, ender: Some(ender), thread: Some(thread) }
+    }
+}
+
+/// A server; ended with the value.
+pub struct Front {
+    pub address: SocketAddr,
+    ender: Option<Ender>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Front {
+    pub fn start(traffic: Traffic) -> Self {
+        Setup::new(traffic).start()
+    }
+
+    pub fn connect(&self) -> Raw {
+        Raw::connect(self.address)
+    }
+
+    /// Asks the server to end.
+    pub fn ask_to_end(&self) {
+        self.ender.as_ref().unwrap().end();
+    }
+
+    /// Asks the server to end, and says how long it took.
+    pub fn end(mut self) -> Duration {
+        let start = Instant::now();
+        self.ask_to_end();
+        self.thread.take().unwrap().join().expect("the server ends well");
+        start.elapsed()
+    }
+
+    /// That the server answers a good client.
+    pub fn is_well(&self) {
+        let mut client = self.connect();
+        client.send(GOOD);
+        let answer = client.answer().unwrap_or_else(|problem| panic!("a good client: {problem}"));
+        assert_eq!(answer.status, 200);
+        assert_eq!(client.state(), State::Open);
+    }
+}
+
+impl Drop for Front {
+    fn drop(&mut self) {
+        drop(self.ender.take());
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// How a connection is found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// One more request was answered on it.
+    Open,
+    /// The server has ended it; nothing came before the end.
+    Closed,
+    /// The server has reset it.
+    Reset,
+}
+
+/// An answer as it was sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sent {
+    pub version: String,
+    pub status: u16,
+    pub headers: Vec<(String, String)>,
+    pub body: Vec<u8>,
+}
+
+impl Sent {
+    /// The one field of that name.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        let mut found = self.headers.iter().filter(|(known, _)| known.eq_ignore_ascii_case(name));
+        let value = found.next().map(|(_, value)| value.as_str());
+        assert!(found.next().is_none(), "{name} is there twice: {self:?}");
+        value
+    }
+
+    pub fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    }
+
+    /// That it is an error as every error is, and what its `message` says.
+    pub fn error(&self) -> String {
+        assert_eq!(self.header("Content-Type"), Some("application/json"), "{self:?}");
+        assert_eq!(self.header("X-Content-Type-Options"), Some("nosniff"), "{self:?}");
+        let body = self.json();
+        assert!(body["error"].is_string(), "{body}");
+        body["message"].as_str().unwrap_or_default().to_owned()
+    }
+}
+
+/// A connection.
+pub struct Raw {
+    pub stream: TcpStream,
+    unread: Vec<u8>,
+}
+
+impl Raw {
+    pub fn connect(address: SocketAddr) -> Self {
+        let stream = TcpStream::connect_timeout(&address, LIMIT).expect("the server listens");
+        Self::over(stream)
+    }
+
+    pub fn over(stream: TcpStream) -> Self {
+        stream.set_read_timeout(Some(LIMIT)).unwrap();
+        stream.set_write_timeout(Some(LIMIT)).unwrap();
+        stream.set_nodelay(true).unwrap();
+        Self { stream, unread: Vec::new() }
+    }
+
+    /// Sends. A server that has closed meanwhile does not take it; what it has said is still to be read.
+    pub fn send(&mut self, bytes: impl AsRef<[u8]>) {
+        let _ = self.stream.write_all(bytes.as_ref());
+    }
+
+    /// Says that nothing more will be sent.
+    pub fn finish(&mut self) {
+        let _ = self.stream.shutdown(Half::Write);
+    }
+
+    /// Reads more; none at the end.
+    fn more(&mut self) -> Result<usize, String> {
+        let mut buffer = [0; 16 * 1024];
+        loop {
+            match self.stream.read(&mut buffer) {
+                Ok(count) => {
+                    self.unread.extend_from_slice(&buffer[..count]);
+                    return Ok(count);
+                }
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == ErrorKind::ConnectionReset => return Err("reset".to_owned()),
+                Err(error) => return Err(error.to_string()),
+            }
+        }
+    }
+
+    /// Reads until there is that many bytes.
+    fn until(&mut self, length: usize) -> Result<(), String> {
+        while self.unread.len() < length {
+            if self.more()? == 0 {
+                return Err(format!("closed after {:?}", String::from_utf8_lossy(&self.unread)));
+            }
+        }
+        Ok(())
+    }
+
+    fn line(&mut self) -> Result<String, String> {
+        let mut length = 2;
+        loop {
+            self.until(length)?;
+            if self.unread[length - 2..length] == *b"\r\n" {
+                let line = self.unread.drain(..length).take(length - 2).collect();
+                return String::from_utf8(line).map_err(|error| error.to_string());
+            }
+            length += 1;
+        }
+    }
+
+    /// The head of the next answer.
+    pub fn head(&mut self) -> Result<Sent, String> {
+        let line = self.line()?;
+        let mut words = line.splitn(3, ' ');
+        let version = words.next().unwrap_or_default().to_owned();
+        assert!(["HTTP/1.0", "HTTP/1.1"].contains(&version.as_str()), "{line:?}");
+        let status = words.next().filter(|status| status.len() == 3).and_then(|status| status.parse().ok());
+        assert!(words.next().is_some_and(|reason| !reason.is_empty()), "{line:?}");
+        let status = status.unwrap_or_else(|| panic!("{line:?}"));
+        let mut headers = Vec::new();
+        loop {
+            let line = self.line()?;
+            if line.is_empty() {
+                return Ok(Sent { version, status, headers, body: Vec::new() });
+            }
+            let (name, value) = line.split_once(": ").unwrap_or_else(|| panic!("{line:?}"));
+            let is_token = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+            assert!(!name.is_empty() && name.bytes().all(is_token), "{line:?}");
+            headers.push((name.to_owned(), value.to_owned()));
+        }
+    }
+
+    /// The next answer, which has a length or is chunked. An interim one comes as an answer of its own.
+    pub fn answer(&mut self) -> Result<Sent, String> {
+        let mut sent = self.head()?;
+        match (sent.header("Content-Length"), sent.header("Transfer-Encoding")) {
+            (Some(length), None) => {
+                let length: usize = length.parse().map_err(|error| format!("{error}: {sent:?}"))?;
+                self.until(length)?;
+                sent.body = self.unread.drain(..length).collect();
+            }
+            (None, Some("chunked")) => loop {
+                let size = usize::from_str_radix(&self.line()?, 16).map_err(|error| error.to_string())?;
+                self.until(size + 2)?;
+                sent.body.extend(self.unread.drain(..size));
+                assert_eq!(self.line()?, "");
+                if size == 0 {
+                    break;
+                }
+            },
+            (None, None) if matches!(sent.status, 100 | 204 | 304) => {}
+            _ => return Err(format!("no length, or two: {sent:?}")),
+        }
+        Ok(sent)
+    }
+
+    /// Reads that many bytes and drops them.
+    pub fn skip(&mut self, length: usize) {
+        let kept = self.unread.len().min(length);
+        self.unread.drain(..kept);
+        let mut rest = (&self.stream).take((length - kept) as u64);
+        let read = std::io::copy(&mut rest, &mut std::io::sink()).expect("all of it");
+        assert_eq!(read, (length - kept) as u64, "cut off");
+    }
+
+    /// How the connection is after the last answer.
+    pub fn state(&mut self) -> State {
+        self.send(GOOD);
+        match self.answer() {
+            Ok(answer) if answer.status == 200 && self.unread.is_empty() => State::Open,
+            Ok(answer) => panic!("more than was asked for: {answer:?} and {:?}", self.unread),
+            Err(reason) if reason == "closed after \"\"" => State::Closed,
+            Err(reason) if reason == "reset" => State::Reset,
+            Err(reason) => panic!("{reason}"),
+        }
+    }
+
+    /// How the server ends the connection, without another word from here; and after how long.
+    pub fn end(&mut self) -> (State, Duration) {
+        let start = Instant::now();
+        assert!(self.unread.is_empty(), "{:?}", String::from_utf8_lossy(&self.unread));
+        let state = match self.more() {
+            Ok(0) => State::Closed,
+            Err(reason) if reason == "reset" => State::Reset,
+            other => panic!("{other:?} {:?}", String::from_utf8_lossy(&self.unread)),
+        };
+        (state, start.elapsed())
+    }
+}

@@ -1,0 +1,206 @@
+//! How the server ends while clients are busy.
+
+use std::io::ErrorKind;
+use std::net::{SocketAddr, TcpStream};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use rocket::http::Method;
+use rocket::tokio::time::sleep;
+use shipyard::server::Traffic;
+
+use super::LEEWAY;
+use crate::support::front::{Front, Raw, Setup, State, GOOD};
+use crate::support::program::{folder, shipyard, Serving};
+use crate::support::server::Ask;
+
+/// Answers after that many milliseconds.
+#[rocket::get("/slow/<milliseconds>")]
+async fn slow(milliseconds: u64) -> &'static str {
+    sleep(Duration::from_millis(milliseconds)).await;
+    "done"
+}
+
+fn with_a_slow_route(grace: Duration, mercy: Duration) -> Front {
+    let setup = Setup::new(Traffic::default());
+    let rocket = setup.rocket.mount("/", rocket::routes![slow]);
+    Setup { rocket, grace, mercy, ..setup }.start()
+}
+
+fn asked(front: &Front, milliseconds: u64) -> Raw {
+    let mut client = front.connect();
+    client.send(format!("GET /slow/{milliseconds} HTTP/1.1\r\nHost: a\r\n\r\n"));
+    client
+}
+
+const SECOND: Duration = Duration::from_secs(1);
+
+#[test]
+fn what_is_in_flight_is_finished_and_told_to_be_the_last() {
+    let front = with_a_slow_route(2 * SECOND, SECOND);
+    let mut idle = front.connect();
+    assert_eq!(idle.state(), State::Open);
+    let mut silent = front.connect();
+    let mut slow = asked(&front, 800);
+    let mut body = front.connect();
+    body.send("POST /auth/login HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{");
+    std::thread::sleep(Duration::from_millis(200));
+    front.ask_to_end();
+    std::thread::sleep(Duration::from_millis(100));
+    let refused = TcpStream::connect(front.address).expect_err("nobody listens any more");
+    assert_eq!(refused.kind(), ErrorKind::ConnectionRefused);
+    // A request that is on its way already is not lost.
+    idle.send(GOOD);
+    let last = idle.answer().unwrap();
+    assert_eq!((last.status, last.header("Connection")), (200, Some("close")));
+    assert_eq!(idle.end().0, State::Closed);
+    assert_eq!(silent.end().0, State::Closed);
+    body.send("}");
+    let answer = body.answer().unwrap();
+    assert_eq!((answer.status, answer.header("Connection")), (400, Some("close")));
+    let answer = slow.answer().unwrap();
+    assert_eq!((answer.status, answer.header("Connection")), (200, Some("close")));
+    assert_eq!(answer.body, b"done");
+    assert_eq!(slow.end().0, State::Closed);
+    let rest = front.end();
+    assert!(rest < 2 * SECOND, "{rest:?}");
+}
+
+#[test]
+fn who_waits_in_the_queue_is_answered() {
+    for _ in 0..5 {
+        let front = with_a_slow_route(2 * SECOND, SECOND);
+        // Faster than they are accepted: some wait when the server is asked to end.
+        let ask = |_| {
+            let mut client = front.connect();
+            client.send(GOOD);
+            client
+        };
+        let mut clients: Vec<Raw> = (0..200).map(ask).collect();
+        front.ask_to_end();
+        for client in &mut clients {
+            assert_eq!(client.answer().expect("an answer").status, 200);
+        }
+    }
+}
+
+#[test]
+fn what_takes_longer_than_the_grace_time_is_told_so() {
+    let front = with_a_slow_route(SECOND, SECOND);
+    let mut slow = asked(&front, 10_000);
+    let mut half = front.connect();
+    half.send("GET / HTTP/1.1\r\nHost: a\r\n");
+    std::thread::sleep(Duration::from_millis(200));
+    let client = std::thread::spawn(move || (slow.answer(), half.end()));
+    let took = front.end();
+    assert!((SECOND..SECOND + LEEWAY).contains(&took), "{took:?}");
+    let (answer, (state, _)) = client.join().unwrap();
+    let answer = answer.expect("an answer");
+    assert_eq!((answer.status, answer.header("Connection")), (503, Some("close")));
+    assert!(answer.error().contains("ends"));
+    assert_eq!(state, State::Closed);
+}
+
+fn serving(name: &str) -> Serving {
+    Serving::start(&mut shipyard(&folder(name), &["--port", "0"]))
+}
+
+fn half_a_login() -> Ask {
+    let body = serde_json::json!({"username": "user", "password": "password"});
+    Ask::new(Method::Post, "/auth/login").header("Host", "localhost").json(&body)
+}
+
+#[test]
+fn the_program_ends_by_itself_when_the_last_request_is_answered() {
+    let serving = serving("sigterm");
+    let half = serving.begin(&half_a_login());
+    std::thread::sleep(Duration::from_millis(200));
+    serving.signal("TERM");
+    std::thread::sleep(Duration::from_millis(200));
+    let start = Instant::now();
+    assert_eq!(half.finish().status, 200);
+    assert_eq!(serving.ended(), Some(0));
+    // Well before the grace time is over.
+    assert!(start.elapsed() < Duration::from_millis(1500), "{:?}", start.elapsed());
+}
+
+#[test]
+fn the_program_ends_in_time_whoever_is_not_done() {
+    let serving = serving("sigterm_grace");
+    let _half = serving.begin(&half_a_login());
+    let _silent = TcpStream::connect(("127.0.0.1", serving.port)).unwrap();
+    std::thread::sleep(Duration::from_millis(200));
+    let start = Instant::now();
+    serving.signal("TERM");
+    assert_eq!(serving.ended(), Some(0));
+    // The default: 2 seconds of grace.
+    let (least, most) = (2 * SECOND, 2 * SECOND + LEEWAY);
+    assert!((least..most).contains(&start.elapsed()), "{:?}", start.elapsed());
+}
+
+#[test]
+fn a_second_signal_ends_the_program_at_once() {
+    for (first, second, code) in [("TERM", "TERM", 143), ("INT", "INT", 130), ("TERM", "INT", 130)] {
+        let serving = serving(&format!("twice_{first}_{second}"));
+        let _half = serving.begin(&half_a_login());
+        std::thread::sleep(Duration::from_millis(200));
+        serving.signal(first);
+        std::thread::sleep(Duration::from_millis(300));
+        let start = Instant::now();
+        serving.signal(second);
+        assert_eq!(serving.ended(), Some(code), "{first}, {second}");
+        assert!(start.elapsed() < LEEWAY, "{:?}", start.elapsed());
+    }
+}
+
+/// Asks over one connection after the other, each as long as it is kept, until nobody listens any more. How many
+/// were answered, and what went wrong with the others.
+fn busy_client(address: SocketAddr, answered: &AtomicUsize) -> Vec<String> {
+    let mut wrong = Vec::new();
+    while let Ok(stream) = TcpStream::connect(address) {
+        let mut client = Raw::over(stream);
+        let mut is_kept = false;
+        loop {
+            client.send(GOOD);
+            match client.answer() {
+                Ok(answer) if answer.status == 200 => {
+                    answered.fetch_add(1, Ordering::Relaxed);
+                    is_kept = answer.header("Connection") != Some("close");
+                }
+                Ok(answer) => wrong.push(format!("{answer:?}")),
+                // Reset before anything was answered on it: the server had ended, and the system did not say so.
+                Err(_) if !is_kept => return wrong,
+                Err(reason) => wrong.push(reason),
+            }
+            if !is_kept {
+                break;
+            }
+        }
+    }
+    wrong
+}
+
+#[test]
+fn no_request_of_busy_clients_is_lost_when_the_program_ends() {
+    for run in 0..10 {
+        let serving = serving(&format!("busy_{run}"));
+        let address = ([127, 0, 0, 1], serving.port).into();
+        let answered = AtomicUsize::new(0);
+        let start = std::thread::scope(|scope| {
+            let client = || busy_client(address, &answered);
+            let clients: Vec<_> = (0..32).map(|_| scope.spawn(client)).collect();
+            std::thread::sleep(Duration::from_millis(200));
+            let start = Instant::now();
+            serving.signal("TERM");
+            for client in clients {
+                let wrong = client.join().unwrap();
+                assert!(wrong.is_empty(), "{wrong:?}");
+            }
+            start
+        });
+        assert_eq!(serving.ended(), Some(0));
+        assert!(start.elapsed() < 2 * SECOND + LEEWAY, "{:?}", start.elapsed());
+        let answered = answered.into_inner();
+        assert!(answered > 32, "{answered} requests prove little");
+    }
+}
