@@ -142,8 +142,8 @@ impl Fixtures {
     /// The file cannot be read.
     pub fn sums(&self) -> Result<Sums, FixtureError> {
         let path = self.folder.join(SUMS);
-        let text = match std::fs::read_to_string(&path) {
-            Ok(text) => text,
+        let text = match std::fs::read(&path) {
+            Ok(bytes) => text_of(&path, bytes)?,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Sums::default()),
             Err(error) => return Err(wrong(path.display(), error)),
         };
@@ -302,11 +302,15 @@ fn read(path: &Path) -> Result<Exchange, FixtureError> {
         return Err(wrong(path.display(), format!("{size} bytes are too many for a transcript")));
     }
     let bytes = std::fs::read(path).map_err(|error| wrong(path.display(), error))?;
-    let text = String::from_utf8(bytes).map_err(|error| {
+    let text = text_of(path, bytes)?;
+    Exchange::parse(&name, &text)
+        .map_err(|malformed| wrong(format!("{}:{}", path.display(), malformed.line), malformed.reason))
+}
+
+fn text_of(path: &Path, bytes: Vec<u8>) -> Result<String, FixtureError> {
+    String::from_utf8(bytes).map_err(|error| {
         let valid = error.as_bytes().iter().take(error.utf8_error().valid_up_to());
         let line = valid.filter(|&&byte| byte == b'\n').count() + 1;
         wrong(format!("{}:{line}", path.display()), "a byte that is not UTF-8")
-    })?;
-    Exchange::parse(&name, &text)
-        .map_err(|malformed| wrong(format!("{}:{}", path.display(), malformed.line), malformed.reason))
+    })
 }

@@ -8,6 +8,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
+use rocket::http::Method;
+
 use super::compare::{difference, Measure, COMPARED};
 use super::curl;
 use super::deviation::{self, Case, Side};
@@ -57,6 +59,12 @@ impl Source<'_> {
     fn answer(&mut self, request: &Request) -> Result<Response, String> {
         match self {
             Self::InProcess(server) => Ok(server.answer_at(Clock::System.now(), request)),
+            // Recorded bodies are laid out anew, and here is none to measure.
+            Self::Live { .. } if request.method == Method::Head => Err(
+                "how long the answer to a HEAD would be in the layout of the recordings cannot be known; \
+                     record it without --url"
+                    .to_owned(),
+            ),
             Self::Live { target, limit, live_tokens } => {
                 let mut sent = request.clone();
                 if let Some(live) = request.token().and_then(|token| live_tokens.get(token)) {

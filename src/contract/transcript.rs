@@ -61,9 +61,12 @@ impl Exchange {
             }
             headers.push((name.to_owned(), value.to_owned()));
         }
+        let date = date.ok_or_else(|| {
+            let names: Vec<&str> = headers.iter().map(|(name, _)| name.as_str()).collect();
+            fail(STATUS_LINE + 1, &format!("no Date among the headers from here on: {}", names.join(", ")))
+        })?;
         let response =
             Response { status_line: status_line.to_owned(), status, headers, body: body.as_bytes().to_vec() };
-        let date = date.ok_or_else(|| fail(STATUS_LINE, "no Date among the headers"))?;
         Ok(Self { name: name.to_owned(), command: command.to_owned(), request, response, date })
     }
 
@@ -138,7 +141,7 @@ mod tests {
             ("HTTP/1.0 200 OK", "HTTP/1.0 999 OK", 2),
             ("Date: ", "Date ", 3),
             ("Mon, 23", "Tue, 23", 3),
-            ("Date: ", "Data: ", 2),
+            ("Date: ", "Data: ", 3),
             ("\n\n", "\n", 4),
         ] {
             let error = Exchange::parse("01-get", &TEXT.replacen(from, to, 1)).expect_err(to);

@@ -241,10 +241,15 @@ impl Run<'_> {
             }
             (Some(diff), None) => {
                 let hint = self.hint(index, exchange, response);
-                Outcome::Mismatch { diff: format!("{diff}{hint}") }
+                let tampered = self.tampered(exchange).unwrap_or_default();
+                Outcome::Mismatch { diff: format!("{diff}{tampered}{hint}") }
             }
-            (_, explanation) => match self.tampered(exchange, &shown) {
-                Some(reason) => Outcome::Mismatch { diff: reason },
+            (_, explanation) => match self.tampered(exchange) {
+                Some(reason) => Outcome::Mismatch {
+                    diff: format!(
+                        "{shown}:1\n  Everything that is compared is answered as it says.\n{reason}"
+                    ),
+                },
                 None => Outcome::Match {
                     tolerated: explanation.map(|(deviation, _)| deviation.name).into_iter().collect(),
                 },
@@ -262,17 +267,17 @@ impl Run<'_> {
         }
     }
 
-    /// What is to be said of a transcript that is not the recorded one, although it is answered as it says.
-    fn tampered(&self, exchange: &Exchange, shown: &str) -> Option<String> {
+    /// What is to be said of a transcript that is not the recorded one.
+    fn tampered(&self, exchange: &Exchange) -> Option<String> {
         let as_recorded =
             self.verifier.fixtures.is_as_recorded(self.sums, &self.scenario.name, &exchange.name);
         match as_recorded {
             Ok(true) => None,
             Ok(false) => {
-                let mut text = format!(
-                    "{shown}:1\n  not as it was recorded, by its sum in SHA256SUMS. Everything that is compared \
-                     is answered as it says,\n  so it is one of these lines, or the request:\n"
-                );
+                let mut text =
+                    "  The transcript is not as it was recorded, by its sum in SHA256SUMS. These of its \
+                    lines are not compared\n  with any answer:\n"
+                        .to_owned();
                 for (number, line) in (1..).zip(exchange.uncompared_lines()) {
                     if let Some(line) = line {
                         text += &format!("    {number:>4} | {line}\n");
@@ -281,7 +286,7 @@ impl Run<'_> {
                 text += "  Restore the file, or take it as it is now with `shipyard record --update`.\n";
                 Some(text)
             }
-            Err(error) => Some(format!("{shown}:1\n  {error}\n")),
+            Err(error) => Some(format!("  {error}\n")),
         }
     }
 }

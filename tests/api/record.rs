@@ -147,6 +147,7 @@ fn what_cannot_be_recorded_is_said_with_its_line() {
         (&["--scenario", "a", "-"], "curl http://localhost/ -L\n"),
         (&["--scenario", "a", "-"], "\ncurl http://localhost/ -H \"A: $token\"\n"),
         (&["--scenario", "a", "-", "--url", "http://127.0.0.1:1"], "curl http://localhost/\n"),
+        (&["--scenario", "a", "-", "--url", "http://127.0.0.1:1"], "curl -I http://localhost/\n"),
         (&["--scenario", "a", "no-such-file"], ""),
         (&["--scenario", "a", "--update"], ""),
         (&["--scenario", "a/b", "-"], ""),
