@@ -114,7 +114,7 @@ fn every_recorded_status_is_specified() {
 
 #[test]
 fn the_list_holds_only_what_is_needed_and_names_tests_that_exist() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/api");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
     let sources = sources(&folder);
     let (specified, recorded) = (specified(), recorded());
     for (operation, status, test) in TESTED {

@@ -24,6 +24,11 @@ pub const NOW: u64 = 1_795_392_000;
 /// The key of [`Server::new`].
 pub const SECRET: &[u8] = b"a key for tests, of thirty-two bytes or more";
 
+/// A ship and a user as a client sends them.
+pub const SHIP: &str = r#"{"affiliation":"a","category":"b","crew":1,"length":1,"manufacturer":"c","model":"d",
+    "roles":[],"ship_class":"e"}"#;
+pub const USER: &str = r#"{"name":"changed","password":"changed"}"#;
+
 /// The least that argon2 does.
 pub const CHEAP: Cost = Cost { memory: 8, iterations: 1, parallelism: 1 };
 
