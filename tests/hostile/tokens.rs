@@ -7,6 +7,8 @@ mod jose;
 
 use std::collections::BTreeSet;
 
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::Engine;
 use rocket::http::Method;
 use serde_json::{json, Value};
 
@@ -39,6 +41,10 @@ impl Bad {
     fn refused(what: impl Into<String>, token: &str, error: impl AsRef<str>) -> Self {
         Self::token(what, token, 422, json!({"error": error.as_ref()}))
     }
+}
+
+fn segment(value: &Value) -> String {
+    URL_SAFE_NO_PAD.encode(value.to_string())
 }
 
 fn unknown_user() -> Value {

@@ -4,8 +4,8 @@ use hmac::Hmac;
 use serde_json::json;
 use sha2::{Sha384, Sha512};
 
-use super::Bad;
-use crate::support::forge::{claims, header, hs256, mac, segment, sign, sign_text, signed, with_claim};
+use super::{segment, Bad};
+use crate::support::forge::{claims, header, hs256, mac, sign, sign_text, signed, with_claim};
 use crate::support::server::SECRET;
 
 const MALFORMED: &str = "Bad Authorization header. Expected value 'Bearer <JWT>'";

@@ -6,8 +6,8 @@ use hmac::Hmac;
 use serde_json::{json, Value};
 use sha2::{Sha384, Sha512};
 
-use super::Bad;
-use crate::support::forge::{claims, header, hs256, mac, segment, sign, sign_text};
+use super::{segment, Bad};
+use crate::support::forge::{claims, header, hs256, mac, sign, sign_text};
 use crate::support::server::SECRET;
 
 const HEADER: &str = "Invalid header string";
