@@ -18,6 +18,7 @@ mod limits;
 mod logs;
 mod ownership;
 mod races;
+mod racing;
 mod raw;
 mod rotation;
 mod slow;
