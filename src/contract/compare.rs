@@ -11,6 +11,7 @@ use similar::{ChangeTag, TextDiff};
 use super::message::Response;
 use super::transcript::{Exchange, STATUS_LINE};
 use crate::json::Style;
+use crate::printable::printable;
 
 /// The headers that are held to the recording. What a server says of itself (Server, Date) is its own affair.
 pub const COMPARED: [&str; 3] = ["Content-Type", "Content-Length", "Location"];
@@ -139,14 +140,7 @@ fn visible(line: &str) -> String {
         Some(text) => (text, ""),
         None => (line, " (no line end)"),
     };
-    let mut shown = String::with_capacity(text.len());
-    for character in text.chars() {
-        if character.is_control() {
-            shown.extend(character.escape_default());
-        } else {
-            shown.push(character);
-        }
-    }
+    let mut shown = printable(text);
     if let Some((at, _)) = shown.char_indices().nth(LONGEST_LINE) {
         let excess = shown.len() - at;
         // What is cut off still counts: two lines that differ only there must not look the same.

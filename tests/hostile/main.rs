@@ -14,6 +14,7 @@
 mod support;
 
 mod faults;
+mod fuzz;
 mod limits;
 mod logs;
 mod ownership;

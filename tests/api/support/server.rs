@@ -95,7 +95,10 @@ impl Server {
     }
 
     pub fn with(now: u64, token_ids: TokenIds, secret: Secret, data: &str) -> Self {
-        let (rocket, clock) = rocket(now, token_ids, secret, data);
+        Self::of(rocket(now, token_ids, secret, data, CHEAP))
+    }
+
+    fn of((rocket, clock): (Rocket<Build>, Clock)) -> Self {
         Self { client: Client::untracked(rocket).expect("the server starts"), clock }
     }
 
@@ -103,6 +106,11 @@ impl Server {
     pub fn recorded(scenario: &Scenario) -> Self {
         let token_ids = TokenIds::recorded(scenario.issued_ids());
         Self::with(scenario.start(), token_ids, demo_key(), EXAMPLE)
+    }
+
+    /// With the example data, and passwords of that cost.
+    pub fn costing(cost: Cost) -> Self {
+        Self::of(rocket(NOW, TokenIds::Random, Secret::new(SECRET).unwrap(), EXAMPLE, cost))
     }
 
     pub fn send(&self, ask: Ask) -> Answer {
@@ -159,13 +167,13 @@ pub fn settings() -> Settings {
 
 /// A server with the example data that is not started yet.
 pub fn unstarted() -> Rocket<Build> {
-    rocket(NOW, TokenIds::Random, Secret::new(SECRET).unwrap(), EXAMPLE).0
+    rocket(NOW, TokenIds::Random, Secret::new(SECRET).unwrap(), EXAMPLE, CHEAP).0
 }
 
-fn rocket(now: u64, token_ids: TokenIds, secret: Secret, data: &str) -> (Rocket<Build>, Clock) {
+fn rocket(now: u64, token_ids: TokenIds, secret: Secret, data: &str, cost: Cost) -> (Rocket<Build>, Clock) {
     let clock = Clock::manual(now);
     let parts = Parts {
-        settings: settings(),
+        settings: Settings { hasher: cost.hasher().unwrap(), ..settings() },
         data: Data::parse("test data", data.as_bytes()).unwrap_or_else(|error| panic!("{error}")),
         secret,
         clock: clock.clone(),
