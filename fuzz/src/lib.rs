@@ -28,8 +28,11 @@ use shipyard::secret::Secret;
 use shipyard::store::CreateShipError;
 use shipyard::token::{Kind, Tokens};
 
+/// What must hold for any bytes: panics if it does not.
+pub type Target = fn(&[u8]);
+
 /// Every kind of input by name, which is that of its folder in the corpus too.
-pub const TARGETS: [(&str, fn(&[u8])); 5] =
+pub const TARGETS: [(&str, Target); 5] =
     [("token", token), ("body", body), ("data", data), ("transcript", transcript), ("script", script)];
 
 const KEY: &[u8] = b"a key for fuzzing, of thirty-two bytes, more";

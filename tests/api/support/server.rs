@@ -86,7 +86,7 @@ impl Answer {
 impl Server {
     /// With the example data.
     pub fn new() -> Self {
-        Self::started_with(EXAMPLE)
+        Self::costing(CHEAP)
     }
 
     /// With that data file.
