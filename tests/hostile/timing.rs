@@ -29,7 +29,7 @@ fn median(mut times: Vec<Duration>) -> f64 {
 /// names are as long as each other. Not among the quick tests: passwords cost here what they cost a real server, and in
 /// a debug build everything around them costs more.
 #[test]
-#[ignore = "takes a minute, and a release build to mean something: cargo test --release --test hostile -- --ignored timing"]
+#[ignore = "takes 12 s, and a release build to mean something: cargo test --release --test hostile -- --ignored timing"]
 fn a_login_of_nobody_takes_as_long_as_one_with_a_wrong_password() {
     let server = Server::costing(Cost::default());
     for _ in 0..20 {
