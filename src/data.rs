@@ -15,6 +15,7 @@ use crate::model::ship::{Ship, ShipInput};
 use crate::model::user::UserInput;
 use crate::model::{self, Input};
 use crate::password::{Hash, Hasher};
+use crate::printable::printable;
 use crate::store::{Caps, Store, StoredUser};
 
 /// The example data, which is also in the repository as `data.json`.
@@ -73,6 +74,8 @@ pub struct DataError {
 impl fmt::Display for DataError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { file, place, reason } = self;
+        // It may quote what is in the file.
+        let reason = printable(reason);
         if place.is_empty() {
             write!(f, "{file}: {reason}")
         } else {

@@ -26,6 +26,7 @@ pub mod log;
 pub mod model;
 pub mod openapi;
 pub mod password;
+pub mod printable;
 pub mod reply;
 mod revocation;
 pub mod routes;

@@ -18,6 +18,7 @@ use uuid::Uuid;
 use crate::clock::{Clock, TokenIds};
 use crate::cutoff::Cutoff;
 use crate::internal::Internal;
+use crate::json;
 use crate::keys::KeySet;
 use crate::model::id::Id;
 pub use crate::revocation::Full;
@@ -306,7 +307,9 @@ impl Tokens {
 }
 
 fn decode<T: for<'de> Deserialize<'de>>(segment: &str) -> Option<T> {
-    let json = URL_SAFE_NO_PAD.decode(segment).ok()?;
+    // RFC 7515, section 4, and RFC 7519, section 4: names are unique. Where one occurs twice, another program
+    // with the key may see another token than this one does.
+    let value = json::parse(&URL_SAFE_NO_PAD.decode(segment).ok()?).ok()?;
     // serde would take an array for the members of a struct in their order.
-    json.starts_with(b"{").then(|| serde_json::from_slice(&json).ok())?
+    value.is_object().then(|| serde_json::from_value(value).ok())?
 }

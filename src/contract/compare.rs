@@ -10,8 +10,8 @@ use similar::{ChangeTag, TextDiff};
 
 use super::message::Response;
 use super::transcript::{Exchange, STATUS_LINE};
-use super::visible::visible;
 use crate::json::{self, Style};
+use crate::printable::printable;
 
 /// The headers that are held to the recording. What a server says of itself (Server, Date) is its own affair.
 pub const COMPARED: [&str; 3] = ["Content-Type", "Content-Length", "Location"];
@@ -86,7 +86,8 @@ fn documents(exchange: &Exchange, live: &Response, measure: Measure) -> (Documen
     let recorded = &exchange.response;
     let same_status = recorded.status == live.status;
     let mut document = Document { lines: vec![recorded.status_line.clone()], numbers: vec![STATUS_LINE] };
-    let mut other = vec![if same_status { recorded.status_line.clone() } else { visible(&live.status_line) }];
+    let mut other =
+        vec![if same_status { recorded.status_line.clone() } else { printable(&live.status_line) }];
     let compared = |name: &str| COMPARED.iter().any(|known| name.eq_ignore_ascii_case(known));
     // Two layouts of the same JSON have two lengths. That each is true is seen when the answer is read.
     let free = |name: &str| {
@@ -103,12 +104,12 @@ fn documents(exchange: &Exchange, live: &Response, measure: Measure) -> (Documen
         // More than one is one too many, whatever they say.
         for (_, given) in live.headers.iter().filter(|(known, _)| known.eq_ignore_ascii_case(name)) {
             let same = same_value(name, value, given, measure);
-            other.push(format!("{name}: {}", if same { value.clone() } else { visible(given) }));
+            other.push(format!("{name}: {}", if same { value.clone() } else { printable(given) }));
         }
     }
     for (name, value) in &live.headers {
         if compared(name) && !free(name) && recorded.header(name).is_none() {
-            other.push(format!("{name}: {}", visible(value)));
+            other.push(format!("{name}: {}", printable(value)));
         }
     }
     let body_line = exchange.body_line();
@@ -171,7 +172,7 @@ fn shown_line(line: &str) -> String {
         Some(text) => (text, ""),
         None => (line, " (no line end)"),
     };
-    let mut shown = visible(text);
+    let mut shown = printable(text);
     if let Some((at, _)) = shown.char_indices().nth(LONGEST_LINE) {
         let excess = shown.len() - at;
         // What is cut off still counts: two lines that differ only there must not look the same.

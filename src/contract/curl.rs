@@ -3,6 +3,7 @@
 use rocket::http::Method;
 
 use super::message::{header, Request};
+use crate::printable::printable;
 
 /// The request that a curl line sends: `curl URL`, with `-X`, `-H`, `-d`, `-I` and `-i`.
 ///
@@ -10,6 +11,10 @@ use super::message::{header, Request};
 /// What cannot be understood, in words. An option that would be ignored is an error: the request would be
 /// another one than curl's.
 pub fn parse(line: &str) -> Result<Request, String> {
+    request(line).map_err(|reason| printable(&reason))
+}
+
+fn request(line: &str) -> Result<Request, String> {
     let mut words = words(line)?.into_iter();
     if words.next().as_deref() != Some("curl") {
         return Err("expected a line that begins with `curl`".to_owned());

@@ -17,10 +17,10 @@ use super::new_token;
 use super::plan::{flaw_in_time, Login, Origin, Plan};
 use super::server_clock::ServerClock;
 use super::transcript::Exchange;
-use super::visible::visible;
 use super::wire::{Target, WireError};
 use crate::clock::Clock;
 use crate::config::DEFAULT_LIFETIMES;
+use crate::printable::printable;
 use crate::secret::Secret;
 
 /// By how many seconds at least a token that was expired is expired here, and one that was good is good: no
@@ -156,7 +156,7 @@ impl<'a> Session<'a> {
         let body = crate::json::parse(&response.body);
         let answer = match &body {
             Err(reason) if response.status == 200 => format!("200, but its body is not JSON: {reason}"),
-            _ => visible(&response.status_line),
+            _ => printable(&response.status_line),
         };
         let body = body.unwrap_or_default();
         let mut faults = Vec::new();

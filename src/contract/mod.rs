@@ -29,5 +29,4 @@ mod server_clock;
 pub mod server_process;
 pub mod transcript;
 pub mod verify;
-mod visible;
 pub mod wire;

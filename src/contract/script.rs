@@ -8,6 +8,8 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+use crate::printable::printable;
+
 /// One curl line, before its variables have values.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Line {
@@ -114,7 +116,10 @@ impl Variables {
                 '$' if !quoted => {
                     let (name, after) =
                         variable(rest).ok_or("a $ without a name; \\$ is the character itself")?;
-                    let value = self.0.get(name).ok_or_else(|| format!("no answer so far had a {name}"))?;
+                    let value = self.0.get(name).ok_or_else(|| {
+                        let name = printable(name);
+                        format!("no answer so far had a {name}")
+                    })?;
                     expanded.push_str(value);
                     rest = after;
                     continue;

@@ -12,8 +12,8 @@ use parking_lot::Mutex;
 
 use super::message::Response;
 use super::process_group;
-use super::visible::visible;
 use super::wire::Target;
+use crate::printable::printable;
 
 /// How long its address may stay taken after it has ended.
 const ADDRESS_FREE: Duration = Duration::from_secs(10);
@@ -62,7 +62,7 @@ impl Output {
         if text.trim().is_empty() {
             return "it printed nothing".to_owned();
         }
-        let lines: Vec<String> = text.trim_end().lines().map(visible).collect();
+        let lines: Vec<String> = text.trim_end().lines().map(printable).collect();
         let last = lines.get(lines.len().saturating_sub(12)..).unwrap_or_default();
         format!("the end of what it printed:\n    {}", last.join("\n    "))
     }

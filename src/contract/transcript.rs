@@ -5,6 +5,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use super::compare::COMPARED;
 use super::curl;
 use super::message::{Headers, Request, Response};
+use crate::printable::printable;
 
 /// One request and its recorded response.
 #[derive(Clone, Debug)]
@@ -62,7 +63,7 @@ impl Exchange {
             headers.push((name.to_owned(), value.to_owned()));
         }
         let date = date.ok_or_else(|| {
-            let names: Vec<&str> = headers.iter().map(|(name, _)| name.as_str()).collect();
+            let names: Vec<String> = headers.iter().map(|(name, _)| printable(name)).collect();
             fail(STATUS_LINE + 1, &format!("no Date among the headers from here on: {}", names.join(", ")))
         })?;
         let response =

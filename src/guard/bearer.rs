@@ -13,13 +13,15 @@ pub enum BearerError {
 
 /// The text behind `Bearer`.
 pub(super) fn token<'r>(request: &'r Request<'_>) -> Result<&'r str, BearerError> {
-    let mut headers = request.headers().get("Authorization").map(str::trim);
+    // RFC 9110, section 5.6.3: white space is spaces and tabs. What Unicode calls so is part of a word, as it is
+    // to whatever stands in front of this server.
+    let mut headers = request.headers().get("Authorization").map(str::trim_ascii);
     let header = match (headers.next(), headers.next()) {
         (None | Some(""), None) => return Err(BearerError::Missing),
         (Some(header), None) => header,
         _ => return Err(BearerError::Malformed),
     };
-    let mut words = header.split_whitespace();
+    let mut words = header.split_ascii_whitespace();
     match (words.next(), words.next(), words.next()) {
         (Some("Bearer"), Some(token), None) => Ok(token),
         _ => Err(BearerError::Malformed),

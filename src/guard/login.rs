@@ -40,19 +40,28 @@ pub type LoginBody = Result<Login, LoginError>;
 #[derive(Debug)]
 pub struct Login(pub Credentials);
 
-async fn credentials(request: &Request<'_>, data: Data<'_>) -> Result<Credentials, LoginError> {
+async fn login(request: &Request<'_>, data: Data<'_>) -> Result<Login, LoginError> {
     if !request.headers().get_one("Content-Type").is_some_and(is_json) {
         return Err(LoginError::NotJson);
     }
-    let body = read(request, data).await.map_err(LoginError::Read)?;
-    let Value::Object(mut body) = body else { return Err(LoginError::NotAnObject) };
-    let mut given = |name| body.remove(name).filter(is_something).ok_or(LoginError::Incomplete);
-    match (given("username")?, given("password")?) {
-        (Value::String(username), Value::String(password)) => {
-            Credentials::new(username, password).ok_or(LoginError::Invalid)
+    Login::read(read(request, data).await.map_err(LoginError::Read)?)
+}
+
+impl Login {
+    /// The credentials in a body.
+    ///
+    /// # Errors
+    /// [`LoginError`], but for `NotJson` and `Read`.
+    pub fn read(body: Value) -> Result<Self, LoginError> {
+        let Value::Object(mut body) = body else { return Err(LoginError::NotAnObject) };
+        let mut given = |name| body.remove(name).filter(is_something).ok_or(LoginError::Incomplete);
+        match (given("username")?, given("password")?) {
+            (Value::String(username), Value::String(password)) => {
+                Credentials::new(username, password).map(Self).ok_or(LoginError::Invalid)
+            }
+            // Nobody has a name or a password that is not a text.
+            _ => Err(LoginError::Invalid),
         }
-        // Nobody has a name or a password that is not a text.
-        _ => Err(LoginError::Invalid),
     }
 }
 
@@ -81,8 +90,8 @@ impl<'r> FromData<'r> for Login {
     type Error = LoginError;
 
     async fn from_data(request: &'r Request<'_>, data: Data<'r>) -> data::Outcome<'r, Self> {
-        match credentials(request, data).await {
-            Ok(credentials) => Outcome::Success(Self(credentials)),
+        match login(request, data).await {
+            Ok(login) => Outcome::Success(login),
             Err(error) => Outcome::Error((Status::BadRequest, error)),
         }
     }

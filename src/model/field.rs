@@ -10,6 +10,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::id::Id;
+use crate::printable::printable;
 
 /// A field of a body.
 #[derive(Debug)]
@@ -86,13 +87,14 @@ impl FieldErrors {
     #[must_use]
     pub fn first(&self) -> Option<String> {
         let (name, error) = self.0.iter().next()?;
-        Some(match error {
+        let line = match error {
             FieldError::Field([message]) => format!("{name}: {message}"),
             FieldError::Items(items) => {
                 let (position, [message]) = items.iter().next()?;
                 format!("{name}[{position}]: {message}")
             }
-        })
+        };
+        Some(printable(&line))
     }
 }
 

@@ -235,6 +235,7 @@ fn broken_data_files() {
         ("no password", users(r#"{"id": 1, "name": "ann"}"#)),
         ("short password", users(&user.replace("secret", "abc"))),
         ("unknown field", users(&user.replace("\"id\": 1", "\"id\": 1, \"admin\": true"))),
+        ("control characters", b"{\"users\": [], \"ships\": [], \"\\u001b[2J\\n\": []}".to_vec()),
         ("hash is no hash", hashed("secret")),
         ("hash of another algorithm", hashed(&hash.replace("argon2id", "argon2d"))),
         ("hash of another version", hashed(&hash.replace("v=19", "v=17"))),

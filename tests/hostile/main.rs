@@ -14,10 +14,12 @@
 mod support;
 
 mod faults;
+mod fuzz;
 mod limits;
 mod logs;
 mod ownership;
 mod races;
+mod racing;
 mod raw;
 mod rotation;
 mod slow;

@@ -1,1 +1,69 @@
-//! What the time of an answer tells.
+//! What the time of an answer tells: nothing about whether a user exists.
+
+use std::time::{Duration, Instant};
+
+use shipyard::password::Cost;
+
+use crate::support::server::Server;
+
+/// Logins of each kind.
+const LOGINS: usize = 500;
+
+/// How far the medians may lie apart.
+const MOST: f64 = 0.05;
+
+fn time(server: &Server, name: &str, password: &str) -> Duration {
+    let began = Instant::now();
+    let answer = server.log_in(name, password);
+    let time = began.elapsed();
+    assert_eq!(answer.status, 401);
+    time
+}
+
+fn median(mut times: Vec<Duration>) -> f64 {
+    times.sort();
+    times[times.len() / 2].as_secs_f64()
+}
+
+/// Interleaved, so that whatever else the machine does concerns both, and in turns which of the two comes first. The
+/// names are as long as each other. Not among the quick tests: passwords cost here what they cost a real server, and in
+/// a debug build everything around them costs more.
+#[test]
+#[ignore = "takes 12 s, and a release build to mean something: cargo test --release --test hostile -- --ignored timing"]
+fn a_login_of_nobody_takes_as_long_as_one_with_a_wrong_password() {
+    let server = Server::costing(Cost::default());
+    for _ in 0..20 {
+        time(&server, "guest", "wrong");
+    }
+    let (mut known, mut unknown) = (Vec::new(), Vec::new());
+    for number in 0..LOGINS {
+        if number % 2 == 0 {
+            known.push(time(&server, "guest", "wrong"));
+            unknown.push(time(&server, "guess", "wrong"));
+        } else {
+            unknown.push(time(&server, "guess", "wrong"));
+            known.push(time(&server, "guest", "wrong"));
+        }
+    }
+    let (known, unknown) = (median(known), median(unknown));
+    let apart = (known - unknown).abs() / known.min(unknown);
+    println!(
+        "wrong password {:.3} ms, unknown user {:.3} ms, {:.2} % apart",
+        known * 1e3,
+        unknown * 1e3,
+        apart * 100.0
+    );
+    assert!(apart <= MOST, "{:.1} % apart", apart * 100.0);
+}
+
+/// The quick one: passwords that cost a good part of the time of a login, fewer of them, and a limit that only a login
+/// which skips the hashing breaks, by far.
+#[test]
+fn a_login_of_nobody_does_not_skip_the_hashing() {
+    let server = Server::costing(Cost { memory: 2048, iterations: 2, parallelism: 1 });
+    let (known, unknown): (Vec<_>, Vec<_>) =
+        (0..15).map(|_| (time(&server, "guest", "wrong"), time(&server, "guess", "wrong"))).unzip();
+    let (known, unknown) = (median(known), median(unknown));
+    let apart = known.max(unknown) / known.min(unknown);
+    assert!(apart < 2.0, "wrong password {known} s, unknown user {unknown} s");
+}

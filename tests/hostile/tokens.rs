@@ -1,1 +1,185 @@
-//! Tokens that nobody issued.
+//! Tokens that nobody issued. Authorization fails closed: what is not plainly a good token of the right kind gets
+//! in nowhere, and changes nothing.
+
+mod claim;
+mod envelope;
+mod jose;
+
+use std::collections::BTreeSet;
+
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::Engine;
+use rocket::http::Method;
+use serde_json::{json, Value};
+
+use crate::support::contract::{operations, Operation};
+use crate::support::forge::{claims, header, sign, with_claim};
+use crate::support::server::{Ask, Server, NOW, SHIP, USER};
+
+/// The least number of rows that the table may have.
+const AT_LEAST: usize = 400;
+
+/// A row of the table: what is wrong with the Authorization headers, and what is answered.
+struct Bad {
+    what: String,
+    headers: Vec<String>,
+    status: u16,
+    body: Value,
+}
+
+impl Bad {
+    fn headers(what: &str, headers: &[&str], status: u16, body: Value) -> Self {
+        let headers = headers.iter().map(|&header| header.to_owned()).collect();
+        Self { what: what.to_owned(), headers, status, body }
+    }
+
+    fn token(what: impl Into<String>, token: &str, status: u16, body: Value) -> Self {
+        Self { what: what.into(), headers: vec![format!("Bearer {token}")], status, body }
+    }
+
+    /// A token that is a 422 with that error.
+    fn refused(what: impl Into<String>, token: &str, error: impl AsRef<str>) -> Self {
+        Self::token(what, token, 422, json!({"error": error.as_ref()}))
+    }
+}
+
+fn segment(value: &Value) -> String {
+    URL_SAFE_NO_PAD.encode(value.to_string())
+}
+
+fn unknown_user() -> Value {
+    json!({"error": "Unauthorized", "message": "Unknown user."})
+}
+
+/// Everything that gets in nowhere where a token of that kind is wanted.
+fn bad(kind: &'static str) -> Vec<Bad> {
+    let mut rows = envelope::headers(kind);
+    rows.extend(envelope::segments(kind));
+    rows.extend(envelope::signatures(kind));
+    rows.extend(envelope::encodings(kind));
+    rows.extend(jose::headers(kind));
+    rows.extend(jose::algorithms(kind));
+    rows.extend(jose::parameters(kind));
+    rows.extend(claim::payloads(kind));
+    rows.extend(claim::missing(kind));
+    rows.extend(claim::of_another_type(kind));
+    rows.extend(claim::times(kind));
+    rows.extend(claim::identities(kind));
+    rows.extend(claim::ids(kind));
+    rows.extend(claim::kinds(kind));
+    rows
+}
+
+/// Every guarded operation, as user 1 may use it; and the kind of token that it takes.
+fn guarded() -> Vec<(&'static str, Ask)> {
+    vec![
+        ("access", Ask::new(Method::Delete, "/auth/logout")),
+        ("refresh", Ask::new(Method::Delete, "/auth/logout2")),
+        ("refresh", Ask::new(Method::Post, "/auth/refresh")),
+        ("access", Ask::new(Method::Post, "/api/ships").body(SHIP)),
+        ("access", Ask::new(Method::Put, "/api/ships/1").body(SHIP)),
+        ("access", Ask::new(Method::Delete, "/api/ships/1")),
+        ("access", Ask::new(Method::Put, "/api/users/1").body(USER)),
+        ("access", Ask::new(Method::Delete, "/api/users/1")),
+    ]
+}
+
+#[test]
+fn the_table_of_bad_tokens_is_tried_on_every_guarded_operation() {
+    let tried: BTreeSet<String> = guarded()
+        .iter()
+        .map(|(_, ask)| format!("{} {}", ask.method, ask.path.replace("/1", "/{id}")))
+        .collect();
+    let secured = operations().into_iter().filter(Operation::is_secured);
+    let listed: BTreeSet<String> =
+        secured.map(|operation| format!("{} {}", operation.method, operation.path)).collect();
+    assert_eq!(tried, listed);
+}
+
+#[test]
+fn every_row_of_the_table_is_another() {
+    let rows = bad("access");
+    let (mut names, mut headers) = (BTreeSet::new(), BTreeSet::new());
+    for row in &rows {
+        assert!(names.insert(&row.what), "{:?} twice", row.what);
+        assert!(headers.insert(&row.headers), "{:?} is like another", row.what);
+    }
+    assert!(rows.len() >= AT_LEAST, "{} rows", rows.len());
+}
+
+/// A server whose clock shows a second after its start, when hand-made tokens can have been issued.
+fn server() -> Server {
+    let server = Server::new();
+    server.clock.set(NOW + 1);
+    server
+}
+
+#[test]
+fn a_bad_token_gets_in_nowhere_and_changes_nothing() {
+    let server = server();
+    let before = server.state();
+    for (kind, ask) in guarded() {
+        for Bad { what, headers, status, body } in bad(kind) {
+            let place = format!("{} {}: {what}: {headers:?}", ask.method, ask.path);
+            let with_headers = |ask: Ask, header: &String| ask.header("Authorization", header);
+            let answer = server.send(headers.iter().fold(ask.clone(), with_headers));
+            assert_eq!((answer.status, answer.json()), (status, body), "{place}");
+            assert_eq!(answer.header("Content-Type"), Some("application/json"), "{place}");
+            let challenged =
+                answer.header("WWW-Authenticate").is_some_and(|value| value.starts_with("Bearer"));
+            assert_eq!(challenged, status == 401, "{place}");
+        }
+        assert_eq!(server.state(), before, "{} {}", ask.method, ask.path);
+    }
+    // Most rows bear the id of the good tokens. None of them has logged it out.
+    for ask in [Ask::new(Method::Post, "/auth/refresh"), Ask::new(Method::Delete, "/auth/logout2")] {
+        assert_eq!(server.send(ask.bearer(&sign(&header(), &claims("refresh")))).status, 200);
+    }
+}
+
+/// The table above would pass if nothing ever got in.
+#[test]
+fn the_good_token_that_the_bad_ones_are_made_of_gets_in() {
+    for (kind, ask) in guarded() {
+        let server = server();
+        let place = format!("{} {}", ask.method, ask.path);
+        let answer = server.send(ask.bearer(&sign(&header(), &claims(kind))));
+        assert!((200..300).contains(&answer.status), "{place}: {answer:?}");
+    }
+}
+
+/// What a guard must not stumble over: unusual, but in order, and signed with the key.
+#[test]
+fn an_unusual_token_that_is_in_order_gets_in() {
+    let server = server();
+    for kind in ["access", "refresh"] {
+        let ask = match kind {
+            "access" => Ask::new(Method::Put, "/api/ships/1").body(SHIP),
+            _ => Ask::new(Method::Post, "/auth/refresh"),
+        };
+        let mut rows = envelope::unusual_headers(kind);
+        rows.extend(jose::unusual(kind));
+        rows.extend(claim::unusual(kind));
+        assert!(rows.len() >= 30, "{} rows", rows.len());
+        for (what, header) in rows {
+            let answer = server.send(ask.clone().header("Authorization", &header));
+            assert_eq!(answer.status, 200, "{kind}: {what}: {header:?}: {answer:?}");
+        }
+    }
+}
+
+/// Ids are looked up as the numbers that they stand for: there is no second spelling that a logout misses.
+#[test]
+fn a_logged_out_token_stays_out_in_every_spelling_of_its_id() {
+    let spellings = claim::spellings();
+    for id in &spellings {
+        let server = server();
+        let token = |id: &str| with_claim("access", "jti", json!(id));
+        assert_eq!(server.send(Ask::new(Method::Delete, "/auth/logout").bearer(&token(id))).status, 200);
+        for other in &spellings {
+            let answer = server.send(Ask::new(Method::Delete, "/api/ships/1").bearer(&token(other)));
+            let revoked = json!({"error": "Token has been revoked"});
+            assert_eq!((answer.status, answer.json()), (401, revoked), "{id}, then {other}");
+        }
+    }
+}

@@ -4,36 +4,41 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use base64::Engine;
 use hmac::{Hmac, KeyInit, Mac};
 use serde_json::{json, Value};
-use sha2::{Sha256, Sha512};
+use sha2::Sha256;
 
 use super::server::{NOW, SECRET};
 
-pub fn segment(value: &Value) -> String {
-    URL_SAFE_NO_PAD.encode(value.to_string())
+/// The code of `message`, as a segment.
+pub fn mac<M: Mac + KeyInit>(message: &str, key: &[u8]) -> String {
+    let mut mac = <M as KeyInit>::new_from_slice(key).unwrap();
+    mac.update(message.as_bytes());
+    URL_SAFE_NO_PAD.encode(mac.finalize().into_bytes())
 }
 
-/// HMAC-SHA-256 of `message`, as a segment.
 pub fn hs256(message: &str, key: &[u8]) -> String {
-    let mut mac = Hmac::<Sha256>::new_from_slice(key).unwrap();
-    mac.update(message.as_bytes());
-    URL_SAFE_NO_PAD.encode(mac.finalize().into_bytes())
+    mac::<Hmac<Sha256>>(message, key)
 }
 
-pub fn hs512(message: &str, key: &[u8]) -> String {
-    let mut mac = Hmac::<Sha512>::new_from_slice(key).unwrap();
-    mac.update(message.as_bytes());
-    URL_SAFE_NO_PAD.encode(mac.finalize().into_bytes())
+/// `message`, signed with HS256 and the key of the test server.
+pub fn signed(message: &str) -> String {
+    format!("{message}.{}", hs256(message, SECRET))
 }
 
-/// A token of those parts, signed with HS256 and the key of the test server.
+/// A token of those parts, signed.
 pub fn sign(header: &Value, claims: &Value) -> String {
-    sign_with(SECRET, header, claims)
+    sign_text(header.to_string(), claims.to_string())
 }
 
 /// The same with another key.
 pub fn sign_with(key: &[u8], header: &Value, claims: &Value) -> String {
-    let message = format!("{}.{}", segment(header), segment(claims));
+    let encoded = |part: &Value| URL_SAFE_NO_PAD.encode(part.to_string());
+    let message = format!("{}.{}", encoded(header), encoded(claims));
     format!("{message}.{}", hs256(&message, key))
+}
+
+/// A token of parts that need not be JSON, signed.
+pub fn sign_text(header: impl AsRef<[u8]>, payload: impl AsRef<[u8]>) -> String {
+    signed(&format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(payload)))
 }
 
 pub fn header() -> Value {

@@ -27,6 +27,11 @@ pub const NOW: u64 = 1_795_392_000;
 /// The key of [`Server::new`].
 pub const SECRET: &[u8] = b"a key for tests, of thirty-two bytes or more";
 
+/// A ship and a user as a client sends them.
+pub const SHIP: &str = r#"{"affiliation":"a","category":"b","crew":1,"length":1,"manufacturer":"c","model":"d",
+    "roles":[],"ship_class":"e"}"#;
+pub const USER: &str = r#"{"name":"changed","password":"changed"}"#;
+
 /// The least that argon2 does.
 pub const CHEAP: Cost = Cost { memory: 8, iterations: 1, parallelism: 1 };
 
@@ -84,7 +89,7 @@ impl Answer {
 impl Server {
     /// With the example data.
     pub fn new() -> Self {
-        Self::started_with(EXAMPLE)
+        Self::costing(CHEAP)
     }
 
     /// With that data file.
@@ -109,6 +114,11 @@ impl Server {
     pub fn recorded(scenario: &Scenario) -> Self {
         let token_ids = TokenIds::recorded(scenario.issued_ids());
         Self::with(scenario.start(), token_ids, demo_key(), EXAMPLE)
+    }
+
+    /// With the example data, and passwords of that cost.
+    pub fn costing(cost: Cost) -> Self {
+        Self::configured(Settings { hasher: cost.hasher().unwrap(), ..settings() })
     }
 
     pub fn send(&self, ask: Ask) -> Answer {

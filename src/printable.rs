@@ -1,7 +1,8 @@
 //! Text of unknown origin, for people: what cannot be seen can be seen, and nothing in it moves a terminal's cursor.
 
 /// The text with everything that cannot be seen, but for spaces, written as an escape.
-pub(super) fn visible(text: &str) -> String {
+#[must_use]
+pub fn printable(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for character in text.chars() {
         if character.is_control() {
@@ -31,6 +32,6 @@ mod tests {
     #[test]
     fn what_cannot_be_seen_is_written_as_an_escape() {
         let text = "a \u{feff}b\u{1b}[2J\u{a0}\u{200b}é\t";
-        assert_eq!(super::visible(text), "a \\u{feff}b\\u{1b}[2J\\u{a0}\\u{200b}é\\t");
+        assert_eq!(super::printable(text), "a \\u{feff}b\\u{1b}[2J\\u{a0}\\u{200b}é\\t");
     }
 }

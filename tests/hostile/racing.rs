@@ -1,0 +1,113 @@
+//! A server behind its real front, for many clients at once. Its clock stands still: whatever races does so within
+//! one second, in which tokens cannot tell their age.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::sync::Barrier;
+use std::time::Duration;
+
+use shipyard::server::listen::Address;
+use shipyard::server::shutdown::Ender;
+use shipyard::server::{serve, Shutdown};
+use tokio::runtime::{Builder, Runtime};
+
+use crate::support::server::{settings, unstarted, Answer, Ask};
+
+/// The longest that an answer may take.
+pub const LIMIT: Duration = Duration::from_secs(30);
+
+pub struct Racing {
+    port: u16,
+    runtime: Option<Runtime>,
+    /// The server would end without it.
+    _ender: Ender,
+}
+
+/// One client, with a connection of its own.
+pub struct Caller(BufReader<TcpStream>);
+
+impl Racing {
+    pub fn new() -> Self {
+        let runtime = Builder::new_multi_thread().worker_threads(4).enable_all().build().unwrap();
+        let (ender, shutdown) = Shutdown::new(Duration::ZERO, Duration::ZERO);
+        let port = runtime.block_on(async {
+            let listeners = Address::Ip([127, 0, 0, 1].into()).listen(0).expect("a port");
+            let port = listeners[0].local_addr().unwrap().port();
+            tokio::spawn(serve(unstarted(), listeners, settings().traffic, shutdown));
+            port
+        });
+        Self { port, runtime: Some(runtime), _ender: ender }
+    }
+
+    pub fn caller(&self) -> Caller {
+        let connection = TcpStream::connect(("127.0.0.1", self.port)).expect("it listens");
+        connection.set_read_timeout(Some(LIMIT)).unwrap();
+        connection.set_nodelay(true).unwrap();
+        Caller(BufReader::new(connection))
+    }
+
+    /// Has so many clients begin at the same moment; gives what each of them found, in their order.
+    pub fn race<T: Send>(&self, clients: usize, run: impl Fn(usize, &mut Caller) -> T + Sync) -> Vec<T> {
+        let start = Barrier::new(clients);
+        std::thread::scope(|scope| {
+            let one = |number| {
+                let (start, run) = (&start, &run);
+                scope.spawn(move || {
+                    let mut caller = self.caller();
+                    start.wait();
+                    run(number, &mut caller)
+                })
+            };
+            let threads: Vec<_> = (0..clients).map(one).collect();
+            threads.into_iter().map(|thread| thread.join().expect("no client panics")).collect()
+        })
+    }
+}
+
+impl Drop for Racing {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+impl Caller {
+    pub fn send(&mut self, ask: &Ask) -> Answer {
+        let body = ask.body.as_deref().unwrap_or_default();
+        let mut request = format!("{} {} HTTP/1.1\r\nHost: localhost\r\n", ask.method, ask.path);
+        for (name, value) in &ask.headers {
+            request += &format!("{name}: {value}\r\n");
+        }
+        request += &format!("Content-Length: {}\r\n\r\n", body.len());
+        self.0.get_mut().write_all(&[request.as_bytes(), body].concat()).unwrap();
+        self.answer()
+    }
+
+    pub fn log_in(&mut self, name: &str, password: &str) -> Answer {
+        let body = serde_json::json!({"username": name, "password": password});
+        self.send(&Ask::new(rocket::http::Method::Post, "/auth/login").json(&body))
+    }
+
+    fn line(&mut self) -> String {
+        let mut line = String::new();
+        self.0.read_line(&mut line).expect("an answer");
+        line.trim_end().to_owned()
+    }
+
+    fn answer(&mut self) -> Answer {
+        let status = self.line().split(' ').nth(1).expect("a status line").parse().unwrap();
+        let mut headers = Vec::new();
+        loop {
+            let line = self.line();
+            let Some((name, value)) = line.split_once(": ") else { break };
+            headers.push((name.to_owned(), value.to_owned()));
+        }
+        let mut answer = Answer { status, headers, body: String::new() };
+        let length = answer.header("Content-Length").map_or(0, |length| length.parse().unwrap());
+        let mut body = vec![0; length];
+        self.0.read_exact(&mut body).expect("a whole body");
+        answer.body = String::from_utf8(body).unwrap();
+        answer
+    }
+}

@@ -1,0 +1,343 @@
+//! Each model is a few threads, each with a few calls, tried in every order in which they can take the locks. A
+//! rule that a check and its write are one step is broken in some order, if it is broken: here that order comes.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::Arc;
+
+use shipyard::clock::{Clock, TokenIds};
+use shipyard::config::DEFAULT_LIFETIMES;
+use shipyard::cutoff::Cutoff;
+use shipyard::model::id::Id;
+use shipyard::model::ship::{Ship, ShipInput};
+use shipyard::password::Hash;
+use shipyard::secret::Secret;
+use shipyard::store::{
+    CreateUserError, GetError, HashedUser, RefreshError, Store, StoredUser, UpdateShipError, UpdateUserError,
+};
+use shipyard::token::{Issued, Kind, TokenError, Tokens};
+use shuttle::scheduler::DfsScheduler;
+use shuttle::thread::{self, JoinHandle};
+use shuttle::{Config, Runner};
+
+const ANN: Id = Id::new(1);
+const BOB: Id = Id::new(2);
+
+/// When every model begins.
+const NOW: u64 = 1_795_395_000;
+
+/// Runs a model in every order, and says how many there were; at least `orders`, or the threads do not meet.
+fn in_every_order(orders: usize, model: impl Fn() + Send + Sync + 'static) {
+    let tried = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&tried);
+    Runner::new(DfsScheduler::new(None, false), Config::default()).run(move || {
+        counter.fetch_add(1, Ordering::Relaxed);
+        model();
+    });
+    let tried = tried.load(Ordering::Relaxed);
+    println!("{tried} orders");
+    assert!(tried >= orders, "{tried} orders only");
+}
+
+fn join<T: 'static>(thread: JoinHandle<T>) -> T {
+    thread.join().expect("no thread of a model panics")
+}
+
+/// A hash that nobody has to compute. Each number is another.
+fn hash(number: u32) -> Hash {
+    Hash::parse(&format!(
+        "$argon2id$v=19$m=8,t=1,p=1$c2FsdHNhbHQ$aGFzaGhhc2hoYXNoaGFzaGhhc2hoYXNoaGFzaGhh{number:04}"
+    ))
+    .expect("a hash")
+}
+
+fn user(name: &str, number: u32) -> HashedUser {
+    HashedUser { id: None, name: name.to_owned(), hash: hash(number) }
+}
+
+fn ship(crew: i32) -> ShipInput {
+    let text = || "x".to_owned();
+    ShipInput {
+        id: None,
+        affiliation: text(),
+        category: text(),
+        crew,
+        length: 1,
+        manufacturer: text(),
+        model: text(),
+        roles: Vec::new(),
+        ship_class: text(),
+    }
+}
+
+/// Ann, with hash 1, and Bob, with hash 2; and a ship.
+fn store() -> Store {
+    let account = |name: &str, number| StoredUser { name: name.to_owned(), hash: hash(number) };
+    let ships: BTreeMap<Id, Ship> = BTreeMap::from([(ANN, ship(1).with_id(ANN))]);
+    Store::new(BTreeMap::from([(ANN, account("ann", 1)), (BOB, account("bob", 2))]), ships)
+}
+
+/// A server that was started a second ago.
+fn tokens(clock: &Clock) -> Tokens {
+    let secret = Secret::new(*b"a key for models, of thirty-two bytes or more").expect("a key");
+    let tokens = Tokens::new(&secret, DEFAULT_LIFETIMES, clock.clone(), TokenIds::Random);
+    clock.set(NOW + 1);
+    tokens
+}
+
+/// Every name leads to its user, and every user is led to.
+fn assert_names_lead_to_users(store: &Store, names: &[&str]) {
+    let users = store.users();
+    for user in &users {
+        assert_eq!(store.credentials(&user.name).map(|(id, _)| id), Some(user.id), "{}", user.name);
+    }
+    for name in names {
+        let owner = users.iter().find(|user| user.name == *name).map(|user| user.id);
+        assert_eq!(store.credentials(name).map(|(id, _)| id), owner, "{name}");
+    }
+}
+
+#[test]
+fn of_creates_of_one_name_one_succeeds() {
+    in_every_order(100, || {
+        let store = store();
+        let threads: Vec<_> = (0..3)
+            .map(|number| {
+                let store = store.clone();
+                thread::spawn(move || store.create_user(user("new", number)))
+            })
+            .collect();
+        let results: Vec<_> = threads.into_iter().map(join).collect();
+        let created: Vec<_> = results.iter().flatten().collect();
+        assert_eq!(created.len(), 1);
+        assert_eq!(created[0].id, Id::new(3));
+        assert!(results.iter().all(|result| result.is_ok() || *result == Err(CreateUserError::NameTaken)));
+        assert_names_lead_to_users(&store, &["new"]);
+    });
+}
+
+#[test]
+fn ids_are_given_out_once_while_the_newest_are_deleted() {
+    in_every_order(100, || {
+        let store = store();
+        let threads: Vec<_> = (0..2)
+            .map(|_| {
+                let store = store.clone();
+                thread::spawn(move || {
+                    let first = store.create_ship(ship(1)).expect("ids are left").id;
+                    store.delete_ship(first).expect("it is there");
+                    [first, store.create_ship(ship(1)).expect("ids are left").id]
+                })
+            })
+            .collect();
+        let mut ids: Vec<Id> = threads.into_iter().flat_map(join).collect();
+        ids.sort();
+        assert_eq!(ids, [2, 3, 4, 5].map(Id::new));
+        assert_eq!(store.ships().len(), 3);
+    });
+}
+
+#[test]
+fn a_deleted_ship_stays_deleted() {
+    in_every_order(20, || {
+        let store = store();
+        let (updating, deleting) = (store.clone(), store.clone());
+        let updated = thread::spawn(move || {
+            [2, 3].map(|crew| updating.update_ship(ANN, ship(crew)).map(|ship| ship.crew))
+        });
+        let deleted = thread::spawn(move || deleting.delete_ship(ANN));
+        let [first, second] = join(updated);
+        assert_eq!(join(deleted), Ok(()));
+        assert!(first.is_ok() || second == Err(UpdateShipError::NotFound));
+        assert_eq!(store.ship(ANN).err(), Some(GetError::NotFound));
+        assert_eq!(store.update_ship(ANN, ship(4)).err(), Some(UpdateShipError::NotFound));
+    });
+}
+
+#[test]
+fn a_deleted_user_stays_deleted_and_leaves_both_names_free() {
+    in_every_order(100, || {
+        let store = store();
+        let (renaming, deleting, creating) = (store.clone(), store.clone(), store.clone());
+        let renamed = thread::spawn(move || renaming.update_user(ANN, user("eve", 3), NOW));
+        let deleted = thread::spawn(move || deleting.delete_user(ANN));
+        let created = thread::spawn(move || creating.create_user(user("eve", 4)));
+        let renamed = join(renamed);
+        assert_eq!(join(deleted), Ok(()));
+        let created = join(created);
+        let possible = matches!(
+            (&renamed, &created),
+            (Ok(_) | Err(UpdateUserError::NotFound | UpdateUserError::NameTaken), Ok(_))
+                | (Ok(_), Err(CreateUserError::NameTaken))
+        );
+        assert!(possible, "{renamed:?}, {created:?}");
+        assert!(!store.has_user(ANN));
+        assert_names_lead_to_users(&store, &["ann", "bob", "eve"]);
+        assert!(store.create_user(user("ann", 5)).is_ok());
+        assert_eq!(store.create_user(user("eve", 5)).is_ok(), created.is_err());
+    });
+}
+
+#[test]
+fn names_that_are_swapped_stay_unique() {
+    in_every_order(100, || {
+        let store = store();
+        let (ann, bob) = (store.clone(), store.clone());
+        let ann = thread::spawn(move || {
+            ["bob", "eve"].map(|name| ann.update_user(ANN, user(name, 1), NOW).is_ok())
+        });
+        let bob = thread::spawn(move || {
+            ["ann", "eve"].map(|name| bob.update_user(BOB, user(name, 2), NOW).is_ok())
+        });
+        let (ann, bob) = (join(ann), join(bob));
+        assert!(ann[1] || bob[1], "somebody is eve");
+        let users = store.users();
+        assert_ne!(users[0].name, users[1].name);
+        assert_names_lead_to_users(&store, &["ann", "bob", "eve"]);
+    });
+}
+
+/// A login as `Accounts::log_in` makes it: look up, verify (which takes time), issue, admit.
+fn log_in(store: &Store, tokens: &Tokens, password: &Hash) -> Option<Issued> {
+    let (id, hash) = store.credentials("ann").filter(|(_, hash)| hash == password)?;
+    let refresh = tokens.issue(Kind::Refresh, id).expect("it is signed");
+    store.admit_login(&hash, &refresh.claims).then_some(refresh)
+}
+
+#[test]
+fn nothing_of_the_old_password_outlives_its_change() {
+    in_every_order(200, || {
+        let (store, clock) = (store(), Clock::manual(NOW));
+        let tokens = tokens(&clock);
+        let (other, others) = (store.clone(), tokens.clone());
+        let login = thread::spawn(move || log_in(&other, &others, &hash(1)));
+        let (other, others) = (store.clone(), tokens.clone());
+        let change = thread::spawn(move || other.update_user(ANN, user("ann", 9), others.now()).is_ok());
+        // The second may end anywhere.
+        let tick = thread::spawn(move || clock.set(NOW + 2));
+        let old = join(login);
+        assert!(join(change));
+        join(tick);
+        if let Some(Issued { claims, .. }) = old {
+            assert_eq!(store.check_refresh(&claims), Err(RefreshError::Revoked));
+        }
+        let new = log_in(&store, &tokens, &hash(9)).expect("the new password");
+        assert_eq!(store.check_refresh(&new.claims), Ok(()));
+        assert!(log_in(&store, &tokens, &hash(1)).is_none());
+    });
+}
+
+/// Two changes, and a login with the password in between: whichever it verified, it has it no longer.
+#[test]
+fn the_last_of_two_changes_ends_what_the_first_let_in() {
+    in_every_order(200, || {
+        let (store, clock) = (store(), Clock::manual(NOW));
+        let tokens = tokens(&clock);
+        let (other, others) = (store.clone(), tokens.clone());
+        let login = thread::spawn(move || log_in(&other, &others, &hash(8)));
+        let (other, others) = (store.clone(), tokens.clone());
+        let changes = thread::spawn(move || {
+            for number in [8, 9] {
+                other.update_user(ANN, user("ann", number), others.now()).expect("ann is there");
+            }
+        });
+        let between = join(login);
+        join(changes);
+        if let Some(Issued { claims, .. }) = between {
+            assert_eq!(store.check_refresh(&claims), Err(RefreshError::Revoked));
+        }
+    });
+}
+
+#[test]
+fn a_login_of_a_user_who_is_being_deleted_gets_nothing_that_counts() {
+    in_every_order(50, || {
+        let (store, clock) = (store(), Clock::manual(NOW));
+        let tokens = tokens(&clock);
+        let (other, others) = (store.clone(), tokens.clone());
+        let login = thread::spawn(move || log_in(&other, &others, &hash(1)));
+        let other = store.clone();
+        let deleted = thread::spawn(move || other.delete_user(ANN));
+        let issued = join(login);
+        assert_eq!(join(deleted), Ok(()));
+        if let Some(Issued { claims, .. }) = issued {
+            assert_eq!(store.check_refresh(&claims), Err(RefreshError::UnknownUser));
+        }
+        assert!(!store.has_user(ANN));
+    });
+}
+
+/// A log-out forgets what has expired, and nothing else, whatever else is logged out and whenever the hour ends.
+#[test]
+fn a_logged_out_token_stays_out() {
+    in_every_order(100, || {
+        let clock = Clock::manual(NOW);
+        let tokens = tokens(&clock);
+        let issue = || tokens.issue(Kind::Access, ANN).expect("it is signed");
+        let issued = [issue(), issue()];
+        let thread = |number: usize, now| {
+            let (tokens, clock) = (tokens.clone(), clock.clone());
+            let Issued { claims, text } = &issued[number];
+            let (claims, text) = (*claims, text.clone());
+            thread::spawn(move || {
+                clock.set(now);
+                tokens.revoke(&claims);
+                // Whoever begins now is refused.
+                assert_eq!(tokens.verify(&text, Kind::Access), Err(TokenError::Revoked));
+            })
+        };
+        // The latter is within the lifetime of the tokens, and in another bucket of the revocations.
+        let threads = [thread(0, NOW + 2), thread(1, NOW + 890)];
+        threads.into_iter().for_each(join);
+        for token in &issued {
+            assert_eq!(tokens.verify(&token.text, Kind::Access), Err(TokenError::Revoked));
+        }
+        let untouched = issue();
+        assert_eq!(tokens.verify(&untouched.text, Kind::Access), Ok(untouched.claims));
+    });
+}
+
+/// In the second of a cutoff only what was issued after it counts, however many ask and issue.
+#[test]
+fn a_cutoff_admits_what_came_after_it_and_nothing_else() {
+    in_every_order(100, || {
+        let cutoff = Arc::new(Cutoff::at(NOW));
+        let ids: Vec<_> = (0..3).map(|_| TokenIds::Random.next().expect("an id")).collect();
+        let noting = |id| {
+            let cutoff = Arc::clone(&cutoff);
+            thread::spawn(move || {
+                cutoff.note(NOW, id);
+                assert!(cutoff.admits(NOW, id));
+            })
+        };
+        let threads = [noting(ids[0]), noting(ids[1])];
+        assert!(!cutoff.admits(NOW, ids[2]));
+        assert!(!cutoff.admits(NOW - 1, ids[0]));
+        assert!(cutoff.admits(NOW + 1, ids[2]));
+        threads.into_iter().for_each(join);
+        assert!(ids[..2].iter().all(|&id| cutoff.admits(NOW, id)));
+        assert!(!cutoff.admits(NOW, ids[2]));
+    });
+}
+
+/// The same with the tokens of a server that is only just started: what it issues counts at once, in its own
+/// thread and in any other.
+#[test]
+fn a_token_counts_from_the_moment_it_is_issued() {
+    in_every_order(20, || {
+        let secret = Secret::new(*b"a key for models, of thirty-two bytes or more").expect("a key");
+        let tokens = Tokens::new(&secret, DEFAULT_LIFETIMES, Clock::manual(NOW), TokenIds::Random);
+        let others = tokens.clone();
+        let issue = |tokens: &Tokens| tokens.issue(Kind::Access, ANN).expect("it is signed");
+        let other = thread::spawn(move || {
+            let issued = issue(&others);
+            assert_eq!(others.verify(&issued.text, Kind::Access), Ok(issued.claims));
+            issued
+        });
+        let own = issue(&tokens);
+        assert_eq!(tokens.verify(&own.text, Kind::Access), Ok(own.claims));
+        for issued in [own, join(other)] {
+            assert_eq!(tokens.verify(&issued.text, Kind::Access), Ok(issued.claims));
+        }
+    });
+}
