@@ -272,7 +272,6 @@ rows!(LoginError {
 rows!(OwnerError { NotTheOwner => FORBIDDEN; Access(AccessError) });
 
 impl Failure for BodyError {
-    /// Those of a token that ended are its guard's, which documents them.
     fn rows() -> Vec<&'static Row> {
         let mut rows = ReadError::rows();
         rows.push(&INVALID_FIELDS);
@@ -282,7 +281,6 @@ impl Failure for BodyError {
     fn fault(&self) -> Fault {
         match self {
             Self::Read(error) => error.fault(),
-            Self::NoLongerLetIn(error) => error.fault(),
             Self::Invalid(errors) => Fault::of(&INVALID_FIELDS).with_message(errors),
         }
     }

@@ -7,7 +7,7 @@ use rocket_okapi::okapi::openapi3::Responses;
 use rocket_okapi::request::{OpenApiFromRequest, RequestHeaderInput};
 
 use super::bearer::{self, BearerError};
-use super::{admit, Again, Keepers};
+use super::{admit, Keepers};
 use crate::docs;
 use crate::error::Failure;
 use crate::store::SessionError;
@@ -57,7 +57,6 @@ impl<'r> FromRequest<'r> for AccessToken {
     type Error = AccessError;
 
     async fn from_request(request: &'r Request<'_>) -> Outcome<Self, AccessError> {
-        request.local_cache(|| Some(Again(|keepers, request| of_a_user(keepers, request).map(drop))));
         admit(request, |keepers| of_a_user(keepers, request).map(Self))
     }
 }

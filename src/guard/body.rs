@@ -12,8 +12,6 @@ use schemars::schema::Schema;
 use schemars::JsonSchema;
 use serde_json::Value;
 
-use super::access::AccessError;
-use super::ask_again;
 use crate::config::DEFAULT_BODY_LIMIT;
 use crate::docs;
 use crate::json;
@@ -25,8 +23,6 @@ use crate::model::{self, Input};
 pub enum BodyError {
     /// It cannot be read as JSON.
     Read(ReadError),
-    /// The token of the request ended while the body was on its way.
-    NoLongerLetIn(AccessError),
     /// It is JSON with the wrong fields.
     Invalid(FieldErrors),
 }
@@ -70,10 +66,8 @@ pub(super) async fn read(request: &Request<'_>, data: Data<'_>) -> Result<Value,
 }
 
 async fn input<T: Input>(request: &Request<'_>, data: Data<'_>) -> Result<T, BodyError> {
-    let body = read(request, data).await;
-    // The order of checks: the token first, then what is wrong with the body.
-    ask_again(request).map_err(BodyError::NoLongerLetIn)?;
-    model::read(body.map_err(BodyError::Read)?).map_err(BodyError::Invalid)
+    let body = read(request, data).await.map_err(BodyError::Read)?;
+    model::read(body).map_err(BodyError::Invalid)
 }
 
 async fn outcome<'r, T, B>(request: &Request<'_>, data: Data<'r>, body: fn(T) -> B) -> data::Outcome<'r, B>

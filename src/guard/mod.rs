@@ -16,7 +16,6 @@ use rocket::http::Status;
 use rocket::request::Outcome;
 use rocket::{Ignite, Request, Rocket};
 
-use self::access::AccessError;
 use crate::error::fault::Fault;
 use crate::error::Failure;
 use crate::log::Facts;
@@ -48,18 +47,6 @@ impl<'r> Keepers<'r> {
     }
 }
 
-/// How to ask again whether a request is let in.
-#[derive(Clone, Copy)]
-struct Again(fn(&Keepers<'_>, &Request<'_>) -> Result<(), AccessError>);
-
-/// Asks again whether the request is let in, once its body is there: a client that sends the body slowly must
-/// not outlive its token. A request that no guard has let in has nothing to lose.
-fn ask_again(request: &Request<'_>) -> Result<(), AccessError> {
-    let Some(Again(check)) = request.local_cache(|| None::<Again>) else { return Ok(()) };
-    let keepers = Keepers::of(request).ok_or(AccessError::UnknownUser)?;
-    check(&keepers, request)
-}
-
 /// Lets the request in with what `check` finds, or keeps what it finds wrong for the catcher.
 fn admit<'r, T, E: Failure>(
     request: &'r Request<'_>,
@@ -89,24 +76,13 @@ pub fn failure<'r>(request: &'r Request<'_>) -> Option<&'r Fault> {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use rocket::error::ErrorKind;
-    use rocket::local::blocking::Client;
-    use rocket::request::FromRequest;
-    use rocket::{async_trait, delete, post, put, routes, Build, Config, Route};
+    use rocket::{delete, routes, Build, Config, Route};
 
     use super::*;
     use crate::clock::{Clock, TokenIds};
     use crate::config::DEFAULT_LIFETIMES;
-    use crate::guard::body::{BodyError, CreateBody, UpdateBody};
-    use crate::model::id::Id;
-    use crate::model::user::UserInput;
-    use crate::password::{Cost, Password};
     use crate::secret::Secret;
-    use crate::store::StoredUser;
-
-    const ANN: Id = Id::new(1);
 
     fn config() -> Config {
         Config { log_level: rocket::config::LogLevel::Off, ..Config::debug_default() }
@@ -144,84 +120,6 @@ mod tests {
             assert!(!starts(bare().manage(tokens.clone())), "{place}");
             assert!(!starts(bare().manage(Store::default())), "{place}");
             assert!(starts(bare().manage(tokens.clone()).manage(Store::default())), "{place}");
-        }
-    }
-
-    /// What happens when a request has been let in and its body is still on its way.
-    struct Event(fn(&Clock, &Store));
-
-    /// Lets it happen: Rocket reads the body after every guard.
-    struct Meanwhile;
-
-    #[async_trait]
-    impl<'r> FromRequest<'r> for Meanwhile {
-        type Error = ();
-
-        async fn from_request(request: &'r Request<'_>) -> Outcome<Self, ()> {
-            let rocket = request.rocket();
-            if let (Some(Event(event)), Some(clock), Some(store)) =
-                (rocket.state(), rocket.state(), rocket.state())
-            {
-                event(clock, store);
-            }
-            Outcome::Success(Self)
-        }
-    }
-
-    #[post("/users", data = "<body>")]
-    fn guarded(_token: access::AccessToken, _meanwhile: Meanwhile, body: CreateBody<UserInput>) -> String {
-        format!("{:?}", body.err())
-    }
-
-    #[put("/users/<id>", data = "<body>")]
-    fn owned(id: Id, _owner: owner::Owner, _meanwhile: Meanwhile, body: UpdateBody<UserInput>) -> String {
-        format!("{id} {:?}", body.err())
-    }
-
-    /// What became of the two requests with that body, while that happened.
-    fn meanwhile(event: fn(&Clock, &Store), body: &str) -> (String, String) {
-        let hasher = Cost { memory: 8, iterations: 1, parallelism: 1 }.hasher().expect("a cost");
-        let hash = hasher.hash(&Password::new("password".to_owned())).expect("a hash");
-        let answer = |method, path: &'static str| {
-            let clock = Clock::manual(1);
-            let users = BTreeMap::from([(ANN, StoredUser { name: "ann".to_owned(), hash: hash.clone() })]);
-            let secret = Secret::random().expect("a key");
-            let tokens = Tokens::new(&secret, DEFAULT_LIFETIMES, clock.clone(), TokenIds::Random);
-            let token = tokens.issue(Kind::Access, ANN).expect("a token").text;
-            let rocket = rocket::custom(config())
-                .mount("/", routes![guarded, owned])
-                .manage(tokens)
-                .manage(Store::new(users, BTreeMap::new()))
-                .manage(clock)
-                .manage(Event(event));
-            let client = Client::untracked(rocket).expect("it starts");
-            let bearer = rocket::http::Header::new("Authorization", format!("Bearer {token}"));
-            let answer = client.req(method, path).header(bearer).body(body).dispatch().into_string();
-            answer.expect("an answer")
-        };
-        (answer(rocket::http::Method::Post, "/users"), answer(rocket::http::Method::Put, "/users/1"))
-    }
-
-    #[test]
-    fn a_token_must_be_good_when_the_body_is_there_and_comes_before_the_body() {
-        let good = r#"{"name": "ann", "password": "password"}"#;
-        let late = |error| format!("{:?}", Some(BodyError::NoLongerLetIn(error)));
-        assert_eq!(meanwhile(|_, _| (), good), ("None".to_owned(), "1 None".to_owned()));
-        for body in [good, "{}", "no JSON"] {
-            let expired = late(AccessError::Token(TokenError::Expired));
-            let end_of_token = |clock: &Clock, _: &Store| clock.set(1 + 15 * 60);
-            assert_eq!(meanwhile(end_of_token, body), (expired.clone(), format!("1 {expired}")), "{body}");
-            let logged_out = late(AccessError::LoggedOut);
-            let logout_of_all = |_: &Clock, store: &Store| store.log_out(ANN, 1);
-            assert_eq!(
-                meanwhile(logout_of_all, body),
-                (logged_out.clone(), format!("1 {logged_out}")),
-                "{body}"
-            );
-            let (guarded, owned) = meanwhile(|_, store| assert!(store.delete_user(ANN).is_ok()), body);
-            assert_eq!(guarded, late(AccessError::UnknownUser), "{body}");
-            // That the user is gone is for the store to say.
-            assert!(!owned.contains("NoLongerLetIn"), "{body}: {owned}");
         }
     }
 }

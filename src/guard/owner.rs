@@ -8,7 +8,7 @@ use rocket_okapi::okapi::openapi3::Responses;
 use rocket_okapi::request::{OpenApiFromRequest, RequestHeaderInput};
 
 use super::access::{self, AccessError};
-use super::{admit, Again, Keepers};
+use super::{admit, Keepers};
 use crate::docs;
 use crate::error::Failure;
 use crate::model::id::Id;
@@ -55,7 +55,6 @@ impl<'r> FromRequest<'r> for Owner {
     async fn from_request(request: &'r Request<'_>) -> Outcome<Self, OwnerError> {
         let id = routing::id_position(request).and_then(|position| request.param::<Id>(position));
         let Some(Ok(id)) = id else { return Outcome::Forward(Status::NotFound) };
-        request.local_cache(|| Some(Again(|keepers, request| seen(keepers, request).map(drop))));
         admit(request, |keepers| verified(keepers, request, id).map(|()| Self))
     }
 }
