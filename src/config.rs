@@ -226,7 +226,10 @@ impl Settings {
             .into_iter()
             .fold(figment, |figment, (key, value)| figment.merge(Serialized::global(&key, value)));
         refuse_unknown(&figment)?;
-        let address = optional(&figment, "address")?.unwrap_or(Address::Localhost);
+        let address = match optional::<String>(&figment, "address")? {
+            None => Address::Localhost,
+            Some(text) => text.parse().map_err(|reason: String| refused("address", reason))?,
+        };
         // Rocket knows addresses only as numbers.
         let figment = figment.merge(Serialized::global("address", address.first()));
         let log = logging(&figment)?;

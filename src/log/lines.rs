@@ -3,9 +3,8 @@
 
 use std::fs::File;
 use std::io::{self, Write};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-
-use parking_lot::{Condvar, Mutex};
 
 use super::Format;
 use crate::clock;
@@ -41,8 +40,13 @@ impl Lines {
         Ok(lines)
     }
 
+    /// A panic of somebody who logs leaves whole lines.
+    fn waiting(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn push(&self, line: &[u8]) {
-        let mut waiting = self.waiting.lock();
+        let mut waiting = self.waiting();
         if waiting.text.len() + line.len() > ROOM {
             waiting.lost += 1;
             return;
@@ -73,11 +77,11 @@ impl Lines {
     /// Takes what waits, once something does, in exchange for an empty text; and how many were lost meanwhile.
     fn take(&self, text: &mut Vec<u8>) -> u64 {
         text.clear();
-        let mut waiting = self.waiting.lock();
+        let mut waiting = self.waiting();
         while waiting.text.is_empty() {
             waiting.writing = false;
             self.gone.notify_all();
-            self.came.wait(&mut waiting);
+            waiting = self.came.wait(waiting).unwrap_or_else(PoisonError::into_inner);
         }
         waiting.writing = true;
         std::mem::swap(&mut waiting.text, text);
@@ -86,10 +90,9 @@ impl Lines {
 
     /// Waits until all is written, or `limit` is over.
     pub(super) fn wait(&self, limit: Duration) {
-        let mut waiting = self.waiting.lock();
         let unwritten = |waiting: &mut Waiting| waiting.writing || !waiting.text.is_empty();
         // Whether it was in time makes no difference.
-        let _ = self.gone.wait_while_for(&mut waiting, unwritten, limit);
+        let _ = self.gone.wait_timeout_while(self.waiting(), limit, unwritten);
     }
 }
 
@@ -175,7 +178,7 @@ mod tests {
     }
 
     fn until_taken(lines: &Lines) {
-        while !lines.waiting.lock().text.is_empty() {
+        while !lines.waiting().text.is_empty() {
             std::thread::yield_now();
         }
     }
@@ -190,7 +193,7 @@ mod tests {
         for _ in 0..ROOM / line.len() + 7 {
             lines.push(&line);
         }
-        assert_eq!(lines.waiting.lock().text.len(), ROOM);
+        assert_eq!(lines.waiting().text.len(), ROOM);
         lines.wait(Duration::from_millis(1));
         tell.send(true).expect("a writer");
         tell.send(true).expect("a writer");
@@ -198,7 +201,7 @@ mod tests {
         let second = texts.recv().expect("a text");
         assert!(second.ends_with(" ERROR lines of the log were lost: nobody took them in time lines=7\n"));
         lines.wait(Duration::from_secs(10));
-        assert!(!lines.waiting.lock().writing);
+        assert!(!lines.waiting().writing);
     }
 
     #[test]

@@ -5,7 +5,6 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::str::FromStr;
 
-use serde::Deserialize;
 use tokio::net::{TcpListener, TcpSocket};
 
 /// How many connections the system may keep for the server to accept.
@@ -24,8 +23,7 @@ const UNSENT: u32 = 16 * 1024;
 const TRIES: usize = 16;
 
 /// Where to listen.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "String")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Address {
     /// `localhost`: 127.0.0.1 and ::1, since some clients try one of them only.
     Localhost,
@@ -43,14 +41,6 @@ impl FromStr for Address {
                 format!("{text:?} is neither an IP address nor localhost; 0.0.0.0 is every address")
             }),
         }
-    }
-}
-
-impl TryFrom<String> for Address {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        text.parse()
     }
 }
 

@@ -192,7 +192,7 @@ impl State {
 impl Drop for Progress {
     fn drop(&mut self) {
         // The connection has told how the request ended, unless the server did not wait for it.
-        if let Some(entry) = self.state.get_mut().entry.take() {
+        if let Some(entry) = self.state.lock().entry.take() {
             entry.end(Outcome::Shutdown);
         }
     }

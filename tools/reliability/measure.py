@@ -19,7 +19,7 @@ import time
 from pathlib import Path
 
 from clients import HOST, Closed, Connection, Good, Slow, log_in, percentile
-from server import BINARY, ROOT, NotMeasured, Server
+from server import ROOT, NotMeasured, Server
 
 # Passwords that cost next to nothing, where they are not what is measured; and no limit on how often.
 CHEAP = {"password_memory": 8, "password_iterations": 1, "rate_limits": "false"}
@@ -79,11 +79,11 @@ def slow(figures, short):
             figures.add(f"{what}: closed after, at most", max(attack.lifetimes, default=0), "s", most=limit + 1)
             figures.add(f"{what}: good client, success", good.success() * 100, "%", least=99.9)
             figures.add(f"{what}: good client, p99", percentile(good.latencies, 0.99) * 1000, "ms", most=250)
-    slowhttptest(figures, count)
 
 
-def slowhttptest(figures, count):
-    """The same from outside, by slowhttptest."""
+def slowhttptest(figures, short):
+    """Slow heads, bodies and readers by slowhttptest, while a good client is served."""
+    count = 100 if short else 1000
     if not shutil.which("slowhttptest"):
         raise NotMeasured("slowhttptest is not there (Debian package slowhttptest)")
     modes = {
@@ -325,11 +325,11 @@ def rocket(figures, short):
     figures.add("CPU a request of Rocket's own loop", middle(costs[theirs]) / middle(costs[ours]), "times", least=1.2)
 
 
-MEASURES = {measure.__name__: measure for measure in (slow, memory, flood, shutdown, soak, rocket)}
+MEASURES = {measure.__name__: measure for measure in (slow, slowhttptest, memory, flood, shutdown, soak, rocket)}
 
 
 def main():
-    about = "\n".join(f"  {name:9} {measure.__doc__}" for name, measure in MEASURES.items())
+    about = "\n".join(f"  {name:13} {measure.__doc__}" for name, measure in MEASURES.items())
     parser = argparse.ArgumentParser(
         description=__doc__, epilog=f"measures:\n{about}", formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("measures", nargs="*", metavar="MEASURE", help="what to measure; everything by default")

@@ -171,7 +171,7 @@ fn a_deleted_user_stays_deleted_and_leaves_both_names_free() {
                 | (Ok(_), Err(CreateUserError::NameTaken))
         );
         assert!(possible, "{renamed:?}, {created:?}");
-        assert!(!store.has_user(ANN));
+        assert_eq!(store.user(ANN), Err(GetError::NotFound));
         assert_names_lead_to_users(&store, &["ann", "bob", "eve"]);
         assert!(store.create_user(user("ann", 5)).is_ok());
         assert_eq!(store.create_user(user("eve", 5)).is_ok(), created.is_err());
@@ -200,8 +200,9 @@ fn names_that_are_swapped_stay_unique() {
 /// A login as `Accounts::log_in` makes it: look up, verify (which takes time), issue, admit.
 fn log_in(store: &Store, tokens: &Tokens, password: &Hash) -> Option<Issued> {
     let (id, hash) = store.credentials("ann").filter(|(_, hash)| hash == password)?;
+    let access = tokens.issue(Kind::Access, id).expect("it is signed");
     let refresh = tokens.issue(Kind::Refresh, id).expect("it is signed");
-    store.admit_login(&hash, &refresh.claims).then_some(refresh)
+    store.admit_login(&hash, &access.claims, &refresh.claims).then_some(refresh)
 }
 
 #[test]
@@ -263,7 +264,7 @@ fn a_login_of_a_user_who_is_being_deleted_gets_nothing_that_counts() {
         if let Some(Issued { claims, .. }) = issued {
             assert_eq!(store.check_refresh(&claims), Err(RefreshError::UnknownUser));
         }
-        assert!(!store.has_user(ANN));
+        assert_eq!(store.user(ANN), Err(GetError::NotFound));
     });
 }
 
@@ -281,7 +282,7 @@ fn a_logged_out_token_stays_out() {
             let (claims, text) = (*claims, text.clone());
             thread::spawn(move || {
                 clock.set(now);
-                tokens.revoke(&claims);
+                tokens.revoke(&claims, 10).expect("there is room");
                 // Whoever begins now is refused.
                 assert_eq!(tokens.verify(&text, Kind::Access), Err(TokenError::Revoked));
             })
@@ -297,11 +298,39 @@ fn a_logged_out_token_stays_out() {
     });
 }
 
+/// Where a log-out cannot be remembered by itself, it ends all tokens of its user: that of the log-out, and whatever a
+/// refresh that races with it has been let have by then. Who logs in afterwards is let in.
+#[test]
+fn a_log_out_of_all_ends_what_a_racing_refresh_has_got() {
+    in_every_order(100, || {
+        let (store, clock) = (store(), Clock::manual(NOW));
+        let tokens = tokens(&clock);
+        let session = log_in(&store, &tokens, &hash(1)).expect("the password");
+        let (other, others, claims) = (store.clone(), tokens.clone(), session.claims);
+        let refresh = thread::spawn(move || {
+            let access = others.issue(Kind::Access, ANN).expect("it is signed");
+            other.admit_refresh(&claims, &access.claims).is_ok().then_some(access.claims)
+        });
+        let (other, others) = (store.clone(), tokens.clone());
+        let log_out = thread::spawn(move || other.log_out(ANN, others.now()));
+        // The second may end anywhere.
+        let tick = thread::spawn(move || clock.set(NOW + 2));
+        join(log_out);
+        join(tick);
+        assert_eq!(store.check_refresh(&session.claims), Err(RefreshError::LoggedOut));
+        if let Some(access) = join(refresh) {
+            assert!(store.check_access(&access).is_err());
+        }
+        let again = log_in(&store, &tokens, &hash(1)).expect("the password");
+        assert_eq!(store.check_refresh(&again.claims), Ok(()));
+    });
+}
+
 /// In the second of a cutoff only what was issued after it counts, however many ask and issue.
 #[test]
 fn a_cutoff_admits_what_came_after_it_and_nothing_else() {
     in_every_order(100, || {
-        let cutoff = Arc::new(Cutoff::at(NOW));
+        let cutoff = Arc::new(Cutoff::at(NOW, 10));
         let ids: Vec<_> = (0..3).map(|_| TokenIds::Random.next().expect("an id")).collect();
         let noting = |id| {
             let cutoff = Arc::clone(&cutoff);
