@@ -55,12 +55,18 @@ impl Cors {
         }
     }
 
+    /// Whether there is any such origin.
+    #[must_use]
+    pub fn is_on(&self) -> bool {
+        !matches!(self.0, Allowed::None)
+    }
+
     /// The headers of every answer to a request with those `Origin` headers.
     pub fn headers<'a>(
         &self,
         origins: &mut dyn Iterator<Item = &'a str>,
     ) -> impl Iterator<Item = (&'static str, &'a str)> + use<'a> {
-        let is_on = !matches!(self.0, Allowed::None);
+        let is_on = self.is_on();
         let allowed = self.allowed(origins);
         // What is answered to one origin must not be taken out of a cache for another.
         let vary = is_on.then_some(("Vary", "Origin"));

@@ -38,6 +38,7 @@ pub mod store;
 pub mod throttle;
 pub mod token;
 
+use rocket::log::LogLevel;
 use rocket::shield::Shield;
 use rocket::{Build, Rocket};
 
@@ -83,13 +84,12 @@ pub fn build(parts: Parts) -> Result<Rocket<Build>, Internal> {
     let throttle = Throttle::new(settings.rates);
     let accounts =
         Accounts::new(store.clone(), tokens.clone(), passwords, throttle.clone(), settings.caps.revocations);
+    let cors = settings.cors.is_on().then(|| CorsHeaders(settings.cors.clone()));
     let mut rocket = rocket::custom(settings.rocket)
         // Its headers are for pages; these are for JSON.
         .attach(Shield::new())
         .attach(TrueMethod)
         .attach(SecurityHeaders)
-        .attach(CorsHeaders(settings.cors.clone()))
-        .attach(NoteRoute)
         .manage(settings.cors)
         .manage(settings.json)
         .manage(StaticDir(settings.static_dir))
@@ -98,6 +98,13 @@ pub fn build(parts: Parts) -> Result<Rocket<Build>, Internal> {
         .manage(store)
         .manage(tokens)
         .register("/", rocket::catchers![error::catcher::default_catcher]);
+    // What has nothing to do costs each request something all the same.
+    if let Some(cors) = cors {
+        rocket = rocket.attach(cors);
+    }
+    if settings.log.level == LogLevel::Normal {
+        rocket = rocket.attach(NoteRoute);
+    }
     if let Some(url) = settings.public_url {
         rocket = rocket.manage(url);
     }

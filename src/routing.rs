@@ -78,9 +78,22 @@ pub fn under_one_address(routes: Vec<Route>) -> Vec<Route> {
     routes.into_iter().map(strict).collect()
 }
 
-/// The method that was sent, for who hands a request to Rocket to leave with it.
+/// What whoever hands a request to Rocket leaves with it, as `Some(Handed)`.
 #[derive(Clone, Copy)]
-pub struct SentMethod(pub Method);
+pub struct Handed {
+    /// The method that was sent.
+    pub method: Method,
+    /// Whether it was the front, which adds to the answer what every answer has.
+    pub by_the_front: bool,
+}
+
+impl Handed {
+    /// What was left with the request, if anything was.
+    #[must_use]
+    pub fn with(request: &Request<'_>) -> Option<Self> {
+        *request.local_cache(|| None::<Self>)
+    }
+}
 
 /// Undoes Rocket's reading of a form's `_method` field as the method: a request that caches, proxies and the
 /// browser's same-origin rules take for a POST must not delete anything.
@@ -93,8 +106,8 @@ impl Fairing for TrueMethod {
     }
 
     async fn on_request(&self, request: &mut Request<'_>, _: &mut Data<'_>) {
-        if let Some(SentMethod(sent)) = *request.local_cache(|| None::<SentMethod>) {
-            request.set_method(sent);
+        if let Some(Handed { method, .. }) = Handed::with(request) {
+            request.set_method(method);
         }
     }
 }

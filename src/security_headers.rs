@@ -1,8 +1,11 @@
 //! What every answer tells browsers and caches not to do (OWASP REST Security Cheat Sheet).
 
 use rocket::fairing::{Fairing, Info, Kind};
-use rocket::http::Header;
+use rocket::http::uri::Origin;
+use rocket::http::{Header, RawStr};
 use rocket::{async_trait, Request, Response};
+
+use crate::routing::Handed;
 
 /// For what is no page: nothing may be loaded, run or framed.
 const NO_PAGE: &str = "default-src 'none'; frame-ancestors 'none'";
@@ -26,22 +29,39 @@ const NO_STORE: (&str, &str) = ("Cache-Control", "no-store");
 /// The headers of what the front answers without looking for a path.
 pub const OF_THE_FRONT: [(&str, &str); 3] = [NO_SNIFFING, (POLICY, NO_PAGE), NO_STORE];
 
-/// The headers of an answer with that status to a request for that path, free of percent-encoding.
-pub fn of(path: &str, status: u16) -> impl Iterator<Item = (&'static str, &'static str)> {
-    let below =
-        |folder| path.strip_prefix(folder).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
-    let policy = if below("/docs") {
-        SWAGGER_UI
-    } else if below("/static") {
-        FILE
-    } else {
-        NO_PAGE
-    };
-    let private = below("/auth") || matches!(status, 401 | 403);
-    [NO_SNIFFING, (POLICY, policy)].into_iter().chain(private.then_some(NO_STORE))
+/// What lies under a path, as far as it matters here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    policy: &'static str,
+    private: bool,
 }
 
-/// Adds the headers to everything that Rocket answers.
+impl Place {
+    /// That of the path, free of percent-encoding: `/%61uth/login` is the login as well.
+    #[must_use]
+    pub fn of(uri: &Origin<'_>) -> Self {
+        let path = RawStr::new(uri.path().raw().as_str()).percent_decode_lossy();
+        let below =
+            |folder| path.strip_prefix(folder).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+        let policy = if below("/docs") {
+            SWAGGER_UI
+        } else if below("/static") {
+            FILE
+        } else {
+            NO_PAGE
+        };
+        Self { policy, private: below("/auth") }
+    }
+
+    /// The headers of an answer with that status.
+    pub fn headers(self, status: u16) -> impl Iterator<Item = (&'static str, &'static str)> {
+        let private = self.private || matches!(status, 401 | 403);
+        [NO_SNIFFING, (POLICY, self.policy)].into_iter().chain(private.then_some(NO_STORE))
+    }
+}
+
+/// Adds the headers to what Rocket answers in process. The front, which adds them to its own answers too, does so at
+/// less cost.
 pub struct SecurityHeaders;
 
 #[async_trait]
@@ -51,11 +71,10 @@ impl Fairing for SecurityHeaders {
     }
 
     async fn on_response<'r>(&self, request: &'r Request<'_>, response: &mut Response<'r>) {
-        // `/%61uth/login` is the login as well.
-        let uri = request.uri();
-        let path = uri.path();
-        let path = path.percent_decode_lossy();
-        for (name, value) in of(&path, response.status().code) {
+        if Handed::with(request).is_some_and(|handed| handed.by_the_front) {
+            return;
+        }
+        for (name, value) in Place::of(request.uri()).headers(response.status().code) {
             response.set_header(Header::new(name, value));
         }
     }

@@ -1,7 +1,6 @@
 //! The id of a request, by which a client, proxies and the log speak of the same one.
 
 use std::fmt;
-use std::io::Write;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::LazyLock;
 
@@ -38,14 +37,32 @@ impl RequestId {
     /// A number that is random for each process, and a count.
     #[must_use]
     pub fn fresh() -> Self {
-        static PROCESS: LazyLock<u64> = LazyLock::new(|| getrandom::u64().unwrap_or_default());
+        static PROCESS: LazyLock<RequestId> = LazyLock::new(|| {
+            let mut id = RequestId { text: [0; RequestId::MAX_LENGTH], length: 0 };
+            id.push_hexadecimal(getrandom::u64().unwrap_or_default());
+            id.push(b'-');
+            id
+        });
         static COUNT: AtomicU64 = AtomicU64::new(0);
-        let mut text = [0; Self::MAX_LENGTH];
-        let mut rest = text.as_mut_slice();
-        // Two numbers of 16 digits at most have room in it.
-        let _ = write!(rest, "{:016x}-{:x}", *PROCESS, COUNT.fetch_add(1, Ordering::Relaxed));
-        let length = Self::MAX_LENGTH - rest.len();
-        Self { text, length }
+        let mut id = *PROCESS;
+        id.push_hexadecimal(COUNT.fetch_add(1, Ordering::Relaxed));
+        id
+    }
+
+    fn push_hexadecimal(&mut self, number: u64) {
+        let digits = (u64::BITS - number.leading_zeros()).div_ceil(4).max(1);
+        for digit in (0..digits).rev() {
+            let digit = number >> (4 * digit) & 0xf;
+            self.push(b"0123456789abcdef".get(digit as usize).copied().unwrap_or_default());
+        }
+    }
+
+    /// Two numbers of 16 digits at most have room in it.
+    fn push(&mut self, byte: u8) {
+        if let Some(place) = self.text.get_mut(self.length) {
+            *place = byte;
+            self.length += 1;
+        }
     }
 
     /// Its text.

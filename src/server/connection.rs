@@ -23,6 +23,10 @@ use crate::log::{Entry, Outcome, RequestId};
 /// How long an idle connection is kept once the server is ending: a request may be on its way already.
 const LAST_CALL: Duration = Duration::from_millis(200);
 
+/// How many fields hyper makes room for by itself, which costs nothing; any other number costs each request. That
+/// there are no more than may be is for `exchange` to see.
+const USUAL_FIELDS: usize = 100;
+
 /// Why hyper was left alone with the connection no longer.
 enum End {
     /// hyper is done with it.
@@ -53,17 +57,20 @@ pub(super) async fn run(stream: TcpStream, address: SocketAddr, front: &'static 
     let _ = stream.set_nodelay(true);
     let local = stream.local_addr().ok();
     let progress = Arc::new(Progress::new(&front.traffic));
-    let peer = exchange::Peer { address, local, progress: Arc::clone(&progress) };
+    let peer = exchange::Peer { address, local, progress: Arc::clone(&progress), last_host: Arc::default() };
     let service = service_fn(move |request| exchange::answer(front, peer.clone(), request));
     let socket = TokioIo::new(Socket::new(stream, Arc::clone(&progress)));
-    let mut connection = http1::Builder::new()
+    let mut http = http1::Builder::new();
+    if front.traffic.max_headers > USUAL_FIELDS {
+        http.max_headers(front.traffic.max_headers);
+    }
+    let mut connection = http
         .half_close(true)
         .writev(false)
         .header_read_timeout(None)
         .keep_alive(!front.traffic.keep_alive.is_zero())
         .max_buf_size(front.traffic.max_header_size)
         .max_header_size(front.traffic.max_header_size)
-        .max_headers(front.traffic.max_headers)
         .serve_connection(socket, service);
     let end = drive(&mut connection, &progress, front).await;
     let (phase, is_head) = (progress.phase(), progress.is_head());
@@ -103,7 +110,7 @@ async fn drive(
     front: &'static Front,
 ) -> End {
     let mut stage = front.stage.clone();
-    let mut alarm = pin!(sleep_until(progress.deadline()));
+    let mut alarm = pin!(sleep_until(progress.step().1));
     let mut leaving: Option<Instant> = None;
     loop {
         let current = *stage.borrow_and_update();
@@ -117,16 +124,22 @@ async fn drive(
             if let Poll::Ready(done) = Pin::new(&mut *connection).poll(context) {
                 return Poll::Ready(Some(End::Done(done)));
             }
-            let phase = progress.phase();
-            let mut deadline = progress.deadline();
-            if let (Phase::Idle, Some(leaving)) = (phase, leaving) {
-                deadline = deadline.min(leaving);
-            }
-            if alarm.deadline() != deadline {
+            loop {
+                let (phase, mut deadline) = progress.step();
+                if let (Phase::Idle, Some(leaving)) = (phase, leaving) {
+                    deadline = deadline.min(leaving);
+                }
+                // An alarm that is too early costs little, now and then; to set it for each step would cost each.
+                if deadline < alarm.deadline() {
+                    alarm.as_mut().reset(deadline);
+                }
+                if alarm.as_mut().poll(context).is_pending() {
+                    break;
+                }
+                if deadline <= Instant::now() {
+                    return Poll::Ready(Some(End::Late(phase)));
+                }
                 alarm.as_mut().reset(deadline);
-            }
-            if alarm.as_mut().poll(context).is_ready() {
-                return Poll::Ready(Some(End::Late(phase)));
             }
             // An error would say that the server is gone; then nobody polls this any more.
             changed.as_mut().poll(context).map(|_| None)

@@ -23,13 +23,13 @@ use tokio::io::AsyncReadExt;
 
 use super::progress::Progress;
 use super::reply::Reply;
-use super::request_head::{self, Target};
-use super::{Front, Stage};
+use super::request_head::{self, LastHost, Target};
+use super::{unparsed, Front, Stage};
 use crate::error::fault::Fault;
 use crate::error::{BODY_BROKE_OFF, INTERNAL};
 use crate::log::{Entry, Facts, RequestId};
-use crate::routing::SentMethod;
-use crate::security_headers;
+use crate::routing::Handed;
+use crate::security_headers::{self, Place};
 
 /// An answer up to this size is taken from Rocket at once, if it says its size; a longer one piece by piece.
 const WHOLE: usize = 64 * 1024;
@@ -40,6 +40,7 @@ pub(super) struct Peer {
     pub(super) address: SocketAddr,
     pub(super) local: Option<SocketAddr>,
     pub(super) progress: Arc<Progress>,
+    pub(super) last_host: Arc<LastHost>,
 }
 
 /// Answers a request.
@@ -103,7 +104,10 @@ async fn whole(
     head: &Parts,
     mut body: Incoming,
 ) -> Result<(Option<Target>, Vec<u8>), Fault> {
-    let mut target = request_head::read(head)?;
+    if head.headers.len() > front.traffic.max_headers {
+        return Err(unparsed::head_too_large(&front.traffic));
+    }
+    let mut target = request_head::read(head, &peer.last_host)?;
     if let Some(Target { host: host @ None, .. }) = &mut target {
         // A request that names no host is told the address that it came to.
         let local = peer.local.map(|address| address.to_string());
@@ -130,9 +134,11 @@ async fn of_rocket(
     local: LocalRequest<'static>,
 ) -> Response<Reply> {
     let broken = || of_front(front, &Fault::of(&INTERNAL), progress, head);
+    let place = Place::of(local.uri());
     let Some(answer) = unpanicked(local.dispatch()).await else { return broken() };
     let status = StatusCode::from_u16(answer.status().code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let headers = headers(&answer);
+    let mut headers = headers(&answer);
+    add_all(&mut headers, place.headers(status.as_u16()));
     let is_json = headers.get(CONTENT_TYPE).is_some_and(|label| label == "application/json");
     if status == StatusCode::INTERNAL_SERVER_ERROR && !is_json {
         // A catcher has panicked, and Rocket has answered in its place.
@@ -187,7 +193,7 @@ fn asked(
     if let Some(host) = target.host {
         request.set_host(host);
     }
-    request.local_cache(|| Some(SentMethod(method)));
+    request.local_cache(|| Some(Handed { method, by_the_front: true }));
     if facts.is_some() {
         request.local_cache(|| facts);
     }
@@ -241,12 +247,16 @@ fn of_the_server(progress: &Arc<Progress>) -> Response<Reply> {
     progress.answered(status.as_u16());
     let mut response = Response::new(Reply::nothing(Arc::clone(progress)));
     *response.status_mut() = status;
-    for (name, value) in security_headers::OF_THE_FRONT {
-        if let Ok(name) = HeaderName::from_str(name) {
-            response.headers_mut().insert(name, HeaderValue::from_static(value));
+    add_all(response.headers_mut(), security_headers::OF_THE_FRONT.into_iter());
+    response
+}
+
+fn add_all<'a>(headers: &mut HeaderMap, all: impl Iterator<Item = (&'static str, &'a str)>) {
+    for (name, value) in all {
+        if let (Ok(name), Ok(value)) = (HeaderName::from_str(name), HeaderValue::from_str(value)) {
+            headers.append(name, value);
         }
     }
-    response
 }
 
 /// An answer that Rocket has no part in.
@@ -257,20 +267,9 @@ fn of_front(front: &Front, fault: &Fault, progress: &Arc<Progress>, head: &Parts
     *response.status_mut() = StatusCode::from_u16(fault.status().code).unwrap_or(StatusCode::BAD_REQUEST);
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    let mut add = |name: &str, value: &str| {
-        if let (Ok(name), Ok(value)) = (HeaderName::from_str(name), HeaderValue::from_str(value)) {
-            headers.append(name, value);
-        }
-    };
-    for (name, value) in fault.headers() {
-        add(name, &value);
-    }
-    for (name, value) in security_headers::OF_THE_FRONT {
-        add(name, value);
-    }
+    add_all(headers, fault.headers().collect::<Vec<_>>().iter().map(|(name, value)| (*name, value.as_str())));
+    add_all(headers, security_headers::OF_THE_FRONT.into_iter());
     let mut origins = head.headers.get_all(ORIGIN).iter().map(|origin| origin.to_str().unwrap_or_default());
-    for (name, value) in front.cors.headers(&mut origins) {
-        add(name, value);
-    }
+    add_all(headers, front.cors.headers(&mut origins));
     response
 }

@@ -70,9 +70,10 @@ impl Progress {
         self.state.lock().is_head
     }
 
-    /// Until when the present phase must be over.
-    pub(super) fn deadline(&self) -> Instant {
-        self.state.lock().deadline
+    /// The present phase, and until when it must be over.
+    pub(super) fn step(&self) -> (Phase, Instant) {
+        let state = self.state.lock();
+        (state.phase, state.deadline)
     }
 
     /// When the first byte of the request came.
@@ -95,13 +96,12 @@ impl Progress {
     /// it begins now.
     pub(super) fn head_is_complete(&self, is_head: bool, body: bool) {
         let mut state = self.state.lock();
-        let now = Instant::now();
         if state.phase == Phase::Idle {
-            state.begin(now);
+            state.begin(Instant::now());
         }
         state.is_head = is_head;
         (state.phase, state.deadline) = if body {
-            (Phase::Body, now + self.traffic.body_timeout)
+            (Phase::Body, Instant::now() + self.traffic.body_timeout)
         } else {
             (Phase::Answering, state.began + self.traffic.request_timeout)
         };

@@ -4,6 +4,7 @@
 use hyper::header::{HeaderMap, HeaderValue, EXPECT, HOST, TRANSFER_ENCODING};
 use hyper::http::request::Parts;
 use hyper::{Method, Uri, Version};
+use parking_lot::Mutex;
 use rocket::http::uri::{Host, Origin};
 
 use crate::error::fault::Fault;
@@ -22,15 +23,33 @@ fn malformed(reason: &str) -> Fault {
     Fault::of(&REQUEST_MALFORMED).with_message(format!("Malformed request: {reason}."))
 }
 
+/// The last Host header of a connection. The next is the same, as a rule, and need not be read again.
+#[derive(Default)]
+pub(super) struct LastHost(Mutex<Option<(HeaderValue, Host<'static>)>>);
+
+impl LastHost {
+    fn read(&self, field: &HeaderValue) -> Option<Host<'static>> {
+        let mut last = self.0.lock();
+        match &*last {
+            Some((known, host)) if known == field => Some(host.clone()),
+            _ => {
+                let host = parsed(field.to_str().ok()?)?;
+                *last = Some((field.clone(), host.clone()));
+                Some(host)
+            }
+        }
+    }
+}
+
 /// Reads the target and the Host header (RFC 9112, sections 3.2 and 6.1). `None` if the whole server is asked.
-pub(super) fn read(head: &Parts) -> Result<Option<Target>, Fault> {
+pub(super) fn read(head: &Parts, last_host: &LastHost) -> Result<Option<Target>, Fault> {
     if head.method == Method::CONNECT {
         // Its target is no path, but an address to connect to (RFC 9110, section 9.3.6).
         return Err(Fault::of(&METHOD_NOT_IMPLEMENTED));
     }
     codings(&head.headers)?;
     expectations(&head.headers)?;
-    let named = host(head)?;
+    let named = host(head, last_host)?;
     let uri = &head.uri;
     let host = match uri.authority() {
         // The target wins over the Host header.
@@ -66,6 +85,9 @@ fn is_encoded(text: &str) -> bool {
 
 /// The only transfer coding that is understood is `chunked`, once. (hyper has seen that it is the last.)
 fn codings(headers: &HeaderMap) -> Result<(), Fault> {
+    if !headers.contains_key(TRANSFER_ENCODING) {
+        return Ok(());
+    }
     let fields = headers.get_all(TRANSFER_ENCODING).iter();
     let codings = fields.flat_map(|field| field.as_bytes().split(|&byte| byte == b','));
     let codings: Vec<&[u8]> = codings.map(<[u8]>::trim_ascii).collect();
@@ -94,7 +116,7 @@ fn expectations(headers: &HeaderMap) -> Result<(), Fault> {
 }
 
 /// RFC 9112, section 3.2: HTTP/1.1 has exactly one Host header, which may be empty.
-fn host(head: &Parts) -> Result<Option<Host<'static>>, Fault> {
+fn host(head: &Parts, last: &LastHost) -> Result<Option<Host<'static>>, Fault> {
     let mut hosts = head.headers.get_all(HOST).iter();
     match (hosts.next(), hosts.next()) {
         (None, _) if head.version == Version::HTTP_11 => Err(malformed("there is no Host header")),
@@ -102,7 +124,7 @@ fn host(head: &Parts) -> Result<Option<Host<'static>>, Fault> {
         (Some(_), Some(_)) => Err(malformed("there is more than one Host header")),
         (Some(host), None) if host.is_empty() => Ok(None),
         (Some(host), None) => {
-            let host = host.to_str().ok().and_then(parsed);
+            let host = last.read(host);
             Ok(Some(host.ok_or_else(|| malformed("the Host header is no host"))?))
         }
     }

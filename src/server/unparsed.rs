@@ -14,16 +14,21 @@ pub(super) fn fault(error: &hyper::Error, unread: &[u8], traffic: &Traffic) -> O
         return None;
     }
     if error.is_parse_too_large() {
-        return Some(Fault::of(&HEAD_TOO_LARGE).with_message(format!(
-            "The head of a request may have {} bytes and {} fields at most.",
-            traffic.max_header_size, traffic.max_headers
-        )));
+        return Some(head_too_large(traffic));
     }
     let of_version = error.to_string() == OF_VERSION && names_another_version(unread);
     if error.is_parse_version_h2() || of_version {
         return Some(Fault::of(&HTTP_VERSION));
     }
     Some(Fault::of(&REQUEST_MALFORMED).with_message(format!("Malformed request: {error}.")))
+}
+
+/// The error for a head with too many bytes or fields.
+pub(super) fn head_too_large(traffic: &Traffic) -> Fault {
+    Fault::of(&HEAD_TOO_LARGE).with_message(format!(
+        "The head of a request may have {} bytes and {} fields at most.",
+        traffic.max_header_size, traffic.max_headers
+    ))
 }
 
 /// Whether the first line ends with a version of HTTP (RFC 9112, section 2.3) that is not spoken here.

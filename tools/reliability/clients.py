@@ -98,12 +98,33 @@ def _good(port, token, stop, results):
     results.put((latencies, failures))
 
 
-class Good:
-    """A good client in a process of its own, so that the bad ones cost it nothing but what they cost the server."""
+def _refused(port, stop, results):
+    """Logs in with a wrong password, and looks how long it takes to be told that there are too many."""
+    connection, latencies, failures = Connection(port), [], []
+    while not stop.is_set():
+        began = time.perf_counter()
+        try:
+            status, headers, _ = connection.ask(
+                "POST", "/auth/login", {"username": "user", "password": "wrong password"})
+            if status in (429, 503):
+                latencies.append(time.perf_counter() - began)
+                if "retry-after" not in headers:
+                    failures.append(f"{status} without Retry-After")
+            elif status != 401:
+                failures.append(f"{status}")
+        except (Closed, OSError) as error:
+            failures.append(str(error))
+        time.sleep(0.005)
+    results.put((latencies, failures))
 
-    def __init__(self, port, token=None):
+
+class Client:
+    """A client in a process of its own, so that others cost it nothing but what they cost the server."""
+
+    def __init__(self, work, *arguments):
         self.stop, self.results = multiprocessing.Event(), multiprocessing.Queue()
-        self.process = multiprocessing.Process(target=_good, args=(port, token, self.stop, self.results), daemon=True)
+        self.process = multiprocessing.Process(
+            target=work, args=(*arguments, self.stop, self.results), daemon=True)
 
     def __enter__(self):
         self.process.start()
@@ -116,6 +137,20 @@ class Good:
 
     def success(self):
         return 1 - len(self.failures) / max(len(self.latencies), 1)
+
+
+class Good(Client):
+    """A good client, with a token or without."""
+
+    def __init__(self, port, token=None):
+        super().__init__(_good, port, token)
+
+
+class Refused(Client):
+    """A client that logs in when there are too many; the latencies are those of being told so."""
+
+    def __init__(self, port):
+        super().__init__(_refused, port)
 
 
 def percentile(values, share):
