@@ -10,7 +10,8 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-BINARY = ROOT / "target/release/shipyard"
+BUILT = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "release"
+BINARY = BUILT / "shipyard"
 TICKS = os.sysconf("SC_CLK_TCK")
 START_LIMIT = 30
 
