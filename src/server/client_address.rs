@@ -34,6 +34,9 @@ impl TrustedProxies {
     /// has written into it lies further to the front.
     pub(super) fn client(&self, peer: SocketAddr, headers: &HeaderMap) -> IpAddr {
         let mut client = peer.ip().to_canonical();
+        if self.0.is_empty() {
+            return client;
+        }
         let fields = headers.get_all("x-forwarded-for").iter().rev();
         let hops = fields.flat_map(|field| field.to_str().unwrap_or_default().rsplit(','));
         for hop in hops {

@@ -31,6 +31,8 @@ use crate::log::{Entry, Facts, RequestId};
 use crate::routing::Handed;
 use crate::security_headers::{self, Place};
 
+const X_REQUEST_ID: HeaderName = HeaderName::from_static(RequestId::HEADER);
+
 /// An answer up to this size is taken from Rocket at once, if it says its size; a longer one piece by piece.
 const WHOLE: usize = 64 * 1024;
 
@@ -79,7 +81,7 @@ pub(super) async fn answer(
     };
     // It was made of nothing that a header cannot hold.
     if let Ok(id) = HeaderValue::from_str(id.as_str()) {
-        answer.headers_mut().insert(RequestId::HEADER, id);
+        answer.headers_mut().insert(X_REQUEST_ID, id);
     }
     // The server may have begun to end while the request was being answered.
     if last || *front.stage.borrow() != Stage::Serving {
@@ -91,7 +93,7 @@ pub(super) async fn answer(
 
 /// The id that the client gave, if it gave one, and one only.
 fn request_id(headers: &HeaderMap) -> RequestId {
-    let mut given = headers.get_all(RequestId::HEADER).iter();
+    let mut given = headers.get_all(X_REQUEST_ID).iter();
     let first = given.next().filter(|_| given.next().is_none());
     RequestId::of(first.map(HeaderValue::as_bytes))
 }
@@ -138,7 +140,11 @@ async fn of_rocket(
     let Some(answer) = unpanicked(local.dispatch()).await else { return broken() };
     let status = StatusCode::from_u16(answer.status().code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let mut headers = headers(&answer);
-    add_all(&mut headers, place.headers(status.as_u16()));
+    for (name, value) in place.headers(status.as_u16()) {
+        if let Ok(name) = HeaderName::from_str(name) {
+            headers.append(name, HeaderValue::from_static(value));
+        }
+    }
     let is_json = headers.get(CONTENT_TYPE).is_some_and(|label| label == "application/json");
     if status == StatusCode::INTERNAL_SERVER_ERROR && !is_json {
         // A catcher has panicked, and Rocket has answered in its place.
