@@ -39,18 +39,19 @@ impl RequestId {
     pub fn fresh() -> Self {
         static PROCESS: LazyLock<RequestId> = LazyLock::new(|| {
             let mut id = RequestId { text: [0; RequestId::MAX_LENGTH], length: 0 };
-            id.push_hexadecimal(getrandom::u64().unwrap_or_default());
+            id.push_hexadecimal(getrandom::u64().unwrap_or_default(), 16);
             id.push(b'-');
             id
         });
         static COUNT: AtomicU64 = AtomicU64::new(0);
         let mut id = *PROCESS;
-        id.push_hexadecimal(COUNT.fetch_add(1, Ordering::Relaxed));
+        id.push_hexadecimal(COUNT.fetch_add(1, Ordering::Relaxed), 1);
         id
     }
 
-    fn push_hexadecimal(&mut self, number: u64) {
-        let digits = (u64::BITS - number.leading_zeros()).div_ceil(4).max(1);
+    /// With that many digits at least.
+    fn push_hexadecimal(&mut self, number: u64, least: u32) {
+        let digits = (u64::BITS - number.leading_zeros()).div_ceil(4).max(least);
         for digit in (0..digits).rev() {
             let digit = number >> (4 * digit) & 0xf;
             self.push(b"0123456789abcdef".get(digit as usize).copied().unwrap_or_default());
@@ -106,5 +107,20 @@ mod tests {
         assert_ne!(one, other);
         assert_eq!(one.as_str().split('-').next().map(str::len), Some(16));
         assert_eq!(RequestId::of(Some(one.as_str().as_bytes())), one);
+    }
+
+    #[test]
+    fn numbers_are_written_with_as_many_digits_as_they_need_or_must_have() {
+        for (number, least, digits) in [
+            (0, 1, "0"),
+            (0xf, 1, "f"),
+            (0x10, 1, "10"),
+            (0xabc, 16, "0000000000000abc"),
+            (u64::MAX, 16, "ffffffffffffffff"),
+        ] {
+            let mut id = RequestId { text: [0; RequestId::MAX_LENGTH], length: 0 };
+            id.push_hexadecimal(number, least);
+            assert_eq!(id.as_str(), digits);
+        }
     }
 }
