@@ -150,7 +150,7 @@ mod tests {
     #[test]
     fn a_login_with_the_old_password_gets_nothing_once_the_password_is_changed() {
         // Enough for the verification to be still under way when the change is made.
-        let hasher = Cost { memory: 4096, iterations: 2, parallelism: 1 }.hasher().expect("a cost");
+        let hasher = Cost { memory: 32 * 1024, iterations: 3, parallelism: 1 }.hasher().expect("a cost");
         let hash = hasher.hash(&password("old password")).expect("a hash");
         let users = BTreeMap::from([(ANN, StoredUser { name: "ann".to_owned(), hash })]);
         let store = Store::new(users, BTreeMap::new());
