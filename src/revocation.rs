@@ -12,9 +12,24 @@ const BUCKET: u64 = 3600;
 ///
 /// They lie in buckets by the hour in which they expire, which every token tells by itself, so that a look-up
 /// goes to one bucket: a map of the hours ahead (720 with the default lifetime of 30 days), then a hash set.
-/// A bucket is dropped whole when its hour has passed; until then nothing in it is forgotten.
+/// A bucket is dropped whole when its hour has passed. Whatever would lie in it counts as revoked from then on: the
+/// clock may have been ahead of the time, and be set back.
 #[derive(Debug, Default)]
-pub(crate) struct Revocations(RwLock<BTreeMap<u64, HashSet<Uuid>>>);
+pub(crate) struct Revocations(RwLock<Remembered>);
+
+#[derive(Debug, Default)]
+struct Remembered {
+    buckets: BTreeMap<u64, HashSet<Uuid>>,
+    /// The first bucket that has not been dropped.
+    first: u64,
+}
+
+impl Remembered {
+    fn contains(&self, id: Uuid, exp: u64) -> bool {
+        let bucket = exp / BUCKET;
+        bucket < self.first || self.buckets.get(&bucket).is_some_and(|bucket| bucket.contains(&id))
+    }
+}
 
 /// As many tokens are revoked as can be remembered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,28 +42,30 @@ impl Revocations {
     /// # Errors
     /// [`Full`]: the token is not revoked.
     pub(crate) fn revoke(&self, id: Uuid, exp: u64, now: u64, most: usize) -> Result<(), Full> {
-        let mut buckets = self.0.write();
-        *buckets = buckets.split_off(&(now / BUCKET));
-        if buckets.get(&(exp / BUCKET)).is_some_and(|bucket| bucket.contains(&id)) {
+        let mut remembered = self.0.write();
+        remembered.first = remembered.first.max(now / BUCKET);
+        let first = remembered.first;
+        remembered.buckets = remembered.buckets.split_off(&first);
+        if remembered.contains(id, exp) {
             return Ok(());
         }
         // A sum over the hours ahead, rather than a number that would have to be kept equal to it.
-        if buckets.values().map(HashSet::len).sum::<usize>() >= most {
+        if remembered.buckets.values().map(HashSet::len).sum::<usize>() >= most {
             return Err(Full);
         }
-        buckets.entry(exp / BUCKET).or_default().insert(id);
+        remembered.buckets.entry(exp / BUCKET).or_default().insert(id);
         Ok(())
     }
 
     /// Whether the token that expires at `exp` was revoked.
     pub(crate) fn contains(&self, id: Uuid, exp: u64) -> bool {
-        self.0.read().get(&(exp / BUCKET)).is_some_and(|bucket| bucket.contains(&id))
+        self.0.read().contains(id, exp)
     }
 
     /// How many tokens are remembered.
     #[cfg(test)]
     fn len(&self) -> usize {
-        self.0.read().values().map(HashSet::len).sum()
+        self.0.read().buckets.values().map(HashSet::len).sum()
     }
 }
 
@@ -67,7 +84,7 @@ mod tests {
             assert!(revocations.contains(id, exp), "forgotten at {now}");
         }
         assert_eq!(revocations.revoke(other, 12 * BUCKET, 11 * BUCKET, 2), Ok(()));
-        assert!(!revocations.contains(id, exp));
+        assert!(revocations.contains(id, exp));
         assert_eq!(revocations.len(), 1);
     }
 
@@ -92,5 +109,17 @@ mod tests {
         let revocations = Revocations::default();
         assert_eq!(revocations.revoke(Uuid::from_u128(1), 5, 0, 1), Ok(()));
         assert!(!revocations.contains(Uuid::from_u128(2), 5));
+    }
+
+    /// The clock was wrong for a while, and a logout forgot what would have expired by then.
+    #[test]
+    fn a_clock_that_jumps_ahead_and_back_lets_nobody_in_again() {
+        let revocations = Revocations::default();
+        let (id, other) = (Uuid::from_u128(1), Uuid::from_u128(2));
+        let exp = 10 * BUCKET;
+        revocations.revoke(id, exp, 0, 10).expect("there is room");
+        revocations.revoke(other, 90 * BUCKET, 50 * BUCKET, 10).expect("there is room");
+        revocations.revoke(other, 90 * BUCKET, 0, 10).expect("it is revoked already");
+        assert!(revocations.contains(id, exp));
     }
 }

@@ -3,7 +3,8 @@
 //! A token is a JWT (RFC 7519) signed with HS256 (RFC 7518). Whatever is not plainly in order is refused.
 //!
 //! All times are by this machine's clock. If it is set back behind the start of the server, new tokens are
-//! refused, as older than the start, until it has caught up: closed, rather than open.
+//! refused, as older than the start, until it has caught up. If it was ahead for a while, tokens are refused that would
+//! have expired by then. Closed, rather than open, both times.
 
 use std::fmt;
 use std::sync::Arc;

@@ -38,13 +38,16 @@ impl TrustedProxies {
             return client;
         }
         let fields = headers.get_all("x-forwarded-for").iter().rev();
-        let hops = fields.flat_map(|field| field.to_str().unwrap_or_default().rsplit(','));
+        // A client can send bytes that are no text; the proxy's own hop behind them is one.
+        let hops = fields.flat_map(|field| field.as_bytes().rsplit(|&byte| byte == b','));
         for hop in hops {
             if !self.trusts(client) {
                 break;
             }
             // Whatever it is, it was not written by a proxy that is known.
-            let Some(address) = parsed(hop.trim()) else { break };
+            let Some(address) = std::str::from_utf8(hop).ok().and_then(|hop| parsed(hop.trim())) else {
+                break;
+            };
             client = address;
         }
         client
@@ -60,6 +63,8 @@ fn parsed(hop: &str) -> Option<IpAddr> {
 
 #[cfg(test)]
 mod tests {
+    use hyper::header::HeaderValue;
+
     use super::*;
 
     fn client(trusted: &[&str], peer: &str, forwarded: &[&str]) -> String {
@@ -95,6 +100,16 @@ mod tests {
         for nonsense in ["unknown", "", "1.2.3", "9.9.9.9, x"] {
             assert_eq!(client(trusted, "10.0.0.1", &[nonsense]), "10.0.0.1", "{nonsense:?}");
         }
+    }
+
+    /// hyper takes bytes that are no text, and a proxy appends to whatever it was sent.
+    #[test]
+    fn bytes_that_are_no_text_do_not_hide_who_the_proxy_has_seen() {
+        let mut headers = HeaderMap::new();
+        headers.append("x-forwarded-for", HeaderValue::from_bytes(b"\xff, 1.2.3.4").expect("a value"));
+        let trusted = TrustedProxies::parse(&["10.0.0.0/8".to_owned()]).expect("networks");
+        let peer = SocketAddr::new("10.0.0.1".parse().expect("an address"), 1);
+        assert_eq!(trusted.client(peer, &headers).to_string(), "1.2.3.4");
     }
 
     #[test]
