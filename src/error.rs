@@ -151,6 +151,8 @@ table! {
         "A claim of the token is not of its type.";
     TOKEN_NOT_YET_VALID: 422, "The token is not yet valid (nbf)", Bare,
         "The token's time has not come (RFC 7519, section 4.1.5).";
+    TOKEN_NOT_YET_ISSUED: 422, "The token is not yet valid (iat)", Bare,
+        "The token says that it will be issued in the future.";
     ACCESS_TOKEN_REQUIRED: 422, "Only access tokens are allowed", Bare,
         "The token is a refresh token.";
     REFRESH_TOKEN_REQUIRED: 422, "Only refresh tokens are allowed", Bare,
@@ -251,6 +253,7 @@ rows!(TokenError {
     MissingClaim(name) => TOKEN_MISSING_CLAIM.with_error(format!("Missing claim: {name}")),
     InvalidClaim(name) => TOKEN_INVALID_CLAIM.with_error(format!("Invalid claim: {name}")),
     NotYetValid => TOKEN_NOT_YET_VALID,
+    NotYetIssued => TOKEN_NOT_YET_ISSUED,
     Expired => TOKEN_EXPIRED,
     NotAnAccessToken => ACCESS_TOKEN_REQUIRED,
     NotARefreshToken => REFRESH_TOKEN_REQUIRED,

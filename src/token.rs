@@ -102,6 +102,7 @@ pub enum TokenError {
     MissingClaim(&'static str),
     InvalidClaim(&'static str),
     NotYetValid,
+    NotYetIssued,
     Expired,
     NotAnAccessToken,
     NotARefreshToken,
@@ -271,6 +272,10 @@ impl Tokens {
                 Kind::Access => TokenError::NotAnAccessToken,
                 Kind::Refresh => TokenError::NotARefreshToken,
             });
+        }
+        // What ends all tokens issued until a moment would not end one that claims to be issued after it.
+        if claims.iat > now {
+            return Err(TokenError::NotYetIssued);
         }
         if !self.0.start.admits(claims.iat, claims.jti) || self.0.revoked.contains(claims.jti, claims.exp) {
             return Err(TokenError::Revoked);

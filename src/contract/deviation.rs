@@ -159,7 +159,10 @@ pub const ALL: [Deviation; 23] = [
     },
     Deviation {
         name: "incomplete_tokens",
-        concerns: |case| token(case).is_some_and(|jwt| is_incomplete(&jwt)),
+        concerns: |case| {
+            let later = |jwt: &Jwt| jwt.number("iat").is_some_and(|issued| issued > case.exchange.date);
+            token(case).is_some_and(|jwt| is_incomplete(&jwt) || later(&jwt))
+        },
         original: takes_the_token,
         shipyard: |answer| answer.status == 422 && error(answer).is_some(),
     },

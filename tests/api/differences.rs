@@ -236,6 +236,7 @@ fn incomplete_tokens() {
         ("with a text for an identity", with_claim("access", "identity", json!("1"))),
         ("with a text for exp", with_claim("access", "exp", json!((NOW + 900).to_string()))),
         ("with a jti that is no UUID", with_claim("access", "jti", json!("1"))),
+        ("issued in the future", with_claim("access", "iat", json!(NOW + 2))),
         ("with crit", sign(&header_with_crit, &claims("access"))),
         ("with the kid of no key", sign(&header_with_kid, &claims("access"))),
     ];
