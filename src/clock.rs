@@ -45,6 +45,12 @@ impl Clock {
     }
 }
 
+/// The machine's time as a Date header (RFC 9110, section 5.6.7).
+#[must_use]
+pub fn http_date() -> String {
+    httpdate::fmt_http_date(SystemTime::now())
+}
+
 /// The machine's time for people and for what reads logs: UTC to the millisecond, as RFC 3339 has it.
 #[must_use]
 pub fn stamp() -> String {

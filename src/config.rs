@@ -275,7 +275,7 @@ impl Settings {
 /// A setting that nobody reads is a mistake that nobody notices: `jwt_secert` would mean a random key.
 fn refuse_unknown(figment: &Figment) -> Result<(), ConfigError> {
     // Figment's own marker, and what Rocket leaves out of its list.
-    const FURTHER: [&str; 2] = ["profile", "proxy_proto_header"];
+    const FURTHER: [&str; 1] = ["profile"];
     let given: Dict = figment.extract()?;
     let known =
         |key: &str| OWN.contains(&key) || rocket::Config::PARAMETERS.contains(&key) || FURTHER.contains(&key);
@@ -306,6 +306,12 @@ fn refuse_unusable(figment: &Figment, rocket: &rocket::Config) -> Result<(), Con
     }
     if figment.contains("tls") {
         return Err(refused("tls", "not supported; let a proxy in front of this server speak TLS"));
+    }
+    if rocket.ip_header.is_some() {
+        return Err(refused(
+            "ip_header",
+            "not supported; `trusted_proxies` says whose X-Forwarded-For is believed",
+        ));
     }
     for (key, threads) in [("workers", rocket.workers), ("max_blocking", rocket.max_blocking)] {
         if threads == 0 {

@@ -17,7 +17,7 @@ use crate::routing;
 const EXPOSED: &str = "Location, Retry-After, WWW-Authenticate, X-Request-Id, ETag";
 
 /// What a page may send beside what every page may.
-const ACCEPTED: &str = "Authorization, Content-Type, X-Request-Id";
+const ACCEPTED: &str = "Authorization, Content-Type, If-None-Match, X-Request-Id";
 
 /// For how many seconds a browser need not ask again.
 const MAX_AGE: &str = "600";

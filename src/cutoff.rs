@@ -21,8 +21,9 @@ impl Cutoff {
     /// Room for all that a whole server issues in one second: 2 MB.
     pub const OF_A_SERVER: usize = 65_536;
 
-    /// Room for what one user is issued in one second, where a password takes 16 ms: 2 KB.
-    pub const OF_A_USER: usize = 64;
+    /// Room for what one user is issued in one second: two bursts of refreshes at the default rate (120 from one
+    /// address), and some logins. 8 KB. What is issued beyond it counts for nothing.
+    pub const OF_A_USER: usize = 256;
 
     /// A cutoff now, `second` seconds after 1970, with room for that many tokens of this second.
     #[must_use]

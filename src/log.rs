@@ -10,7 +10,6 @@ pub mod request_id;
 
 use std::io;
 use std::net::IpAddr;
-use std::str::FromStr;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
@@ -25,7 +24,7 @@ use tracing_subscriber::fmt::time::FormatTime;
 pub use self::facts::Facts;
 use self::lines::Lines;
 pub use self::request_id::RequestId;
-use crate::clock;
+use crate::{clock, routing};
 
 /// How the lines are written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -41,7 +40,7 @@ pub enum Format {
 /// What is logged, and how.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Settings {
-    /// `log_level`: `off`, nothing; `critical`, what broke; `normal`, each request as well. Default `critical` in
+    /// `log_level`: `off`, nothing; `critical`, what broke and what an operator must know; `normal`, each request as well. Default `critical` in
     /// the release profile, else `normal`.
     pub level: LogLevel,
     /// `log_format`: `text` or `json`. Default `text`.
@@ -76,7 +75,7 @@ pub fn start(settings: Settings) -> io::Result<Log> {
     }));
     let level = match settings.level {
         LogLevel::Off => return Ok(Log(None)),
-        LogLevel::Critical => Level::ERROR,
+        LogLevel::Critical => Level::WARN,
         LogLevel::Normal | LogLevel::Debug => Level::INFO,
     };
     let lines = Lines::start(settings.format)?;
@@ -163,7 +162,7 @@ impl Entry {
     #[must_use]
     pub fn new(id: RequestId, method: &str, client: IpAddr, began: Instant) -> Self {
         let facts = requests_are_logged().then(Arc::default);
-        Self { method: Method::from_str(method).ok(), facts, ..Self::unread(id, client, began) }
+        Self { method: routing::known_method(method), facts, ..Self::unread(id, client, began) }
     }
 
     /// Where guards and routing put what they find out; nowhere, if it is not asked for.

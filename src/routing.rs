@@ -78,6 +78,12 @@ pub fn under_one_address(routes: Vec<Route>) -> Vec<Route> {
     routes.into_iter().map(strict).collect()
 }
 
+/// The method of that name. Names are case-sensitive (RFC 9110, section 9.1), which Rocket forgets.
+#[must_use]
+pub fn known_method(name: &str) -> Option<Method> {
+    Method::from_str(name).ok().filter(|known| known.as_str() == name)
+}
+
 /// What whoever hands a request to Rocket leaves with it, as `Some(Handed)`.
 #[derive(Clone, Copy)]
 pub struct Handed {

@@ -1,7 +1,7 @@
 //! How often a client may ask for what costs much: by address, by user name, and overall. No HTTP here.
 //!
 //! Each limit is a bucket of the generic cell rate algorithm: `60/minute` lets 60 through at once, and then one
-//! each second. What is refused takes nothing from the bucket.
+//! each second. What a bucket refuses takes nothing from it; what a later one refuses has taken from those before.
 //!
 //! The time between two requests is measured by a clock that nobody can set ([`Ticker`]).
 
@@ -141,7 +141,7 @@ impl<C: Clock + Clone> Throttle<C> {
 
 impl<C: Clock> Throttle<C> {
     /// Lets a client through, or not. Clients without an address, within this process, count as one. What the
-    /// address is refused does not count overall: one client alone cannot keep out all others.
+    /// address is refused does not count overall: one address alone cannot keep out all others. (Ten networks can.)
     ///
     /// # Errors
     /// [`TooMany`].

@@ -58,10 +58,12 @@ pub(super) async fn accept(listener: TcpListener, front: &'static Front) {
 async fn take_the_rest(listener: &TcpListener, front: &'static Front) {
     let end = Instant::now() + LAST_LOOK;
     // Nobody tells whether the queue is empty: it is if nothing comes out of it in a moment.
-    while let Ok(Ok((stream, address))) =
-        timeout_at(end.min(Instant::now() + MOMENT), listener.accept()).await
-    {
-        admit(stream, address, front);
+    while let Ok(accepted) = timeout_at(end.min(Instant::now() + MOMENT), listener.accept()).await {
+        match accepted {
+            Ok((stream, address)) => admit(stream, address, front),
+            Err(error) if is_of_one_connection(&error) => {}
+            Err(_) => return,
+        }
     }
 }
 

@@ -116,7 +116,7 @@ async fn drive(
         let current = *stage.borrow_and_update();
         match (current, progress.phase()) {
             (Stage::Closing, Phase::Sending) | (Stage::Serving, _) => {}
-            (Stage::Closing, _) => return End::ServerEnds,
+            (Stage::Closing | Stage::Over, _) => return End::ServerEnds,
             (Stage::Draining, _) => leaving = leaving.or_else(|| Some(Instant::now() + LAST_CALL)),
         }
         let mut changed = pin!(stage.changed());

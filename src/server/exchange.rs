@@ -28,7 +28,7 @@ use super::{unparsed, Front, Stage};
 use crate::error::fault::Fault;
 use crate::error::{BODY_BROKE_OFF, INTERNAL};
 use crate::log::{Entry, Facts, RequestId};
-use crate::routing::Handed;
+use crate::routing::{self, Handed};
 use crate::security_headers::{self, Place};
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static(RequestId::HEADER);
@@ -142,7 +142,7 @@ async fn of_rocket(
     let mut headers = headers(&answer);
     for (name, value) in place.headers(status.as_u16()) {
         if let Ok(name) = HeaderName::from_str(name) {
-            headers.append(name, HeaderValue::from_static(value));
+            headers.insert(name, HeaderValue::from_static(value));
         }
     }
     let is_json = headers.get(CONTENT_TYPE).is_some_and(|label| label == "application/json");
@@ -150,7 +150,6 @@ async fn of_rocket(
         // A catcher has panicked, and Rocket has answered in its place.
         return broken();
     }
-    progress.answered(status.as_u16());
     let size = answer.body().preset_size();
     let without_body = head.method == hyper::Method::HEAD
         || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
@@ -167,6 +166,7 @@ async fn of_rocket(
         },
         _ => Reply::pieces(answer, Arc::clone(progress)),
     };
+    progress.answered(status.as_u16());
     let mut response = Response::new(reply);
     *response.status_mut() = status;
     *response.headers_mut() = headers;
@@ -186,8 +186,7 @@ fn asked(
     facts: Option<Arc<Facts>>,
 ) -> LocalRequest<'static> {
     // A method that nobody knows is as wrong as one that no path has.
-    let known = Method::from_str(head.method.as_str()).ok();
-    let method = known.filter(|known| known.as_str() == head.method.as_str()).unwrap_or(Method::Trace);
+    let method = routing::known_method(head.method.as_str()).unwrap_or(Method::Trace);
     let mut local = front.rocket.req(method, target.origin);
     for (name, value) in &head.headers {
         // Rocket's headers are texts. What is none fits nothing that a guard accepts.

@@ -68,7 +68,8 @@ async fn in_a_thread(tokens: Tokens, file: KeyFile) {
 fn change_keys(tokens: &Tokens, file: &KeyFile) {
     match file.read() {
         Ok(found) => {
-            tracing::info!("keys read anew: {}", found.keys);
+            // Who has asked for it must hear of it, whether requests are logged or not.
+            tracing::warn!("keys read anew: {}", found.keys);
             tokens.change_keys(found.keys);
             if let Some(exposed) = found.exposed {
                 tracing::warn!("{exposed}");

@@ -75,12 +75,24 @@ impl Address {
             match on(SocketAddr::new(Ipv6Addr::LOCALHOST.into(), same_port)) {
                 Ok(second) => return Ok(vec![first, second]),
                 Err(error) if error.kind() == io::ErrorKind::AddrInUse && port == 0 => {}
-                Err(error) if error.kind() == io::ErrorKind::AddrInUse => return Err(error),
-                Err(_) => return Ok(vec![first]),
+                Err(error) if is_for_want_of_ipv6(&error) => return Ok(vec![first]),
+                Err(error) => return Err(error),
             }
         }
         Err(io::ErrorKind::AddrInUse.into())
     }
+}
+
+/// Whether the machine, or this part of it, has no IPv6.
+fn is_for_want_of_ipv6(error: &io::Error) -> bool {
+    #[cfg(unix)]
+    let unknown_family = error.raw_os_error() == Some(rustix::io::Errno::AFNOSUPPORT.raw_os_error());
+    // WSAEAFNOSUPPORT
+    #[cfg(windows)]
+    let unknown_family = error.raw_os_error() == Some(10_047);
+    #[cfg(not(any(unix, windows)))]
+    let unknown_family = false;
+    unknown_family || error.kind() == io::ErrorKind::AddrNotAvailable
 }
 
 fn on(address: SocketAddr) -> io::Result<TcpListener> {

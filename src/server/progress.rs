@@ -96,7 +96,7 @@ impl Progress {
     /// it begins now.
     pub(super) fn head_is_complete(&self, is_head: bool, body: bool) {
         let mut state = self.state.lock();
-        if state.phase == Phase::Idle {
+        if matches!(state.phase, Phase::Idle | Phase::Sending) {
             state.begin(Instant::now());
         }
         state.is_head = is_head;
@@ -171,8 +171,11 @@ impl Progress {
     pub(super) fn flushed(&self) {
         let mut state = self.state.lock();
         if state.phase == Phase::Sending && state.complete {
+            let now = Instant::now();
             state.phase = Phase::Idle;
-            state.deadline = Instant::now() + self.traffic.keep_alive;
+            state.deadline = now + self.traffic.keep_alive;
+            // Nothing of this request may be taken for something of the next, which may be there already.
+            state.begin(now);
             let entry = state.entry.take();
             drop(state);
             if let Some(entry) = entry {
@@ -191,9 +194,9 @@ impl State {
 
 impl Drop for Progress {
     fn drop(&mut self) {
-        // The connection has told how the request ended, unless the server did not wait for it.
+        // The connection has told how the request ended, unless it broke.
         if let Some(entry) = self.state.lock().entry.take() {
-            entry.end(Outcome::Shutdown);
+            entry.end(Outcome::Failed);
         }
     }
 }

@@ -1,11 +1,12 @@
 //! Answers without a request that could be answered, and how a connection ends.
 
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
+use crate::clock;
 use crate::error::fault::Fault;
 use crate::json::Style;
 use crate::log::RequestId;
@@ -52,7 +53,7 @@ fn text(fault: &Fault, id: &RequestId, style: Style, is_head: bool) -> Vec<u8> {
     }
     line("X-Request-Id", id.as_str());
     line("Connection", "close");
-    line("Date", &httpdate::fmt_http_date(SystemTime::now()));
+    line("Date", &clock::http_date());
     let body = if is_head { Vec::new() } else { body };
     [format!("{head}\r\n").into_bytes(), body].concat()
 }

@@ -16,7 +16,12 @@ pub enum Stage {
     Draining,
     /// Only what is being sent is still sent.
     Closing,
+    /// Nothing is waited for any more.
+    Over,
 }
+
+/// How long it may take to give up what is left.
+const LAST_MOMENT: Duration = Duration::from_millis(100);
 
 /// Ends a server in stages.
 #[derive(Debug)]
@@ -62,8 +67,12 @@ impl Shutdown {
             return;
         }
         self.stage.send_replace(Stage::Closing);
-        // Whoever is not done by then is not waited for.
-        let _ = timeout(self.mercy, ended).await;
+        if timeout(self.mercy, ended.as_mut()).await.is_ok() {
+            return;
+        }
+        self.stage.send_replace(Stage::Over);
+        // Long enough to give up what is left, and to say so in the log.
+        let _ = timeout(LAST_MOMENT, ended).await;
     }
 }
 

@@ -122,7 +122,8 @@ fn hash_password_gives_what_the_data_file_takes() {
 #[test]
 fn wrong_settings() {
     let secret = "hunter2-hunter2";
-    let cases: [(&str, &str); 37] = [
+    let cases: [(&str, &str); 38] = [
+        ("IP_HEADER", "X-Real-IP"),
         ("PORT", "http"),
         ("PORT", "70000"),
         ("ADDRESS", "nowhere"),

@@ -91,7 +91,7 @@ fn a_preflight_tells_a_listed_origin_what_it_may_send() {
     let methods = "DELETE, GET, HEAD, OPTIONS, PUT";
     assert_eq!((answer.status, answer.body.as_str(), answer.header("Allow")), (204, "", Some(methods)));
     let expected = vec![
-        ("Access-Control-Allow-Headers", "Authorization, Content-Type, X-Request-Id"),
+        ("Access-Control-Allow-Headers", "Authorization, Content-Type, If-None-Match, X-Request-Id"),
         ("Access-Control-Allow-Methods", methods),
         ("Access-Control-Allow-Origin", APP),
         ("Access-Control-Max-Age", "600"),

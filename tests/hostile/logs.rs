@@ -254,6 +254,22 @@ fn a_request_that_the_end_of_the_server_cuts_off_has_a_line() {
     );
 }
 
+#[cfg(unix)]
+#[test]
+fn an_answer_that_nobody_takes_until_the_end_of_the_server_has_a_line() {
+    let files = folder("log_untaken_files");
+    std::fs::write(files.join("big.bin"), vec![0; 20_000_000]).unwrap();
+    let settings = [("SHUTDOWN", "{grace=0,mercy=0}"), ("STATIC_DIR", files.to_str().unwrap())];
+    let logged = Logged::start("log_untaken", &settings);
+    let mut connection = logged.connect();
+    connection.write_all(b"GET /static/big.bin HTTP/1.1\r\nHost: a\r\nX-Request-Id: mine\r\n\r\n").unwrap();
+    std::thread::sleep(Duration::from_millis(300));
+    assert_eq!(logged.serving.interrupt(), Some(0));
+    let text = std::fs::read_to_string(&logged.file).unwrap();
+    assert!(text.contains(" status=200 outcome=shutdown ") && text.contains(" id=mine "), "{text:?}");
+    drop(connection);
+}
+
 #[test]
 fn connections_without_a_place_are_counted_in_one_line() {
     let logged = Logged::start("log_crowd", &[("MAX_CONNECTIONS", "1")]);
@@ -279,6 +295,22 @@ fn the_level_says_what_is_logged() {
         assert_eq!(logged.serving.interrupt(), Some(0));
         assert_eq!(std::fs::read_to_string(file).unwrap(), "", "{level}");
     }
+}
+
+/// Whoever changes keys must see whether they have changed, at the level of the release profile as well.
+#[cfg(unix)]
+#[test]
+fn that_keys_were_read_is_said_at_every_level_but_off() {
+    let keys = folder("log_keys").join("keys");
+    std::fs::write(&keys, "0123456789012345678901234567890123456789\n").unwrap();
+    let settings = [("LOG_LEVEL", "critical"), ("JWT_SECRET_FILE", keys.to_str().unwrap())];
+    let logged = Logged::start("log_keys_read", &settings);
+    // It listens for the signal before it answers.
+    assert_eq!(logged.serving.send(&ask(Method::Get, "/api/users")).status, 200);
+    logged.serving.signal("HUP");
+    // The first says that others can read the file.
+    let lines = logged.lines(2);
+    assert!(lines.iter().any(|line| line.contains("keys read anew")), "{lines:?}");
 }
 
 /// Asks for all users that many times, over one connection, and gives how many answers were 200.

@@ -10,7 +10,9 @@ Exit code: 0 every figure is kept, 1 one is not, 2 something could not be measur
 import argparse
 import json
 import os
+import queue
 import re
+import resource
 import shutil
 import subprocess
 import sys
@@ -184,6 +186,8 @@ def flood(figures, short):
         figures.add(f"login flood, {name}: p99 of a read with a token",
                     percentile(good.latencies, 0.99) * 1000, "ms", most=50)
         figures.add(f"login flood, {name}: reads, success", good.success() * 100, "%", least=100)
+        figures.add(f"login flood, {name}: refusals that were not as they must be", len(probe.failures), "answers", most=0)
+        figures.add(f"login flood, {name}: refusals looked at", len(probe.latencies), "answers", least=50)
         figures.add(f"login flood, {name}: refused within (p99)",
                     percentile(probe.latencies, 0.99) * 1000, "ms", most=100)
 
@@ -209,6 +213,8 @@ def shutdown(figures, short):
                         if status != 200:
                             failures.append(str(status))
                     except ConnectionRefusedError:
+                        if not ending.is_set():
+                            failures.append("refused before the end")
                         break
                     except (Closed, OSError) as error:
                         failures.append(str(error))
@@ -226,7 +232,7 @@ def shutdown(figures, short):
                 thread.join(30)
             codes.add(code)
             slowest = max(slowest, took)
-    figures.tell("SIGTERM under load: answered", f"{answered} requests")
+    figures.add("SIGTERM under load: answered", answered, "requests", least=1000)
     figures.add("SIGTERM under load: failed requests", len(failures), "requests", most=0)
     for failure in sorted(set(failures)):
         figures.tell("failed with", failure)
@@ -244,7 +250,13 @@ class Person(threading.Thread):
         self.ships, self.answers, self.early_ends, self.wrong = {}, 0, 0, []
 
     def run(self):
-        connection = Connection(self.port)
+        # What nobody foresaw is an answer that is not as it must be, too.
+        try:
+            self.live(Connection(self.port))
+        except Exception as error:
+            self.wrong.append(f"{type(error).__name__}: {error}")
+
+    def live(self, connection):
         self.ask(connection, 201, "POST", "/api/users", {"name": self.name, "password": self.password})
         while time.monotonic() < self.until:
             try:
@@ -317,6 +329,7 @@ def soak(figures, short):
             time.sleep(seconds / 60)
         for person in people:
             person.join(60)
+        stuck = sum(person.is_alive() for person in people)
         ships = {ship["id"]: ship for ship in json.loads(Connection(server.port).ask("GET", "/api/ships")[2])}
     answers = sum(person.answers for person in people)
     wrong = [text for person in people for text in person.wrong]
@@ -324,6 +337,8 @@ def soak(figures, short):
     figures.tell("soak", f"{answers} answers in {seconds} s; {early} logouts ended all tokens of their user")
     figures.add("soak: logouts beyond the cap on revocations", early, "logouts", least=1)
     figures.add("soak: answers that were not as they must be", len(wrong), "answers", most=0)
+    figures.add("soak: people who wait for an answer still", stuck, "people", most=0)
+    figures.add("soak: people who wrote something", sum(bool(person.ships) for person in people), "people", least=8)
     for text in sorted(set(wrong))[:5]:
         figures.tell("wrong", text)
     expected = {number: ship for person in people for number, ship in person.ships.items()}
@@ -384,13 +399,16 @@ def main():
     unknown = set(arguments.measures) - MEASURES.keys()
     if unknown:
         parser.error(f"no such measure: {', '.join(sorted(unknown))}")
+    # Thousands of connections are open on this side as well.
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     figures = Figures()
     print("| What | Promised | Measured | |\n|---|---|---|---|")
     try:
         for name in arguments.measures or MEASURES:
             MEASURES[name](figures, arguments.short)
-    except (NotMeasured, Closed) as error:
-        print(f"measure: {error}", file=sys.stderr)
+    except (NotMeasured, Closed, OSError, subprocess.SubprocessError, queue.Empty) as error:
+        print(f"measure: not measured: {error or type(error).__name__}", file=sys.stderr)
         return 2
     return 0 if figures.kept else 1
 

@@ -285,6 +285,13 @@ fn pipelines() -> Vec<Row> {
         Row::new("chunks, then a request", &[200, 404], Open, then(chunks("5\r\nhello\r\n0\r\n\r\n"))),
         Row::new("a line end too much, then a request", &[200, 404], Open, then(length("5") + "\r\n")),
         Row::new("HEAD, then a request", &[200, 404], Open, then(first("").replace("GET", "HEAD"))).head(),
+        Row::new(
+            "HEAD, then what is no request",
+            &[200, 400],
+            Closed,
+            first("").replace("GET", "HEAD") + "GET /api/ships/2 HTTP/1.1\r\nHost : a\r\n\r\n",
+        )
+        .head(),
         Row::new("OPTIONS, then a request", &[204, 404], Open, then(first("").replace("GET", "OPTIONS"))),
         Row::new(
             "a wrong method, then a request",
