@@ -4,13 +4,17 @@
 //! leaves open (duplicate names, a byte order mark), because two readers of one body must never see two
 //! different values.
 
-use std::fmt;
-use std::io::{self, Write};
+mod members;
+mod ready;
+
+use std::{fmt, iter};
 
 use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
-use serde_json::ser::{CompactFormatter, Formatter, PrettyFormatter};
 use serde_json::{Map, Number, Value};
+
+pub(crate) use self::members::{Member, Members};
+pub use self::ready::Ready;
 
 /// How answers are laid out. Keys are sorted and one newline ends the text in both.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -29,70 +33,63 @@ impl Style {
     /// Only what the `Serialize` implementation of `T` itself reports; the types of this crate report none.
     pub fn render<T: Serialize + ?Sized>(self, value: &T) -> Result<Vec<u8>, serde_json::Error> {
         let mut text = Vec::with_capacity(256);
-        match self {
-            Self::Pretty => value.serialize(&mut serializer(&mut text, RecordedFormatter::default()))?,
-            Self::Compact => value.serialize(&mut serializer(&mut text, CompactFormatter))?,
-        }
+        serde_json::to_writer(&mut text, value)?;
         text.push(b'\n');
-        Ok(text)
+        Ok(match self {
+            Self::Pretty => lay_out(&text),
+            Self::Compact => text,
+        })
     }
 }
 
-fn serializer<F: Formatter>(text: &mut Vec<u8>, formatter: F) -> serde_json::Serializer<&mut Vec<u8>, F> {
-    serde_json::Serializer::with_formatter(text, formatter)
-}
-
-/// serde_json's pretty format, but with `", "` before the line break where serde_json writes `","`: the
-/// original let Python's `json.dumps` put its default separator in front of the indent.
-#[derive(Default)]
-struct RecordedFormatter(PrettyFormatter<'static>);
-
-impl Formatter for RecordedFormatter {
-    fn begin_array<W: ?Sized + Write>(&mut self, writer: &mut W) -> io::Result<()> {
-        self.0.begin_array(writer)
+/// JSON text without white space between its parts, laid out as in the recorded exchanges. There, `", "` stands
+/// before a line break: the original let Python's `json.dumps` put its default separator in front of the indent.
+fn lay_out(compact: &[u8]) -> Vec<u8> {
+    let mut text = Vec::with_capacity(compact.len() * 2);
+    let mut depth = 0;
+    let break_line = |text: &mut Vec<u8>, depth: usize| {
+        text.push(b'\n');
+        text.extend(iter::repeat_n(b' ', 2 * depth));
+    };
+    let mut bytes = compact.iter().copied().peekable();
+    while let Some(byte) = bytes.next() {
+        match byte {
+            b'{' | b'[' => {
+                text.push(byte);
+                // What is empty stays in one piece.
+                match bytes.next_if(|next| matches!(next, b'}' | b']')) {
+                    Some(end) => text.push(end),
+                    None => {
+                        depth += 1;
+                        break_line(&mut text, depth);
+                    }
+                }
+            }
+            b'}' | b']' => {
+                depth = depth.saturating_sub(1);
+                break_line(&mut text, depth);
+                text.push(byte);
+            }
+            b',' => {
+                text.extend(b", ");
+                break_line(&mut text, depth);
+            }
+            b':' => text.extend(b": "),
+            b'"' => {
+                text.push(byte);
+                while let Some(byte) = bytes.next() {
+                    text.push(byte);
+                    match byte {
+                        b'"' => break,
+                        b'\\' => text.extend(bytes.next()),
+                        _ => {}
+                    }
+                }
+            }
+            _ => text.push(byte),
+        }
     }
-
-    fn end_array<W: ?Sized + Write>(&mut self, writer: &mut W) -> io::Result<()> {
-        self.0.end_array(writer)
-    }
-
-    fn begin_array_value<W: ?Sized + Write>(&mut self, writer: &mut W, first: bool) -> io::Result<()> {
-        separate(writer, first)?;
-        self.0.begin_array_value(writer, true)
-    }
-
-    fn end_array_value<W: ?Sized + Write>(&mut self, writer: &mut W) -> io::Result<()> {
-        self.0.end_array_value(writer)
-    }
-
-    fn begin_object<W: ?Sized + Write>(&mut self, writer: &mut W) -> io::Result<()> {
-        self.0.begin_object(writer)
-    }
-
-    fn end_object<W: ?Sized + Write>(&mut self, writer: &mut W) -> io::Result<()> {
-        self.0.end_object(writer)
-    }
-
-    fn begin_object_key<W: ?Sized + Write>(&mut self, writer: &mut W, first: bool) -> io::Result<()> {
-        separate(writer, first)?;
-        self.0.begin_object_key(writer, true)
-    }
-
-    fn begin_object_value<W: ?Sized + Write>(&mut self, writer: &mut W) -> io::Result<()> {
-        self.0.begin_object_value(writer)
-    }
-
-    fn end_object_value<W: ?Sized + Write>(&mut self, writer: &mut W) -> io::Result<()> {
-        self.0.end_object_value(writer)
-    }
-}
-
-fn separate<W: ?Sized + Write>(writer: &mut W, first: bool) -> io::Result<()> {
-    if first {
-        Ok(())
-    } else {
-        writer.write_all(b", ")
-    }
+    text
 }
 
 /// Why a text is not acceptable JSON: what was wrong, and where.

@@ -17,6 +17,7 @@ pub mod data;
 pub mod docs;
 pub mod error;
 pub mod guard;
+pub mod handed;
 mod hs256;
 pub mod internal;
 pub mod json;

@@ -7,7 +7,7 @@ use rocket_okapi::swagger_ui::{make_swagger_ui, SwaggerUIConfig};
 
 use crate::links;
 use crate::routes::{auth, ships, spec, static_files, users};
-use crate::routing::under_one_address;
+use crate::routing::{looked_at_first, under_one_address};
 
 /// Where the specification lies in the repository.
 pub const SPEC_PATH: &str = "spec/openapi.json";
@@ -54,7 +54,7 @@ pub fn mounts() -> Vec<(&'static str, Vec<Route>)> {
     let beside = rocket::routes![spec::openapi_json, static_files::file];
     let swagger = SwaggerUIConfig { url: "/openapi.json".to_owned(), ..SwaggerUIConfig::default() };
     vec![
-        ("/", under_one_address(operations)),
+        ("/", looked_at_first(under_one_address(operations))),
         ("/", under_one_address(beside)),
         (DOCS, make_swagger_ui(&swagger).into()),
     ]

@@ -1,8 +1,8 @@
 //! Success replies: what they answer, and how the specification describes them.
 
 use std::io::Cursor;
-use std::sync::Arc;
 
+use hyper::body::Bytes;
 use rocket::http::{ContentType, Header, Status};
 use rocket::response::{self, Responder};
 use rocket::{Request, Response};
@@ -14,22 +14,39 @@ use serde::Serialize;
 
 use crate::base_url::BaseUrl;
 use crate::docs;
-use crate::json::Style;
+use crate::handed::Handed;
+use crate::json::{Ready, Style};
 use crate::model::id::Id;
-use crate::model::ship::Ship;
-use crate::model::user::User;
+
+/// What can be answered as JSON.
+pub trait ToJson {
+    /// Its text in that style. None if it cannot be written as JSON, which is so for no body of this crate.
+    fn to_json(&self, style: Style) -> Option<Bytes>;
+}
+
+impl<T: Serialize> ToJson for T {
+    fn to_json(&self, style: Style) -> Option<Bytes> {
+        style.render(self).ok().map(Bytes::from)
+    }
+}
+
+impl<T> ToJson for Ready<T> {
+    fn to_json(&self, style: Style) -> Option<Bytes> {
+        self.in_style(style)
+    }
+}
 
 /// `body` as JSON in the style of the server.
 ///
 /// # Errors
 /// 500 where the body cannot be written as JSON, which no body of this crate does.
-pub fn json(
-    request: &Request<'_>,
-    status: Status,
-    body: &(impl Serialize + ?Sized),
-) -> response::Result<'static> {
+pub fn json(request: &Request<'_>, status: Status, body: &impl ToJson) -> response::Result<'static> {
     let style = request.rocket().state::<Style>().copied().unwrap_or(Style::Compact);
-    let text = style.render(body).map_err(|_| Status::InternalServerError)?;
+    let text = body.to_json(style).ok_or(Status::InternalServerError)?;
+    if let Some(shelf) = Handed::shelf(request) {
+        shelf.put(status, text);
+        return Response::build().status(status).ok();
+    }
     Response::build().status(status).header(ContentType::JSON).sized_body(text.len(), Cursor::new(text)).ok()
 }
 
@@ -37,7 +54,7 @@ pub fn json(
 #[derive(Debug)]
 pub struct Json<T>(pub T);
 
-impl<'r, T: Serialize> Responder<'r, 'static> for Json<T> {
+impl<'r, T: ToJson> Responder<'r, 'static> for Json<T> {
     fn respond_to(self, request: &'r Request<'_>) -> response::Result<'static> {
         json(request, Status::Ok, &self.0)
     }
@@ -49,36 +66,24 @@ impl<T: JsonSchema> OpenApiResponderInner for Json<T> {
     }
 }
 
-/// A thing with an address of its own.
-pub trait Located {
-    /// Its path.
-    fn path(&self) -> String;
-}
-
-impl Located for Arc<Ship> {
-    fn path(&self) -> String {
-        located("ships", self.id)
-    }
-}
-
-impl Located for User {
-    fn path(&self) -> String {
-        located("users", self.id)
-    }
-}
-
-fn located(collection: &str, id: Id) -> String {
-    format!("/api/{collection}/{id}")
-}
-
 /// 201 with a body and its address.
 #[derive(Debug)]
-pub struct Created<T>(pub T);
+pub struct Created<T> {
+    path: String,
+    body: T,
+}
 
-impl<'r, T: Serialize + Located> Responder<'r, 'static> for Created<T> {
+impl<T> Created<T> {
+    /// What was created under that path, with that id.
+    pub fn under(collection: &str, id: Id, body: T) -> Self {
+        Self { path: format!("{collection}/{id}"), body }
+    }
+}
+
+impl<'r, T: ToJson> Responder<'r, 'static> for Created<T> {
     fn respond_to(self, request: &'r Request<'_>) -> response::Result<'static> {
-        let mut response = json(request, Status::Created, &self.0)?;
-        let location = BaseUrl::of(request).join(&self.0.path());
+        let mut response = json(request, Status::Created, &self.body)?;
+        let location = BaseUrl::of(request).join(&self.path);
         response.set_header(Header::new("Location", location));
         Ok(response)
     }

@@ -7,12 +7,13 @@ mod account;
 mod table;
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use parking_lot::RwLock;
 
 use self::account::Account;
 use self::table::Table;
+use crate::json::Ready;
 use crate::model::id::Id;
 use crate::model::ship::{Ship, ShipInput};
 use crate::model::user::User;
@@ -134,7 +135,9 @@ pub struct Store(Arc<RwLock<State>>);
 
 #[derive(Debug, Default)]
 struct State {
-    ships: Table<Arc<Ship>>,
+    ships: Table<Ready<Ship>>,
+    /// The list of all ships, from when somebody asks for it until a ship is written.
+    ship_list: OnceLock<Ready<Vec<Ship>>>,
     users: Table<Account>,
     ids_by_name: HashMap<String, Id>,
     caps: Caps,
@@ -153,9 +156,9 @@ impl Store {
         let ids_by_name = users.iter().map(|(id, user)| (user.name.clone(), *id)).collect();
         let users =
             users.into_iter().map(|(id, StoredUser { name, hash })| (id, Account::new(name, hash))).collect();
-        let ships = ships.into_iter().map(|(id, ship)| (id, Arc::new(ship))).collect();
-        let state = State { ships: Table::new(ships), users: Table::new(users), ids_by_name, caps };
-        Self(Arc::new(RwLock::new(state)))
+        let ships = ships.into_iter().map(|(id, ship)| (id, Ready::new(&ship))).collect();
+        let (ships, users) = (Table::new(ships), Table::new(users));
+        Self(Arc::new(RwLock::new(State { ships, ship_list: OnceLock::new(), users, ids_by_name, caps })))
     }
 
     /// Runs something while nobody else can read or write: for tests of what happens if that panics.
@@ -167,23 +170,24 @@ impl Store {
 
     /// All ships, by ascending id.
     #[must_use]
-    pub fn ships(&self) -> Vec<Arc<Ship>> {
-        self.0.read().ships.rows.values().cloned().collect()
+    pub fn ships(&self) -> Ready<Vec<Ship>> {
+        let state = self.0.read();
+        state.ship_list.get_or_init(|| Ready::list(state.ships.rows.values())).clone()
     }
 
     /// The ship of that id.
     ///
     /// # Errors
     /// [`GetError::NotFound`].
-    pub fn ship(&self, id: Id) -> Result<Arc<Ship>, GetError> {
+    pub fn ship(&self, id: Id) -> Result<Ready<Ship>, GetError> {
         self.0.read().ships.rows.get(&id).cloned().ok_or(GetError::NotFound)
     }
 
-    /// Adds a ship under an id of the store's choosing.
+    /// Adds a ship under an id of the store's choosing, and gives both.
     ///
     /// # Errors
     /// [`CreateShipError`].
-    pub fn create_ship(&self, input: ShipInput) -> Result<Arc<Ship>, CreateShipError> {
+    pub fn create_ship(&self, input: ShipInput) -> Result<(Id, Ready<Ship>), CreateShipError> {
         if input.id.is_some() {
             return Err(CreateShipError::IdGiven);
         }
@@ -191,22 +195,28 @@ impl Store {
         if state.ships.rows.len() >= state.caps.ships {
             return Err(CreateShipError::Full);
         }
-        let created = state.ships.create(|id| Arc::new(input.with_id(id)));
-        created.map(|(_, ship)| Arc::clone(ship)).ok_or(CreateShipError::IdsExhausted)
+        let id = state.ships.next_id().ok_or(CreateShipError::IdsExhausted)?;
+        let ship = Ready::new(&input.with_id(id));
+        state.ships.rows.insert(id, ship.clone());
+        state.ship_list.take();
+        Ok((id, ship))
     }
 
     /// Replaces the ship of that id.
     ///
     /// # Errors
     /// [`UpdateShipError`].
-    pub fn update_ship(&self, id: Id, input: ShipInput) -> Result<Arc<Ship>, UpdateShipError> {
+    pub fn update_ship(&self, id: Id, input: ShipInput) -> Result<Ready<Ship>, UpdateShipError> {
+        let of_another = input.id.is_some_and(|given| given != id);
+        let ship = Ready::new(&input.with_id(id));
         let mut state = self.0.write();
         let row = state.ships.rows.get_mut(&id).ok_or(UpdateShipError::NotFound)?;
-        if input.id.is_some_and(|given| given != id) {
+        if of_another {
             return Err(UpdateShipError::IdMismatch);
         }
-        *row = Arc::new(input.with_id(id));
-        Ok(Arc::clone(row))
+        row.clone_from(&ship);
+        state.ship_list.take();
+        Ok(ship)
     }
 
     /// Removes the ship of that id.
@@ -214,7 +224,10 @@ impl Store {
     /// # Errors
     /// [`GetError::NotFound`].
     pub fn delete_ship(&self, id: Id) -> Result<(), GetError> {
-        self.0.write().ships.rows.remove(&id).map(drop).ok_or(GetError::NotFound)
+        let mut state = self.0.write();
+        state.ships.rows.remove(&id).ok_or(GetError::NotFound)?;
+        state.ship_list.take();
+        Ok(())
     }
 
     /// All users, by ascending id.
@@ -269,8 +282,8 @@ impl Store {
             return Err(CreateUserError::Full);
         }
         let HashedUser { id: _, name, hash } = input;
-        let account = Account::new(name.clone(), hash);
-        let (id, _) = users.create(|_| account).ok_or(CreateUserError::IdsExhausted)?;
+        let id = users.next_id().ok_or(CreateUserError::IdsExhausted)?;
+        users.rows.insert(id, Account::new(name.clone(), hash));
         ids_by_name.insert(name.clone(), id);
         Ok(User { id, name })
     }
@@ -458,7 +471,7 @@ mod tests {
         assert_eq!(store.create_ship(ship()), Err(CreateShipError::Full));
         assert!(store.delete_user(ANN).is_ok() && store.delete_ship(Id::new(1)).is_ok());
         assert_eq!(store.create_user(user("cid")).map(|user| user.id), Ok(Id::new(3)));
-        assert_eq!(store.create_ship(ship()).map(|ship| ship.id), Ok(Id::new(2)));
+        assert_eq!(store.create_ship(ship()).map(|(id, _)| id), Ok(Id::new(2)));
     }
 
     #[test]

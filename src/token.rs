@@ -12,14 +12,13 @@ use std::sync::Arc;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use base64::Engine;
 use parking_lot::RwLock;
-use serde::de::IgnoredAny;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use uuid::Uuid;
 
 use crate::clock::{Clock, TokenIds};
 use crate::cutoff::Cutoff;
 use crate::internal::Internal;
-use crate::json;
+use crate::json::{Member, Members};
 use crate::keys::KeySet;
 use crate::model::id::Id;
 pub use crate::revocation::Full;
@@ -143,49 +142,22 @@ struct WireClaims {
     r#type: &'static str,
 }
 
-/// The header as far as it decides anything. RFC 7515, section 4.1.11: who does not understand what `crit`
-/// lists must refuse the token, and here nothing that it can list is understood.
-#[derive(Deserialize)]
-struct JoseHeader {
-    alg: Option<Given<String>>,
-    #[serde(default, deserialize_with = "present")]
-    crit: bool,
-    /// RFC 7515, section 4.1.4: a text, if it is there; null is none.
-    #[serde(default, deserialize_with = "text")]
-    kid: Option<String>,
+/// The claim of that name; one that is null is not there.
+fn claim<'a>(claims: &'a Members<'_>, name: &'static str) -> Result<&'a Member<'a>, TokenError> {
+    claims.get(name).filter(|value| **value != Member::Null).ok_or(TokenError::MissingClaim(name))
 }
 
-fn text<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
-    String::deserialize(deserializer).map(Some)
+fn whole(claims: &Members<'_>, name: &'static str) -> Result<u64, TokenError> {
+    match claim(claims, name)? {
+        Member::Whole(number) => Ok(*number),
+        _ => Err(TokenError::InvalidClaim(name)),
+    }
 }
 
-fn present<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
-    IgnoredAny::deserialize(deserializer).map(|IgnoredAny| true)
-}
-
-/// Claims as they come. Every one may be missing, and may be of any type.
-#[derive(Deserialize)]
-struct GivenClaims {
-    iat: Option<Given<u64>>,
-    nbf: Option<Given<u64>>,
-    jti: Option<Given<String>>,
-    exp: Option<Given<u64>>,
-    identity: Option<Given<u64>>,
-    r#type: Option<Given<String>>,
-}
-
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Given<T> {
-    Typed(T),
-    Other(IgnoredAny),
-}
-
-fn required<T>(name: &'static str, given: Option<Given<T>>) -> Result<T, TokenError> {
-    match given {
-        Some(Given::Typed(value)) => Ok(value),
-        Some(Given::Other(_)) => Err(TokenError::InvalidClaim(name)),
-        None => Err(TokenError::MissingClaim(name)),
+fn text<'a>(claims: &'a Members<'_>, name: &'static str) -> Result<&'a str, TokenError> {
+    match claim(claims, name)? {
+        Member::Text(text) => Ok(text),
+        _ => Err(TokenError::InvalidClaim(name)),
     }
 }
 
@@ -248,26 +220,29 @@ impl Tokens {
     /// # Errors
     /// [`TokenError`]: the first thing that is wrong, in the order in which the original looks.
     pub fn verify(&self, token: &str, kind: Kind) -> Result<Claims, TokenError> {
-        let given = self.authentic(token)?;
+        let payload = self.authentic(token)?;
+        let given = Members::read(&payload).ok_or(TokenError::MalformedPayload)?;
         let now = self.now();
-        let exp = required("exp", given.exp)?;
+        let exp = whole(&given, "exp")?;
         // Without nbf a token is valid from the start (RFC 7519, section 4.1.5).
-        if given.nbf.map_or(Ok(0), |nbf| required("nbf", Some(nbf)))? > now {
-            return Err(TokenError::NotYetValid);
+        match whole(&given, "nbf") {
+            Ok(nbf) if nbf > now => return Err(TokenError::NotYetValid),
+            Ok(_) | Err(TokenError::MissingClaim(_)) => {}
+            Err(error) => return Err(error),
         }
         // RFC 7519, section 4.1.4: not to be accepted on or after exp. There is no leeway: the clock that
         // issues is the clock that verifies.
         if exp <= now {
             return Err(TokenError::Expired);
         }
-        let jti = required("jti", given.jti)?;
+        let jti = text(&given, "jti")?;
         let claims = Claims {
-            identity: Id::new(required("identity", given.identity)?),
-            jti: Uuid::try_parse(&jti).map_err(|_| TokenError::InvalidClaim("jti"))?,
-            iat: required("iat", given.iat)?,
+            identity: Id::new(whole(&given, "identity")?),
+            jti: Uuid::try_parse(jti).map_err(|_| TokenError::InvalidClaim("jti"))?,
+            iat: whole(&given, "iat")?,
             exp,
         };
-        if required("type", given.r#type)? != kind.name() {
+        if text(&given, "type")? != kind.name() {
             return Err(match kind {
                 Kind::Access => TokenError::NotAnAccessToken,
                 Kind::Refresh => TokenError::NotARefreshToken,
@@ -291,19 +266,27 @@ impl Tokens {
         self.0.revoked.revoke(claims.jti, claims.exp, self.now(), most)
     }
 
-    /// The claims of a token that was signed with a key that verifies it; unlooked-at.
-    fn authentic(&self, token: &str) -> Result<GivenClaims, TokenError> {
+    /// The payload of a token that was signed with a key that verifies it; unlooked-at.
+    fn authentic(&self, token: &str) -> Result<Vec<u8>, TokenError> {
         let (message, signature) = token.rsplit_once('.').ok_or(TokenError::NotEnoughSegments)?;
         let (header, payload) = message.split_once('.').ok_or(TokenError::NotEnoughSegments)?;
-        let header: JoseHeader = decode(header).ok_or(TokenError::MalformedHeader)?;
-        match header.alg {
-            Some(Given::Typed(alg)) if alg == "HS256" => {}
-            _ => return Err(TokenError::AlgorithmNotAllowed),
+        let header = decode(header).ok_or(TokenError::MalformedHeader)?;
+        let header = Members::read(&header).ok_or(TokenError::MalformedHeader)?;
+        // RFC 7515, section 4.1.4: a text, if it is there; null is none.
+        let key_id = match header.get("kid") {
+            None => None,
+            Some(Member::Text(id)) => Some(id.as_ref()),
+            Some(_) => return Err(TokenError::MalformedHeader),
+        };
+        if !matches!(header.get("alg"), Some(Member::Text(alg)) if alg == "HS256") {
+            return Err(TokenError::AlgorithmNotAllowed);
         }
-        if header.crit {
+        // RFC 7515, section 4.1.11: who does not understand what it lists must refuse the token, and here nothing
+        // that it can list is understood.
+        if header.get("crit").is_some() {
             return Err(TokenError::CriticalHeader);
         }
-        let verified = self.0.keys.read().verify(message, signature, header.kid.as_deref());
+        let verified = self.0.keys.read().verify(message, signature, key_id);
         // A dot in the payload is a fourth segment: no such token was ever signed here.
         if !verified || payload.contains('.') {
             return Err(TokenError::BadSignature);
@@ -312,10 +295,8 @@ impl Tokens {
     }
 }
 
-fn decode<T: for<'de> Deserialize<'de>>(segment: &str) -> Option<T> {
-    // RFC 7515, section 4, and RFC 7519, section 4: names are unique. Where one occurs twice, another program
-    // with the key may see another token than this one does.
-    let value = json::parse(&URL_SAFE_NO_PAD.decode(segment).ok()?).ok()?;
-    // serde would take an array for the members of a struct in their order.
-    value.is_object().then(|| serde_json::from_value(value).ok())?
+// RFC 7515, section 4, and RFC 7519, section 4: in what is encoded, names are unique. Where one occurs twice, another
+// program with the key may see another token than this one does: `Members` refuses it.
+fn decode(segment: &str) -> Option<Vec<u8>> {
+    URL_SAFE_NO_PAD.decode(segment).ok()
 }

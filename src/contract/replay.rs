@@ -15,7 +15,7 @@ use crate::data::{Data, EXAMPLE};
 use crate::internal::Internal;
 use crate::json::Style;
 use crate::password::{Cost, Hasher};
-use crate::routing::Handed;
+use crate::handed::Handed;
 use crate::secret::Secret;
 use crate::Parts;
 
@@ -84,7 +84,7 @@ impl Replay {
             }
             local.add_header(Header::new(name.clone(), value.clone()));
         }
-        local.inner().local_cache(|| Some(Handed { method: request.method, by_the_front: false }));
+        local.inner().local_cache(|| Some(Handed { method: request.method, front: None }));
         if let Some(body) = &request.body {
             local.set_body(body);
         }

@@ -1,13 +1,12 @@
 //! Ships: everyone reads them; whoever is logged in changes them.
 
-use std::sync::Arc;
-
 use rocket::{delete, get, post, put, State};
 use rocket_okapi::openapi;
 
 use crate::error::answer::{Answer, BodyOr};
 use crate::guard::access::AccessToken;
 use crate::guard::body::{CreateBody, UpdateBody};
+use crate::json::Ready;
 use crate::model::id::Id;
 use crate::model::ship::{Ship, ShipInput};
 use crate::reply::{Created, Deleted, Json};
@@ -18,7 +17,7 @@ use crate::store::{CreateShipError, GetError, Store, UpdateShipError};
 /// Gives all ships by ascending id.
 #[openapi(tag = "ships")]
 #[get("/api/ships")]
-pub fn list(store: &State<Store>) -> Json<Vec<Arc<Ship>>> {
+pub fn list(store: &State<Store>) -> Json<Ready<Vec<Ship>>> {
     Json(store.ships())
 }
 
@@ -27,7 +26,7 @@ pub fn list(store: &State<Store>) -> Json<Vec<Arc<Ship>>> {
 /// Gives the ship of that id.
 #[openapi(tag = "ships")]
 #[get("/api/ships/<id>")]
-pub fn get(id: Id, store: &State<Store>) -> Answer<Json<Arc<Ship>>, GetError> {
+pub fn get(id: Id, store: &State<Store>) -> Answer<Json<Ready<Ship>>, GetError> {
     Ok(Json(store.ship(id)?))
 }
 
@@ -40,9 +39,10 @@ pub fn create(
     _token: AccessToken,
     body: CreateBody<ShipInput>,
     store: &State<Store>,
-) -> Answer<Created<Arc<Ship>>, BodyOr<CreateShipError>> {
+) -> Answer<Created<Ready<Ship>>, BodyOr<CreateShipError>> {
     let ship = body?.0;
-    Ok(Created(store.create_ship(ship)?))
+    let (id, ship) = store.create_ship(ship)?;
+    Ok(Created::under("/api/ships", id, ship))
 }
 
 /// # Replace a ship
@@ -55,7 +55,7 @@ pub fn update(
     _token: AccessToken,
     body: UpdateBody<ShipInput>,
     store: &State<Store>,
-) -> Answer<Json<Arc<Ship>>, BodyOr<UpdateShipError>> {
+) -> Answer<Json<Ready<Ship>>, BodyOr<UpdateShipError>> {
     let ship = body?.0;
     Ok(Json(store.update_ship(id, ship)?))
 }

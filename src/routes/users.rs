@@ -41,8 +41,8 @@ pub async fn create(
     body: CreateBody<UserInput>,
     accounts: &State<Accounts>,
 ) -> Answer<Created<User>, BodyOr<WriteError<CreateUserError>>> {
-    let user = body?.0;
-    Ok(Created(accounts.create(user).await??))
+    let user = accounts.create(body?.0).await??;
+    Ok(Created::under("/api/users", user.id, user))
 }
 
 /// # Replace one's own data

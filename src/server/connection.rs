@@ -14,6 +14,7 @@ use tokio::net::TcpStream;
 use tokio::time::{sleep_until, Instant};
 
 use super::progress::{Phase, Progress};
+use super::request_head::LastHost;
 use super::socket::Socket;
 use super::{exchange, refusal, unparsed, Front, Stage};
 use crate::error::fault::Fault;
@@ -57,8 +58,14 @@ pub(super) async fn run(stream: TcpStream, address: SocketAddr, front: &'static 
     let _ = stream.set_nodelay(true);
     let local = stream.local_addr().ok();
     let progress = Arc::new(Progress::new(&front.traffic));
-    let peer = exchange::Peer { address, local, progress: Arc::clone(&progress), last_host: Arc::default() };
-    let service = service_fn(move |request| exchange::answer(front, peer.clone(), request));
+    let peer = Arc::new(exchange::Peer {
+        address,
+        local,
+        progress: Arc::clone(&progress),
+        last_host: LastHost::default(),
+        shelf: Arc::default(),
+    });
+    let service = service_fn(move |request| exchange::answer(front, Arc::clone(&peer), request));
     let socket = TokioIo::new(Socket::new(stream, Arc::clone(&progress)));
     let mut http = http1::Builder::new();
     if front.traffic.max_headers > USUAL_FIELDS {
@@ -66,7 +73,6 @@ pub(super) async fn run(stream: TcpStream, address: SocketAddr, front: &'static 
     }
     let mut connection = http
         .half_close(true)
-        .writev(false)
         .header_read_timeout(None)
         .keep_alive(!front.traffic.keep_alive.is_zero())
         .max_buf_size(front.traffic.max_header_size)

@@ -5,14 +5,14 @@ use std::future::{poll_fn, Future};
 use std::io;
 use std::net::SocketAddr;
 use std::panic::{catch_unwind, AssertUnwindSafe};
-use std::pin::pin;
+use std::pin::{pin, Pin};
 use std::str::FromStr;
 use std::sync::Arc;
 use std::task::Poll;
 
 use http_body_util::BodyExt;
-use hyper::body::{Body, Incoming};
-use hyper::header::{HeaderMap, HeaderName, HeaderValue, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, ORIGIN};
+use hyper::body::{Body, Bytes, Incoming};
+use hyper::header::{HeaderMap, HeaderName, HeaderValue, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HOST, ORIGIN};
 use hyper::http::request::Parts;
 use hyper::{Request, Response, StatusCode};
 use rocket::http::uri::Host;
@@ -28,30 +28,33 @@ use super::{unparsed, Front, Stage};
 use crate::error::fault::Fault;
 use crate::error::{BODY_BROKE_OFF, INTERNAL};
 use crate::log::{Entry, Facts, RequestId};
-use crate::routing::{self, Handed};
-use crate::security_headers::{self, Place};
+use crate::handed::{Handed, Shelf};
+use crate::routing;
+use crate::security_headers::{self, Field, Place};
 
+#[allow(clippy::declare_interior_mutable_const, reason = "that of a static text has nothing that could change")]
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const X_REQUEST_ID: HeaderName = HeaderName::from_static(RequestId::HEADER);
 
 /// An answer up to this size is taken from Rocket at once, if it says its size; a longer one piece by piece.
 const WHOLE: usize = 64 * 1024;
 
-/// The two ends of a connection, and how far it has come.
-#[derive(Clone)]
+/// The two ends of a connection, how far it has come, and what is kept from one of its requests to the next.
 pub(super) struct Peer {
     pub(super) address: SocketAddr,
     pub(super) local: Option<SocketAddr>,
     pub(super) progress: Arc<Progress>,
-    pub(super) last_host: Arc<LastHost>,
+    pub(super) last_host: LastHost,
+    pub(super) shelf: Arc<Shelf>,
 }
 
 /// Answers a request.
 pub(super) async fn answer(
     front: &'static Front,
-    peer: Peer,
+    peer: Arc<Peer>,
     request: Request<Incoming>,
 ) -> Result<Response<Reply>, Infallible> {
-    let progress = Arc::clone(&peer.progress);
+    let progress = &peer.progress;
     progress.head_is_complete(request.method() == hyper::Method::HEAD, !request.body().is_end_stream());
     let (head, body) = request.into_parts();
     let id = request_id(&head.headers);
@@ -68,15 +71,15 @@ pub(super) async fn answer(
             match target {
                 Some(target) => {
                     let client = SocketAddr::new(client, peer.address.port());
-                    let local = asked(front, &head, target, body, client, facts);
-                    of_rocket(front, &progress, &head, local).await
+                    let asked = Asked { target, body, client, facts };
+                    of_rocket(front, &peer, &head, asked).await
                 }
-                None => of_the_server(&progress),
+                None => of_the_server(progress),
             }
         }
         Err(fault) => {
             last = true;
-            of_front(front, &fault, &progress, &head)
+            of_front(front, &fault, progress, &head)
         }
     };
     // It was made of nothing that a header cannot hold.
@@ -129,35 +132,36 @@ async fn whole(
     Ok((target, bytes))
 }
 
-async fn of_rocket(
-    front: &'static Front,
-    progress: &Arc<Progress>,
-    head: &Parts,
-    local: LocalRequest<'static>,
-) -> Response<Reply> {
+async fn of_rocket(front: &'static Front, peer: &Peer, head: &Parts, asked: Asked) -> Response<Reply> {
+    let progress = &peer.progress;
     let broken = || of_front(front, &Fault::of(&INTERNAL), progress, head);
-    let place = Place::of(local.uri());
-    let Some(answer) = unpanicked(local.dispatch()).await else { return broken() };
+    let place = Place::of(&asked.target.origin);
+    // What a request has left that panicked is nobody's.
+    peer.shelf.clear();
+    // Where it lies it stays: it is large.
+    let dispatched = pin!(asked.of(front, head, &peer.shelf).dispatch());
+    let Some(answer) = unpanicked(dispatched).await else { return broken() };
     let status = StatusCode::from_u16(answer.status().code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let mut headers = headers(&answer);
-    for (name, value) in place.headers(status.as_u16()) {
-        if let Ok(name) = HeaderName::from_str(name) {
-            headers.insert(name, HeaderValue::from_static(value));
-        }
+    for Field { name, value, .. } in place.headers(status.as_u16()) {
+        headers.insert(name, value.clone());
     }
-    let is_json = headers.get(CONTENT_TYPE).is_some_and(|label| label == "application/json");
-    if status == StatusCode::INTERNAL_SERVER_ERROR && !is_json {
+    let json = peer.shelf.take(answer.status());
+    if json.is_some() {
+        headers.insert(CONTENT_TYPE, JSON);
+    } else if status == StatusCode::INTERNAL_SERVER_ERROR {
         // A catcher has panicked, and Rocket has answered in its place.
         return broken();
     }
-    let size = answer.body().preset_size();
+    let size = json.as_ref().map(Bytes::len).or_else(|| answer.body().preset_size());
     let without_body = head.method == hyper::Method::HEAD
         || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
-    let reply = match size {
+    let reply = match (size, json) {
         // Of an answer without a body Rocket gives none, rather than an empty one.
         _ if without_body || size == Some(0) => Reply::nothing(Arc::clone(progress)),
-        Some(size) if size <= WHOLE => match unpanicked(read(answer, size)).await {
-            Some(Ok(bytes)) => Reply::whole(bytes, Arc::clone(progress)),
+        (_, Some(json)) => Reply::whole(json, Arc::clone(progress)),
+        (Some(size), None) if size <= WHOLE => match unpanicked(pin!(read(answer, size))).await {
+            Some(Ok(bytes)) => Reply::whole(bytes.into(), Arc::clone(progress)),
             failed => {
                 let error = failed.and_then(Result::err);
                 tracing::error!(?error, "an answer could not be read");
@@ -176,34 +180,38 @@ async fn of_rocket(
     response
 }
 
-/// The request as Rocket sees it.
-fn asked(
-    front: &'static Front,
-    head: &Parts,
+/// What is asked, by whom.
+struct Asked {
     target: Target,
     body: Vec<u8>,
     client: SocketAddr,
     facts: Option<Arc<Facts>>,
-) -> LocalRequest<'static> {
-    // A method that nobody knows is as wrong as one that no path has.
-    let method = routing::known_method(head.method.as_str()).unwrap_or(Method::Trace);
-    let mut local = front.rocket.req(method, target.origin);
-    for (name, value) in &head.headers {
-        // Rocket's headers are texts. What is none fits nothing that a guard accepts.
-        let value = String::from_utf8_lossy(value.as_bytes()).into_owned();
-        local.add_header(Header::new(name.as_str().to_owned(), value));
+}
+
+impl Asked {
+    /// The request as Rocket sees it.
+    fn of(self, front: &'static Front, head: &Parts, shelf: &Arc<Shelf>) -> LocalRequest<'static> {
+        // A method that nobody knows is as wrong as one that no path has.
+        let method = routing::known_method(head.method.as_str()).unwrap_or(Method::Trace);
+        let mut local = front.rocket.req(method, self.target.origin);
+        // The host that is asked Rocket has apart.
+        for (name, value) in head.headers.iter().filter(|(name, _)| *name != HOST) {
+            // Rocket's headers are texts. What is none fits nothing that a guard accepts.
+            let value = String::from_utf8_lossy(value.as_bytes()).into_owned();
+            local.add_header(Header::new(name.as_str().to_owned(), value));
+        }
+        local.set_body(self.body);
+        let request = local.inner_mut();
+        request.set_remote(self.client);
+        if let Some(host) = self.target.host {
+            request.set_host(host);
+        }
+        request.local_cache(|| Some(Handed { method, front: Some(Arc::clone(shelf)) }));
+        if self.facts.is_some() {
+            request.local_cache(|| self.facts);
+        }
+        local
     }
-    let request = local.inner_mut();
-    request.set_remote(client);
-    if let Some(host) = target.host {
-        request.set_host(host);
-    }
-    request.local_cache(|| Some(Handed { method, by_the_front: true }));
-    if facts.is_some() {
-        request.local_cache(|| facts);
-    }
-    local.set_body(body);
-    local
 }
 
 /// The body of that size.
@@ -236,8 +244,7 @@ fn headers(answer: &LocalResponse<'_>) -> HeaderMap {
 
 /// What comes of it, unless it panics. The log says where; none of its state is used again:
 /// locks here do not poison, and each write is one step.
-async fn unpanicked<T>(work: impl Future<Output = T>) -> Option<T> {
-    let mut work = pin!(work);
+async fn unpanicked<T>(mut work: Pin<&mut impl Future<Output = T>>) -> Option<T> {
     poll_fn(|context| match catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(context))) {
         Ok(Poll::Ready(done)) => Poll::Ready(Some(done)),
         Ok(Poll::Pending) => Poll::Pending,
@@ -252,8 +259,15 @@ fn of_the_server(progress: &Arc<Progress>) -> Response<Reply> {
     progress.answered(status.as_u16());
     let mut response = Response::new(Reply::nothing(Arc::clone(progress)));
     *response.status_mut() = status;
-    add_all(response.headers_mut(), security_headers::OF_THE_FRONT.into_iter());
+    dress(response.headers_mut());
     response
+}
+
+/// Adds what every answer of the front has.
+fn dress(headers: &mut HeaderMap) {
+    for Field { name, value, .. } in security_headers::of_the_front() {
+        headers.insert(name, value.clone());
+    }
 }
 
 fn add_all<'a>(headers: &mut HeaderMap, all: impl Iterator<Item = (&'static str, &'a str)>) {
@@ -268,12 +282,12 @@ fn add_all<'a>(headers: &mut HeaderMap, all: impl Iterator<Item = (&'static str,
 fn of_front(front: &Front, fault: &Fault, progress: &Arc<Progress>, head: &Parts) -> Response<Reply> {
     progress.answered(fault.status().code);
     let body = fault.body(front.style);
-    let mut response = Response::new(Reply::whole(body, Arc::clone(progress)));
+    let mut response = Response::new(Reply::whole(body.into(), Arc::clone(progress)));
     *response.status_mut() = StatusCode::from_u16(fault.status().code).unwrap_or(StatusCode::BAD_REQUEST);
     let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(CONTENT_TYPE, JSON);
     add_all(headers, fault.headers().collect::<Vec<_>>().iter().map(|(name, value)| (*name, value.as_str())));
-    add_all(headers, security_headers::OF_THE_FRONT.into_iter());
+    dress(headers);
     let mut origins = head.headers.get_all(ORIGIN).iter().map(|origin| origin.to_str().unwrap_or_default());
     add_all(headers, front.cors.headers(&mut origins));
     response

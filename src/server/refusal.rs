@@ -10,7 +10,7 @@ use crate::clock;
 use crate::error::fault::Fault;
 use crate::json::Style;
 use crate::log::RequestId;
-use crate::security_headers;
+use crate::security_headers::{self, Field};
 
 /// How long a client may take to read an error and to close the connection.
 pub(super) const PATIENCE: Duration = Duration::from_secs(1);
@@ -48,7 +48,7 @@ fn text(fault: &Fault, id: &RequestId, style: Style, is_head: bool) -> Vec<u8> {
     for (name, value) in fault.headers() {
         line(name, &value);
     }
-    for (name, value) in security_headers::OF_THE_FRONT {
+    for Field { text: (name, value), .. } in security_headers::of_the_front() {
         line(name, value);
     }
     line("X-Request-Id", id.as_str());

@@ -33,8 +33,8 @@ impl Reply {
         Self { content: Content::Nothing, progress }
     }
 
-    pub(super) fn whole(bytes: Vec<u8>, progress: Arc<Progress>) -> Self {
-        Self { content: Content::Whole(bytes.into()), progress }
+    pub(super) fn whole(bytes: Bytes, progress: Arc<Progress>) -> Self {
+        Self { content: Content::Whole(bytes), progress }
     }
 
     pub(super) fn pieces(answer: LocalResponse<'static>, progress: Arc<Progress>) -> Self {

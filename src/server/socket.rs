@@ -15,11 +15,16 @@ use super::progress::{Phase, Progress};
 pub(super) struct Socket {
     pub(super) stream: TcpStream,
     progress: Arc<Progress>,
+    /// The pieces of a short answer, put together.
+    together: Vec<u8>,
 }
+
+/// Up to this many bytes it is cheaper to put pieces together than to hand each to the system.
+const SHORT: usize = 8 * 1024;
 
 impl Socket {
     pub(super) fn new(stream: TcpStream, progress: Arc<Progress>) -> Self {
-        Self { stream, progress }
+        Self { stream, progress, together: Vec::new() }
     }
 
     /// Whether there is a request to be answered. If not, whatever hyper writes is an error of its own.
@@ -68,10 +73,21 @@ impl AsyncWrite for Socket {
         context: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        let length = slices.iter().map(|slice| slice.len()).sum();
         if !self.is_asked() {
-            return Poll::Ready(Ok(slices.iter().map(|slice| slice.len()).sum()));
+            return Poll::Ready(Ok(length));
         }
-        let written = ready!(Pin::new(&mut self.stream).poll_write_vectored(context, slices));
+        let Self { stream, together, .. } = &mut *self;
+        let stream = Pin::new(stream);
+        let written = ready!(match slices {
+            [all] => stream.poll_write(context, all),
+            _ if length <= SHORT => {
+                together.clear();
+                slices.iter().for_each(|slice| together.extend_from_slice(slice));
+                stream.poll_write(context, together)
+            }
+            _ => stream.poll_write_vectored(context, slices),
+        });
         self.noted(written)
     }
 

@@ -24,10 +24,9 @@ impl<T> Table<T> {
         Self { rows, last_id }
     }
 
-    /// Adds a row under the next id; none is left after [`Id::MAX`].
-    pub(super) fn create(&mut self, row: impl FnOnce(Id) -> T) -> Option<(Id, &T)> {
-        let id = self.last_id.next()?;
-        self.last_id = id;
-        Some((id, self.rows.entry(id).or_insert_with(|| row(id))))
+    /// An id that was never given out before; none is left after [`Id::MAX`].
+    pub(super) fn next_id(&mut self) -> Option<Id> {
+        self.last_id = self.last_id.next()?;
+        Some(self.last_id)
     }
 }

@@ -17,7 +17,7 @@ use shipyard::data::{Data, EXAMPLE};
 use shipyard::json::Style;
 use shipyard::keys::KeySet;
 use shipyard::password::Cost;
-use shipyard::routing::Handed;
+use shipyard::handed::Handed;
 use shipyard::secret::Secret;
 use shipyard::Parts;
 
@@ -138,7 +138,7 @@ impl Server {
             }
             request.add_header(Header::new(name, value));
         }
-        request.inner().local_cache(|| Some(Handed { method: ask.method, by_the_front: false }));
+        request.inner().local_cache(|| Some(Handed { method: ask.method, front: None }));
         if let Some(body) = ask.body {
             request.set_body(body);
         }

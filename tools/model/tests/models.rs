@@ -5,9 +5,11 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::Arc;
 
+use serde_json::Value;
 use shipyard::clock::{Clock, TokenIds};
 use shipyard::config::DEFAULT_LIFETIMES;
 use shipyard::cutoff::Cutoff;
+use shipyard::json::Style;
 use shipyard::model::id::Id;
 use shipyard::model::ship::{Ship, ShipInput};
 use shipyard::password::Hash;
@@ -77,6 +79,11 @@ fn store() -> Store {
     Store::new(BTreeMap::from([(ANN, account("ann", 1)), (BOB, account("bob", 2))]), ships)
 }
 
+/// All ships as they are answered.
+fn ships(store: &Store) -> Vec<Value> {
+    serde_json::from_slice(&store.ships().in_style(Style::Compact).expect("JSON")).expect("a list")
+}
+
 /// A server that was started a second ago.
 fn tokens(clock: &Clock) -> Tokens {
     let secret = Secret::new(*b"a key for models, of thirty-two bytes or more").expect("a key");
@@ -124,16 +131,38 @@ fn ids_are_given_out_once_while_the_newest_are_deleted() {
             .map(|_| {
                 let store = store.clone();
                 thread::spawn(move || {
-                    let first = store.create_ship(ship(1)).expect("ids are left").id;
+                    let first = store.create_ship(ship(1)).expect("ids are left").0;
                     store.delete_ship(first).expect("it is there");
-                    [first, store.create_ship(ship(1)).expect("ids are left").id]
+                    [first, store.create_ship(ship(1)).expect("ids are left").0]
                 })
             })
             .collect();
         let mut ids: Vec<Id> = threads.into_iter().flat_map(join).collect();
         ids.sort();
         assert_eq!(ids, [2, 3, 4, 5].map(Id::new));
-        assert_eq!(store.ships().len(), 3);
+        assert_eq!(ships(&store).len(), 3);
+    });
+}
+
+#[test]
+fn a_list_is_of_the_ships_that_there_are() {
+    in_every_order(100, || {
+        let store = store();
+        let (reading, writing) = (store.clone(), store.clone());
+        let read = thread::spawn(move || [ships(&reading), ships(&reading)]);
+        let written = thread::spawn(move || {
+            writing.update_ship(ANN, ship(2)).expect("it is there");
+            writing.create_ship(ship(3)).expect("ids are left").0
+        });
+        let created = join(written);
+        let crews = |ships: &[Value]| ships.iter().filter_map(|ship| ship["crew"].as_u64()).collect::<Vec<_>>();
+        let [first, second] = join(read).map(|ships| crews(&ships));
+        let states = [vec![1], vec![2], vec![2, 3]];
+        let when = |crews| states.iter().position(|state| *state == crews).expect("one of the states");
+        assert!(when(first) <= when(second));
+        assert_eq!(crews(&ships(&store)), [2, 3]);
+        store.delete_ship(created).expect("it is there");
+        assert_eq!(crews(&ships(&store)), [2]);
     });
 }
 
@@ -143,7 +172,7 @@ fn a_deleted_ship_stays_deleted() {
         let store = store();
         let (updating, deleting) = (store.clone(), store.clone());
         let updated = thread::spawn(move || {
-            [2, 3].map(|crew| updating.update_ship(ANN, ship(crew)).map(|ship| ship.crew))
+            [2, 3].map(|crew| updating.update_ship(ANN, ship(crew)).map(drop))
         });
         let deleted = thread::spawn(move || deleting.delete_ship(ANN));
         let [first, second] = join(updated);

@@ -1,0 +1,54 @@
+//! What whoever hands a request to Rocket leaves with it, and what is left for them in turn.
+
+use std::sync::Arc;
+
+use hyper::body::Bytes;
+use parking_lot::Mutex;
+use rocket::http::{Method, Status};
+use rocket::Request;
+
+/// What is left with a request, as `Some(Handed)`.
+#[derive(Debug)]
+pub struct Handed {
+    /// The method that was sent.
+    pub method: Method,
+    /// There if it was the front, which adds to the answer what every answer has, and takes JSON from here.
+    pub front: Option<Arc<Shelf>>,
+}
+
+impl Handed {
+    /// What was left with the request, if anything was.
+    #[must_use]
+    pub fn with<'r>(request: &'r Request<'_>) -> Option<&'r Self> {
+        request.local_cache(|| None::<Self>).as_ref()
+    }
+
+    /// The shelf of the front that the request came from, if it came from there.
+    #[must_use]
+    pub fn shelf<'r>(request: &'r Request<'_>) -> Option<&'r Shelf> {
+        Self::with(request)?.front.as_deref()
+    }
+}
+
+/// Where an answer's JSON is left for the front: in the answer itself it would need a label, and be copied when it is
+/// read out of it, however long it is.
+#[derive(Debug, Default)]
+pub struct Shelf(Mutex<Option<(Status, Bytes)>>);
+
+impl Shelf {
+    /// Leaves the JSON of an answer of that status.
+    pub fn put(&self, status: Status, json: Bytes) {
+        *self.0.lock() = Some((status, json));
+    }
+
+    /// Takes what was left for an answer of that status, if anything was. Nothing is left behind.
+    pub fn take(&self, status: Status) -> Option<Bytes> {
+        let left = self.0.lock().take();
+        left.and_then(|(its, json)| (its == status).then_some(json))
+    }
+
+    /// Throws away what was left by a request that came to nothing.
+    pub fn clear(&self) {
+        *self.0.lock() = None;
+    }
+}

@@ -1,0 +1,147 @@
+//! The members of an object, looked at rather than kept.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
+
+use super::{text, Strict};
+
+/// The members of a JSON object, by name, as far as they are texts, whole numbers or null. Names are unique, within
+/// everything else as well.
+pub(crate) struct Members<'a>(Vec<(Cow<'a, str>, Member<'a>)>);
+
+/// What a member is.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Member<'a> {
+    Text(Cow<'a, str>),
+    Whole(u64),
+    Null,
+    Other,
+}
+
+impl<'a> Members<'a> {
+    /// Reads the object as strictly as [`super::parse`] does. `None` if it is no JSON or no object.
+    pub(crate) fn read(bytes: &'a [u8]) -> Option<Self> {
+        let mut deserializer = serde_json::Deserializer::from_str(text(bytes).ok()?);
+        let members = deserializer.deserialize_map(Object).ok()?;
+        deserializer.end().ok()?;
+        Some(members)
+    }
+
+    /// The member of that name.
+    pub(crate) fn get(&self, name: &str) -> Option<&Member<'a>> {
+        let found = self.0.binary_search_by(|(other, _)| other.as_ref().cmp(name)).ok()?;
+        self.0.get(found).map(|(_, member)| member)
+    }
+}
+
+struct Object;
+
+impl<'a> Visitor<'a> for Object {
+    type Value = Members<'a>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'a>>(self, mut entries: A) -> Result<Members<'a>, A::Error> {
+        let mut members = Vec::with_capacity(8);
+        while let Some(name) = entries.next_key_seed(Look)? {
+            let Member::Text(name) = name else { return Err(A::Error::custom("a name is no text")) };
+            members.push((name, entries.next_value_seed(Look)?));
+        }
+        members.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
+        let same = |(one, other): (&(Cow<'_, str>, _), &(Cow<'_, str>, _))| one.0 == other.0;
+        if members.iter().zip(members.iter().skip(1)).any(same) {
+            return Err(A::Error::custom("duplicate name"));
+        }
+        Ok(Members(members))
+    }
+}
+
+/// Keeps a text or a whole number; of all else it sees that it is in order.
+#[derive(Clone, Copy)]
+struct Look;
+
+impl<'a> DeserializeSeed<'a> for Look {
+    type Value = Member<'a>;
+
+    fn deserialize<D: Deserializer<'a>>(self, deserializer: D) -> Result<Member<'a>, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'a> Visitor<'a> for Look {
+    type Value = Member<'a>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON value")
+    }
+
+    fn visit_unit<E>(self) -> Result<Member<'a>, E> {
+        Ok(Member::Null)
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Member<'a>, E> {
+        Ok(Member::Other)
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Member<'a>, E> {
+        Ok(u64::try_from(value).map_or(Member::Other, Member::Whole))
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Member<'a>, E> {
+        Ok(Member::Whole(value))
+    }
+
+    fn visit_f64<E: serde::de::Error>(self, value: f64) -> Result<Member<'a>, E> {
+        Strict.visit_f64(value).map(|_| Member::Other)
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Member<'a>, E> {
+        Ok(Member::Text(Cow::Owned(value.to_owned())))
+    }
+
+    fn visit_borrowed_str<E>(self, value: &'a str) -> Result<Member<'a>, E> {
+        Ok(Member::Text(Cow::Borrowed(value)))
+    }
+
+    fn visit_seq<A: SeqAccess<'a>>(self, items: A) -> Result<Member<'a>, A::Error> {
+        Strict.visit_seq(items).map(|_| Member::Other)
+    }
+
+    fn visit_map<A: MapAccess<'a>>(self, entries: A) -> Result<Member<'a>, A::Error> {
+        Strict.visit_map(entries).map(|_| Member::Other)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn members_are_read_as_strictly_as_everything_else() {
+        let deep = format!("{{\"a\":{}{}}}", "[".repeat(200), "]".repeat(200));
+        let texts = [
+            "", " ", "[]", "1", "\"a\"", "{", "{}x", "{}{}", "{\"a\":1,\"a\":1}", "{\"a\":1,\"b\":2,\"\\u0061\":3}",
+            "{\"a\":{\"b\":1,\"b\":2}}", "{\"a\":[{\"b\":1,\"b\":2}]}", "{\"a\":1e999}", "{1:2}", "\u{feff}{}", "{\"a\":01}",
+            &deep, " {} ", "{\"a\":1}", "{\"a\":{\"a\":{}}}", "{\"b\":1,\"a\":-1,\"c\":1.0,\"d\":null,\"\\u0065\":\"\\n\"}",
+        ];
+        for text in texts {
+            let strict = super::super::parse(text.as_bytes()).ok().filter(serde_json::Value::is_object);
+            let members = Members::read(text.as_bytes());
+            assert_eq!(members.is_some(), strict.is_some(), "{text}");
+            for (name, value) in strict.iter().filter_map(serde_json::Value::as_object).flatten() {
+                let member = match (value.as_str(), value.as_u64()) {
+                    (Some(text), _) => Member::Text(text.into()),
+                    (_, Some(number)) => Member::Whole(number),
+                    _ if value.is_null() => Member::Null,
+                    _ => Member::Other,
+                };
+                assert_eq!(members.as_ref().and_then(|members| members.get(name)), Some(&member), "{text}");
+            }
+            assert_eq!(members.and_then(|members| members.get("f").map(drop)), None);
+        }
+    }
+}
