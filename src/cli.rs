@@ -251,7 +251,10 @@ async fn listen_and_serve(
     let seconds = |seconds: u32| Duration::from_secs(seconds.into());
     let (ender, shutdown) = Shutdown::new(seconds(config.shutdown.grace), seconds(config.shutdown.mercy));
     let config = config.shutdown.clone();
-    let rocket = shipyard::build(parts).map_err(failed)?;
+    // Passwords are hashed, which takes a while and much memory: the end of the thread, when it has had nothing to do
+    // for long enough, makes the allocator give that back.
+    let build = tokio::task::spawn_blocking(move || shipyard::build(parts));
+    let rocket = build.await.map_err(failed)?.map_err(failed)?;
     let listeners = address.listen(port).map_err(|error| failed(explain(&error, address, port)))?;
     if let Some(tokens) = rocket.state::<Tokens>() {
         let file = if let KeySource::File(file) = &keys { Some(file.clone()) } else { None };

@@ -1,5 +1,6 @@
 //! The only source of time and of token ids. Both are injected, so that recorded exchanges can be replayed.
 
+use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Arc;
@@ -99,15 +100,49 @@ impl TokenIds {
     }
 }
 
+/// How many bytes of the system's are taken at a time: those of 16 ids. To ask for each costs a quarter of what it
+/// costs to issue a token.
+const AT_A_TIME: usize = 256;
+
 fn random() -> Result<Uuid, Internal> {
-    let mut bytes = [0; 16];
-    getrandom::fill(&mut bytes).map_err(|error| Internal::new("making a token id", error))?;
-    Ok(Builder::from_random_bytes(bytes).into_uuid())
+    thread_local! {
+        /// Random bytes that no id has been made of, at the end of what was taken.
+        static UNUSED: RefCell<([u8; AT_A_TIME], usize)> = const { RefCell::new(([0; AT_A_TIME], 0)) };
+    }
+    UNUSED.with_borrow_mut(|(bytes, unused)| {
+        if *unused == 0 {
+            getrandom::fill(bytes).map_err(|error| Internal::new("making a token id", error))?;
+            *unused = AT_A_TIME;
+        }
+        let id = bytes.get(*unused - size_of::<Uuid>()..).and_then(|rest| rest.first_chunk());
+        let id = *id.ok_or_else(|| Internal::new("making a token id", "out of random bytes"))?;
+        *unused -= size_of::<Uuid>();
+        Ok(Builder::from_random_bytes(id).into_uuid())
+    })
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
+
     use super::*;
+
+    #[test]
+    fn no_two_ids_are_made_of_the_same_bytes() {
+        let threads: Vec<_> = (0..2)
+            .map(|_| {
+                std::thread::spawn(|| (0..1000).map(|_| TokenIds::Random.next().expect("an id")).collect())
+            })
+            .collect();
+        let ids: Vec<Vec<Uuid>> = threads.into_iter().map(|thread| thread.join().expect("ids")).collect();
+        let ids: HashSet<Uuid> = ids.into_iter().flatten().collect();
+        assert_eq!(ids.len(), 2000);
+        // The 122 random bits of each are set in some and not in others; two of the other six are always set.
+        let fold = |start: u128, with: fn(u128, u128) -> u128| {
+            ids.iter().map(Uuid::as_u128).fold(start, with).count_ones()
+        };
+        assert_eq!((fold(0, |a, b| a | b), fold(u128::MAX, |a, b| a & b)), (122 + 2, 2));
+    }
 
     #[test]
     fn a_stamp_is_utc_to_the_millisecond() {

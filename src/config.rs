@@ -48,7 +48,7 @@ pub const DEFAULT_LIFETIMES: Lifetimes = Lifetimes { access: 15 * 60, refresh: 3
 pub const MAX_LIFETIME: u64 = 10 * 365 * 24 * 60 * 60;
 
 /// The settings of this crate, beside Rocket's.
-pub const OWN: [&str; 28] = [
+pub const OWN: [&str; 29] = [
     "access_token_ttl",
     "body_timeout",
     "cors_origins",
@@ -57,6 +57,7 @@ pub const OWN: [&str; 28] = [
     "json",
     "jwt_secret",
     "jwt_secret_file",
+    "kept_answers",
     "log_format",
     "max_connections",
     "max_header_size",
@@ -354,6 +355,7 @@ fn traffic(figment: &Figment, rocket: &rocket::Config) -> Result<Traffic, Config
         max_headers: number(figment, "max_headers", default.max_headers, 8..=1024)?,
         // Where it does not fit, the memory would not be there either.
         max_body: usize::try_from(body).unwrap_or(usize::MAX - 1),
+        kept_answers: number(figment, "kept_answers", default.kept_answers, 0..=1_000_000)?,
         workers: rocket.workers,
         max_blocking: rocket.max_blocking,
         trusted_proxies: TrustedProxies::parse(&proxies)

@@ -189,21 +189,36 @@ impl Data {
         Ok(())
     }
 
-    /// The store with this data. Passwords in clear text are hashed, which takes the time of one login each.
+    /// The store with this data. Passwords in clear text are hashed, which takes the time of one login each, on all
+    /// cores at once.
     ///
     /// # Errors
     /// [`Internal`] where the system gives no random bytes.
     pub fn into_store(self, hasher: &Hasher, caps: Caps) -> Result<Store, Internal> {
-        let hashed = |(id, user): (Id, DataUser)| {
-            let hash = match user.secret {
-                UserSecret::Hash(hash) => hash,
-                UserSecret::Password(password) => hasher.hash(&password)?,
-            };
-            Ok((id, StoredUser { name: user.name, hash }))
-        };
-        let users = self.users.into_iter().map(hashed).collect::<Result<_, Internal>>()?;
-        Ok(Store::with_caps(users, self.ships, caps))
+        let users: Vec<(Id, DataUser)> = self.users.into_iter().collect();
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let share = users.len().div_ceil(cores).max(1);
+        let hashed: Result<_, Internal> = std::thread::scope(|scope| {
+            let shares: Vec<_> =
+                users.chunks(share).map(|share| scope.spawn(|| hashed(share, hasher))).collect();
+            let broken = |_| Internal::new("hashing the passwords of the data file", "a thread panicked");
+            shares.into_iter().map(|share| share.join().map_err(broken)?).collect::<Result<Vec<_>, _>>()
+        });
+        Ok(Store::with_caps(hashed?.into_iter().flatten().collect(), self.ships, caps))
     }
+}
+
+/// Those users with their passwords hashed.
+fn hashed(users: &[(Id, DataUser)], hasher: &Hasher) -> Result<Vec<(Id, StoredUser)>, Internal> {
+    let mut memory = Vec::new();
+    let hashed = users.iter().map(|(id, user)| {
+        let hash = match &user.secret {
+            UserSecret::Hash(hash) => hash.clone(),
+            UserSecret::Password(password) => hasher.hash_in(password, &mut memory)?,
+        };
+        Ok((*id, StoredUser { name: user.name.clone(), hash }))
+    });
+    hashed.collect()
 }
 
 /// The line, from 1, on which `part` begins; `part` is a slice of `text`.

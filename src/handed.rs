@@ -33,22 +33,34 @@ impl Handed {
 /// Where an answer's JSON is left for the front: in the answer itself it would need a label, and be copied when it is
 /// read out of it, however long it is.
 #[derive(Debug, Default)]
-pub struct Shelf(Mutex<Option<(Status, Bytes)>>);
+pub struct Shelf(Mutex<Left>);
+
+#[derive(Debug, Default)]
+struct Left {
+    json: Option<(Status, Bytes)>,
+    is_public: bool,
+}
 
 impl Shelf {
     /// Leaves the JSON of an answer of that status.
     pub fn put(&self, status: Status, json: Bytes) {
-        *self.0.lock() = Some((status, json));
+        *self.0.lock() = Left { json: Some((status, json)), is_public: false };
     }
 
-    /// Takes what was left for an answer of that status, if anything was. Nothing is left behind.
-    pub fn take(&self, status: Status) -> Option<Bytes> {
-        let left = self.0.lock().take();
-        left.and_then(|(its, json)| (its == status).then_some(json))
+    /// Says that what was left is the same for everyone.
+    pub fn publish(&self) {
+        self.0.lock().is_public = true;
+    }
+
+    /// Takes what was left for an answer of that status, if anything was, and whether it is the same for everyone.
+    /// Nothing is left behind.
+    pub fn take(&self, status: Status) -> (Option<Bytes>, bool) {
+        let Left { json, is_public } = std::mem::take(&mut *self.0.lock());
+        (json.and_then(|(its, json)| (its == status).then_some(json)), is_public)
     }
 
     /// Throws away what was left by a request that came to nothing.
     pub fn clear(&self) {
-        *self.0.lock() = None;
+        *self.0.lock() = Left::default();
     }
 }

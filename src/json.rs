@@ -11,6 +11,7 @@ use std::{fmt, iter};
 
 use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
+use serde_json::map::Entry;
 use serde_json::{Map, Number, Value};
 
 pub(crate) use self::members::{Member, Members};
@@ -194,11 +195,12 @@ impl<'de> Visitor<'de> for Strict {
     fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Value, A::Error> {
         let mut object = Map::new();
         while let Some(name) = entries.next_key::<String>()? {
-            if object.contains_key(&name) {
-                return Err(A::Error::custom(format_args!("duplicate name {name:?}")));
-            }
-            let value = entries.next_value_seed(self)?;
-            object.insert(name, value);
+            match object.entry(name) {
+                Entry::Vacant(place) => place.insert(entries.next_value_seed(self)?),
+                Entry::Occupied(twice) => {
+                    return Err(A::Error::custom(format_args!("duplicate name {:?}", twice.key())))
+                }
+            };
         }
         Ok(Value::Object(object))
     }

@@ -10,7 +10,7 @@ use std::fmt;
 
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use base64::Engine;
-use jsonwebtoken::{Algorithm, EncodingKey, Header};
+use jsonwebtoken::{Algorithm, EncodingKey};
 use serde::Serialize;
 
 use crate::hs256::{self, Hs256};
@@ -60,7 +60,10 @@ pub enum Unfit {
 /// One key that signs, and verifies, and others that only verify. It cannot be printed.
 pub struct KeySet {
     signing: EncodingKey,
-    header: Header,
+    /// Of the key that signs.
+    id: Option<KeyId>,
+    /// The first segment of every token that is signed.
+    header: String,
     verifying: Vec<Verifying>,
 }
 
@@ -96,24 +99,43 @@ impl KeySet {
 
     fn of(signing: &Key, keys: &[Key]) -> Self {
         hs256::install();
-        let header =
-            Header { kid: signing.id.as_ref().map(|KeyId(id)| id.clone()), ..Header::new(Algorithm::HS256) };
+        let id = signing.id.clone();
+        let header = header(id.as_ref());
         // An empty key makes no code: it verifies nothing, and signing with it fails.
         let verifying = keys
             .iter()
             .filter_map(|key| Some(Verifying { id: key.id.clone(), mac: Hs256::new(key.secret.bytes())? }));
         let signing = EncodingKey::from_secret(signing.secret.bytes());
-        Self { signing, header, verifying: verifying.collect() }
+        Self { signing, id, header, verifying: verifying.collect() }
     }
 
-    /// A token of those claims, with the header `{"typ":"JWT","alg":"HS256"}`; behind these two stands `kid`,
-    /// if the key that signs has an id.
+    /// A token of those claims.
     ///
     /// # Errors
     /// [`Internal`] where signing fails.
     pub(crate) fn sign(&self, claims: &impl Serialize) -> Result<String, Internal> {
-        jsonwebtoken::encode(&self.header, claims, &self.signing)
-            .map_err(|error| Internal::new("signing a token", error))
+        let failed = |error: &dyn fmt::Display| Internal::new("signing a token", error);
+        let claims = serde_json::to_vec(claims).map_err(|error| failed(&error))?;
+        // As long as those of this server become.
+        let mut token = String::with_capacity(512);
+        token.push_str(&self.header);
+        token.push('.');
+        URL_SAFE_NO_PAD.encode_string(claims, &mut token);
+        let signature = jsonwebtoken::crypto::sign(token.as_bytes(), &self.signing, Algorithm::HS256)
+            .map_err(|error| failed(&error))?;
+        token.push('.');
+        token.push_str(&signature);
+        Ok(token)
+    }
+
+    /// The id of the key that signs, if it has one.
+    pub(crate) fn id(&self) -> Option<&str> {
+        self.id.as_ref().map(|KeyId(id)| id.as_str())
+    }
+
+    /// Whether that is the first segment of the tokens that are signed.
+    pub(crate) fn writes(&self, header: &str) -> bool {
+        self.header == header
     }
 
     /// Whether `signature`, in base64url, is what the key of that id makes of `message`; without an id, what
@@ -128,6 +150,16 @@ impl KeySet {
             .filter(|key| key.id.as_ref().map(|KeyId(id)| id.as_str()) == id)
             .any(|key| key.mac.is_of(message.as_bytes(), signature))
     }
+}
+
+/// `{"typ":"JWT","alg":"HS256"}` as a segment of a token; behind these two stands `kid`, if the key has an id.
+fn header(id: Option<&KeyId>) -> String {
+    let mut header = r#"{"typ":"JWT","alg":"HS256""#.to_owned();
+    if let Some(KeyId(id)) = id {
+        // Nothing in it would have to be escaped.
+        header += &format!(r#","kid":"{id}""#);
+    }
+    URL_SAFE_NO_PAD.encode(header + "}")
 }
 
 impl From<&Secret> for KeySet {
@@ -146,8 +178,8 @@ impl From<Secret> for KeySet {
 /// Says which keys there are: ids are no secret.
 impl fmt::Display for KeySet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.header.kid {
-            Some(id) => write!(f, "the key {id} signs")?,
+        match &self.id {
+            Some(KeyId(id)) => write!(f, "the key {id} signs")?,
             None => f.write_str("a key without an id signs")?,
         }
         write!(f, ", {} verify", self.verifying.len())

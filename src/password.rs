@@ -188,21 +188,41 @@ impl Hasher {
         self.hash_in(password, &mut Vec::new())
     }
 
-    fn hash_in(&self, password: &Password, memory: &mut Vec<Block>) -> Result<Hash, Internal> {
-        let failed = |error: &dyn fmt::Display| Internal::new("hashing a password", error);
-        let mut salt = [0; 16];
-        getrandom::fill(&mut salt).map_err(|error| failed(&error))?;
-        let salt = Salt::new(&salt).map_err(|error| failed(&error))?;
+    /// Works in `memory`, which it makes as large as it must be.
+    pub(crate) fn hash_in(&self, password: &Password, memory: &mut Vec<Block>) -> Result<Hash, Internal> {
+        let salt = Salt::new(&random::<16>()?).map_err(|error| broken(&error))?;
         let output = digest(&self.0, password, &salt, Params::DEFAULT_OUTPUT_LEN, memory)?;
+        self.finished(salt, output)
+    }
+
+    /// What is no password's hash, and takes as long to find out. Made without that work.
+    fn of_nothing(&self) -> Result<Hash, Internal> {
+        let salt = Salt::new(&random::<16>()?).map_err(|error| broken(&error))?;
+        let output =
+            Output::new(&random::<{ Params::DEFAULT_OUTPUT_LEN }>()?).map_err(|error| broken(&error))?;
+        self.finished(salt, output)
+    }
+
+    fn finished(&self, salt: Salt, output: Output) -> Result<Hash, Internal> {
         let hash = PasswordHash {
             algorithm: Algorithm::Argon2id.ident(),
             version: Some(Version::V0x13.into()),
-            params: ParamsString::try_from(self.0.params()).map_err(|error| failed(&error))?,
+            params: ParamsString::try_from(self.0.params()).map_err(|error| broken(&error))?,
             salt: Some(salt),
             hash: Some(output),
         };
         Ok(Hash(Arc::new(Parsed { text: hash.to_string(), argon2: self.0.clone(), salt, output })))
     }
+}
+
+fn random<const LENGTH: usize>() -> Result<[u8; LENGTH], Internal> {
+    let mut bytes = [0; LENGTH];
+    getrandom::fill(&mut bytes).map_err(|error| broken(&error))?;
+    Ok(bytes)
+}
+
+fn broken(error: &dyn fmt::Display) -> Internal {
+    Internal::new("hashing a password", error)
 }
 
 /// As many passwords wait to be hashed as may.
@@ -234,7 +254,7 @@ impl Passwords {
     /// # Errors
     /// [`Internal`] where the system gives no random bytes.
     pub fn new(hasher: Hasher, queue: usize) -> Result<Self, Internal> {
-        let nobody = hasher.hash(&Password::new(String::new()))?;
+        let nobody = hasher.of_nothing()?;
         let cores = Self::cores();
         let places = cores.saturating_add(queue).min(Semaphore::MAX_PERMITS);
         Ok(Self {

@@ -66,6 +66,27 @@ impl<T: JsonSchema> OpenApiResponderInner for Json<T> {
     }
 }
 
+/// 200 with a body that depends on the path and on what is stored, and on nothing else: who asks, or how, changes
+/// nothing. The front gives it again until something is written. Not for an operation with a guard.
+#[derive(Debug)]
+pub struct Public<T>(pub Ready<T>);
+
+impl<'r, T> Responder<'r, 'static> for Public<T> {
+    fn respond_to(self, request: &'r Request<'_>) -> response::Result<'static> {
+        let response = json(request, Status::Ok, &self.0)?;
+        if let Some(shelf) = Handed::shelf(request) {
+            shelf.publish();
+        }
+        Ok(response)
+    }
+}
+
+impl<T: JsonSchema> OpenApiResponderInner for Public<T> {
+    fn responses(generator: &mut OpenApiGenerator) -> rocket_okapi::Result<Responses> {
+        Json::<T>::responses(generator)
+    }
+}
+
 /// 201 with a body and its address.
 #[derive(Debug)]
 pub struct Created<T> {

@@ -63,7 +63,7 @@ struct OneAddress(Box<dyn Handler>);
 impl Handler for OneAddress {
     async fn handle<'r>(&self, request: &'r Request<'_>, data: Data<'r>) -> Outcome<'r> {
         let path = request.uri().path().raw().as_str();
-        if path.contains("//") || path.ends_with('/') {
+        if path.as_bytes().windows(2).any(|pair| pair == b"//") || path.ends_with('/') {
             return Outcome::forward(data, Status::NotFound);
         }
         self.0.handle(request, data).await

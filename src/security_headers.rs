@@ -1,6 +1,10 @@
 //! What every answer tells browsers and caches not to do (OWASP REST Security Cheat Sheet).
 
-use hyper::header::{HeaderName, HeaderValue, CACHE_CONTROL, CONTENT_SECURITY_POLICY, X_CONTENT_TYPE_OPTIONS};
+use std::borrow::Cow;
+
+use hyper::header::{
+    HeaderName, HeaderValue, CACHE_CONTROL, CONTENT_SECURITY_POLICY, X_CONTENT_TYPE_OPTIONS,
+};
 use rocket::fairing::{Fairing, Info, Kind};
 use rocket::http::uri::Origin;
 use rocket::http::{Header, RawStr};
@@ -65,7 +69,12 @@ impl Place {
     /// That of the path, free of percent-encoding: `/%61uth/login` is the login as well.
     #[must_use]
     pub fn of(uri: &Origin<'_>) -> Self {
-        let path = RawStr::new(uri.path().raw().as_str()).percent_decode_lossy();
+        let path = uri.path().raw().as_str();
+        let path = if path.as_bytes().contains(&b'%') {
+            RawStr::new(path).percent_decode_lossy()
+        } else {
+            Cow::Borrowed(path)
+        };
         let below =
             |folder| path.strip_prefix(folder).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
         let policy = if below("/docs") {

@@ -13,6 +13,7 @@ mod connection;
 pub mod descriptors;
 mod exchange;
 pub mod hangup;
+mod kept;
 pub mod listen;
 mod progress;
 mod refusal;
@@ -41,6 +42,7 @@ use crate::cors::Cors;
 use crate::internal::Internal;
 use crate::json::Style;
 use crate::log::Crowd;
+use crate::store::Store;
 
 /// How many connections beyond the limit are told so at a time; more are closed without a word.
 const REFUSED_AT_A_TIME: usize = 64;
@@ -48,6 +50,7 @@ const REFUSED_AT_A_TIME: usize = 64;
 /// What every connection needs to know.
 struct Front {
     rocket: Client,
+    store: Option<Store>,
     style: Style,
     cors: Cors,
     traffic: Traffic,
@@ -77,9 +80,11 @@ pub async fn serve(
     let workers = Workers::start(traffic.workers, traffic.max_blocking)
         .map_err(|error| Internal::new("starting threads", error))?;
     let style = rocket.rocket().state::<Style>().copied().unwrap_or(Style::Compact);
+    let store = rocket.rocket().state::<Store>().cloned();
     let cors = rocket.rocket().state::<Cors>().cloned().unwrap_or_default();
     let front: &'static Front = Box::leak(Box::new(Front {
         rocket,
+        store,
         style,
         cors,
         places: Arc::new(Semaphore::new(traffic.max_connections)),

@@ -7,6 +7,7 @@ mod account;
 mod table;
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use parking_lot::RwLock;
@@ -131,7 +132,14 @@ pub struct HashedUser {
 
 /// The users and ships of a server. Clones share them.
 #[derive(Clone, Debug, Default)]
-pub struct Store(Arc<RwLock<State>>);
+pub struct Store(Arc<Shared>);
+
+#[derive(Debug, Default)]
+struct Shared {
+    state: RwLock<State>,
+    /// Counts the writes of ships.
+    version: AtomicU64,
+}
 
 #[derive(Debug, Default)]
 struct State {
@@ -158,20 +166,34 @@ impl Store {
             users.into_iter().map(|(id, StoredUser { name, hash })| (id, Account::new(name, hash))).collect();
         let ships = ships.into_iter().map(|(id, ship)| (id, Ready::new(&ship))).collect();
         let (ships, users) = (Table::new(ships), Table::new(users));
-        Self(Arc::new(RwLock::new(State { ships, ship_list: OnceLock::new(), users, ids_by_name, caps })))
+        let state = RwLock::new(State { ships, ship_list: OnceLock::new(), users, ids_by_name, caps });
+        Self(Arc::new(Shared { state, version: AtomicU64::new(0) }))
+    }
+
+    /// Another one after each write of a ship, and never again the same. What was read of the ships after it was
+    /// looked at is so as long as it stays.
+    #[must_use]
+    pub fn version(&self) -> u64 {
+        self.0.version.load(Ordering::SeqCst)
+    }
+
+    /// Ships have been written, and nobody can read them yet.
+    fn ships_are_written(&self, state: &mut State) {
+        state.ship_list.take();
+        self.0.version.fetch_add(1, Ordering::SeqCst);
     }
 
     /// Runs something while nobody else can read or write: for tests of what happens if that panics.
     #[doc(hidden)]
     pub fn while_locked<T>(&self, work: impl FnOnce() -> T) -> T {
-        let _state = self.0.write();
+        let _state = self.0.state.write();
         work()
     }
 
     /// All ships, by ascending id.
     #[must_use]
     pub fn ships(&self) -> Ready<Vec<Ship>> {
-        let state = self.0.read();
+        let state = self.0.state.read();
         state.ship_list.get_or_init(|| Ready::list(state.ships.rows.values())).clone()
     }
 
@@ -180,7 +202,7 @@ impl Store {
     /// # Errors
     /// [`GetError::NotFound`].
     pub fn ship(&self, id: Id) -> Result<Ready<Ship>, GetError> {
-        self.0.read().ships.rows.get(&id).cloned().ok_or(GetError::NotFound)
+        self.0.state.read().ships.rows.get(&id).cloned().ok_or(GetError::NotFound)
     }
 
     /// Adds a ship under an id of the store's choosing, and gives both.
@@ -191,14 +213,14 @@ impl Store {
         if input.id.is_some() {
             return Err(CreateShipError::IdGiven);
         }
-        let mut state = self.0.write();
+        let mut state = self.0.state.write();
         if state.ships.rows.len() >= state.caps.ships {
             return Err(CreateShipError::Full);
         }
         let id = state.ships.next_id().ok_or(CreateShipError::IdsExhausted)?;
         let ship = Ready::new(&input.with_id(id));
         state.ships.rows.insert(id, ship.clone());
-        state.ship_list.take();
+        self.ships_are_written(&mut state);
         Ok((id, ship))
     }
 
@@ -209,13 +231,16 @@ impl Store {
     pub fn update_ship(&self, id: Id, input: ShipInput) -> Result<Ready<Ship>, UpdateShipError> {
         let of_another = input.id.is_some_and(|given| given != id);
         let ship = Ready::new(&input.with_id(id));
-        let mut state = self.0.write();
+        let mut state = self.0.state.write();
         let row = state.ships.rows.get_mut(&id).ok_or(UpdateShipError::NotFound)?;
         if of_another {
             return Err(UpdateShipError::IdMismatch);
         }
-        row.clone_from(&ship);
-        state.ship_list.take();
+        // What was there before is freed when nobody waits for it any more.
+        let before = std::mem::replace(row, ship.clone());
+        self.ships_are_written(&mut state);
+        drop(state);
+        drop(before);
         Ok(ship)
     }
 
@@ -224,16 +249,16 @@ impl Store {
     /// # Errors
     /// [`GetError::NotFound`].
     pub fn delete_ship(&self, id: Id) -> Result<(), GetError> {
-        let mut state = self.0.write();
+        let mut state = self.0.state.write();
         state.ships.rows.remove(&id).ok_or(GetError::NotFound)?;
-        state.ship_list.take();
+        self.ships_are_written(&mut state);
         Ok(())
     }
 
     /// All users, by ascending id.
     #[must_use]
     pub fn users(&self) -> Vec<User> {
-        let state = self.0.read();
+        let state = self.0.state.read();
         state.users.rows.iter().map(|(id, account)| User { id: *id, name: account.name.clone() }).collect()
     }
 
@@ -242,7 +267,7 @@ impl Store {
     /// # Errors
     /// [`GetError::NotFound`].
     pub fn user(&self, id: Id) -> Result<User, GetError> {
-        let state = self.0.read();
+        let state = self.0.state.read();
         let account = state.users.rows.get(&id).ok_or(GetError::NotFound)?;
         Ok(User { id, name: account.name.clone() })
     }
@@ -252,7 +277,7 @@ impl Store {
     /// # Errors
     /// [`SessionError`].
     pub fn check_access(&self, access: &Claims) -> Result<(), SessionError> {
-        let state = self.0.read();
+        let state = self.0.state.read();
         let account = state.users.rows.get(&access.identity).ok_or(SessionError::UnknownUser)?;
         account.check_access(access)
     }
@@ -260,7 +285,7 @@ impl Store {
     /// The id and the password hash of the user of that name.
     #[must_use]
     pub fn credentials(&self, name: &str) -> Option<(Id, Hash)> {
-        let state = self.0.read();
+        let state = self.0.state.read();
         let id = *state.ids_by_name.get(name)?;
         Some((id, state.users.rows.get(&id)?.hash.clone()))
     }
@@ -273,7 +298,7 @@ impl Store {
         if input.id.is_some() {
             return Err(CreateUserError::IdGiven);
         }
-        let mut state = self.0.write();
+        let mut state = self.0.state.write();
         let State { users, ids_by_name, caps, .. } = &mut *state;
         if ids_by_name.contains_key(&input.name) {
             return Err(CreateUserError::NameTaken);
@@ -294,7 +319,7 @@ impl Store {
     /// # Errors
     /// [`UpdateUserError`].
     pub fn update_user(&self, id: Id, input: HashedUser, now: u64) -> Result<User, UpdateUserError> {
-        let mut state = self.0.write();
+        let mut state = self.0.state.write();
         let State { users, ids_by_name, .. } = &mut *state;
         let account = users.rows.get_mut(&id).ok_or(UpdateUserError::NotFound)?;
         if input.id.is_some_and(|given| given != id) {
@@ -315,7 +340,7 @@ impl Store {
     /// # Errors
     /// [`GetError::NotFound`].
     pub fn delete_user(&self, id: Id) -> Result<(), GetError> {
-        let mut state = self.0.write();
+        let mut state = self.0.state.write();
         let account = state.users.rows.remove(&id).ok_or(GetError::NotFound)?;
         state.ids_by_name.remove(&account.name);
         Ok(())
@@ -324,7 +349,7 @@ impl Store {
     /// Ends all tokens issued to a user until now, at the time `now` (seconds since 1970). Those of a user who is
     /// gone have ended already.
     pub fn log_out(&self, id: Id, now: u64) {
-        if let Some(account) = self.0.write().users.rows.get_mut(&id) {
+        if let Some(account) = self.0.state.write().users.rows.get_mut(&id) {
             account.log_out(now);
         }
     }
@@ -333,7 +358,7 @@ impl Store {
     /// user is gone or has another password by now: then the login came too late.
     #[must_use]
     pub fn admit_login(&self, verified: &Hash, access: &Claims, refresh: &Claims) -> bool {
-        let mut state = self.0.write();
+        let mut state = self.0.state.write();
         let account = state.users.rows.get_mut(&refresh.identity);
         account.is_some_and(|account| account.admit_login(verified, access, refresh))
     }
@@ -343,7 +368,7 @@ impl Store {
     /// # Errors
     /// [`RefreshError`].
     pub fn check_refresh(&self, refresh: &Claims) -> Result<(), RefreshError> {
-        let state = self.0.read();
+        let state = self.0.state.read();
         let account = state.users.rows.get(&refresh.identity).ok_or(RefreshError::UnknownUser)?;
         account.check_refresh(refresh)
     }
@@ -353,7 +378,7 @@ impl Store {
     /// # Errors
     /// [`RefreshError`].
     pub fn admit_refresh(&self, refresh: &Claims, access: &Claims) -> Result<(), RefreshError> {
-        let mut state = self.0.write();
+        let mut state = self.0.state.write();
         let account = state.users.rows.get_mut(&refresh.identity).ok_or(RefreshError::UnknownUser)?;
         account.admit_refresh(refresh, access)
     }
@@ -490,7 +515,7 @@ mod tests {
         let store = store(&hash());
         let other = store.clone();
         let thread = std::thread::spawn(move || {
-            let _locked = other.0.write();
+            let _locked = other.0.state.write();
             std::panic::resume_unwind(Box::new("a defect"));
         });
         assert!(thread.join().is_err());

@@ -12,10 +12,10 @@ use super::transcript::{http_date, Exchange};
 use crate::clock::{Clock, TokenIds};
 use crate::config::Settings;
 use crate::data::{Data, EXAMPLE};
+use crate::handed::Handed;
 use crate::internal::Internal;
 use crate::json::Style;
 use crate::password::{Cost, Hasher};
-use crate::handed::Handed;
 use crate::secret::Secret;
 use crate::Parts;
 

@@ -21,11 +21,10 @@ pub(super) fn token<'r>(request: &'r Request<'_>) -> Result<&'r str, BearerError
         (Some(header), None) => header,
         _ => return Err(BearerError::Malformed),
     };
-    let mut words = header.split_ascii_whitespace();
-    match (words.next(), words.next(), words.next()) {
-        (Some("Bearer"), Some(token), None) => Ok(token),
-        _ => Err(BearerError::Malformed),
-    }
+    let token =
+        header.strip_prefix("Bearer").filter(|rest| rest.starts_with([' ', '\t'])).map(str::trim_ascii);
+    let is_one_word = |token: &&str| ![b' ', b'\t'].iter().any(|space| token.as_bytes().contains(space));
+    token.filter(is_one_word).ok_or(BearerError::Malformed)
 }
 
 /// The name of a security scheme in the specification, and what it says there.

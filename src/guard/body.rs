@@ -1,6 +1,6 @@
 //! JSON bodies that create or replace a resource.
 
-use rocket::data::{self, Capped, Data, FromData};
+use rocket::data::{self, Data, FromData, ToByteUnit};
 use rocket::http::Status;
 use rocket::outcome::Outcome;
 use rocket::{async_trait, Request};
@@ -11,6 +11,7 @@ use schemars::gen::SchemaGenerator;
 use schemars::schema::Schema;
 use schemars::JsonSchema;
 use serde_json::Value;
+use tokio::io::AsyncReadExt;
 
 use crate::config::DEFAULT_BODY_LIMIT;
 use crate::docs;
@@ -51,23 +52,36 @@ pub enum ReadError {
     Malformed(String),
 }
 
-/// The JSON value of the body, whatever its Content-Type.
-pub(super) async fn read(request: &Request<'_>, data: Data<'_>) -> Result<Value, ReadError> {
-    let limit = request.limits().get("json").unwrap_or(DEFAULT_BODY_LIMIT);
-    let body: Capped<Vec<u8>> = data
-        .open(limit)
-        .into_bytes()
-        .await
-        .map_err(|error| ReadError::Malformed(format!("the body broke off: {error}")))?;
-    if !body.is_complete() {
-        return Err(ReadError::TooLarge(limit.as_u64()));
+/// The body, whatever its Content-Type.
+async fn bytes(request: &Request<'_>, data: Data<'_>) -> Result<Vec<u8>, ReadError> {
+    /// Room for nearly every body.
+    const USUAL: usize = 1024;
+    let limit = request.limits().get("json").unwrap_or(DEFAULT_BODY_LIMIT).as_u64();
+    let mut stream = data.open((limit.saturating_add(1)).bytes());
+    let mut body = Vec::with_capacity(USUAL);
+    let broken = |error| ReadError::Malformed(format!("the body broke off: {error}"));
+    while stream.read_buf(&mut body).await.map_err(broken)? > 0 {}
+    if body.len() as u64 > limit {
+        return Err(ReadError::TooLarge(limit));
     }
-    json::parse(&body).map_err(|error| ReadError::Malformed(error.to_string()))
+    Ok(body)
+}
+
+fn parsed(body: &[u8]) -> Result<Value, ReadError> {
+    json::parse(body).map_err(|error| ReadError::Malformed(error.to_string()))
+}
+
+/// The JSON value of the body.
+pub(super) async fn read(request: &Request<'_>, data: Data<'_>) -> Result<Value, ReadError> {
+    parsed(&bytes(request, data).await?)
 }
 
 async fn input<T: Input>(request: &Request<'_>, data: Data<'_>) -> Result<T, BodyError> {
-    let body = read(request, data).await.map_err(BodyError::Read)?;
-    model::read(body).map_err(BodyError::Invalid)
+    let body = bytes(request, data).await.map_err(BodyError::Read)?;
+    if let Some(input) = model::read_plain(&body) {
+        return Ok(input);
+    }
+    model::read(parsed(&body).map_err(BodyError::Read)?).map_err(BodyError::Invalid)
 }
 
 async fn outcome<'r, T, B>(request: &Request<'_>, data: Data<'r>, body: fn(T) -> B) -> data::Outcome<'r, B>

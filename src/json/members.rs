@@ -1,6 +1,7 @@
 //! The members of an object, looked at rather than kept.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
@@ -31,8 +32,19 @@ impl<'a> Members<'a> {
 
     /// The member of that name.
     pub(crate) fn get(&self, name: &str) -> Option<&Member<'a>> {
-        let found = self.0.binary_search_by(|(other, _)| other.as_ref().cmp(name)).ok()?;
-        self.0.get(found).map(|(_, member)| member)
+        self.0.iter().find(|(other, _)| other == name).map(|(_, member)| member)
+    }
+
+    fn are_unique(&self) -> bool {
+        /// Up to so many, to compare each with each is quicker than to sort them.
+        const FEW: usize = 16;
+        if self.0.len() > FEW {
+            return self.0.iter().map(|(name, _)| name).collect::<HashSet<_>>().len() == self.0.len();
+        }
+        let differs = |(at, (name, _)): (usize, &(Cow<'_, str>, _))| {
+            self.0.iter().take(at).all(|(before, _)| before != name)
+        };
+        self.0.iter().enumerate().all(differs)
     }
 }
 
@@ -51,12 +63,8 @@ impl<'a> Visitor<'a> for Object {
             let Member::Text(name) = name else { return Err(A::Error::custom("a name is no text")) };
             members.push((name, entries.next_value_seed(Look)?));
         }
-        members.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
-        let same = |(one, other): (&(Cow<'_, str>, _), &(Cow<'_, str>, _))| one.0 == other.0;
-        if members.iter().zip(members.iter().skip(1)).any(same) {
-            return Err(A::Error::custom("duplicate name"));
-        }
-        Ok(Members(members))
+        let members = Members(members);
+        members.are_unique().then_some(members).ok_or_else(|| A::Error::custom("duplicate name"))
     }
 }
 
@@ -123,10 +131,35 @@ mod tests {
     #[test]
     fn members_are_read_as_strictly_as_everything_else() {
         let deep = format!("{{\"a\":{}{}}}", "[".repeat(200), "]".repeat(200));
+        let many = |last: usize| {
+            let names: Vec<String> = (0..20).chain([last]).map(|name| format!("\"{name}\":1")).collect();
+            format!("{{{}}}", names.join(","))
+        };
+        let (many_names, name_twice) = (many(20), many(7));
         let texts = [
-            "", " ", "[]", "1", "\"a\"", "{", "{}x", "{}{}", "{\"a\":1,\"a\":1}", "{\"a\":1,\"b\":2,\"\\u0061\":3}",
-            "{\"a\":{\"b\":1,\"b\":2}}", "{\"a\":[{\"b\":1,\"b\":2}]}", "{\"a\":1e999}", "{1:2}", "\u{feff}{}", "{\"a\":01}",
-            &deep, " {} ", "{\"a\":1}", "{\"a\":{\"a\":{}}}", "{\"b\":1,\"a\":-1,\"c\":1.0,\"d\":null,\"\\u0065\":\"\\n\"}",
+            &many_names,
+            &name_twice,
+            "",
+            " ",
+            "[]",
+            "1",
+            "\"a\"",
+            "{",
+            "{}x",
+            "{}{}",
+            "{\"a\":1,\"a\":1}",
+            "{\"a\":1,\"b\":2,\"\\u0061\":3}",
+            "{\"a\":{\"b\":1,\"b\":2}}",
+            "{\"a\":[{\"b\":1,\"b\":2}]}",
+            "{\"a\":1e999}",
+            "{1:2}",
+            "\u{feff}{}",
+            "{\"a\":01}",
+            &deep,
+            " {} ",
+            "{\"a\":1}",
+            "{\"a\":{\"a\":{}}}",
+            "{\"b\":1,\"a\":-1,\"c\":1.0,\"d\":null,\"\\u0065\":\"\\n\"}",
         ];
         for text in texts {
             let strict = super::super::parse(text.as_bytes()).ok().filter(serde_json::Value::is_object);

@@ -109,24 +109,23 @@ pub fn validate(body: Value, fields: &[Field]) -> Result<Map<String, Value>, Fie
         return Err(FieldErrors::whole_body("Invalid input type."));
     };
     let mut errors = BTreeMap::new();
-    let mut accepted = Map::new();
-    for field in fields {
-        match given.remove(field.name).map(|value| field.rule.accept(value)) {
-            Some(Ok(value)) => {
-                accepted.insert(field.name.to_owned(), value);
+    for (name, value) in &mut given {
+        let Some(field) = fields.iter().find(|field| field.name == name) else {
+            errors.insert(name.clone(), wrong("Unknown field."));
+            continue;
+        };
+        match field.rule.accept(value.take()) {
+            Ok(accepted) => *value = accepted,
+            Err(error) => {
+                errors.insert(name.clone(), error);
             }
-            Some(Err(error)) => {
-                errors.insert(field.name.to_owned(), error);
-            }
-            None if field.required => {
-                errors.insert(field.name.to_owned(), wrong("Missing data for required field."));
-            }
-            None => {}
         }
     }
-    errors.extend(given.into_iter().map(|(name, _)| (name, wrong("Unknown field."))));
+    for field in fields.iter().filter(|field| field.required && !given.contains_key(field.name)) {
+        errors.insert(field.name.to_owned(), wrong("Missing data for required field."));
+    }
     if errors.is_empty() {
-        Ok(accepted)
+        Ok(given)
     } else {
         Err(FieldErrors(errors))
     }
@@ -145,36 +144,20 @@ impl Rule {
             return Err(wrong("Field may not be null."));
         }
         match self {
-            Self::Integer { min, max } => {
+            Self::Integer { .. } => {
                 let number = whole(&value).ok_or_else(|| wrong("Not a valid integer."))?;
-                if number < *min {
-                    Err(wrong(format!("Must be greater than or equal to {min}.")))
-                } else if number > *max {
-                    Err(wrong(format!("Must be less than or equal to {max}.")))
-                } else {
-                    Ok(Value::from(number))
-                }
+                self.check_number(number)?;
+                Ok(Value::from(number))
             }
-            Self::Text { min_length, max_length } => match &value {
-                Value::String(text) => {
-                    not_shorter(text, *min_length).and(not_longer(text.chars().count(), *max_length))?;
-                    Ok(value)
-                }
-                _ => Err(wrong("Not a valid string.")),
-            },
-            Self::Password { min_length, max_bytes } => match &value {
-                Value::String(text) => {
-                    not_shorter(text, *min_length)?;
-                    if text.len() > *max_bytes as usize {
-                        return Err(wrong(format!("Longer than maximum length {max_bytes} bytes.")));
-                    }
-                    Ok(value)
-                }
-                _ => Err(wrong("Not a valid string.")),
-            },
+            Self::Text { .. } | Self::Password { .. } => {
+                self.check_text(value.as_str().ok_or_else(|| wrong("Not a valid string."))?)?;
+                Ok(value)
+            }
             Self::TextList { max_items, max_length } => {
                 let Value::Array(items) = &value else { return Err(wrong("Not a valid list.")) };
-                not_longer(items.len(), *max_items)?;
+                if items.len() > *max_items as usize {
+                    return Err(wrong(longer(*max_items)));
+                }
                 let errors: BTreeMap<usize, [String; 1]> = items
                     .iter()
                     .enumerate()
@@ -189,9 +172,53 @@ impl Rule {
         }
     }
 
+    fn check_number(&self, number: i64) -> Result<(), FieldError> {
+        match self {
+            Self::Integer { min, .. } if number < *min => {
+                Err(wrong(format!("Must be greater than or equal to {min}.")))
+            }
+            Self::Integer { max, .. } if number > *max => {
+                Err(wrong(format!("Must be less than or equal to {max}.")))
+            }
+            Self::Integer { .. } => Ok(()),
+            _ => Err(wrong("Not a valid string.")),
+        }
+    }
+
+    fn check_text(&self, text: &str) -> Result<(), FieldError> {
+        match self {
+            Self::Text { min_length: least, .. } | Self::Password { min_length: least, .. }
+                if is_shorter(text, *least) =>
+            {
+                Err(wrong(format!("Shorter than minimum length {least}.")))
+            }
+            Self::Text { max_length, .. } if is_longer(text, *max_length) => Err(wrong(longer(*max_length))),
+            Self::Password { max_bytes, .. } if text.len() > *max_bytes as usize => {
+                Err(wrong(format!("Longer than maximum length {max_bytes} bytes.")))
+            }
+            Self::Text { .. } | Self::Password { .. } => Ok(()),
+            _ => Err(wrong("Not a valid integer.")),
+        }
+    }
+
     /// Whether that text is a value of the field.
     pub(super) fn takes(&self, text: &str) -> bool {
-        self.accept(Value::from(text)).is_ok()
+        self.check_text(text).is_ok()
+    }
+
+    /// Whether that number is a value of the field.
+    pub(super) fn takes_number(&self, number: impl Into<i64>) -> bool {
+        self.check_number(number.into()).is_ok()
+    }
+
+    /// Whether that list is a value of the field.
+    pub(super) fn takes_list(&self, texts: &[String]) -> bool {
+        match self {
+            Self::TextList { max_items, max_length } => {
+                texts.len() <= *max_items as usize && !texts.iter().any(|text| is_longer(text, *max_length))
+            }
+            _ => false,
+        }
     }
 
     pub(super) fn schema(&self) -> SchemaObject {
@@ -234,18 +261,14 @@ impl Rule {
     }
 }
 
-fn not_shorter(text: &str, min_length: u32) -> Result<(), FieldError> {
-    if text.chars().count() < min_length as usize {
-        return Err(wrong(format!("Shorter than minimum length {min_length}.")));
-    }
-    Ok(())
+/// Whether it has fewer characters than that.
+fn is_shorter(text: &str, least: u32) -> bool {
+    text.chars().take(least as usize).count() < least as usize
 }
 
-fn not_longer(length: usize, max_length: u32) -> Result<(), FieldError> {
-    if length > max_length as usize {
-        return Err(wrong(longer(max_length)));
-    }
-    Ok(())
+/// Whether it has more characters than that. A character has at least one byte.
+fn is_longer(text: &str, most: u32) -> bool {
+    text.len() > most as usize && text.chars().count() > most as usize
 }
 
 fn longer(max_length: u32) -> String {
@@ -254,7 +277,7 @@ fn longer(max_length: u32) -> String {
 
 fn wrong_text(item: &Value, max_length: u32) -> Option<String> {
     match item {
-        Value::String(text) if text.chars().count() > max_length as usize => Some(longer(max_length)),
+        Value::String(text) if is_longer(text, max_length) => Some(longer(max_length)),
         Value::String(_) => None,
         Value::Null => Some("Field may not be null.".to_owned()),
         _ => Some("Not a valid string.".to_owned()),

@@ -3,7 +3,7 @@
 use schemars::gen::SchemaGenerator;
 use schemars::schema::Schema;
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{json, Value};
 
 use super::field::{Field, Rule};
@@ -30,6 +30,7 @@ pub struct Ship {
 #[serde(deny_unknown_fields)]
 #[allow(missing_docs, reason = "FIELDS says what each field is, for the specification too")]
 pub struct ShipInput {
+    #[serde(default, deserialize_with = "given")]
     pub id: Option<Id>,
     pub affiliation: String,
     pub category: String,
@@ -39,6 +40,11 @@ pub struct ShipInput {
     pub model: String,
     pub roles: Vec<String>,
     pub ship_class: String,
+}
+
+/// An id that is there must be one: null is none.
+fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Id>, D::Error> {
+    Id::deserialize(deserializer).map(Some)
 }
 
 impl ShipInput {
@@ -83,6 +89,14 @@ impl Input for ShipInput {
             "roles": ["Destroyer", "Carrier", "Military Transport", "Command Ship"],
             "ship_class": "Star Destroyer",
         })
+    }
+
+    fn plainly_fits(&self) -> bool {
+        let Self { id, affiliation, category, crew, length, manufacturer, model, roles, ship_class } = self;
+        [affiliation, category, manufacturer, model, ship_class].into_iter().all(|text| ANY_TEXT.takes(text))
+            && [*crew, *length].into_iter().all(|number| POSITIVE.takes_number(number))
+            && ROLES.takes_list(roles)
+            && id.is_none_or(|id| i64::try_from(id.number()).is_ok_and(|id| Rule::ID.takes_number(id)))
     }
 }
 

@@ -9,7 +9,7 @@ use crate::guard::body::{CreateBody, UpdateBody};
 use crate::json::Ready;
 use crate::model::id::Id;
 use crate::model::ship::{Ship, ShipInput};
-use crate::reply::{Created, Deleted, Json};
+use crate::reply::{Created, Deleted, Json, Public};
 use crate::store::{CreateShipError, GetError, Store, UpdateShipError};
 
 /// # List all ships
@@ -17,8 +17,8 @@ use crate::store::{CreateShipError, GetError, Store, UpdateShipError};
 /// Gives all ships by ascending id.
 #[openapi(tag = "ships")]
 #[get("/api/ships")]
-pub fn list(store: &State<Store>) -> Json<Ready<Vec<Ship>>> {
-    Json(store.ships())
+pub fn list(store: &State<Store>) -> Public<Vec<Ship>> {
+    Public(store.ships())
 }
 
 /// # Get a ship
@@ -26,8 +26,8 @@ pub fn list(store: &State<Store>) -> Json<Ready<Vec<Ship>>> {
 /// Gives the ship of that id.
 #[openapi(tag = "ships")]
 #[get("/api/ships/<id>")]
-pub fn get(id: Id, store: &State<Store>) -> Answer<Json<Ready<Ship>>, GetError> {
-    Ok(Json(store.ship(id)?))
+pub fn get(id: Id, store: &State<Store>) -> Answer<Public<Ship>, GetError> {
+    Ok(Public(store.ship(id)?))
 }
 
 /// # Create a ship

@@ -1,6 +1,7 @@
 //! One request: taken whole, handed to Rocket, and its answer handed to hyper.
 
 use std::convert::Infallible;
+use std::fmt;
 use std::future::{poll_fn, Future};
 use std::io;
 use std::net::SocketAddr;
@@ -12,27 +13,33 @@ use std::task::Poll;
 
 use http_body_util::BodyExt;
 use hyper::body::{Body, Bytes, Incoming};
-use hyper::header::{HeaderMap, HeaderName, HeaderValue, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HOST, ORIGIN};
+use hyper::header::{
+    HeaderMap, HeaderName, HeaderValue, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HOST, ORIGIN,
+};
 use hyper::http::request::Parts;
 use hyper::{Request, Response, StatusCode};
-use rocket::http::uri::Host;
+use rocket::http::uri::{Host, Origin};
 use rocket::http::{Header, Method};
 use rocket::local::asynchronous::{LocalRequest, LocalResponse};
 
 use tokio::io::AsyncReadExt;
 
+use super::kept::{self, Question};
 use super::progress::Progress;
 use super::reply::Reply;
 use super::request_head::{self, LastHost, Target};
 use super::{unparsed, Front, Stage};
 use crate::error::fault::Fault;
 use crate::error::{BODY_BROKE_OFF, INTERNAL};
-use crate::log::{Entry, Facts, RequestId};
 use crate::handed::{Handed, Shelf};
+use crate::log::{Entry, Facts, RequestId};
 use crate::routing;
 use crate::security_headers::{self, Field, Place};
 
-#[allow(clippy::declare_interior_mutable_const, reason = "that of a static text has nothing that could change")]
+#[allow(
+    clippy::declare_interior_mutable_const,
+    reason = "that of a static text has nothing that could change"
+)]
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const X_REQUEST_ID: HeaderName = HeaderName::from_static(RequestId::HEADER);
 
@@ -63,19 +70,15 @@ pub(super) async fn answer(
     let facts = entry.facts();
     progress.note(entry);
     let mut last = *front.stage.borrow() != Stage::Serving;
-    let mut answer = match whole(front, &peer, &head, body).await {
-        Ok((target, body)) => {
+    let mut answer = match whole(front, &peer, &head, body, facts.as_deref()).await {
+        Ok(Whole::AnsweredBefore(answer)) => again(answer, progress),
+        Ok(Whole::OfTheServer) => of_the_server(progress),
+        Ok(Whole::OfRocket { origin, host, body }) => {
             progress.request_is_complete();
             // What goes beyond the limit has not been read: the next request cannot be found behind it.
             last |= body.len() > front.traffic.max_body;
-            match target {
-                Some(target) => {
-                    let client = SocketAddr::new(client, peer.address.port());
-                    let asked = Asked { target, body, client, facts };
-                    of_rocket(front, &peer, &head, asked).await
-                }
-                None => of_the_server(progress),
-            }
+            let client = SocketAddr::new(client, peer.address.port());
+            of_rocket(front, &peer, &head, Asked { origin, host, body, client, facts }).await
         }
         Err(fault) => {
             last = true;
@@ -101,23 +104,34 @@ fn request_id(headers: &HeaderMap) -> RequestId {
     RequestId::of(first.map(HeaderValue::as_bytes))
 }
 
-/// The request, complete: what it asks (nothing if it asks the whole server), and its body, of which at most one
-/// byte more than may be is read.
+/// A request that is complete, and whom it asks.
+enum Whole {
+    /// Nobody: it was asked before.
+    AnsweredBefore(kept::Answer),
+    /// The whole server (RFC 9110, section 9.3.7).
+    OfTheServer,
+    /// Rocket.
+    OfRocket { origin: Origin<'static>, host: Option<Host<'static>>, body: Vec<u8> },
+}
+
+/// The request, complete; of its body at most one byte more than may be is read.
 async fn whole(
     front: &Front,
     peer: &Peer,
     head: &Parts,
     mut body: Incoming,
-) -> Result<(Option<Target>, Vec<u8>), Fault> {
+    facts: Option<&Facts>,
+) -> Result<Whole, Fault> {
     if head.headers.len() > front.traffic.max_headers {
         return Err(unparsed::head_too_large(&front.traffic));
     }
-    let mut target = request_head::read(head, &peer.last_host)?;
-    if let Some(Target { host: host @ None, .. }) = &mut target {
-        // A request that names no host is told the address that it came to.
-        let local = peer.local.map(|address| address.to_string());
-        *host = local.and_then(|address| Host::parse_owned(address).ok());
+    let target = request_head::read(head, &peer.last_host)?;
+    if body.is_end_stream() {
+        if let Some(answer) = Question::of(front, head).and_then(|question| question.answered(facts)) {
+            return Ok(Whole::AnsweredBefore(answer));
+        }
     }
+    let origin = target.as_ref().map(Target::origin).transpose()?;
     let most = front.traffic.max_body + 1;
     let mut bytes = Vec::new();
     while bytes.len() < most {
@@ -129,13 +143,28 @@ async fn whole(
             bytes.extend_from_slice(data.get(..most - bytes.len()).unwrap_or(data));
         }
     }
-    Ok((target, bytes))
+    let (Some(target), Some(origin)) = (target, origin) else { return Ok(Whole::OfTheServer) };
+    // A request that names no host is told the address that it came to.
+    let local = || Host::parse_owned(peer.local?.to_string()).ok();
+    Ok(Whole::OfRocket { origin, host: target.host.or_else(local), body: bytes })
+}
+
+/// The answer that was given before.
+fn again(kept::Answer { head, json, .. }: kept::Answer, progress: &Arc<Progress>) -> Response<Reply> {
+    progress.request_is_complete();
+    progress.answered(StatusCode::OK.as_u16());
+    let mut response = Response::new(Reply::whole(json, Arc::clone(progress)));
+    *response.headers_mut() = head;
+    response
 }
 
 async fn of_rocket(front: &'static Front, peer: &Peer, head: &Parts, asked: Asked) -> Response<Reply> {
     let progress = &peer.progress;
     let broken = || of_front(front, &Fault::of(&INTERNAL), progress, head);
-    let place = Place::of(&asked.target.origin);
+    let place = Place::of(&asked.origin);
+    // Only what was so before it is asked can be known to be so still.
+    let question = if asked.body.is_empty() { Question::of(front, head) } else { None };
+    let facts = asked.facts.clone();
     // What a request has left that panicked is nobody's.
     peer.shelf.clear();
     // Where it lies it stays: it is large.
@@ -146,13 +175,14 @@ async fn of_rocket(front: &'static Front, peer: &Peer, head: &Parts, asked: Aske
     for Field { name, value, .. } in place.headers(status.as_u16()) {
         headers.insert(name, value.clone());
     }
-    let json = peer.shelf.take(answer.status());
+    let (json, is_public) = peer.shelf.take(answer.status());
     if json.is_some() {
         headers.insert(CONTENT_TYPE, JSON);
     } else if status == StatusCode::INTERNAL_SERVER_ERROR {
         // A catcher has panicked, and Rocket has answered in its place.
         return broken();
     }
+    let public = json.clone().filter(|_| is_public);
     let size = json.as_ref().map(Bytes::len).or_else(|| answer.body().preset_size());
     let without_body = head.method == hyper::Method::HEAD
         || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
@@ -174,15 +204,24 @@ async fn of_rocket(front: &'static Front, peer: &Peer, head: &Parts, asked: Aske
     let mut response = Response::new(reply);
     *response.status_mut() = status;
     *response.headers_mut() = headers;
-    if let Some(size) = size.filter(|_| status != StatusCode::NO_CONTENT) {
+    // What hyper cannot see in the body.
+    if let Some(size) = size
+        .filter(|size| status != StatusCode::NO_CONTENT && response.size_hint().exact() != Some(*size as u64))
+    {
         response.headers_mut().insert(CONTENT_LENGTH, size.into());
+    }
+    if let Some((question, json)) = question.zip(public) {
+        let route = facts.and_then(|facts| facts.route.get().cloned());
+        let answer = kept::Answer { head: response.headers().clone(), json, route };
+        question.keep(answer, front.traffic.kept_answers);
     }
     response
 }
 
 /// What is asked, by whom.
 struct Asked {
-    target: Target,
+    origin: Origin<'static>,
+    host: Option<Host<'static>>,
     body: Vec<u8>,
     client: SocketAddr,
     facts: Option<Arc<Facts>>,
@@ -193,17 +232,20 @@ impl Asked {
     fn of(self, front: &'static Front, head: &Parts, shelf: &Arc<Shelf>) -> LocalRequest<'static> {
         // A method that nobody knows is as wrong as one that no path has.
         let method = routing::known_method(head.method.as_str()).unwrap_or(Method::Trace);
-        let mut local = front.rocket.req(method, self.target.origin);
-        // The host that is asked Rocket has apart.
-        for (name, value) in head.headers.iter().filter(|(name, _)| *name != HOST) {
-            // Rocket's headers are texts. What is none fits nothing that a guard accepts.
-            let value = String::from_utf8_lossy(value.as_bytes()).into_owned();
+        let mut local = front.rocket.req(method, Parsed(self.origin));
+        // The host that is asked, and the body, Rocket has apart.
+        for (name, value) in head.headers.iter().filter(|(name, _)| ![HOST, CONTENT_LENGTH].contains(name)) {
+            let value = match std::str::from_utf8(value.as_bytes()) {
+                Ok(text) => text.to_owned(),
+                // Rocket's headers are texts. What is none fits nothing that a guard accepts.
+                Err(_) => String::from_utf8_lossy(value.as_bytes()).into_owned(),
+            };
             local.add_header(Header::new(name.as_str().to_owned(), value));
         }
         local.set_body(self.body);
         let request = local.inner_mut();
         request.set_remote(self.client);
-        if let Some(host) = self.target.host {
+        if let Some(host) = self.host {
             request.set_host(host);
         }
         request.local_cache(|| Some(Handed { method, front: Some(Arc::clone(shelf)) }));
@@ -211,6 +253,24 @@ impl Asked {
             request.local_cache(|| self.facts);
         }
         local
+    }
+}
+
+/// A target that has been read. Rocket writes what it is given as text, for want of a target in what cannot be read;
+/// this can.
+struct Parsed(Origin<'static>);
+
+impl fmt::Display for Parsed {
+    fn fmt(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Ok(())
+    }
+}
+
+impl TryFrom<Parsed> for Origin<'static> {
+    type Error = Infallible;
+
+    fn try_from(Parsed(origin): Parsed) -> Result<Self, Infallible> {
+        Ok(origin)
     }
 }
 
@@ -253,7 +313,7 @@ async fn unpanicked<T>(mut work: Pin<&mut impl Future<Output = T>>) -> Option<T>
     .await
 }
 
-/// The answer to `OPTIONS *`, which is good for finding out whether the server is there (RFC 9110, section 9.3.7).
+/// The answer to `OPTIONS *`, which is good for finding out whether the server is there.
 fn of_the_server(progress: &Arc<Progress>) -> Response<Reply> {
     let status = StatusCode::NO_CONTENT;
     progress.answered(status.as_u16());

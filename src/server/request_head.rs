@@ -12,11 +12,21 @@ use crate::error::{EXPECTATION, METHOD_NOT_IMPLEMENTED, REQUEST_MALFORMED, TRANS
 
 /// Whom and what the request asks.
 #[derive(Debug)]
-pub(super) struct Target {
+pub(super) struct Target<'a> {
     /// The host, if the request names one.
     pub(super) host: Option<Host<'static>>,
+    uri: &'a Uri,
+}
+
+impl Target<'_> {
     /// The path and the query.
-    pub(super) origin: Origin<'static>,
+    pub(super) fn origin(&self) -> Result<Origin<'static>, Fault> {
+        let target = self.uri.path_and_query().map_or("/", |path| path.as_str());
+        // An empty path is the root's (RFC 3986, section 6.2.3).
+        let target = if target.starts_with('?') { format!("/{target}") } else { target.to_owned() };
+        let origin = Origin::parse_owned(target).ok().filter(|_| is_encoded(self.uri.path()));
+        origin.ok_or_else(|| malformed("the target is no path"))
+    }
 }
 
 fn malformed(reason: &str) -> Fault {
@@ -42,7 +52,7 @@ impl LastHost {
 }
 
 /// Reads the target and the Host header (RFC 9112, sections 3.2 and 6.1). `None` if the whole server is asked.
-pub(super) fn read(head: &Parts, last_host: &LastHost) -> Result<Option<Target>, Fault> {
+pub(super) fn read<'a>(head: &'a Parts, last_host: &LastHost) -> Result<Option<Target<'a>>, Fault> {
     if head.method == Method::CONNECT {
         // Its target is no path, but an address to connect to (RFC 9110, section 9.3.6).
         return Err(Fault::of(&METHOD_NOT_IMPLEMENTED));
@@ -65,15 +75,7 @@ pub(super) fn read(head: &Parts, last_host: &LastHost) -> Result<Option<Target>,
         }
         return Ok(None);
     }
-    let origin = origin(uri).ok_or_else(|| malformed("the target is no path"))?;
-    Ok(Some(Target { host, origin }))
-}
-
-fn origin(uri: &Uri) -> Option<Origin<'static>> {
-    let target = uri.path_and_query().map_or("/", |path| path.as_str());
-    // An empty path is the root's (RFC 3986, section 6.2.3).
-    let target = if target.starts_with('?') { format!("/{target}") } else { target.to_owned() };
-    Origin::parse_owned(target).ok().filter(|_| is_encoded(uri.path()))
+    Ok(Some(Target { host, uri }))
 }
 
 /// Whether each `%` begins the code of a byte (RFC 3986, section 2.1). Another reader could take what is none

@@ -26,6 +26,8 @@ pub struct Traffic {
     pub max_headers: usize,
     /// `limits.json`: how many bytes a body may have. Default 64 KiB.
     pub max_body: usize,
+    /// `kept_answers`: how many answers each worker keeps, to give them again until something is written. Default 1024.
+    pub kept_answers: usize,
     /// `workers`: how many threads serve connections. Default: one for each core.
     pub workers: usize,
     /// `max_blocking`: how many threads there may be for work that blocks, such as files and passwords.
@@ -54,6 +56,7 @@ impl Default for Traffic {
             max_header_size: 16 * 1024,
             max_headers: 64,
             max_body: 64 * 1024,
+            kept_answers: 1024,
             workers: std::thread::available_parallelism().map_or(1, usize::from),
             max_blocking: 512,
             trusted_proxies: TrustedProxies::default(),

@@ -8,7 +8,7 @@ use serde_json::{json, Value};
 use shipyard::model::field::validate;
 use shipyard::model::ship::ShipInput;
 use shipyard::model::user::UserInput;
-use shipyard::model::{read, update_schema, Input};
+use shipyard::model::{read, read_plain, update_schema, Input};
 
 use super::check;
 use crate::support::contract::{component, validator};
@@ -127,4 +127,45 @@ fn what_the_schema_of_a_ship_accepts_is_accepted_and_can_be_read() {
 #[test]
 fn what_the_schema_of_a_user_accepts_is_accepted_and_can_be_read() {
     schema_validation_and_type_agree::<UserInput>();
+}
+
+/// Ships that plainly fit are read without looking for what could be wrong with them. Nothing gets in that way that
+/// would not get in by the other, and nothing gets in as something else.
+#[test]
+fn what_plainly_fits_is_read_as_everything_else_would_be() {
+    let plain = |text: &str| read_plain::<ShipInput>(text.as_bytes());
+    check(nearly::<ShipInput>(), |payload| {
+        let read = read::<ShipInput>(payload.clone());
+        match plain(&payload.to_string()) {
+            Some(input) => prop_assert_eq!(read, Ok(input)),
+            // Whole numbers may be written with a fraction; that is the one thing that is left to the other way.
+            None => prop_assert!(read.is_err() || payload != with_whole_numbers(payload.clone())),
+        }
+        Ok(())
+    });
+    let ship = ShipInput::example().to_string();
+    assert!(plain(&ship).is_some());
+    let with = |more: &str| format!("{}, {more}}}", ship.strip_suffix('}').unwrap());
+    assert!(plain(&with("\"id\": 1")).is_some());
+    let values = |json: Value| json.as_object().unwrap().values().cloned().collect::<Vec<_>>();
+    for text in [
+        with("\"id\": null"),
+        with("\"id\": 0"),
+        with("\"id\": 2147483648"),
+        with("\"crew\": 1"),
+        with("\"model\": \"\""),
+        with("\"more\": 1"),
+        format!("{ship} 1"),
+        format!("\u{feff}{ship}"),
+        Value::from(values(ShipInput::example())).to_string(),
+        ship.replace("37085", "0"),
+        ship.replace("37085", "-1"),
+        ship.replace("37085", "\"37085\""),
+        ship.replace("\"Empire\"", "null"),
+        ship.replace("Empire", &"e".repeat(129)),
+        ship.replace("\"Destroyer\"", &format!("\"{}\"", "d".repeat(65))),
+        ship.replace("\"Destroyer\"", &["\"d\""; 40].join(",")),
+    ] {
+        assert!(plain(&text).is_none(), "{text}");
+    }
 }

@@ -14,10 +14,10 @@ pub use shipyard::contract::message::Request as Ask;
 use shipyard::contract::message::Response;
 use shipyard::contract::replay::demo_key;
 use shipyard::data::{Data, EXAMPLE};
+use shipyard::handed::Handed;
 use shipyard::json::Style;
 use shipyard::keys::KeySet;
 use shipyard::password::Cost;
-use shipyard::handed::Handed;
 use shipyard::secret::Secret;
 use shipyard::Parts;
 
