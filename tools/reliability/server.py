@@ -21,15 +21,15 @@ class NotMeasured(Exception):
 
 
 class Server:
-    """`settings` are names and values as in Rocket.toml."""
+    """`settings` are names and values as in Rocket.toml, `under` is a command that runs another."""
 
-    def __init__(self, data=None, binary=BINARY, **settings):
+    def __init__(self, data=None, binary=BINARY, under=(), **settings):
         if not binary.is_file():
             raise NotMeasured(f"{binary} is not there: cargo build --release --locked --example rocket_loop --bins")
         self.folder = tempfile.TemporaryDirectory()
         environment = {name: value for name, value in os.environ.items() if not name.startswith("ROCKET_")}
         environment |= {f"ROCKET_{name.upper()}": str(value) for name, value in settings.items()}
-        command = [binary, "--port", "0", *(["--data", data] if data else [])]
+        command = [*under, binary, "--port", "0", *(["--data", data] if data else [])]
         self.process = subprocess.Popen(
             command, cwd=self.folder.name, env=environment, stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,

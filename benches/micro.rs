@@ -1,0 +1,302 @@
+//! What the server does for a request, a step at a time, in process: `cargo bench`, two minutes.
+//!
+//! `cargo bench -- store` measures only what has that in its name. Two promises about logged-out tokens are held here as
+//! well, since no test with a quick debug build could: what one takes in memory, and that many of them do not slow down the
+//! check of a token.
+#![allow(clippy::expect_used)]
+
+use std::cell::{Cell, LazyCell};
+use std::collections::BTreeMap;
+use std::fs;
+use std::hint::black_box;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use criterion::measurement::WallTime;
+use criterion::{BatchSize, BenchmarkGroup, BenchmarkId, Criterion, Throughput};
+use serde_json::Value;
+use shipyard::clock::{Clock, TokenIds};
+use shipyard::data::EXAMPLE;
+use shipyard::json::{self, Style};
+use shipyard::model::id::Id;
+use shipyard::model::ship::{Ship, ShipInput};
+use shipyard::model::{self, Input};
+use shipyard::secret::Secret;
+use shipyard::store::{Caps, Store};
+use shipyard::token::{Claims, Kind, Lifetimes, TokenError, Tokens};
+use uuid::Builder;
+
+const USER: Id = Id::new(1);
+
+/// The promises.
+const MOST_BYTES_EACH: f64 = 64.0;
+const MOST_SLOWDOWN: f64 = 3.0;
+
+fn main() {
+    let mut criterion = Criterion::default()
+        .warm_up_time(Duration::from_millis(500))
+        .measurement_time(Duration::from_secs(2))
+        .sample_size(30)
+        .configure_from_args();
+    // First, while nothing has come and gone in memory.
+    revocations(&mut criterion);
+    tokens(&mut criterion);
+    bodies(&mut criterion);
+    store(&mut criterion);
+    contention(&mut criterion);
+    criterion.final_summary();
+}
+
+// Tokens.
+
+/// Tokens of the usual lifetimes. The second of their start has passed: only in that one are new tokens remembered.
+fn new_tokens() -> Tokens {
+    let secret = Secret::new(*b"a key that only benchmarks sign with").expect("it is long enough");
+    let lifetimes = Lifetimes { access: 900, refresh: 2_592_000 };
+    let tokens = Tokens::new(secret, lifetimes, Clock::System, TokenIds::Random);
+    let start = tokens.now();
+    while tokens.now() == start {
+        thread::sleep(Duration::from_millis(10));
+    }
+    tokens
+}
+
+fn tokens(criterion: &mut Criterion) {
+    let tokens = new_tokens();
+    let issue = || tokens.issue(Kind::Access, USER).expect("a token").text;
+    let (good, other) = (issue(), issue());
+    let (message, _) = good.rsplit_once('.').expect("three segments");
+    let (_, signature) = other.rsplit_once('.').expect("three segments");
+    let wrong = format!("{message}.{signature}");
+    assert!(tokens.verify(&good, Kind::Access).is_ok());
+    assert_eq!(tokens.verify(&wrong, Kind::Access), Err(TokenError::BadSignature));
+
+    let mut group = criterion.benchmark_group("token");
+    group.bench_function("verify", |bencher| {
+        bencher.iter(|| tokens.verify(black_box(&good), Kind::Access));
+    });
+    group.bench_function("verify, wrong signature", |bencher| {
+        bencher.iter(|| tokens.verify(black_box(&wrong), Kind::Access));
+    });
+    group.bench_function("issue", |bencher| {
+        bencher.iter(|| tokens.issue(Kind::Access, black_box(USER)));
+    });
+}
+
+// Revocations.
+
+/// So many tokens that have been revoked.
+const MANY: u64 = 10_000_000;
+
+/// So many different tokens are verified in turn that what is looked at lies in no near cache.
+const VERIFIED: usize = 1 << 16;
+
+/// Revoked tokens by their number, as random as real ones.
+fn revoked(number: u64, exp: u64) -> Claims {
+    // SplitMix64, twice: a system call for each would take longer than revoking it.
+    let bits = |seed: u64| {
+        let z = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    };
+    let (high, low) = (bits(2 * number), bits(2 * number + 1));
+    let id = (u128::from(high) << 64 | u128::from(low)).to_le_bytes();
+    Claims { identity: USER, jti: Builder::from_random_bytes(id).into_uuid(), iat: exp - 900, exp }
+}
+
+/// A line of /proc/self/status, in bytes; `None` where there is no such thing.
+fn memory(field: &str) -> Option<f64> {
+    let status = fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':'))?;
+    Some(line.split_ascii_whitespace().next()?.parse::<f64>().ok()? * 1024.0)
+}
+
+/// Revokes `count` tokens, of which each expires at `exp` of its number. Says what one takes, in the end and at most, which
+/// is while a table grows and is there twice; and how long the longest revocation took, for which all else waits.
+fn revoke(tokens: &Tokens, what: &str, count: u64, exp: impl Fn(u64) -> u64) {
+    // What the peak was until now is forgotten; where that cannot be, too much is found rather than too little.
+    let _ = fs::write("/proc/self/clear_refs", "5");
+    let before = memory("VmRSS");
+    let (mut longest, mut peak) = (Duration::ZERO, (0.0, 0));
+    for number in 0..count {
+        let claims = revoked(number, exp(number));
+        let began = Instant::now();
+        tokens.revoke(&claims, usize::MAX).expect("there is room");
+        longest = longest.max(began.elapsed());
+        let done = number + 1;
+        // Of few, much of what comes and goes is something else.
+        if done >= 1_000_000 && (done % (1 << 12) == 0 || done == count) {
+            if let (Some(before), Some(most)) = (before, memory("VmHWM")) {
+                let each = (most - before) / done as f64;
+                peak = if each > peak.0 { (each, done) } else { peak };
+            }
+        }
+    }
+    let (most, at) = peak;
+    if let (Some(before), Some(after), 1..) = (before, memory("VmRSS"), at) {
+        let (each, longest) = ((after - before) / count as f64, longest.as_secs_f64() * 1e3);
+        println!(
+            "{count} revoked, {what}: {each:.1} bytes each, at most {most:.1} (of {at}); one took {longest:.1} ms"
+        );
+    }
+    assert!(most <= MOST_BYTES_EACH, "more than {MOST_BYTES_EACH} bytes for a revoked token");
+}
+
+fn revocations(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("verify beside revoked tokens");
+    let [many, few, _] = [MANY, 100_000, 0].map(|count| verify_beside(&mut group, count));
+    let slowdown = many / few;
+    if !slowdown.is_nan() {
+        println!("verify beside {MANY} takes {slowdown:.2} times as long as beside 100000");
+        assert!(slowdown <= MOST_SLOWDOWN, "more than {MOST_SLOWDOWN} times");
+    }
+}
+
+/// Measures tokens that were not revoked, beside so many that were. Gives the seconds that one took at best; NaN if
+/// nobody asked for this measure.
+fn verify_beside(group: &mut BenchmarkGroup<'_, WallTime>, count: u64) -> f64 {
+    // Within the measure, for filling takes its time.
+    let filled = LazyCell::new(|| {
+        if count == MANY {
+            let tokens = new_tokens();
+            let now = tokens.now();
+            revoke(&tokens, "over 30 days", count, |number| now + 900 + number * 2_591_000 / count);
+        }
+        let tokens = new_tokens();
+        let issued: Vec<_> =
+            (0..VERIFIED).map(|_| tokens.issue(Kind::Access, USER).expect("a token")).collect();
+        // In the hour in which those expire that are verified: nothing is left out of the look-up.
+        let exp = issued.last().map_or(0, |token| token.claims.exp);
+        revoke(&tokens, "in one hour", count, |_| exp);
+        (tokens, issued.into_iter().map(|token| token.text).collect::<Vec<_>>())
+    });
+    let best = Cell::new(f64::NAN);
+    group.bench_function(BenchmarkId::from_parameter(count), |bencher| {
+        let (tokens, texts) = &*filled;
+        bencher.iter_custom(|rounds| {
+            let began = Instant::now();
+            for text in (0..rounds).zip(texts.iter().cycle()).map(|(_, text)| text) {
+                black_box(tokens.verify(text, Kind::Access)).expect("it is in order");
+            }
+            let took = began.elapsed();
+            // A few rounds say nothing.
+            if rounds >= 1000 {
+                best.set(best.get().min(took.as_secs_f64() / rounds as f64));
+            }
+            took
+        });
+    });
+    best.get()
+}
+
+// Bodies.
+
+/// The ships of the example data, over and over.
+fn inputs() -> impl Iterator<Item = ShipInput> {
+    let data: Value = serde_json::from_str(EXAMPLE).expect("the example is JSON");
+    let ships = data.get("ships").and_then(Value::as_array).cloned().expect("it has ships");
+    let ships: Vec<ShipInput> =
+        ships.into_iter().map(|ship| model::read(ship).expect("they are in order")).collect();
+    (0..).flat_map(move |_| ships.clone())
+}
+
+fn ships(count: u64) -> BTreeMap<Id, Ship> {
+    (1..=count).map(Id::new).zip(inputs()).map(|(id, ship)| (id, ship.with_id(id))).collect()
+}
+
+fn store_of(count: u64) -> Store {
+    let caps = Caps { ships: usize::MAX, ..Caps::default() };
+    Store::with_caps(BTreeMap::new(), ships(count), caps)
+}
+
+fn bodies(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("body");
+    let body = ShipInput::example().to_string();
+    let read = |body: &str| json::parse(body.as_bytes()).map(model::read::<ShipInput>);
+    assert!(read(&body).is_ok_and(|ship| ship.is_ok()));
+    group.throughput(Throughput::Bytes(body.len() as u64));
+    group.bench_function("parse and validate a ship", |bencher| bencher.iter(|| read(black_box(&body))));
+    let lists = [("15 ships", store_of(15).ships()), ("10,000 ships", store_of(10_000).ships())];
+    let one = store_of(2).ship(Id::new(2)).expect("it is there");
+    for style in [Style::Compact, Style::Pretty] {
+        group.throughput(Throughput::Bytes(style.render(&one).expect("JSON").len() as u64));
+        group.bench_function(format!("write a ship, {style:?}"), |bencher| {
+            bencher.iter(|| style.render(black_box(&one)));
+        });
+        for (what, list) in &lists {
+            group.throughput(Throughput::Bytes(style.render(list).expect("JSON").len() as u64));
+            group.bench_function(format!("write {what}, {style:?}"), |bencher| {
+                bencher.iter(|| style.render(black_box(list)));
+            });
+        }
+    }
+}
+
+// The store.
+
+/// Ids up to `count`, far from one another: the next is in no near cache if there are many.
+fn scattered(count: u64) -> impl Iterator<Item = Id> {
+    let mut at = 0;
+    std::iter::repeat_with(move || {
+        at = (at + 618_033_989) % count;
+        Id::new(at + 1)
+    })
+}
+
+fn read_next(store: &Store, ids: &mut impl Iterator<Item = Id>) {
+    let ship = ids.next().map(|id| store.ship(id).expect("it is there"));
+    black_box(ship);
+}
+
+fn store(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("store");
+    for count in [100, 10_000, 1_000_000] {
+        let store = LazyCell::new(|| store_of(count));
+        group.bench_function(format!("read one of {count} ships"), |bencher| {
+            let (store, mut ids) = (&*store, scattered(count));
+            bencher.iter(|| read_next(store, &mut ids));
+        });
+    }
+    let store = store_of(10_000);
+    group.bench_function("read all of 10000 ships", |bencher| bencher.iter(|| store.ships()));
+}
+
+/// Does `measured` while another thread does `work` all the time.
+fn beside(work: impl Fn() + Sync, measured: impl FnOnce()) {
+    let done = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            while !done.load(Ordering::Relaxed) {
+                work();
+            }
+        });
+        measured();
+        done.store(true, Ordering::Relaxed);
+    });
+}
+
+/// Two threads at one store, and each measured alone.
+fn contention(criterion: &mut Criterion) {
+    let (store, id) = (store_of(100), Id::new(1));
+    let input = inputs().next().expect("there is one");
+    let read = || drop(black_box(store.ship(id)));
+    let write = |input| drop(black_box(store.update_ship(id, input)));
+    let write_constantly = || write(input.clone());
+    let mut group = criterion.benchmark_group("two threads");
+    let mut measure_read = |what: &str| {
+        group.bench_function(format!("read, {what}"), |bencher| bencher.iter(read));
+    };
+    measure_read("alone");
+    beside(read, || measure_read("while one reads"));
+    beside(write_constantly, || measure_read("while one writes"));
+    let mut measure_write = |what: &str| {
+        group.bench_function(format!("write, {what}"), |bencher| {
+            bencher.iter_batched(|| input.clone(), write, BatchSize::SmallInput);
+        });
+    };
+    measure_write("alone");
+    beside(read, || measure_write("while one reads"));
+    beside(write_constantly, || measure_write("while one writes"));
+}
