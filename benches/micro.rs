@@ -15,10 +15,11 @@ use std::time::{Duration, Instant};
 
 use criterion::measurement::WallTime;
 use criterion::{BatchSize, BenchmarkGroup, BenchmarkId, Criterion, Throughput};
+use mimalloc::MiMalloc;
 use serde_json::Value;
 use shipyard::clock::{Clock, TokenIds};
 use shipyard::data::EXAMPLE;
-use shipyard::json::{self, Style};
+use shipyard::json::{self, Ready, Style};
 use shipyard::model::id::Id;
 use shipyard::model::ship::{Ship, ShipInput};
 use shipyard::model::{self, Input};
@@ -26,6 +27,10 @@ use shipyard::secret::Secret;
 use shipyard::store::{Caps, Store};
 use shipyard::token::{Claims, Kind, Lifetimes, TokenError, Tokens};
 use uuid::Builder;
+
+/// That of the program: much of what is measured here is memory that comes and goes.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 const USER: Id = Id::new(1);
 
@@ -214,21 +219,37 @@ fn store_of(count: u64) -> Store {
 fn bodies(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("body");
     let body = ShipInput::example().to_string();
+    let plain = |body: &str| model::read_plain::<ShipInput>(body.as_bytes());
     let read = |body: &str| json::parse(body.as_bytes()).map(model::read::<ShipInput>);
+    assert!(plain(&body).is_some());
     assert!(read(&body).is_ok_and(|ship| ship.is_ok()));
     group.throughput(Throughput::Bytes(body.len() as u64));
+    group.bench_function("read a ship that plainly fits", |bencher| bencher.iter(|| plain(black_box(&body))));
     group.bench_function("parse and validate a ship", |bencher| bencher.iter(|| read(black_box(&body))));
-    let lists = [("15 ships", store_of(15).ships()), ("10,000 ships", store_of(10_000).ships())];
-    let one = store_of(2).ship(Id::new(2)).expect("it is there");
+
+    let ship = ships(2).pop_last().expect("there are two").1;
+    let text = |style| Ready::new(&ship).in_style(style).expect("JSON");
+    group.throughput(Throughput::Bytes(text(Style::Compact).len() as u64));
+    group.bench_function("write a ship", |bencher| bencher.iter(|| Ready::new(black_box(&ship))));
+    let one = Ready::new(&ship);
     for style in [Style::Compact, Style::Pretty] {
-        group.throughput(Throughput::Bytes(style.render(&one).expect("JSON").len() as u64));
-        group.bench_function(format!("write a ship, {style:?}"), |bencher| {
-            bencher.iter(|| style.render(black_box(&one)));
+        group.throughput(Throughput::Bytes(text(style).len() as u64));
+        group.bench_function(format!("give a ship, {style:?}"), |bencher| {
+            bencher.iter(|| black_box(&one).in_style(style));
         });
-        for (what, list) in &lists {
-            group.throughput(Throughput::Bytes(style.render(list).expect("JSON").len() as u64));
-            group.bench_function(format!("write {what}, {style:?}"), |bencher| {
-                bencher.iter(|| style.render(black_box(list)));
+    }
+    for (what, count) in [("15 ships", 15), ("10,000 ships", 10_000)] {
+        let written: Vec<Ready<Ship>> = ships(count).values().map(Ready::new).collect();
+        let list = Ready::list(written.iter());
+        let text = |style| list.in_style(style).expect("JSON");
+        group.throughput(Throughput::Bytes(text(Style::Compact).len() as u64));
+        group.bench_function(format!("list {what}"), |bencher| {
+            bencher.iter(|| Ready::list(black_box(&written).iter()));
+        });
+        for style in [Style::Compact, Style::Pretty] {
+            group.throughput(Throughput::Bytes(text(style).len() as u64));
+            group.bench_function(format!("give {what}, {style:?}"), |bencher| {
+                bencher.iter(|| black_box(&list).in_style(style));
             });
         }
     }
@@ -261,6 +282,11 @@ fn store(criterion: &mut Criterion) {
     }
     let store = store_of(10_000);
     group.bench_function("read all of 10000 ships", |bencher| bencher.iter(|| store.ships()));
+    let (id, input) = (Id::new(1), inputs().next().expect("there is one"));
+    group.bench_function("read all of 10000 ships, each time after a write", |bencher| {
+        let write = || drop(store.update_ship(id, input.clone()));
+        bencher.iter_batched(write, |()| store.ships(), BatchSize::PerIteration);
+    });
 }
 
 /// Does `measured` while another thread does `work` all the time.

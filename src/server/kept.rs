@@ -12,8 +12,8 @@ use std::collections::HashMap;
 
 use hyper::body::Bytes;
 use hyper::header::{
-    HeaderMap, HeaderName, ACCEPT, ACCEPT_ENCODING, ACCEPT_LANGUAGE, CACHE_CONTROL, CONNECTION, FORWARDED,
-    HOST, PRAGMA, USER_AGENT, VIA,
+    HeaderMap, HeaderName, ACCEPT, ACCEPT_ENCODING, ACCEPT_LANGUAGE, CACHE_CONTROL, CONNECTION,
+    CONTENT_LENGTH, FORWARDED, HOST, PRAGMA, USER_AGENT, VIA,
 };
 use hyper::http::request::Parts;
 use hyper::Method;
@@ -23,7 +23,7 @@ use crate::log::{Facts, RequestId};
 
 /// The headers that no operation looks at. A request with any other, such as `Authorization`, is asked of Rocket
 /// (RFC 9111, section 3.5, has the same caution).
-const SAYS_NOTHING: [HeaderName; 14] = [
+const SAYS_NOTHING: [HeaderName; 15] = [
     HOST,
     USER_AGENT,
     ACCEPT,
@@ -31,6 +31,8 @@ const SAYS_NOTHING: [HeaderName; 14] = [
     ACCEPT_LANGUAGE,
     CONNECTION,
     CACHE_CONTROL,
+    // There is no body.
+    CONTENT_LENGTH,
     PRAGMA,
     VIA,
     FORWARDED,

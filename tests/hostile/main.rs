@@ -15,6 +15,7 @@ mod support;
 
 mod faults;
 mod fuzz;
+mod kept;
 mod limits;
 mod logs;
 mod ownership;

@@ -1,0 +1,150 @@
+//! Answers that are given again: never one that had been written over when it was asked for, and never to a request
+//! that says more than its path.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use rocket::http::Method;
+use serde_json::Value;
+use shipyard::server::Traffic;
+
+use crate::racing::{Caller, Racing};
+use crate::support::front::{Front, Sent};
+use crate::support::server::{Ask, SHIP};
+
+fn get(caller: &mut Caller, path: &str) -> (u16, Value) {
+    let answer = caller.send(&Ask::new(Method::Get, path));
+    (answer.status, answer.json())
+}
+
+fn with_crew(crew: u64) -> String {
+    let mut ship: Value = serde_json::from_str(SHIP).unwrap();
+    ship["crew"] = crew.into();
+    ship.to_string()
+}
+
+/// Callers are dealt to the workers in turn: those of these tests reach every worker.
+const CALLERS: usize = 6;
+
+#[test]
+fn every_write_is_seen_by_whoever_asks_after_its_answer() {
+    let server = Racing::new();
+    let mut callers: Vec<Caller> = (0..CALLERS).map(|_| server.caller()).collect();
+    let (token, _) = callers[0].log_in("user", "password").tokens();
+    let mut everybody = |path: &str, check: &dyn Fn(u16, &Value)| {
+        // Twice: the second is given again.
+        for caller in &mut callers {
+            for _ in 0..2 {
+                let (status, body) = get(caller, path);
+                check(status, &body);
+            }
+        }
+    };
+    let mut writer = server.caller();
+    let mut write = |method, path: &str, body: &str| {
+        let answer = writer.send(&Ask::new(method, path).bearer(&token).body(body));
+        assert!(answer.status < 300, "{answer:?}");
+        answer
+    };
+    for round in 1..=20 {
+        write(Method::Put, "/api/ships/2", &with_crew(round));
+        everybody("/api/ships/2", &|status, ship| {
+            assert_eq!((status, ship["crew"].as_u64()), (200, Some(round)));
+        });
+        everybody("/api/ships", &|_, ships| assert_eq!(ships[1]["crew"], round));
+        let created = write(Method::Post, "/api/ships", &with_crew(round)).json()["id"].clone();
+        let path = format!("/api/ships/{created}");
+        everybody("/api/ships", &|_, ships| {
+            assert_eq!(ships.as_array().unwrap().last().unwrap()["id"], created)
+        });
+        everybody(&path, &|status, _| assert_eq!(status, 200));
+        write(Method::Delete, &path, "");
+        everybody(&path, &|status, _| assert_eq!(status, 404));
+        everybody("/api/ships", &|_, ships| {
+            assert!(ships.as_array().unwrap().iter().all(|ship| ship["id"] != created));
+        });
+    }
+}
+
+#[test]
+fn while_a_ship_is_written_nobody_sees_less_than_was_acknowledged_before() {
+    const WRITES: u64 = 400;
+    let server = Racing::new();
+    let (token, _) = server.caller().log_in("user", "password").tokens();
+    let acknowledged = AtomicU64::new(0);
+    server.race(CALLERS + 1, |number, caller| {
+        if number == 0 {
+            for crew in 1..=WRITES {
+                let put = Ask::new(Method::Put, "/api/ships/3").bearer(&token).body(with_crew(crew));
+                assert_eq!(caller.send(&put).status, 200);
+                acknowledged.store(crew, Ordering::SeqCst);
+            }
+            return;
+        }
+        let mut seen = 0;
+        while seen < WRITES {
+            let before = acknowledged.load(Ordering::SeqCst);
+            let path = if number % 2 == 0 { "/api/ships/3" } else { "/api/ships" };
+            let (_, body) = get(caller, path);
+            let ship = if number % 2 == 0 { &body } else { &body[2] };
+            let crew = ship["crew"].as_u64().unwrap();
+            // What the ship began with is no count.
+            if before > 0 {
+                assert!(crew >= before && crew >= seen, "{crew}, after {before} and {seen}");
+                seen = crew;
+            }
+        }
+    });
+}
+
+fn ask(front: &mut crate::support::front::Raw, line: &str, headers: &str) -> Sent {
+    front.send(format!("{line} HTTP/1.1\r\nHost: a\r\n{headers}\r\n"));
+    let mut sent = if line.starts_with("HEAD") { front.head().unwrap() } else { front.answer().unwrap() };
+    sent.headers.retain(|(name, _)| !["x-request-id", "date"].contains(&name.as_str()));
+    sent.headers.sort();
+    sent
+}
+
+#[test]
+fn an_answer_that_is_given_again_is_the_answer() {
+    let [kept, asked] =
+        [1024, 0].map(|kept_answers| Front::start(Traffic { kept_answers, ..Traffic::default() }));
+    let (mut kept, mut asked) = (kept.connect(), asked.connect());
+    for (line, headers) in [
+        ("GET /api/ships/2", ""),
+        ("GET /api/ships", ""),
+        ("GET /api/%73hips/2", ""),
+        ("GET /api/ships/2?a=b", ""),
+        ("GET http://a/api/ships/2", ""),
+        ("GET /api/ships/2", "Authorization: Bearer nonsense\r\n"),
+        ("GET /api/ships/2", "Cookie: a=b\r\n"),
+        ("GET /api/ships/2", "Accept: text/html\r\nUser-Agent: x\r\n"),
+        ("HEAD /api/ships/2", ""),
+        ("GET /api/ships/99", ""),
+        ("GET /api/ships/02", ""),
+        ("DELETE /api/ships/2", ""),
+        ("GET /api/users/1", ""),
+        ("GET /openapi.json", "If-None-Match: *\r\n"),
+    ] {
+        let answers: Vec<Sent> = (0..3).map(|_| ask(&mut kept, line, headers)).collect();
+        let expected = ask(&mut asked, line, headers);
+        assert_eq!(answers, vec![expected; 3], "{line} {headers}");
+    }
+    // Ids are still those of each request, and what is no request is still none.
+    let id = |kept: &mut crate::support::front::Raw, headers: &str| {
+        kept.send(format!("GET /api/ships/2 HTTP/1.1\r\nHost: a\r\n{headers}\r\n"));
+        kept.answer().unwrap().header("x-request-id").unwrap().to_owned()
+    };
+    assert_ne!(id(&mut kept, ""), id(&mut kept, ""));
+    assert_eq!(id(&mut kept, "X-Request-Id: mine\r\n"), "mine");
+    kept.send("GET /api/ships/2 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+    assert_eq!(kept.answer().unwrap().header("connection"), Some("close"));
+}
+
+#[test]
+fn a_request_with_two_hosts_is_refused_however_often_its_path_was_asked_for() {
+    let front = Front::start(Traffic::default());
+    let mut client = front.connect();
+    assert_eq!(ask(&mut client, "GET /api/ships/2", "").status, 200);
+    assert_eq!(ask(&mut client, "GET /api/ships/2", "").status, 200);
+    assert_eq!(ask(&mut client, "GET /api/ships/2", "Host: b\r\n").status, 400);
+}
