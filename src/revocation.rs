@@ -31,6 +31,18 @@ impl Remembered {
         bucket < self.first || self.buckets.get(&bucket).is_some_and(|bucket| bucket.contains(&id))
     }
 
+    fn revoke(&mut self, id: Uuid, exp: u64, most: usize) -> Result<(), Full> {
+        if self.contains(id, exp) {
+            return Ok(());
+        }
+        // A sum over the hours ahead, rather than a number that would have to be kept equal to it.
+        if self.buckets.values().map(BTreeSet::len).sum::<usize>() >= most {
+            return Err(Full);
+        }
+        self.buckets.entry(exp / BUCKET).or_default().insert(id);
+        Ok(())
+    }
+
     /// Takes out the buckets whose hour has passed.
     fn forget(&mut self, now: u64) -> BTreeMap<u64, BTreeSet<Uuid>> {
         self.first = self.first.max(now / BUCKET);
@@ -50,19 +62,13 @@ impl Revocations {
     /// # Errors
     /// [`Full`]: the token is not revoked.
     pub(crate) fn revoke(&self, id: Uuid, exp: u64, now: u64, most: usize) -> Result<(), Full> {
-        // Freed when nobody waits for it any more: they may be many.
-        let _expired;
         let mut remembered = self.0.write();
-        _expired = remembered.forget(now);
-        if remembered.contains(id, exp) {
-            return Ok(());
-        }
-        // A sum over the hours ahead, rather than a number that would have to be kept equal to it.
-        if remembered.buckets.values().map(BTreeSet::len).sum::<usize>() >= most {
-            return Err(Full);
-        }
-        remembered.buckets.entry(exp / BUCKET).or_default().insert(id);
-        Ok(())
+        let expired = remembered.forget(now);
+        let revoked = remembered.revoke(id, exp, most);
+        drop(remembered);
+        // When nobody waits for it any more: they may be many.
+        drop(expired);
+        revoked
     }
 
     /// Whether the token that expires at `exp` was revoked.

@@ -79,7 +79,7 @@ def versions(peers):
 
 def _peer(name):
     folder = BENCHES / "peers" / name
-    if name == "shipyard":
+    if name.startswith("shipyard"):
         return _crates(ROOT / "Cargo.toml", ROOT / "Cargo.lock")
     if (folder / "Cargo.toml").is_file():
         return _crates(folder / "Cargo.toml", BENCHES / "Cargo.lock")

@@ -20,8 +20,9 @@ CELL_LIMIT = 30
 FIRST = 5
 # The workloads after which the highest memory is a figure of its own.
 PEAKS = {"login": "peak_login_mb", "list-10000": "peak_many_mb"}
-# Seconds from the first answer until the memory of an idle server is read.
-SETTLE = 0.3
+# Seconds from the first answer until the memory of an idle server is read, once: some give back what starting took only
+# when the thread that it took has had nothing to do for 10 seconds.
+SETTLE = 12.5
 
 
 class Failed(Exception):
@@ -65,7 +66,7 @@ class Measurement:
         for turn in range(self.options.starts):
             self.tell(f"start {turn + 1} of {self.options.starts}")
             for name in self.shuffled():
-                self._start_once(name)
+                self._start_once(name, settle=turn + 1 == self.options.starts)
         for turn in range(self.options.rounds):
             for many in (False, True):
                 if names := self._names(many):
@@ -78,13 +79,14 @@ class Measurement:
     def _start(self, name, many=False):
         return Running(self.peers[name], self.data.files[many], self.canned.get(many))
 
-    def _start_once(self, name):
+    def _start_once(self, name, settle):
         """Alone on the machine."""
         with contextlib.suppress(NotStarted):  # A round tells why.
             with self._start(name) as running:
-                time.sleep(SETTLE)
                 self.found[name]["start_ms"].append(running.started * 1000)
-                self.found[name]["idle_mb"].append(running.memory())
+                if settle:
+                    time.sleep(SETTLE)
+                    self.found[name]["idle_mb"].append(running.memory())
 
     def _round(self, what, many, names):
         """All servers are up at once, and one is asked at a time. That what disturbs the machine for a while disturbs

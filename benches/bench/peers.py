@@ -69,12 +69,17 @@ def _node(name):
 SETTINGS = {"rate_limits": "false", "password_queue": "10000", "jwt_secret": SECRET}
 
 
+def _shipyard(name, **more):
+    settings = {**SETTINGS, **more}
+    return Peer(
+        name, (BINARY, "--port", "{port}", "--data", "{data}"), user_field="username", installed=(BINARY,),
+        environment={f"ROCKET_{name.upper()}": value for name, value in settings.items()})
+
+
 def all_peers():
     """By name, in the order of the tables."""
-    shipyard = Peer(
-        "shipyard", (BINARY, "--port", "{port}", "--data", "{data}"), user_field="username", installed=(BINARY,),
-        environment={f"ROCKET_{name.upper()}": value for name, value in SETTINGS.items()})
     return {peer.name: peer for peer in (
-        _rust("hyper", floor=True), _rust("rocket", floor=True), shipyard, _rust("axum"), _rust("actix"),
+        _rust("hyper", floor=True), _rust("rocket", floor=True),
+        _shipyard("shipyard"), _shipyard("shipyard-unkept", kept_answers="0"), _rust("axum"), _rust("actix"),
         _python("flask", "gunicorn", "app:app"), _python("fastapi", "python", "app.py"),
         _node("express"), _node("json-server"))}

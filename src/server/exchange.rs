@@ -266,11 +266,9 @@ impl fmt::Display for Parsed {
     }
 }
 
-impl TryFrom<Parsed> for Origin<'static> {
-    type Error = Infallible;
-
-    fn try_from(Parsed(origin): Parsed) -> Result<Self, Infallible> {
-        Ok(origin)
+impl From<Parsed> for Origin<'static> {
+    fn from(Parsed(origin): Parsed) -> Self {
+        origin
     }
 }
 
