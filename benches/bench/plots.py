@@ -22,7 +22,8 @@ STYLE = {
 }
 # Of Okabe and Ito: to be told apart by those who see few colours, too.
 COLOURS = {
-    "shipyard": "#0072B2", "shipyard-unkept": "#56B4E9", "hyper": "#999999", "rocket": "#555555", "axum": "#D55E00", "actix": "#E69F00",
+    "shipyard": "#0072B2", "shipyard-unkept": "#6A5ACD", "hyper": "#999999", "rocket": "#555555",
+    "axum": "#D55E00", "actix": "#E69F00",
     "flask": "#009E73", "fastapi": "#56B4E9", "express": "#CC79A7", "json-server": "#B8A800",
 }
 SHADES = ("#0072B2", "#E69F00", "#999999")

@@ -9,6 +9,7 @@ mod head;
 pub mod job;
 pub mod pool;
 pub mod report;
+pub mod revoke;
 pub mod template;
 
 use job::Job;
