@@ -205,3 +205,43 @@ impl<'de> Visitor<'de> for Strict {
         Ok(Value::Object(object))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pretty_and_compact_are_laid_out_as_recorded() {
+        let text = r#"{"a":[],"b":{},"c":[{"d":[1,-2.5],"e":null},[[]],{"f":{}}],"g":"h: [i, {\"j\": \\","k\\":true}"#;
+        let value = parse(text.as_bytes()).expect("JSON");
+        let render = |style: Style| String::from_utf8(style.render(&value).expect("JSON")).expect("text");
+        assert_eq!(render(Style::Compact), format!("{text}\n"));
+        // After each comma there is a space.
+        let pretty = [
+            r#"{"#,
+            r#"  "a": [], "#,
+            r#"  "b": {}, "#,
+            r#"  "c": ["#,
+            r#"    {"#,
+            r#"      "d": ["#,
+            r#"        1, "#,
+            r#"        -2.5"#,
+            r#"      ], "#,
+            r#"      "e": null"#,
+            r#"    }, "#,
+            r#"    ["#,
+            r#"      []"#,
+            r#"    ], "#,
+            r#"    {"#,
+            r#"      "f": {}"#,
+            r#"    }"#,
+            r#"  ], "#,
+            r#"  "g": "h: [i, {\"j\": \\", "#,
+            r#"  "k\\": true"#,
+            r#"}"#,
+            "",
+        ];
+        assert_eq!(render(Style::Pretty), pretty.join("\n"));
+        assert_eq!(Style::Pretty.render(&[0; 0]).expect("JSON"), b"[]\n");
+    }
+}

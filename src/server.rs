@@ -8,6 +8,7 @@
 //! take?), [`exchange`] (the request whole, in order, to Rocket and back).
 
 mod accept;
+mod asked;
 mod client_address;
 mod connection;
 pub mod descriptors;

@@ -4,6 +4,7 @@
 //! panic elsewhere does not poison the lock.
 
 mod account;
+mod refusal;
 mod table;
 
 use std::collections::{BTreeMap, HashMap};
@@ -13,6 +14,9 @@ use std::sync::{Arc, OnceLock};
 use parking_lot::RwLock;
 
 use self::account::Account;
+pub use self::refusal::{
+    CreateShipError, CreateUserError, GetError, RefreshError, SessionError, UpdateShipError, UpdateUserError,
+};
 use self::table::Table;
 use crate::json::Ready;
 use crate::model::id::Id;
@@ -20,77 +24,6 @@ use crate::model::ship::{Ship, ShipInput};
 use crate::model::user::User;
 use crate::password::Hash;
 use crate::token::Claims;
-
-/// Nothing has that id.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum GetError {
-    /// Nothing has that id.
-    NotFound,
-}
-
-/// Why a ship is not created.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum CreateShipError {
-    /// The body chose an id.
-    IdGiven,
-    /// The greatest id has been given out.
-    IdsExhausted,
-    /// There are as many ships as are stored.
-    Full,
-}
-
-/// Why a ship is not replaced.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum UpdateShipError {
-    /// Nothing has that id.
-    NotFound,
-    /// The body names another id than the path.
-    IdMismatch,
-}
-
-/// Why a user is not created.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum CreateUserError {
-    /// The body chose an id.
-    IdGiven,
-    /// Another user has that name.
-    NameTaken,
-    /// The greatest id has been given out.
-    IdsExhausted,
-    /// There are as many users as are stored.
-    Full,
-}
-
-/// Why a user is not replaced.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum UpdateUserError {
-    /// Nothing has that id.
-    NotFound,
-    /// The body names another id than the path.
-    IdMismatch,
-    /// Another user has that name.
-    NameTaken,
-}
-
-/// Why an access token that is in order is of no use.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SessionError {
-    /// Its user is gone.
-    UnknownUser,
-    /// All tokens that its user had have been logged out.
-    LoggedOut,
-}
-
-/// Why a refresh token that is in order is of no use.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RefreshError {
-    /// Its user is gone.
-    UnknownUser,
-    /// All tokens that its user had have been logged out.
-    LoggedOut,
-    /// Its user's password was changed after it was issued.
-    Revoked,
-}
 
 /// How much is kept at most, so that memory has a bound.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -104,7 +37,8 @@ pub struct Caps {
 }
 
 impl Default for Caps {
-    /// With the longest names and texts in ASCII these are 100, 420 and 35 MB.
+    /// With the longest names and texts in ASCII these are 100, 420 (and as much again for their list, once somebody has
+    /// asked for it) and 30 MB.
     fn default() -> Self {
         Self { users: 100_000, ships: 100_000, revocations: 1_000_000 }
     }

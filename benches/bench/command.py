@@ -13,7 +13,7 @@ from pathlib import Path
 
 from server import NotMeasured
 
-from bench import BENCHES, canned, machine, promises, report, summary
+from bench import BENCHES, canned, growth_report, machine, promises, report, summary
 from bench.build import NotBuilt, build
 from bench.measure import Measurement, Options
 from bench.peers import all_peers
@@ -23,6 +23,7 @@ from bench.workloads import CONNECTIONS, NAMES, Data
 
 ROUNDS = 5
 STARTS = 5
+REVOCATIONS = 1_000_000
 # Percent of the cores that other programs may take without a warning.
 QUIET = 5
 PARTIAL = BENCHES / "target" / "partial"
@@ -64,6 +65,13 @@ def arguments(words):
     parser.add_argument(
         "--check", type=Path, nargs="?", const=report.FOLDER / "results.json", metavar="RESULTS",
         help="hold that file (default: that of the last whole run) against the promises; exit code 1 if one is not kept")
+    parser.add_argument(
+        "--growth", action="store_true",
+        help="instead: cost and memory with many ships, users, logged-out tokens, connections; exit code 1 if a promise"
+        " is not kept")
+    parser.add_argument(
+        "--revocations", type=int, default=REVOCATIONS, metavar="N",
+        help=f"how many tokens --growth logs out, from 100000; default {REVOCATIONS}")
     chosen = parser.parse_args(words)
     if chosen.quick:
         chosen.rounds, chosen.seconds, chosen.warmup, chosen.starts = 1, 0.3, 0.1, 1
@@ -77,6 +85,8 @@ def main(words=None):
     # So that the servers are ended as well.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(2))
     try:
+        if chosen.growth:
+            return 0 if _grow(chosen, words) else 1
         if chosen.check:
             return 0 if promises.check(json.loads(chosen.check.read_text())) else 1
         if chosen.report_only:
@@ -93,9 +103,13 @@ def _is_whole(chosen):
     return (chosen.peers, chosen.workloads, chosen.connections) == everything and chosen.rounds >= ROUNDS
 
 
-def _measure(chosen, words):
+def _need_cores():
     if not {SERVER_CORE, LOAD_CORE} <= os.sched_getaffinity(0):
         raise NotMeasured(f"cores {SERVER_CORE} and {LOAD_CORE} are needed")
+
+
+def _measure(chosen, words):
+    _need_cores()
     if not chosen.no_build:
         build(chosen.peers)
     options = Options(
@@ -125,6 +139,16 @@ def _measure(chosen, words):
     whole = _is_whole(chosen) and chosen.out is None
     folder = report.FOLDER if whole else chosen.out or PARTIAL
     return _report(results, report.write_results(results, folder), folder, whole)
+
+
+def _grow(chosen, words):
+    """Whether all promises are kept."""
+    whole = not chosen.quick and chosen.out is None
+    folder = report.FOLDER if whole else chosen.out or PARTIAL
+    if chosen.report_only:
+        return growth_report.again(json.loads(chosen.report_only.read_text()), folder, whole)
+    _need_cores()
+    return growth_report.measure(chosen, words, folder, whole)
 
 
 def _tell(line):

@@ -144,11 +144,16 @@ class Measurement:
 
 def measured(running, workload, connections, warmup, options):
     """One cell of one round, as `load` reports it."""
+    return loaded(running, workload, checked(running, workload), connections, warmup, options.seconds)
+
+
+def loaded(running, workload, requests, connections, warmup, seconds):
+    """The same, with requests that are known to be in order."""
     job = {
         "address": f"127.0.0.1:{running.port}", "connections": connections, "warmup_s": warmup,
-        "seconds": options.seconds, "min_requests": workload.min_requests, "request_limit_s": workload.limit,
-        "limit_s": warmup + options.seconds + 2 * workload.limit + CELL_LIMIT,
-        "requests": checked(running, workload), "order": workload.order, "pids": running.pids()}
+        "seconds": seconds, "min_requests": workload.min_requests, "request_limit_s": workload.limit,
+        "limit_s": warmup + seconds + 2 * workload.limit + CELL_LIMIT,
+        "requests": requests, "order": workload.order, "pids": running.pids()}
     load = subprocess.run(
         [LOAD], input=json.dumps(job), capture_output=True, text=True, timeout=job["limit_s"] + CELL_LIMIT)
     if load.returncode != 0:

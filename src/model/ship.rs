@@ -109,3 +109,45 @@ impl JsonSchema for Ship {
         stored_schema::<ShipInput>("A stored ship.", &[])
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{read, read_plain};
+
+    /// Each is refused, with its reason, by [`read`].
+    #[test]
+    fn nothing_fits_plainly_that_does_not_fit() {
+        let with = |name: &str, value: Value| {
+            let mut ship = ShipInput::example();
+            ship.as_object_mut().map(|ship| ship.insert(name.to_owned(), value));
+            ship
+        };
+        let text = |length: usize| json!("é".repeat(length));
+        let roles = |count: usize, length: usize| json!(vec![text(length); count]);
+        let fits = |ship: &Value| {
+            let plain = read_plain::<ShipInput>(ship.to_string().as_bytes());
+            assert_eq!(plain, read(ship.clone()).ok(), "{ship}");
+            plain.is_some()
+        };
+        assert!(fits(&ShipInput::example()));
+        for name in ["affiliation", "category", "manufacturer", "model", "ship_class"] {
+            assert!(fits(&with(name, text(0))) && fits(&with(name, text(128))), "{name}");
+            assert!(!fits(&with(name, text(129))) && !fits(&with(name, json!(null))), "{name}");
+        }
+        for name in ["crew", "length", "id"] {
+            assert!(fits(&with(name, json!(1))) && fits(&with(name, json!(i32::MAX))), "{name}");
+            for value in [json!(0), json!(-1), json!(i64::from(i32::MAX) + 1), json!(u64::MAX), json!(null)] {
+                assert!(!fits(&with(name, value)), "{name}");
+            }
+        }
+        assert!(fits(&with("roles", json!([]))) && fits(&with("roles", roles(32, 64))));
+        assert!(!fits(&with("roles", roles(33, 1))) && !fits(&with("roles", roles(1, 65))));
+        assert!(!fits(&with("roles", json!(null))) && !fits(&with("more", json!(1))));
+        let ShipInput { id: _, affiliation, category, crew, length, manufacturer, model, roles, ship_class } =
+            read(ShipInput::example()).expect("the example fits");
+        // In the order in which serde would take them.
+        let list = json!([1, affiliation, category, crew, length, manufacturer, model, roles, ship_class]);
+        assert!(!fits(&list) && !fits(&json!(null)));
+    }
+}

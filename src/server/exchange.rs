@@ -1,7 +1,6 @@
 //! One request: taken whole, handed to Rocket, and its answer handed to hyper.
 
 use std::convert::Infallible;
-use std::fmt;
 use std::future::{poll_fn, Future};
 use std::io;
 use std::net::SocketAddr;
@@ -13,17 +12,14 @@ use std::task::Poll;
 
 use http_body_util::BodyExt;
 use hyper::body::{Body, Bytes, Incoming};
-use hyper::header::{
-    HeaderMap, HeaderName, HeaderValue, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HOST, ORIGIN,
-};
+use hyper::header::{HeaderMap, HeaderName, HeaderValue, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, ORIGIN};
 use hyper::http::request::Parts;
 use hyper::{Request, Response, StatusCode};
 use rocket::http::uri::{Host, Origin};
-use rocket::http::{Header, Method};
-use rocket::local::asynchronous::{LocalRequest, LocalResponse};
-
+use rocket::local::asynchronous::LocalResponse;
 use tokio::io::AsyncReadExt;
 
+use super::asked::Asked;
 use super::kept::{self, Question};
 use super::progress::Progress;
 use super::reply::Reply;
@@ -31,9 +27,8 @@ use super::request_head::{self, LastHost, Target};
 use super::{unparsed, Front, Stage};
 use crate::error::fault::Fault;
 use crate::error::{BODY_BROKE_OFF, INTERNAL};
-use crate::handed::{Handed, Shelf};
+use crate::handed::Shelf;
 use crate::log::{Entry, Facts, RequestId};
-use crate::routing;
 use crate::security_headers::{self, Field, Place};
 
 #[allow(
@@ -158,9 +153,9 @@ fn again(kept::Answer { head, json, .. }: kept::Answer, progress: &Arc<Progress>
     response
 }
 
+/// Asks Rocket.
 async fn of_rocket(front: &'static Front, peer: &Peer, head: &Parts, asked: Asked) -> Response<Reply> {
-    let progress = &peer.progress;
-    let broken = || of_front(front, &Fault::of(&INTERNAL), progress, head);
+    let broken = || of_front(front, &Fault::of(&INTERNAL), &peer.progress, head);
     let place = Place::of(&asked.origin);
     // Only what was so before it is asked can be known to be so still.
     let question = if asked.body.is_empty() { Question::of(front, head) } else { None };
@@ -170,47 +165,10 @@ async fn of_rocket(front: &'static Front, peer: &Peer, head: &Parts, asked: Aske
     // Where it lies it stays: it is large.
     let dispatched = pin!(asked.of(front, head, &peer.shelf).dispatch());
     let Some(answer) = unpanicked(dispatched).await else { return broken() };
-    let status = StatusCode::from_u16(answer.status().code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let mut headers = headers(&answer);
-    for Field { name, value, .. } in place.headers(status.as_u16()) {
-        headers.insert(name, value.clone());
-    }
     let (json, is_public) = peer.shelf.take(answer.status());
-    if json.is_some() {
-        headers.insert(CONTENT_TYPE, JSON);
-    } else if status == StatusCode::INTERNAL_SERVER_ERROR {
-        // A catcher has panicked, and Rocket has answered in its place.
-        return broken();
-    }
-    let public = json.clone().filter(|_| is_public);
-    let size = json.as_ref().map(Bytes::len).or_else(|| answer.body().preset_size());
-    let without_body = head.method == hyper::Method::HEAD
-        || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
-    let reply = match (size, json) {
-        // Of an answer without a body Rocket gives none, rather than an empty one.
-        _ if without_body || size == Some(0) => Reply::nothing(Arc::clone(progress)),
-        (_, Some(json)) => Reply::whole(json, Arc::clone(progress)),
-        (Some(size), None) if size <= WHOLE => match unpanicked(pin!(read(answer, size))).await {
-            Some(Ok(bytes)) => Reply::whole(bytes.into(), Arc::clone(progress)),
-            failed => {
-                let error = failed.and_then(Result::err);
-                tracing::error!(?error, "an answer could not be read");
-                return broken();
-            }
-        },
-        _ => Reply::pieces(answer, Arc::clone(progress)),
-    };
-    progress.answered(status.as_u16());
-    let mut response = Response::new(reply);
-    *response.status_mut() = status;
-    *response.headers_mut() = headers;
-    // What hyper cannot see in the body.
-    if let Some(size) = size
-        .filter(|size| status != StatusCode::NO_CONTENT && response.size_hint().exact() != Some(*size as u64))
-    {
-        response.headers_mut().insert(CONTENT_LENGTH, size.into());
-    }
-    if let Some((question, json)) = question.zip(public) {
+    let kept = question.zip(json.clone()).filter(|_| is_public);
+    let Some(response) = sent(peer, head, place, answer, json).await else { return broken() };
+    if let Some((question, json)) = kept {
         let route = facts.and_then(|facts| facts.route.get().cloned());
         let answer = kept::Answer { head: response.headers().clone(), json, route };
         question.keep(answer, front.traffic.kept_answers);
@@ -218,61 +176,59 @@ async fn of_rocket(front: &'static Front, peer: &Peer, head: &Parts, asked: Aske
     response
 }
 
-/// What is asked, by whom.
-struct Asked {
-    origin: Origin<'static>,
-    host: Option<Host<'static>>,
-    body: Vec<u8>,
-    client: SocketAddr,
-    facts: Option<Arc<Facts>>,
-}
-
-impl Asked {
-    /// The request as Rocket sees it.
-    fn of(self, front: &'static Front, head: &Parts, shelf: &Arc<Shelf>) -> LocalRequest<'static> {
-        // A method that nobody knows is as wrong as one that no path has.
-        let method = routing::known_method(head.method.as_str()).unwrap_or(Method::Trace);
-        let mut local = front.rocket.req(method, Parsed(self.origin));
-        // The host that is asked, and the body, Rocket has apart.
-        for (name, value) in head.headers.iter().filter(|(name, _)| ![HOST, CONTENT_LENGTH].contains(name)) {
-            let value = match std::str::from_utf8(value.as_bytes()) {
-                Ok(text) => text.to_owned(),
-                // Rocket's headers are texts. What is none fits nothing that a guard accepts.
-                Err(_) => String::from_utf8_lossy(value.as_bytes()).into_owned(),
-            };
-            local.add_header(Header::new(name.as_str().to_owned(), value));
-        }
-        local.set_body(self.body);
-        let request = local.inner_mut();
-        request.set_remote(self.client);
-        if let Some(host) = self.host {
-            request.set_host(host);
-        }
-        request.local_cache(|| Some(Handed { method, front: Some(Arc::clone(shelf)) }));
-        if self.facts.is_some() {
-            request.local_cache(|| self.facts);
-        }
-        local
+/// Rocket's answer, and the JSON that it left on the shelf, as hyper sends it. None if it is broken.
+async fn sent(
+    peer: &Peer,
+    head: &Parts,
+    place: Place,
+    answer: LocalResponse<'static>,
+    json: Option<Bytes>,
+) -> Option<Response<Reply>> {
+    let progress = &peer.progress;
+    let status = StatusCode::from_u16(answer.status().code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    if status == StatusCode::INTERNAL_SERVER_ERROR && json.is_none() {
+        // A catcher has panicked, and Rocket has answered in its place.
+        return None;
     }
-}
-
-/// A target that has been read. Rocket writes what it is given as text, for want of a target in what cannot be read;
-/// this can.
-struct Parsed(Origin<'static>);
-
-impl fmt::Display for Parsed {
-    fn fmt(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
-        Ok(())
+    let mut headers = headers(&answer);
+    for Field { name, value, .. } in place.headers(status.as_u16()) {
+        headers.insert(name, value.clone());
     }
-}
-
-impl From<Parsed> for Origin<'static> {
-    fn from(Parsed(origin): Parsed) -> Self {
-        origin
+    if json.is_some() {
+        headers.insert(CONTENT_TYPE, JSON);
     }
+    let size = json.as_ref().map(Bytes::len).or_else(|| answer.body().preset_size());
+    let without_body = head.method == hyper::Method::HEAD
+        || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+    let reply = match (size, json) {
+        // Of an answer without a body Rocket gives none, rather than an empty one.
+        _ if without_body || size == Some(0) => Reply::nothing(Arc::clone(progress)),
+        (_, Some(json)) => Reply::whole(json, Arc::clone(progress)),
+        (Some(size), None) if size <= WHOLE => Reply::whole(body(answer, size).await?, Arc::clone(progress)),
+        _ => Reply::pieces(answer, Arc::clone(progress)),
+    };
+    // What hyper cannot see in the body.
+    let unseen = size.filter(|size| reply.size_hint().exact() != Some(*size as u64));
+    if let Some(size) = unseen.filter(|_| status != StatusCode::NO_CONTENT) {
+        headers.insert(CONTENT_LENGTH, size.into());
+    }
+    progress.answered(status.as_u16());
+    let mut response = Response::new(reply);
+    *response.status_mut() = status;
+    *response.headers_mut() = headers;
+    Some(response)
 }
 
 /// The body of that size.
+async fn body(answer: LocalResponse<'_>, size: usize) -> Option<Bytes> {
+    let failed = match unpanicked(pin!(read(answer, size))).await {
+        Some(Ok(bytes)) => return Some(bytes.into()),
+        failed => failed.and_then(Result::err),
+    };
+    tracing::error!(error = ?failed, "an answer could not be read");
+    None
+}
+
 async fn read(mut answer: LocalResponse<'_>, size: usize) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::with_capacity(size);
     while bytes.len() < size {
