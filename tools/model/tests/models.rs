@@ -155,7 +155,8 @@ fn a_list_is_of_the_ships_that_there_are() {
             writing.create_ship(ship(3)).expect("ids are left").0
         });
         let created = join(written);
-        let crews = |ships: &[Value]| ships.iter().filter_map(|ship| ship["crew"].as_u64()).collect::<Vec<_>>();
+        let crews =
+            |ships: &[Value]| ships.iter().filter_map(|ship| ship["crew"].as_u64()).collect::<Vec<_>>();
         let [first, second] = join(read).map(|ships| crews(&ships));
         let states = [vec![1], vec![2], vec![2, 3]];
         let when = |crews| states.iter().position(|state| *state == crews).expect("one of the states");
@@ -171,9 +172,8 @@ fn a_deleted_ship_stays_deleted() {
     in_every_order(20, || {
         let store = store();
         let (updating, deleting) = (store.clone(), store.clone());
-        let updated = thread::spawn(move || {
-            [2, 3].map(|crew| updating.update_ship(ANN, ship(crew)).map(drop))
-        });
+        let updated =
+            thread::spawn(move || [2, 3].map(|crew| updating.update_ship(ANN, ship(crew)).map(drop)));
         let deleted = thread::spawn(move || deleting.delete_ship(ANN));
         let [first, second] = join(updated);
         assert_eq!(join(deleted), Ok(()));
