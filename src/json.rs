@@ -212,7 +212,7 @@ mod tests {
 
     #[test]
     fn pretty_and_compact_are_laid_out_as_recorded() {
-        let text = r#"{"a":[],"b":{},"c":[{"d":[1,-2.5],"e":null},[[]],{"f":{}}],"g":"h: [i, {\"j\": \\","k\\":true}"#;
+        let text = r#"{"a":[],"b":{},"c":[{"d":[1,-2.5],"e":null},[[]],{"f":{}}],"g":"h: [i, {\"j, k\": \\","k\\":true}"#;
         let value = parse(text.as_bytes()).expect("JSON");
         let render = |style: Style| String::from_utf8(style.render(&value).expect("JSON")).expect("text");
         assert_eq!(render(Style::Compact), format!("{text}\n"));
@@ -236,7 +236,7 @@ mod tests {
             r#"      "f": {}"#,
             r#"    }"#,
             r#"  ], "#,
-            r#"  "g": "h: [i, {\"j\": \\", "#,
+            r#"  "g": "h: [i, {\"j, k\": \\", "#,
             r#"  "k\\": true"#,
             r#"}"#,
             "",

@@ -4,7 +4,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use rocket::http::Method;
-use serde_json::Value;
+use serde_json::{json, Value};
 use shipyard::server::Traffic;
 
 use crate::racing::{Caller, Racing};
@@ -147,4 +147,43 @@ fn a_request_with_two_hosts_is_refused_however_often_its_path_was_asked_for() {
     assert_eq!(ask(&mut client, "GET /api/ships/2", "").status, 200);
     assert_eq!(ask(&mut client, "GET /api/ships/2", "").status, 200);
     assert_eq!(ask(&mut client, "GET /api/ships/2", "Host: b\r\n").status, 400);
+}
+
+/// Their writes are not counted: nothing that is answered of them is kept.
+#[test]
+fn users_are_not_answered_as_they_were() {
+    let server = Racing::new();
+    let mut callers: Vec<Caller> = (0..CALLERS).map(|_| server.caller()).collect();
+    let (token, _) = callers[0].log_in("user", "password").tokens();
+    for name in ["user", "ann", "bob"] {
+        let user = json!({"name": name, "password": "password"});
+        let put = Ask::new(Method::Put, "/api/users/1").bearer(&token).json(&user);
+        assert_eq!(callers[0].send(&put).status, 200);
+        for caller in &mut callers {
+            for _ in 0..2 {
+                assert_eq!(get(caller, "/api/users/1").1["name"], name);
+                assert_eq!(get(caller, "/api/users").1[0]["name"], name);
+            }
+        }
+    }
+}
+
+#[test]
+fn each_request_of_a_connection_names_its_own_host() {
+    let front = Front::start(Traffic::default());
+    let mut client = front.connect();
+    let mut post = |path: &str, host: &str, token: &str, body: &str| {
+        let length = body.len();
+        let fields = format!("Authorization: Bearer {token}\r\nContent-Length: {length}\r\n");
+        let label = "Content-Type: application/json\r\n";
+        client.send(format!("POST {path} HTTP/1.1\r\nHost: {host}\r\n{label}{fields}\r\n{body}"));
+        client.answer().unwrap()
+    };
+    let login = post("/auth/login", "a", "", r#"{"username":"user","password":"password"}"#).json();
+    let token = login["access_token"].as_str().unwrap();
+    for host in ["a", "b:81", "b", "a", "a"] {
+        let created = post("/api/ships", host, token, SHIP);
+        let location = format!("http://{host}/api/ships/{}", created.json()["id"]);
+        assert_eq!(created.header("Location"), Some(&*location));
+    }
 }

@@ -80,6 +80,35 @@ fn who_says_nothing_more_is_ended_without_a_word() {
     front.is_well();
 }
 
+/// One alarm wakes a connection, and was set for the step before.
+#[test]
+fn a_limit_that_is_over_before_the_last_one_is_kept() {
+    let (short, long) = (Duration::from_millis(500), Duration::from_secs(20));
+    let long_limits = Traffic {
+        header_timeout: long,
+        body_timeout: long,
+        request_timeout: long,
+        keep_alive: long,
+        ..Traffic::default()
+    };
+    let ended_in_time = |mut client: Raw, begun: &str| {
+        let start = Instant::now();
+        client.send(begun);
+        assert_eq!(client.answer().expect("an answer").status, 408, "{begun}");
+        let took = start.elapsed();
+        assert!(took >= short && took <= short + LEEWAY, "{took:?} {begun}");
+    };
+    let front = Front::start(Traffic { body_timeout: short, ..long_limits.clone() });
+    ended_in_time(front.connect(), "POST /api/users HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n{");
+    let front = Front::start(Traffic { header_timeout: short, ..long_limits });
+    let mut client = front.connect();
+    client.send(GOOD);
+    assert_eq!(client.answer().expect("an answer").status, 200);
+    // The limit of the first head is over, and the alarm set for the end of an idle connection.
+    std::thread::sleep(short * 2);
+    ended_in_time(client, "GET /api");
+}
+
 /// A front whose static files hold one that no system's buffers take in whole.
 fn with_a_big_file(name: &str, traffic: Traffic) -> Front {
     let files = folder(name);
