@@ -1,8 +1,8 @@
 //! The data file: read once, at start. Whatever is not plainly in order refuses the start.
 
 use std::collections::{BTreeMap, HashMap};
-use std::fmt;
 use std::path::{Path, PathBuf};
+use std::{fmt, io, thread};
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -14,7 +14,7 @@ use crate::model::id::Id;
 use crate::model::ship::{Ship, ShipInput};
 use crate::model::user::UserInput;
 use crate::model::{self, Input};
-use crate::password::{Hash, Hasher};
+use crate::password::{Hash, Hasher, Passwords};
 use crate::printable::printable;
 use crate::store::{Caps, Store, StoredUser};
 
@@ -189,20 +189,20 @@ impl Data {
         Ok(())
     }
 
-    /// The store with this data. Passwords in clear text are hashed, which takes the time of one login each, on all
-    /// cores at once.
+    /// The store with this data. Passwords in clear text are hashed, which takes the time of one login each, as many at
+    /// a time as when clients log in.
     ///
     /// # Errors
-    /// [`Internal`] where the system gives no random bytes.
+    /// [`Internal`] where the system gives no random bytes or no threads.
     pub fn into_store(self, hasher: &Hasher, caps: Caps) -> Result<Store, Internal> {
         let users: Vec<(Id, DataUser)> = self.users.into_iter().collect();
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let share = users.len().div_ceil(cores).max(1);
-        let hashed: Result<_, Internal> = std::thread::scope(|scope| {
-            let shares: Vec<_> =
-                users.chunks(share).map(|share| scope.spawn(|| hashed(share, hasher))).collect();
-            let broken = |_| Internal::new("hashing the passwords of the data file", "a thread panicked");
-            shares.into_iter().map(|share| share.join().map_err(broken)?).collect::<Result<Vec<_>, _>>()
+        let share = users.len().div_ceil(Passwords::cores()).max(1);
+        let broken = |why: &dyn fmt::Display| Internal::new("hashing the passwords of the data file", why);
+        let hashed: Result<Vec<_>, Internal> = thread::scope(|scope| {
+            let one = |share| thread::Builder::new().spawn_scoped(scope, move || hashed(share, hasher));
+            let shares: io::Result<Vec<_>> = users.chunks(share).map(one).collect();
+            let shares = shares.map_err(|error| broken(&error))?;
+            shares.into_iter().map(|share| share.join().map_err(|_| broken(&"a thread panicked"))?).collect()
         });
         Ok(Store::with_caps(hashed?.into_iter().flatten().collect(), self.ships, caps))
     }

@@ -163,7 +163,7 @@ def _peer(measurement, name):
 
 def _report(results, path, folder, whole):
     if whole:
-        report.write_tables(results)
+        report.write_tables(render(results))
     else:
         print(render(results))
     report.write_plots(path.resolve(), folder.resolve())

@@ -2,7 +2,7 @@
 
 from math import log
 
-from bench.promises import Verdict
+from bench.promises import Verdict, told
 
 # What grows, and the operation on one of them by its id.
 BY_ID = (("ships", "get"), ("ships", "put"), ("users", "get"))
@@ -58,7 +58,4 @@ def _revoked_bytes(results):
 
 def check(results, tell=print):
     """Prints each; whether all are kept."""
-    judged = verdicts(results)
-    for verdict in judged:
-        tell(verdict)
-    return all(verdict.kept for verdict in judged)
+    return told(verdicts(results), tell)

@@ -16,11 +16,12 @@ from bench.growth_promises import rows
 from bench.measure import Failed
 from bench.peers import LOAD, VENVS
 from bench.process import LOAD_CORE, SERVER_CORE, NotStarted
-from bench.report import DOCUMENT, dumps
+from bench.report import dumps, write_tables
 from bench.tables import number, table
 from bench.tables import time as duration
 
-BEGIN, END = "<!-- growth: begin -->", "<!-- growth: end -->"
+MARK = "growth"
+KEPT = {True: "Kept", False: "Not kept", None: "Not asked"}
 
 
 def measure(chosen, words, folder, into_document):
@@ -57,23 +58,13 @@ def write(results, folder, into_document):
     path = folder / "growth.json"
     path.write_text(dumps(results) + "\n")
     if into_document:
-        text = DOCUMENT.read_text() if DOCUMENT.is_file() else "# Performance\n"
-        DOCUMENT.write_text(replaced(text, render(results)))
+        write_tables(render(results), {"growth.svg": "Cost and memory by size"}, MARK)
     else:
         print(render(results))
     venv(VENVS / "plots", BENCHES / "requirements.txt")
     subprocess.run(
         [VENVS / "plots" / "bin" / "python", "-m", "bench.growth_plot", path.resolve(), folder.resolve()], cwd=BENCHES,
         check=True)
-
-
-def replaced(text, tables):
-    """The document with these tables between its marks; with marks, if it has none."""
-    if BEGIN not in text or END not in text:
-        text = f"{text.rstrip()}\n\n{BEGIN}\n{END}\n".lstrip()
-    before, rest = text.split(BEGIN, 1)
-    after = rest.split(END, 1)[1]
-    return f"{before}{BEGIN}\n\n{tables}\n\n{END}{after}"
 
 
 def render(results):
@@ -91,7 +82,7 @@ def render(results):
          number(row["bytes_each"]) if "bytes_each" in row else ""]
         for grown in ("ships", "users", "revocations", "connections") for row in rows(results, grown)]
     promised = "\n".join(
-        f"- {'Kept' if verdict.kept else 'Not kept'}: {verdict.text}." for verdict in growth_promises.verdicts(results))
+        f"- {KEPT[verdict.kept]}: {verdict.text}." for verdict in growth_promises.verdicts(results))
     return "\n\n".join([
         said, table(heads, lines),
         "Memory is that after the start or the logouts, and with connections the highest.", promised])

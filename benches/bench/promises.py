@@ -77,7 +77,10 @@ def _start(found, figure, words, most, unit):
 
 def check(results, tell=print):
     """Prints each; whether all are kept."""
-    judged = verdicts(results)
+    return told(verdicts(results), tell)
+
+
+def told(judged, tell):
     for verdict in judged:
         tell(verdict)
     return all(verdict.kept is not False for verdict in judged)

@@ -6,11 +6,11 @@ import subprocess
 from bench import BENCHES, ROOT
 from bench.build import venv
 from bench.peers import VENVS
-from bench.tables import render
 
 DOCUMENT = ROOT / "docs" / "performance.md"
 FOLDER = ROOT / "docs" / "performance"
-BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
+MARK = "measured"
+PLOTS = {"cpu.svg": "CPU time a request", "p99.svg": "p99 by connections", "list-10000.svg": "10,000 ships"}
 
 
 def write_results(results, folder):
@@ -34,18 +34,21 @@ def dumps(value, indent=0):
     return f"{begin}\n" + ",\n".join(space + line for line in lines) + f"\n{' ' * indent}{end}"
 
 
-def replaced(text, tables):
+def replaced(text, tables, mark=MARK):
     """The document with these tables between its marks; with marks, if it has none."""
-    if BEGIN not in text or END not in text:
-        text = f"{text.rstrip()}\n\n{BEGIN}\n{END}\n".lstrip()
-    before, rest = text.split(BEGIN, 1)
-    after = rest.split(END, 1)[1]
-    return f"{before}{BEGIN}\n\n{tables}\n\n{END}{after}"
+    begin, end = (f"<!-- {mark}: {word} -->" for word in ("begin", "end"))
+    if begin not in text or end not in text:
+        text = f"{text.rstrip()}\n\n{begin}\n{end}\n".lstrip()
+    before, rest = text.split(begin, 1)
+    after = rest.split(end, 1)[1]
+    return f"{before}{begin}\n\n{tables}\n\n{end}{after}"
 
 
-def write_tables(results, document=DOCUMENT):
-    text = document.read_text() if document.is_file() else "# Performance\n"
-    document.write_text(replaced(text, render(results)))
+def write_tables(tables, plots=PLOTS, mark=MARK):
+    """Tables and plots into the document, between its marks."""
+    text = DOCUMENT.read_text() if DOCUMENT.is_file() else "# Performance\n"
+    shown = [f"![{title}]({FOLDER.name}/{plot})" for plot, title in plots.items()]
+    DOCUMENT.write_text(replaced(text, "\n\n".join([tables, *shown]), mark))
 
 
 def write_plots(results_path, folder):

@@ -42,7 +42,19 @@ def _measured_with(results):
         f"{' with changes' if results['changed'] else ''}: {machine['cores']} cores ({machine['cpu']},"
         f" {machine['memory_gb']} GB, {machine['kernel']}), medians of {options['rounds']} rounds of"
         f" {options['seconds']:g} s each, seed {options['seed']}. Other programs took"
-        f" {results['others_percent']:g} % of the two cores meanwhile.")
+        f" {results['others_percent']:g} % of the two cores meanwhile. {_versions(results)}")
+
+
+def _versions(results):
+    """Those that name a peer; all others are in the results."""
+    versions = results["versions"]
+    main = {
+        "hyper": "hyper", "rocket": "rocket", "shipyard": "rocket", "axum": "axum", "actix": "actix-web", "flask": "Flask",
+        "fastapi": "fastapi", "express": "express", "json-server": "json-server"}
+    found = {of: versions["peers"][name][of] for name, of in main.items() if of in versions["peers"].get(name, {})}
+    peers = ", ".join(f"{name} {version}" for name, version in found.items())
+    rustc = versions["rustc"].split(" (")[0]
+    return f"With {rustc}, Python {versions['python']}, Node {versions['node']}; {peers}."
 
 
 def _main(found, workload, connections):

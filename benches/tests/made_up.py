@@ -27,6 +27,7 @@ def results():
     return {
         "date": "2026-01-02", "command": "benches/run", "commit": "0123456789abcdef", "changed": False,
         "machine": {"cpu": "CPU", "cores": 2, "memory_gb": 8, "kernel": "Linux 6"},
+        "versions": {"rustc": "rustc 1.0.0 (of today)", "python": "3", "node": "20", "peers": {"axum": {"axum": "0.8"}}},
         "options": {"rounds": 3, "seconds": 1.0, "seed": 7}, "others_percent": 0.5,
         "peers": {name: dict(peer) for name in CPU},
         "cells": [

@@ -3,8 +3,11 @@ import unittest
 from bench import growth_promises
 from bench.growth import stages
 from bench.growth_data import asked, ids
-from bench.growth_report import BEGIN, END, render, replaced
+from bench.growth_report import MARK, render
+from bench.report import replaced
 from tests.made_up import spread
+
+BEGIN, END = "<!-- growth: begin -->", "<!-- growth: end -->"
 
 
 def results():
@@ -64,6 +67,13 @@ class Growth(unittest.TestCase):
         made_up["rows"].remove(row(made_up, "revocations", 100_000))
         self.assertEqual(broken(made_up), ["PUT, revocations: not measured"])
 
+    def test_what_was_not_asked_for_is_neither_kept_nor_broken(self):
+        made_up = results()
+        row(made_up, "revocations", 100_000)["bytes_each"] = 30
+        made_up["rows"].remove(row(made_up, "revocations", 10_000_000))
+        self.assertTrue(growth_promises.check(made_up, tell=lambda _: None))
+        self.assertIn("- Not asked: PUT, revocations: no more than 100,000 were asked for.", render(made_up))
+
     def test_stages_end_with_what_was_asked_for(self):
         self.assertEqual(stages(10 ** 7), (0, 10 ** 5, 10 ** 6, 10 ** 7))
         self.assertEqual(stages(300_000), (0, 10 ** 5, 300_000))
@@ -82,8 +92,8 @@ class Growth(unittest.TestCase):
 
     def test_the_prose_around_stays(self):
         text = f"# Title\n\nbefore\n\n{BEGIN}\nold\n{END}\n\nafter\n"
-        self.assertEqual(replaced(text, "new"), f"# Title\n\nbefore\n\n{BEGIN}\n\nnew\n\n{END}\n\nafter\n")
-        self.assertEqual(replaced("# Title\n", "new"), f"# Title\n\n{BEGIN}\n\nnew\n\n{END}\n")
+        self.assertEqual(replaced(text, "new", MARK), f"# Title\n\nbefore\n\n{BEGIN}\n\nnew\n\n{END}\n\nafter\n")
+        self.assertEqual(replaced("# Title\n", "new", MARK), f"# Title\n\n{BEGIN}\n\nnew\n\n{END}\n")
 
     def test_the_table_tells_all(self):
         text = render(results())

@@ -1,9 +1,11 @@
 import json
 import unittest
 
-from bench.report import BEGIN, END, dumps, replaced
+from bench.report import dumps, replaced
 from bench.tables import number, render, time
 from tests.made_up import find, results
+
+BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
 
 
 class Report(unittest.TestCase):
@@ -27,6 +29,7 @@ class Report(unittest.TestCase):
         made_up["cells"][made_up["cells"].index(cell)] = {
             name: cell[name] for name in ("workload", "connections", "peer")} | {"failed": "status 500"}
         text = render(made_up)
+        self.assertIn("With rustc 1.0.0, Python 3, Node 20; axum 0.8.", text)
         self.assertIn("| flask | out |", text)
         self.assertIn("- flask, get, 32 connections: status 500", text)
         self.assertIn("| shipyard | 12.0 | 1.20 | 0.86 | 83,333 | 60.0 µs | 120 µs | 120 µs |", text)

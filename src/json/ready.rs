@@ -13,8 +13,8 @@ use super::{lay_out, Style};
 /// What a `T` is as JSON text. Clones share the text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ready<T> {
-    /// Compact, with the newline that ends every answer. None if the value cannot be written as JSON, which is so for no type of
-    /// this crate; then the answer is a 500.
+    /// Compact, with the newline that ends every answer. None if the value cannot be written as JSON, which is so for no
+    /// type of this crate; then the answer is a 500.
     text: Option<Bytes>,
     of: PhantomData<fn() -> T>,
 }

@@ -48,6 +48,14 @@ fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Id>, D::Er
 }
 
 impl ShipInput {
+    fn plainly_fits(&self) -> bool {
+        let Self { id, affiliation, category, crew, length, manufacturer, model, roles, ship_class } = self;
+        [affiliation, category, manufacturer, model, ship_class].into_iter().all(|text| ANY_TEXT.takes(text))
+            && [*crew, *length].into_iter().all(|number| POSITIVE.takes_number(number))
+            && ROLES.takes_list(roles)
+            && id.is_none_or(|id| i64::try_from(id.number()).is_ok_and(|id| Rule::ID.takes_number(id)))
+    }
+
     /// The ship of that id.
     #[must_use]
     pub fn with_id(self, id: Id) -> Ship {
@@ -91,13 +99,7 @@ impl Input for ShipInput {
         })
     }
 
-    fn plainly_fits(&self) -> bool {
-        let Self { id, affiliation, category, crew, length, manufacturer, model, roles, ship_class } = self;
-        [affiliation, category, manufacturer, model, ship_class].into_iter().all(|text| ANY_TEXT.takes(text))
-            && [*crew, *length].into_iter().all(|number| POSITIVE.takes_number(number))
-            && ROLES.takes_list(roles)
-            && id.is_none_or(|id| i64::try_from(id.number()).is_ok_and(|id| Rule::ID.takes_number(id)))
-    }
+    const PLAINLY_FITS: Option<fn(&Self) -> bool> = Some(Self::plainly_fits);
 }
 
 impl JsonSchema for Ship {

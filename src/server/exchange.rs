@@ -68,12 +68,12 @@ pub(super) async fn answer(
     let mut answer = match whole(front, &peer, &head, body, facts.as_deref()).await {
         Ok(Whole::AnsweredBefore(answer)) => again(answer, progress),
         Ok(Whole::OfTheServer) => of_the_server(progress),
-        Ok(Whole::OfRocket { origin, host, body }) => {
+        Ok(Whole::OfRocket { origin, host, body, question }) => {
             progress.request_is_complete();
             // What goes beyond the limit has not been read: the next request cannot be found behind it.
             last |= body.len() > front.traffic.max_body;
             let client = SocketAddr::new(client, peer.address.port());
-            of_rocket(front, &peer, &head, Asked { origin, host, body, client, facts }).await
+            of_rocket(front, &peer, &head, Asked { origin, host, body, client, facts }, question).await
         }
         Err(fault) => {
             last = true;
@@ -100,31 +100,36 @@ fn request_id(headers: &HeaderMap) -> RequestId {
 }
 
 /// A request that is complete, and whom it asks.
-enum Whole {
+enum Whole<'a> {
     /// Nobody: it was asked before.
     AnsweredBefore(kept::Answer),
     /// The whole server (RFC 9110, section 9.3.7).
     OfTheServer,
-    /// Rocket.
-    OfRocket { origin: Origin<'static>, host: Option<Host<'static>>, body: Vec<u8> },
+    /// Rocket; whose answer may be one to keep, for that question.
+    OfRocket {
+        origin: Origin<'static>,
+        host: Option<Host<'static>>,
+        body: Vec<u8>,
+        question: Option<Question<'a>>,
+    },
 }
 
 /// The request, complete; of its body at most one byte more than may be is read.
-async fn whole(
+async fn whole<'a>(
     front: &Front,
     peer: &Peer,
-    head: &Parts,
+    head: &'a Parts,
     mut body: Incoming,
     facts: Option<&Facts>,
-) -> Result<Whole, Fault> {
+) -> Result<Whole<'a>, Fault> {
     if head.headers.len() > front.traffic.max_headers {
         return Err(unparsed::head_too_large(&front.traffic));
     }
     let target = request_head::read(head, &peer.last_host)?;
-    if body.is_end_stream() {
-        if let Some(answer) = Question::of(front, head).and_then(|question| question.answered(facts)) {
-            return Ok(Whole::AnsweredBefore(answer));
-        }
+    // Asked before Rocket is: only what was so by then can be known to be so still.
+    let question = if body.is_end_stream() { Question::of(front, head) } else { None };
+    if let Some(answer) = question.and_then(|question| question.answered(facts)) {
+        return Ok(Whole::AnsweredBefore(answer));
     }
     let origin = target.as_ref().map(Target::origin).transpose()?;
     let most = front.traffic.max_body + 1;
@@ -141,7 +146,7 @@ async fn whole(
     let (Some(target), Some(origin)) = (target, origin) else { return Ok(Whole::OfTheServer) };
     // A request that names no host is told the address that it came to.
     let local = || Host::parse_owned(peer.local?.to_string()).ok();
-    Ok(Whole::OfRocket { origin, host: target.host.or_else(local), body: bytes })
+    Ok(Whole::OfRocket { origin, host: target.host.or_else(local), body: bytes, question })
 }
 
 /// The answer that was given before.
@@ -154,11 +159,15 @@ fn again(kept::Answer { head, json, .. }: kept::Answer, progress: &Arc<Progress>
 }
 
 /// Asks Rocket.
-async fn of_rocket(front: &'static Front, peer: &Peer, head: &Parts, asked: Asked) -> Response<Reply> {
+async fn of_rocket(
+    front: &'static Front,
+    peer: &Peer,
+    head: &Parts,
+    asked: Asked,
+    question: Option<Question<'_>>,
+) -> Response<Reply> {
     let broken = || of_front(front, &Fault::of(&INTERNAL), &peer.progress, head);
     let place = Place::of(&asked.origin);
-    // Only what was so before it is asked can be known to be so still.
-    let question = if asked.body.is_empty() { Question::of(front, head) } else { None };
     let facts = asked.facts.clone();
     // What a request has left that panicked is nobody's.
     peer.shelf.clear();

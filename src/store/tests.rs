@@ -1,0 +1,138 @@
+//! The rules that no client sees broken without a race.
+
+use super::*;
+use crate::clock::TokenIds;
+use crate::password::{Cost, Password};
+
+const ANN: Id = Id::new(1);
+
+fn hash() -> Hash {
+    let hasher = Cost { memory: 8, iterations: 1, parallelism: 1 }.hasher().expect("a cheap cost");
+    hasher.hash(&Password::new("password".to_owned())).expect("a hash")
+}
+
+fn store(hash: &Hash) -> Store {
+    let ann = StoredUser { name: "ann".to_owned(), hash: hash.clone() };
+    Store::new(BTreeMap::from([(ANN, ann)]), BTreeMap::new())
+}
+
+fn token(iat: u64) -> Claims {
+    Claims { identity: ANN, jti: TokenIds::Random.next().expect("an id"), iat, exp: iat + 100 }
+}
+
+fn change_password(store: &Store, now: u64) {
+    let user = HashedUser { id: None, name: "ann".to_owned(), hash: hash() };
+    store.update_user(ANN, user, now).expect("ann is there");
+}
+
+#[test]
+fn a_login_that_verified_the_old_password_comes_too_late_after_the_change() {
+    let old = hash();
+    let store = store(&old);
+    change_password(&store, 10);
+    assert!(!store.admit_login(&old, &token(0), &token(10)));
+    assert!(!store.admit_login(&old, &token(0), &token(11)));
+    store.delete_user(ANN).expect("ann is there");
+    assert!(!store.admit_login(&old, &token(0), &token(12)));
+}
+
+/// The time of the change is read before the lock is taken, and a login may come between.
+#[test]
+fn a_change_ends_tokens_that_are_newer_than_the_time_it_was_asked_at() {
+    let old = hash();
+    let store = store(&old);
+    let newer = token(11);
+    assert!(store.admit_login(&old, &token(0), &newer));
+    assert_eq!(store.check_refresh(&newer), Ok(()));
+    change_password(&store, 10);
+    assert_eq!(store.check_refresh(&newer), Err(RefreshError::Revoked));
+}
+
+#[test]
+fn tokens_of_the_second_of_the_change_are_told_apart() {
+    let store = store(&hash());
+    let before = token(10);
+    assert!(store.admit_login(&store.credentials("ann").expect("ann is there").1, &token(0), &before));
+    change_password(&store, 10);
+    let after = token(10);
+    assert!(store.admit_login(&store.credentials("ann").expect("ann is there").1, &token(0), &after));
+    assert_eq!(store.check_refresh(&before), Err(RefreshError::Revoked));
+    assert_eq!(store.check_refresh(&after), Ok(()));
+    assert_eq!(store.check_refresh(&token(11)), Ok(()));
+}
+
+/// What is to be seen of the two tokens.
+fn seen(store: &Store, access: &Claims, refresh: &Claims) -> (bool, bool) {
+    (store.check_access(access).is_ok(), store.check_refresh(refresh).is_ok())
+}
+
+#[test]
+fn a_logout_of_all_ends_what_was_issued_until_then_and_nothing_of_others_or_later() {
+    let old = hash();
+    let store = store(&old);
+    let eve = HashedUser { id: None, name: "eve".to_owned(), hash: old.clone() };
+    let eve = store.create_user(eve).expect("the name is free").id;
+    let (access, refresh) = (token(10), token(10));
+    assert!(store.admit_login(&old, &access, &refresh));
+    let hers = Claims { identity: eve, ..token(10) };
+    store.log_out(ANN, 10);
+    assert_eq!(store.check_access(&access), Err(SessionError::LoggedOut));
+    assert_eq!(store.check_refresh(&refresh), Err(RefreshError::LoggedOut));
+    assert_eq!(store.admit_refresh(&refresh, &token(10)), Err(RefreshError::LoggedOut));
+    assert_eq!(seen(&store, &hers, &hers), (true, true));
+    // In the same second and later, of a login and of a refresh.
+    let (access, refresh, refreshed, late) = (token(10), token(10), token(10), token(11));
+    assert!(store.admit_login(&old, &access, &refresh));
+    assert_eq!(store.admit_refresh(&refresh, &refreshed), Ok(()));
+    assert_eq!(seen(&store, &access, &refresh), (true, true));
+    assert_eq!(seen(&store, &refreshed, &late), (true, true));
+    // The time of the logout is read before the lock is taken.
+    assert_eq!(store.admit_refresh(&refresh, &late), Ok(()));
+    store.log_out(ANN, 10);
+    assert_eq!(seen(&store, &late, &refresh), (false, false));
+    store.log_out(Id::new(99), 10);
+}
+
+#[test]
+fn nothing_is_added_to_what_is_full_until_something_is_removed() {
+    let ship = || -> ShipInput {
+        crate::model::read(<ShipInput as crate::model::Input>::example()).expect("the example fits")
+    };
+    let user = |name: &str| HashedUser { id: None, name: name.to_owned(), hash: hash() };
+    let caps = Caps { users: 2, ships: 1, ..Caps::default() };
+    let store = Store::with_caps(BTreeMap::new(), BTreeMap::new(), caps);
+    for name in ["ann", "bob"] {
+        assert!(store.create_user(user(name)).is_ok());
+    }
+    assert_eq!(store.create_user(user("cid")), Err(CreateUserError::Full));
+    assert_eq!(store.create_user(user("ann")), Err(CreateUserError::NameTaken));
+    assert!(store.create_ship(ship()).is_ok());
+    assert_eq!(store.create_ship(ship()), Err(CreateShipError::Full));
+    assert!(store.delete_user(ANN).is_ok() && store.delete_ship(Id::new(1)).is_ok());
+    assert_eq!(store.create_user(user("cid")).map(|user| user.id), Ok(Id::new(3)));
+    assert_eq!(store.create_ship(ship()).map(|(id, _)| id), Ok(Id::new(2)));
+}
+
+#[test]
+fn a_renamed_user_leaves_the_old_name_free() {
+    let store = store(&hash());
+    let renamed = HashedUser { id: Some(ANN), name: "eve".to_owned(), hash: hash() };
+    store.update_user(ANN, renamed, 0).expect("ann is there");
+    assert!(store.credentials("ann").is_none());
+    assert_eq!(store.credentials("eve").map(|(id, _)| id), Some(ANN));
+    let new = HashedUser { id: None, name: "ann".to_owned(), hash: hash() };
+    assert_eq!(store.create_user(new).map(|user| user.id), Ok(Id::new(2)));
+}
+
+#[test]
+fn a_panic_while_the_lock_is_held_leaves_the_store_usable() {
+    let store = store(&hash());
+    let other = store.clone();
+    let thread = std::thread::spawn(move || {
+        let _locked = other.0.state.write();
+        std::panic::resume_unwind(Box::new("a defect"));
+    });
+    assert!(thread.join().is_err());
+    assert!(store.user(ANN).is_ok());
+    assert!(store.delete_user(ANN).is_ok());
+}
