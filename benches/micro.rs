@@ -213,7 +213,7 @@ fn ships(count: u64) -> BTreeMap<Id, Ship> {
 
 fn store_of(count: u64) -> Store {
     let caps = Caps { ships: usize::MAX, ..Caps::default() };
-    Store::with_caps(BTreeMap::new(), ships(count), caps)
+    Store::with_caps(BTreeMap::new(), ships(count), caps, Style::Compact)
 }
 
 fn bodies(criterion: &mut Criterion) {
@@ -228,28 +228,19 @@ fn bodies(criterion: &mut Criterion) {
     group.bench_function("parse and validate a ship", |bencher| bencher.iter(|| read(black_box(&body))));
 
     let ship = ships(2).pop_last().expect("there are two").1;
-    let text = |style| Ready::new(&ship).in_style(style).expect("JSON");
-    group.throughput(Throughput::Bytes(text(Style::Compact).len() as u64));
-    group.bench_function("write a ship", |bencher| bencher.iter(|| Ready::new(black_box(&ship))));
-    let one = Ready::new(&ship);
     for style in [Style::Compact, Style::Pretty] {
-        group.throughput(Throughput::Bytes(text(style).len() as u64));
-        group.bench_function(format!("give a ship, {style:?}"), |bencher| {
-            bencher.iter(|| black_box(&one).in_style(style));
+        let text = Ready::new(&ship, style).text().cloned().expect("JSON");
+        group.throughput(Throughput::Bytes(text.len() as u64));
+        group.bench_function(format!("write a ship, {style:?}"), |bencher| {
+            bencher.iter(|| Ready::new(black_box(&ship), style));
         });
-    }
-    for (what, count) in [("15 ships", 15), ("10,000 ships", 10_000)] {
-        let written: Vec<Ready<Ship>> = ships(count).values().map(Ready::new).collect();
-        let list = Ready::list(written.iter());
-        let text = |style| list.in_style(style).expect("JSON");
-        group.throughput(Throughput::Bytes(text(Style::Compact).len() as u64));
-        group.bench_function(format!("list {what}"), |bencher| {
-            bencher.iter(|| Ready::list(black_box(&written).iter()));
-        });
-        for style in [Style::Compact, Style::Pretty] {
-            group.throughput(Throughput::Bytes(text(style).len() as u64));
-            group.bench_function(format!("give {what}, {style:?}"), |bencher| {
-                bencher.iter(|| black_box(&list).in_style(style));
+        for (what, count) in [("15 ships", 15), ("10,000 ships", 10_000)] {
+            let caps = Caps::default();
+            let store = Store::with_caps(BTreeMap::new(), ships(count), caps, style);
+            let list = || store.ships().to_body().expect("JSON");
+            group.throughput(Throughput::Bytes(list().length() as u64));
+            group.bench_function(format!("list {what}, {style:?}"), |bencher| {
+                bencher.iter(|| list().into_bytes());
             });
         }
     }
@@ -281,11 +272,12 @@ fn store(criterion: &mut Criterion) {
         });
     }
     let store = store_of(10_000);
-    group.bench_function("read all of 10000 ships", |bencher| bencher.iter(|| store.ships()));
+    let list = || store.ships().to_body().expect("JSON").into_bytes();
+    group.bench_function("read all of 10000 ships", |bencher| bencher.iter(list));
     let (id, input) = (Id::new(1), inputs().next().expect("there is one"));
     group.bench_function("read all of 10000 ships, each time after a write", |bencher| {
         let write = || drop(store.update_ship(id, input.clone()));
-        bencher.iter_batched(write, |()| store.ships(), BatchSize::PerIteration);
+        bencher.iter_batched(write, |()| list(), BatchSize::PerIteration);
     });
 }
 

@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 use serde_json::Value;
 
 use crate::internal::Internal;
-use crate::json;
+use crate::json::{self, Style};
 use crate::model::id::Id;
 use crate::model::ship::{Ship, ShipInput};
 use crate::model::user::UserInput;
@@ -189,12 +189,12 @@ impl Data {
         Ok(())
     }
 
-    /// The store with this data. Passwords in clear text are hashed, which takes the time of one login each, as many at
+    /// The store with this data, which gives JSON in that style. Passwords in clear text are hashed, which takes the time of one login each, as many at
     /// a time as when clients log in.
     ///
     /// # Errors
     /// [`Internal`] where the system gives no random bytes or no threads.
-    pub fn into_store(self, hasher: &Hasher, caps: Caps) -> Result<Store, Internal> {
+    pub fn into_store(self, hasher: &Hasher, caps: Caps, style: Style) -> Result<Store, Internal> {
         let users: Vec<(Id, DataUser)> = self.users.into_iter().collect();
         let share = users.len().div_ceil(Passwords::cores()).max(1);
         let broken = |why: &dyn fmt::Display| Internal::new("hashing the passwords of the data file", why);
@@ -204,7 +204,7 @@ impl Data {
             let shares = shares.map_err(|error| broken(&error))?;
             shares.into_iter().map(|share| share.join().map_err(|_| broken(&"a thread panicked"))?).collect()
         });
-        Ok(Store::with_caps(hashed?.into_iter().flatten().collect(), self.ships, caps))
+        Ok(Store::with_caps(hashed?.into_iter().flatten().collect(), self.ships, caps, style))
     }
 }
 

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use hyper::body::Bytes;
 use parking_lot::Mutex;
 use rocket::http::{Method, Status};
 use rocket::Request;
+
+use crate::json::JsonBody;
 
 /// What is left with a request, as `Some(Handed)`.
 #[derive(Debug)]
@@ -37,13 +38,13 @@ pub struct Shelf(Mutex<Left>);
 
 #[derive(Debug, Default)]
 struct Left {
-    json: Option<(Status, Bytes)>,
+    json: Option<(Status, JsonBody)>,
     is_public: bool,
 }
 
 impl Shelf {
     /// Leaves the JSON of an answer of that status.
-    pub fn put(&self, status: Status, json: Bytes) {
+    pub fn put(&self, status: Status, json: JsonBody) {
         *self.0.lock() = Left { json: Some((status, json)), is_public: false };
     }
 
@@ -54,7 +55,7 @@ impl Shelf {
 
     /// Takes what was left for an answer of that status, if anything was, and whether it is the same for everyone.
     /// Nothing is left behind.
-    pub fn take(&self, status: Status) -> (Option<Bytes>, bool) {
+    pub fn take(&self, status: Status) -> (Option<JsonBody>, bool) {
         let Left { json, is_public } = std::mem::take(&mut *self.0.lock());
         (json.and_then(|(its, json)| (its == status).then_some(json)), is_public)
     }

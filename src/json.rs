@@ -4,6 +4,8 @@
 //! leaves open (duplicate names, a byte order mark), because two readers of one body must never see two
 //! different values.
 
+mod body;
+mod list;
 mod members;
 mod ready;
 
@@ -14,6 +16,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::map::Entry;
 use serde_json::{Map, Number, Value};
 
+pub use self::body::{JsonBody, JsonStream, PIECE};
+pub(crate) use self::list::ListWriter;
 pub(crate) use self::members::{Member, Members};
 pub use self::ready::Ready;
 

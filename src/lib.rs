@@ -79,7 +79,7 @@ pub struct Parts {
 /// [`Internal`] where the system gives no random bytes.
 pub fn build(parts: Parts) -> Result<Rocket<Build>, Internal> {
     let Parts { settings, data, keys, clock, token_ids } = parts;
-    let store = data.into_store(&settings.hasher, settings.caps)?;
+    let store = data.into_store(&settings.hasher, settings.caps, settings.json)?;
     let passwords = Passwords::new(settings.hasher, settings.password_queue)?;
     let tokens = Tokens::new(keys, settings.lifetimes, clock, token_ids);
     let throttle = Throttle::new(settings.rates);

@@ -1,8 +1,8 @@
 //! Success replies: what they answer, and how the specification describes them.
 
+use std::fmt::Debug;
 use std::io::Cursor;
 
-use hyper::body::Bytes;
 use rocket::http::{ContentType, Header, Status};
 use rocket::response::{self, Responder};
 use rocket::{Request, Response};
@@ -15,24 +15,33 @@ use serde::Serialize;
 use crate::base_url::BaseUrl;
 use crate::docs;
 use crate::handed::Handed;
-use crate::json::{Ready, Style};
+use crate::json::{JsonBody, Ready, Style};
 use crate::model::id::Id;
+use crate::store::List;
 
 /// What can be answered as JSON.
 pub trait ToJson {
-    /// Its text in that style. None if it cannot be written as JSON, which is so for no body of this crate.
-    fn to_json(&self, style: Style) -> Option<Bytes>;
+    /// Its text; `style` is the server's. None if it cannot be written as JSON, which is so for no body of this crate.
+    fn to_json(&self, style: Style) -> Option<JsonBody>;
 }
 
 impl<T: Serialize> ToJson for T {
-    fn to_json(&self, style: Style) -> Option<Bytes> {
-        style.render(self).ok().map(Bytes::from)
+    fn to_json(&self, style: Style) -> Option<JsonBody> {
+        style.render(self).ok().map(|text| JsonBody::Full(text.into()))
     }
 }
 
+/// In the style of the store that it comes from.
 impl<T> ToJson for Ready<T> {
-    fn to_json(&self, style: Style) -> Option<Bytes> {
-        self.in_style(style)
+    fn to_json(&self, _: Style) -> Option<JsonBody> {
+        self.text().cloned().map(JsonBody::Full)
+    }
+}
+
+/// In the style of the store that it comes from.
+impl<T: Debug + 'static> ToJson for List<T> {
+    fn to_json(&self, _: Style) -> Option<JsonBody> {
+        self.to_body()
     }
 }
 
@@ -42,11 +51,12 @@ impl<T> ToJson for Ready<T> {
 /// 500 where the body cannot be written as JSON, which no body of this crate does.
 pub fn json(request: &Request<'_>, status: Status, body: &impl ToJson) -> response::Result<'static> {
     let style = request.rocket().state::<Style>().copied().unwrap_or(Style::Compact);
-    let text = body.to_json(style).ok_or(Status::InternalServerError)?;
+    let body = body.to_json(style).ok_or(Status::InternalServerError)?;
     if let Some(shelf) = Handed::shelf(request) {
-        shelf.put(status, text);
+        shelf.put(status, body);
         return Response::build().status(status).ok();
     }
+    let text = body.into_bytes().map_err(|_| Status::InternalServerError)?;
     Response::build().status(status).header(ContentType::JSON).sized_body(text.len(), Cursor::new(text)).ok()
 }
 
@@ -69,9 +79,9 @@ impl<T: JsonSchema> OpenApiResponderInner for Json<T> {
 /// 200 with a body that depends on the path and on what is stored, and on nothing else: who asks, or how, changes
 /// nothing. The front gives it again until something is written. Not for an operation with a guard.
 #[derive(Debug)]
-pub struct Public<T>(pub Ready<T>);
+pub struct Public<T>(pub T);
 
-impl<'r, T> Responder<'r, 'static> for Public<T> {
+impl<'r, T: ToJson> Responder<'r, 'static> for Public<T> {
     fn respond_to(self, request: &'r Request<'_>) -> response::Result<'static> {
         let response = json(request, Status::Ok, &self.0)?;
         if let Some(shelf) = Handed::shelf(request) {

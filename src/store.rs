@@ -5,11 +5,12 @@
 
 mod account;
 mod refusal;
+mod rows;
 mod table;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use parking_lot::RwLock;
 
@@ -17,8 +18,10 @@ use self::account::Account;
 pub use self::refusal::{
     CreateShipError, CreateUserError, GetError, RefreshError, SessionError, UpdateShipError, UpdateUserError,
 };
-use self::table::Table;
-use crate::json::Ready;
+pub use self::rows::List;
+use self::rows::Rows;
+use self::table::{Ids, Table};
+use crate::json::{Ready, Style};
 use crate::model::id::Id;
 use crate::model::ship::{Ship, ShipInput};
 use crate::model::user::User;
@@ -37,8 +40,7 @@ pub struct Caps {
 }
 
 impl Default for Caps {
-    /// With the longest names and texts in ASCII these are 100, 420 (and as much again for their list, once somebody has
-    /// asked for it) and 30 MB.
+    /// With the longest names and texts in ASCII these are 115, 420 and 30 MB.
     fn default() -> Self {
         Self { users: 100_000, ships: 100_000, revocations: 1_000_000 }
     }
@@ -65,43 +67,62 @@ pub struct HashedUser {
 }
 
 /// The users and ships of a server. Clones share them.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Store(Arc<Shared>);
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Shared {
+    style: Style,
     state: RwLock<State>,
     /// Counts the writes of ships.
     version: AtomicU64,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct State {
-    ships: Table<Ready<Ship>>,
-    /// The list of all ships, from when somebody asks for it until a ship is written.
-    ship_list: OnceLock<Ready<Vec<Ship>>>,
+    ships: Rows<Ship>,
+    ship_ids: Ids,
     users: Table<Account>,
+    /// What is answered of the users.
+    user_rows: Rows<User>,
     ids_by_name: HashMap<String, Id>,
     caps: Caps,
 }
 
+impl Default for Store {
+    fn default() -> Self {
+        Self::new(BTreeMap::new(), BTreeMap::new())
+    }
+}
+
 impl Store {
-    /// A store with those users and ships, of the usual size. Names must be unique.
+    /// A store with those users and ships, of the usual size, in compact style. Names must be unique.
     #[must_use]
     pub fn new(users: BTreeMap<Id, StoredUser>, ships: BTreeMap<Id, Ship>) -> Self {
-        Self::with_caps(users, ships, Caps::default())
+        Self::with_caps(users, ships, Caps::default(), Style::Compact)
     }
 
-    /// A store with those users and ships, to which more are added only as far as `caps` allow.
+    /// A store with those users and ships, to which more are added only as far as `caps` allow, and which gives JSON
+    /// in that style.
     #[must_use]
-    pub fn with_caps(users: BTreeMap<Id, StoredUser>, ships: BTreeMap<Id, Ship>, caps: Caps) -> Self {
+    pub fn with_caps(
+        users: BTreeMap<Id, StoredUser>,
+        ships: BTreeMap<Id, Ship>,
+        caps: Caps,
+        style: Style,
+    ) -> Self {
         let ids_by_name = users.iter().map(|(id, user)| (user.name.clone(), *id)).collect();
+        let row = |(id, user): (&Id, &StoredUser)| {
+            (*id, Ready::new(&User { id: *id, name: user.name.clone() }, style))
+        };
+        let user_rows = Rows::new(style, users.iter().map(row));
         let users =
             users.into_iter().map(|(id, StoredUser { name, hash })| (id, Account::new(name, hash))).collect();
-        let ships = ships.into_iter().map(|(id, ship)| (id, Ready::new(&ship))).collect();
-        let (ships, users) = (Table::new(ships), Table::new(users));
-        let state = RwLock::new(State { ships, ship_list: OnceLock::new(), users, ids_by_name, caps });
-        Self(Arc::new(Shared { state, version: AtomicU64::new(0) }))
+        let ship_ids = Ids::after(ships.keys().next_back().copied());
+        let ships = Rows::new(style, ships.iter().map(|(id, ship)| (*id, Ready::new(ship, style))));
+        let users = Table::new(users);
+        let state = RwLock::new(State { ships, ship_ids, users, user_rows, ids_by_name, caps });
+        Self(Arc::new(Shared { style, state, version: AtomicU64::new(0) }))
     }
 
     /// Another one after each write of a ship, and never again the same. What was read of the ships after it was
@@ -111,9 +132,8 @@ impl Store {
         self.0.version.load(Ordering::SeqCst)
     }
 
-    /// Ships have been written, and nobody can read them yet.
-    fn ships_are_written(&self, state: &mut State) {
-        state.ship_list.take();
+    /// Counts a write of a ship. The caller holds the lock, so that no one can read the ship yet.
+    fn ships_are_written(&self) {
         self.0.version.fetch_add(1, Ordering::SeqCst);
     }
 
@@ -126,9 +146,8 @@ impl Store {
 
     /// All ships, by ascending id.
     #[must_use]
-    pub fn ships(&self) -> Ready<Vec<Ship>> {
-        let state = self.0.state.read();
-        state.ship_list.get_or_init(|| Ready::list(state.ships.rows.values())).clone()
+    pub fn ships(&self) -> List<Ship> {
+        self.0.state.read().ships.list()
     }
 
     /// The ship of that id.
@@ -136,7 +155,7 @@ impl Store {
     /// # Errors
     /// [`GetError::NotFound`].
     pub fn ship(&self, id: Id) -> Result<Ready<Ship>, GetError> {
-        self.0.state.read().ships.rows.get(&id).cloned().ok_or(GetError::NotFound)
+        self.0.state.read().ships.get(id).cloned().ok_or(GetError::NotFound)
     }
 
     /// Adds a ship under an id of the store's choosing, and gives both.
@@ -148,13 +167,13 @@ impl Store {
             return Err(CreateShipError::IdGiven);
         }
         let mut state = self.0.state.write();
-        if state.ships.rows.len() >= state.caps.ships {
+        if state.ships.len() >= state.caps.ships {
             return Err(CreateShipError::Full);
         }
-        let id = state.ships.next_id().ok_or(CreateShipError::IdsExhausted)?;
-        let ship = Ready::new(&input.with_id(id));
-        state.ships.rows.insert(id, ship.clone());
-        self.ships_are_written(&mut state);
+        let id = state.ship_ids.next_id().ok_or(CreateShipError::IdsExhausted)?;
+        let ship = Ready::new(&input.with_id(id), self.0.style);
+        state.ships.insert(id, ship.clone());
+        self.ships_are_written();
         Ok((id, ship))
     }
 
@@ -164,15 +183,17 @@ impl Store {
     /// [`UpdateShipError`].
     pub fn update_ship(&self, id: Id, input: ShipInput) -> Result<Ready<Ship>, UpdateShipError> {
         let of_another = input.id.is_some_and(|given| given != id);
-        let ship = Ready::new(&input.with_id(id));
+        let ship = Ready::new(&input.with_id(id), self.0.style);
         let mut state = self.0.state.write();
-        let row = state.ships.rows.get_mut(&id).ok_or(UpdateShipError::NotFound)?;
+        if state.ships.get(id).is_none() {
+            return Err(UpdateShipError::NotFound);
+        }
         if of_another {
             return Err(UpdateShipError::IdMismatch);
         }
-        // What was there before is freed when nobody waits for it any more.
-        let before = std::mem::replace(row, ship.clone());
-        self.ships_are_written(&mut state);
+        let before = state.ships.insert(id, ship.clone());
+        self.ships_are_written();
+        // Freed when no one waits for the lock any more.
         drop(state);
         drop(before);
         Ok(ship)
@@ -184,26 +205,23 @@ impl Store {
     /// [`GetError::NotFound`].
     pub fn delete_ship(&self, id: Id) -> Result<(), GetError> {
         let mut state = self.0.state.write();
-        state.ships.rows.remove(&id).ok_or(GetError::NotFound)?;
-        self.ships_are_written(&mut state);
+        state.ships.remove(id).ok_or(GetError::NotFound)?;
+        self.ships_are_written();
         Ok(())
     }
 
     /// All users, by ascending id.
     #[must_use]
-    pub fn users(&self) -> Vec<User> {
-        let state = self.0.state.read();
-        state.users.rows.iter().map(|(id, account)| User { id: *id, name: account.name.clone() }).collect()
+    pub fn users(&self) -> List<User> {
+        self.0.state.read().user_rows.list()
     }
 
     /// The user of that id.
     ///
     /// # Errors
     /// [`GetError::NotFound`].
-    pub fn user(&self, id: Id) -> Result<User, GetError> {
-        let state = self.0.state.read();
-        let account = state.users.rows.get(&id).ok_or(GetError::NotFound)?;
-        Ok(User { id, name: account.name.clone() })
+    pub fn user(&self, id: Id) -> Result<Ready<User>, GetError> {
+        self.0.state.read().user_rows.get(id).cloned().ok_or(GetError::NotFound)
     }
 
     /// Whether an access token that is in order still stands for its user.
@@ -233,7 +251,7 @@ impl Store {
             return Err(CreateUserError::IdGiven);
         }
         let mut state = self.0.state.write();
-        let State { users, ids_by_name, caps, .. } = &mut *state;
+        let State { users, user_rows, ids_by_name, caps, .. } = &mut *state;
         if ids_by_name.contains_key(&input.name) {
             return Err(CreateUserError::NameTaken);
         }
@@ -244,7 +262,9 @@ impl Store {
         let id = users.next_id().ok_or(CreateUserError::IdsExhausted)?;
         users.rows.insert(id, Account::new(name.clone(), hash));
         ids_by_name.insert(name.clone(), id);
-        Ok(User { id, name })
+        let user = User { id, name };
+        user_rows.insert(id, Ready::new(&user, self.0.style));
+        Ok(user)
     }
 
     /// Replaces the name and the password of a user, at the time `now` (seconds since 1970). The refresh
@@ -254,7 +274,7 @@ impl Store {
     /// [`UpdateUserError`].
     pub fn update_user(&self, id: Id, input: HashedUser, now: u64) -> Result<User, UpdateUserError> {
         let mut state = self.0.state.write();
-        let State { users, ids_by_name, .. } = &mut *state;
+        let State { users, user_rows, ids_by_name, .. } = &mut *state;
         let account = users.rows.get_mut(&id).ok_or(UpdateUserError::NotFound)?;
         if input.id.is_some_and(|given| given != id) {
             return Err(UpdateUserError::IdMismatch);
@@ -266,7 +286,9 @@ impl Store {
         ids_by_name.insert(input.name.clone(), id);
         account.name.clone_from(&input.name);
         account.change_password(input.hash, now);
-        Ok(User { id, name: input.name })
+        let user = User { id, name: input.name };
+        user_rows.insert(id, Ready::new(&user, self.0.style));
+        Ok(user)
     }
 
     /// Removes a user.
@@ -277,6 +299,7 @@ impl Store {
         let mut state = self.0.state.write();
         let account = state.users.rows.remove(&id).ok_or(GetError::NotFound)?;
         state.ids_by_name.remove(&account.name);
+        state.user_rows.remove(id);
         Ok(())
     }
 

@@ -18,7 +18,7 @@ use shipyard::contract::transcript::Exchange;
 use shipyard::contract::{curl, script as scripts};
 use shipyard::data::Data;
 use shipyard::guard::login::{Login, LoginError};
-use shipyard::json::{self, Style};
+use shipyard::json::{self, JsonBody, Style};
 use shipyard::model::id::Id;
 use shipyard::model::ship::ShipInput;
 use shipyard::model::user::UserInput;
@@ -145,15 +145,18 @@ pub fn data(input: &[u8]) {
         Err(error) => return assert_one_line(&error.to_string()),
     };
     let cheap = Cost { memory: 8, iterations: 1, parallelism: 1 }.hasher().expect("a cost");
-    let store = data.into_store(&cheap, Caps::default()).expect("random bytes");
-    let (users, ships) = (store.users(), store.ships());
-    let names: BTreeSet<&str> = users.iter().map(|user| user.name.as_str()).collect();
+    let store = data.into_store(&cheap, Caps::default(), Style::Compact).expect("random bytes");
+    let list = |list: Option<JsonBody>| -> Vec<Value> {
+        let text = list.and_then(|list| list.into_bytes().ok()).expect("JSON");
+        serde_json::from_slice(&text).expect("a list")
+    };
+    let (users, ships) = (list(store.users().to_body()), list(store.ships().to_body()));
+    let names: BTreeSet<&str> = users.iter().filter_map(|user| user["name"].as_str()).collect();
     assert_eq!(names.len(), users.len());
     for user in &users {
-        assert_eq!(store.credentials(&user.name).map(|(id, _)| id), Some(user.id));
+        let id = user["name"].as_str().and_then(|name| store.credentials(name)).map(|(id, _)| id);
+        assert_eq!(id, user["id"].as_u64().map(Id::new));
     }
-    let ships = ships.in_style(Style::Compact).expect("JSON");
-    let ships: Vec<Value> = serde_json::from_slice(&ships).expect("a list");
     let ids: BTreeSet<Id> = ships.iter().filter_map(|ship| ship["id"].as_u64().map(Id::new)).collect();
     assert_eq!(ids.len(), ships.len());
     let example = model::read::<ShipInput>(ShipInput::example()).expect("the example");

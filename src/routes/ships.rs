@@ -10,14 +10,14 @@ use crate::json::Ready;
 use crate::model::id::Id;
 use crate::model::ship::{Ship, ShipInput};
 use crate::reply::{Created, Deleted, Json, Public};
-use crate::store::{CreateShipError, GetError, Store, UpdateShipError};
+use crate::store::{CreateShipError, GetError, List, Store, UpdateShipError};
 
 /// # List all ships
 ///
 /// Gives all ships by ascending id.
 #[openapi(tag = "ships")]
 #[get("/api/ships")]
-pub fn list(store: &State<Store>) -> Public<Vec<Ship>> {
+pub fn list(store: &State<Store>) -> Public<List<Ship>> {
     Public(store.ships())
 }
 
@@ -26,7 +26,7 @@ pub fn list(store: &State<Store>) -> Public<Vec<Ship>> {
 /// Gives the ship of that id.
 #[openapi(tag = "ships")]
 #[get("/api/ships/<id>")]
-pub fn get(id: Id, store: &State<Store>) -> Answer<Public<Ship>, GetError> {
+pub fn get(id: Id, store: &State<Store>) -> Answer<Public<Ready<Ship>>, GetError> {
     Ok(Public(store.ship(id)?))
 }
 

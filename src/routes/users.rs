@@ -8,17 +8,18 @@ use crate::error::answer::{Answer, BodyOr};
 use crate::guard::body::{CreateBody, UpdateBody};
 use crate::guard::owner::Owner;
 use crate::guard::rate::{CreateUser, UpdateUser, WithinRate};
+use crate::json::Ready;
 use crate::model::id::Id;
 use crate::model::user::{User, UserInput};
 use crate::reply::{Created, Deleted, Json};
-use crate::store::{CreateUserError, GetError, Store, UpdateUserError};
+use crate::store::{CreateUserError, GetError, List, Store, UpdateUserError};
 
 /// # List all users
 ///
 /// Gives all users by ascending id, without their passwords.
 #[openapi(tag = "users")]
 #[get("/api/users")]
-pub fn list(store: &State<Store>) -> Json<Vec<User>> {
+pub fn list(store: &State<Store>) -> Json<List<User>> {
     Json(store.users())
 }
 
@@ -27,7 +28,7 @@ pub fn list(store: &State<Store>) -> Json<Vec<User>> {
 /// Gives the user of that id, without the password.
 #[openapi(tag = "users")]
 #[get("/api/users/<id>")]
-pub fn get(id: Id, store: &State<Store>) -> Answer<Json<User>, GetError> {
+pub fn get(id: Id, store: &State<Store>) -> Answer<Json<Ready<User>>, GetError> {
     Ok(Json(store.user(id)?))
 }
 

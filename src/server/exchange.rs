@@ -28,6 +28,7 @@ use super::{unparsed, Front, Stage};
 use crate::error::fault::Fault;
 use crate::error::{BODY_BROKE_OFF, INTERNAL};
 use crate::handed::Shelf;
+use crate::json::{JsonBody, PIECE};
 use crate::log::{Entry, Facts, RequestId};
 use crate::security_headers::{self, Field, Place};
 
@@ -39,7 +40,7 @@ const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const X_REQUEST_ID: HeaderName = HeaderName::from_static(RequestId::HEADER);
 
 /// An answer up to this size is taken from Rocket at once, if it says its size; a longer one piece by piece.
-const WHOLE: usize = 64 * 1024;
+const WHOLE: usize = PIECE;
 
 /// The two ends of a connection, how far it has come, and what is kept from one of its requests to the next.
 pub(super) struct Peer {
@@ -175,7 +176,10 @@ async fn of_rocket(
     let dispatched = pin!(asked.of(front, head, &peer.shelf).dispatch());
     let Some(answer) = unpanicked(dispatched).await else { return broken() };
     let (json, is_public) = peer.shelf.take(answer.status());
-    let kept = question.zip(json.clone()).filter(|_| is_public);
+    let kept = match &json {
+        Some(JsonBody::Full(json)) if is_public => question.zip(Some(json.clone())),
+        _ => None,
+    };
     let Some(response) = sent(peer, head, place, answer, json).await else { return broken() };
     if let Some((question, json)) = kept {
         let route = facts.and_then(|facts| facts.route.get().cloned());
@@ -191,7 +195,7 @@ async fn sent(
     head: &Parts,
     place: Place,
     answer: LocalResponse<'static>,
-    json: Option<Bytes>,
+    json: Option<JsonBody>,
 ) -> Option<Response<Reply>> {
     let progress = &peer.progress;
     let status = StatusCode::from_u16(answer.status().code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
@@ -206,13 +210,13 @@ async fn sent(
     if json.is_some() {
         headers.insert(CONTENT_TYPE, JSON);
     }
-    let size = json.as_ref().map(Bytes::len).or_else(|| answer.body().preset_size());
+    let size = json.as_ref().map(JsonBody::length).or_else(|| answer.body().preset_size());
     let without_body = head.method == hyper::Method::HEAD
         || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
     let reply = match (size, json) {
         // Of an answer without a body Rocket gives none, rather than an empty one.
         _ if without_body || size == Some(0) => Reply::nothing(Arc::clone(progress)),
-        (_, Some(json)) => Reply::whole(json, Arc::clone(progress)),
+        (_, Some(json)) => Reply::json(json, Arc::clone(progress)),
         (Some(size), None) if size <= WHOLE => Reply::whole(body(answer, size).await?, Arc::clone(progress)),
         _ => Reply::pieces(answer, Arc::clone(progress)),
     };

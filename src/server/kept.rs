@@ -19,6 +19,7 @@ use hyper::http::request::Parts;
 use hyper::Method;
 
 use super::Front;
+use crate::json::PIECE;
 use crate::log::{Facts, RequestId};
 
 /// The headers that no operation looks at. A request with any other, such as `Authorization`, is asked of Rocket
@@ -43,7 +44,7 @@ const SAYS_NOTHING: [HeaderName; 15] = [
 ];
 
 /// A longer answer is not kept: it would take up memory long after it has been written over.
-const LONGEST: usize = 64 * 1024;
+const LONGEST: usize = PIECE;
 
 thread_local! {
     /// Each worker has its own, which costs no lock.

@@ -11,9 +11,7 @@ use rocket::local::asynchronous::LocalResponse;
 use tokio::io::{AsyncRead, ReadBuf};
 
 use super::progress::Progress;
-
-/// How many bytes of an answer are read at a time, where it is not in memory.
-const PIECE: usize = 32 * 1024;
+use crate::json::{JsonBody, JsonStream, PIECE};
 
 /// The body of an answer.
 pub(super) struct Reply {
@@ -24,6 +22,8 @@ pub(super) struct Reply {
 enum Content {
     Nothing,
     Whole(Bytes),
+    /// Made piece by piece.
+    Stream(Box<dyn JsonStream>),
     /// Read from Rocket piece by piece.
     Pieces(Pin<Box<LocalResponse<'static>>>),
 }
@@ -35,6 +35,14 @@ impl Reply {
 
     pub(super) fn whole(bytes: Bytes, progress: Arc<Progress>) -> Self {
         Self { content: Content::Whole(bytes), progress }
+    }
+
+    pub(super) fn json(json: JsonBody, progress: Arc<Progress>) -> Self {
+        let content = match json {
+            JsonBody::Full(text) => Content::Whole(text),
+            JsonBody::Stream(stream) => Content::Stream(stream),
+        };
+        Self { content, progress }
     }
 
     pub(super) fn pieces(answer: LocalResponse<'static>, progress: Arc<Progress>) -> Self {
@@ -53,6 +61,7 @@ impl Body for Reply {
         let piece = match &mut self.content {
             Content::Nothing => return Poll::Ready(None),
             Content::Whole(bytes) => std::mem::take(bytes),
+            Content::Stream(stream) => stream.next_piece()?.unwrap_or_default(),
             Content::Pieces(answer) => {
                 let mut piece = vec![0; PIECE];
                 let mut buffer = ReadBuf::new(&mut piece);
@@ -65,7 +74,7 @@ impl Body for Reply {
                 piece.into()
             }
         };
-        if !matches!(self.content, Content::Pieces(_)) || piece.is_empty() {
+        if matches!(self.content, Content::Whole(_)) || piece.is_empty() {
             self.content = Content::Nothing;
         }
         self.progress.sending(piece.len());
@@ -76,7 +85,7 @@ impl Body for Reply {
         match &self.content {
             Content::Nothing => true,
             Content::Whole(bytes) => bytes.is_empty(),
-            Content::Pieces(_) => false,
+            Content::Stream(_) | Content::Pieces(_) => false,
         }
     }
 
@@ -84,7 +93,8 @@ impl Body for Reply {
         match &self.content {
             Content::Nothing => SizeHint::with_exact(0),
             Content::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
-            Content::Pieces(_) => SizeHint::new(),
+            // Its Content-Length says how long it is.
+            Content::Stream(_) | Content::Pieces(_) => SizeHint::new(),
         }
     }
 }

@@ -1,32 +1,41 @@
-//! Rows, and the ids under which they lie.
+//! Rows by id, and the ids that are given out.
 
 use std::collections::BTreeMap;
 
 use crate::model::id::Id;
 
-/// Rows by id, and the greatest id that was ever given out, so that none is given out twice: a token of a
-/// deleted user must never become another user's.
+/// Gives out ids, none twice: a token of a deleted user must never become another user's.
 #[derive(Debug)]
-pub(super) struct Table<T> {
-    pub(super) rows: BTreeMap<Id, T>,
-    last_id: Id,
-}
+pub(super) struct Ids(Id);
 
-impl<T> Default for Table<T> {
-    fn default() -> Self {
-        Self { rows: BTreeMap::new(), last_id: Id::new(0) }
-    }
-}
-
-impl<T> Table<T> {
-    pub(super) fn new(rows: BTreeMap<Id, T>) -> Self {
-        let last_id = rows.keys().next_back().copied().unwrap_or(Id::new(0));
-        Self { rows, last_id }
+impl Ids {
+    /// Ids above the greatest that is taken.
+    pub(super) fn after(greatest: Option<Id>) -> Self {
+        Self(greatest.unwrap_or(Id::new(0)))
     }
 
     /// An id that was never given out before; none is left after [`Id::MAX`].
     pub(super) fn next_id(&mut self) -> Option<Id> {
-        self.last_id = self.last_id.next()?;
-        Some(self.last_id)
+        self.0 = self.0.next()?;
+        Some(self.0)
+    }
+}
+
+/// Rows by id, and the ids of further ones.
+#[derive(Debug)]
+pub(super) struct Table<T> {
+    pub(super) rows: BTreeMap<Id, T>,
+    ids: Ids,
+}
+
+impl<T> Table<T> {
+    pub(super) fn new(rows: BTreeMap<Id, T>) -> Self {
+        let ids = Ids::after(rows.keys().next_back().copied());
+        Self { rows, ids }
+    }
+
+    /// An id that was never given out before; none is left after [`Id::MAX`].
+    pub(super) fn next_id(&mut self) -> Option<Id> {
+        self.ids.next_id()
     }
 }

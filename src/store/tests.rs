@@ -100,7 +100,7 @@ fn nothing_is_added_to_what_is_full_until_something_is_removed() {
     };
     let user = |name: &str| HashedUser { id: None, name: name.to_owned(), hash: hash() };
     let caps = Caps { users: 2, ships: 1, ..Caps::default() };
-    let store = Store::with_caps(BTreeMap::new(), BTreeMap::new(), caps);
+    let store = Store::with_caps(BTreeMap::new(), BTreeMap::new(), caps, Style::Compact);
     for name in ["ann", "bob"] {
         assert!(store.create_user(user(name)).is_ok());
     }

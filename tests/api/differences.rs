@@ -9,6 +9,7 @@ use rocket::tokio::task::JoinSet;
 use serde_json::json;
 use shipyard::config::Settings;
 use shipyard::data::{Data, EXAMPLE};
+use shipyard::json::Style;
 use shipyard::store::Caps;
 use shipyard::throttle::Rates;
 
@@ -300,7 +301,7 @@ fn hashed_passwords() {
     assert_eq!(answer.status, 401);
     // A password of the data file is not kept either. What is: everything but the salt and the hash is known.
     let data = Data::parse("the example", EXAMPLE.as_bytes()).unwrap();
-    let store = data.into_store(&CHEAP.hasher().unwrap(), Caps::default()).unwrap();
+    let store = data.into_store(&CHEAP.hasher().unwrap(), Caps::default(), Style::Compact).unwrap();
     let (_, kept) = store.credentials("user").unwrap();
     let shape: Vec<&str> = kept.as_str().split('$').take(4).collect();
     let ours = format!("{}$<salt>$<hash>", shape.join("$"));

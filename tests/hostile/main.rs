@@ -22,6 +22,7 @@ mod ownership;
 mod races;
 mod racing;
 mod raw;
+mod readers;
 mod rotation;
 mod slow;
 mod timing;

@@ -22,6 +22,7 @@ import time
 from pathlib import Path
 
 from clients import HOST, Closed, Connection, Good, Refused, Slow, log_in, percentile
+import readers as lists
 from server import BUILT, ROOT, NotMeasured, Server
 
 # Passwords that cost next to nothing, where they are not what is measured; and no limit on how often.
@@ -386,7 +387,18 @@ def rocket(figures, short):
                 middle(rates[ours]) / middle(rates[theirs]), "times", least=1.2)
 
 
-MEASURES = {measure.__name__: measure for measure in (slow, slowhttptest, memory, flood, shutdown, soak, rocket)}
+def readers(figures, short):
+    """1,000 slow readers of lists of 100,000, with a write before each, in 1.5 GB of address space."""
+    lists.readers(figures, short, CHEAP)
+
+
+def writers(figures, short):
+    """4 clients that write a ship and read the list of 60,000, again and again."""
+    lists.writers(figures, short, CHEAP)
+
+
+MEASURES = {measure.__name__: measure for measure in (
+    slow, slowhttptest, readers, writers, memory, flood, shutdown, soak, rocket)}
 
 
 def main():

@@ -1,0 +1,135 @@
+#![allow(clippy::panic, clippy::indexing_slicing, reason = "they are tests")]
+
+use serde_json::{json, Value};
+
+use super::*;
+
+fn id(number: usize) -> Id {
+    Id::new(number as u64)
+}
+
+/// A row of about a hundred bytes.
+fn value(number: usize) -> Value {
+    json!({"id": number, "roles": ["a", "b"], "text": "x".repeat(60 + number % 7)})
+}
+
+fn rows(style: Style, count: usize) -> Rows<Value> {
+    Rows::new(style, (1..=count).map(|number| (id(number), Ready::new(&value(number), style))))
+}
+
+fn text(list: &List<Value>) -> Vec<u8> {
+    list.to_body().expect("JSON").into_bytes().expect("a snapshot").into()
+}
+
+fn stream(list: &List<Value>) -> Box<dyn JsonStream> {
+    match list.to_body() {
+        Some(JsonBody::Stream(stream)) => stream,
+        body => panic!("a long list is streamed: {body:?}"),
+    }
+}
+
+#[test]
+fn a_list_of_any_length_is_written_as_its_values_would_be() {
+    for style in [Style::Compact, Style::Pretty] {
+        for count in [0, 1, 2, 150, 300, 1500] {
+            let list = rows(style, count).list();
+            let values: Vec<Value> = (1..=count).map(value).collect();
+            let expected = style.render(&values).expect("JSON");
+            assert_eq!(list.to_body().map(|body| body.length()), Some(expected.len()), "{style:?} {count}");
+            assert!(text(&list) == expected, "{style:?} {count}");
+        }
+    }
+}
+
+#[test]
+fn no_piece_is_longer_than_a_client_may_keep_in_memory() {
+    for style in [Style::Compact, Style::Pretty] {
+        let list = rows(style, 3000).list();
+        let mut stream = stream(&list);
+        let mut pieces = 0;
+        while let Some(piece) = stream.next_piece().expect("a snapshot") {
+            assert!(piece.len() <= PIECE + 8, "{}", piece.len());
+            pieces += 1;
+        }
+        assert_eq!(pieces, list.to_body().expect("JSON").length().div_ceil(PIECE));
+    }
+}
+
+#[test]
+fn a_list_is_that_of_its_moment_whatever_is_written_meanwhile() {
+    let style = Style::Compact;
+    let mut rows = rows(style, 2000);
+    let list = rows.list();
+    let before = text(&list);
+    let mut stream = stream(&list);
+    let mut seen = stream.next_piece().expect("a snapshot").expect("a piece").to_vec();
+    for number in (1..2000).step_by(3) {
+        rows.insert(id(number), Ready::new(&json!("written over"), style));
+        rows.remove(id(number + 1));
+    }
+    rows.insert(id(2001), Ready::new(&json!("new"), style));
+    while let Some(piece) = stream.next_piece().expect("a snapshot") {
+        seen.extend_from_slice(&piece);
+    }
+    assert!(seen == before);
+    // And what was written is in the next.
+    let after = text(&rows.list());
+    assert_eq!(rows.list().to_body().map(|body| body.length()), Some(after.len()));
+    let after: Vec<Value> = serde_json::from_slice(&after).expect("a list");
+    assert_eq!(after.len(), 2001 - 667);
+    assert_eq!((&after[0], after.last()), (&json!("written over"), Some(&json!("new"))));
+}
+
+/// Writes over one row until as much has been superseded as is kept.
+fn write_as_much_as_is_kept(rows: &mut Rows<Value>) {
+    let long = json!("x".repeat(64 * 1024));
+    rows.insert(id(1), Ready::new(&long, rows.style));
+    let end = rows.superseded + MAX_SUPERSEDED;
+    while rows.superseded + 64 * 1024 + PATH_SIZE < end {
+        rows.insert(id(1), Ready::new(&long, rows.style));
+    }
+}
+
+#[test]
+fn what_is_kept_for_slow_readers_has_a_bound_and_the_oldest_goes_first() {
+    let mut rows = rows(Style::Compact, 2000);
+    let (old, mut old_stream) = (rows.list(), stream(&rows.list()));
+    assert!(old_stream.next_piece().is_ok());
+    write_as_much_as_is_kept(&mut rows);
+    assert!(old_stream.next_piece().is_ok(), "as much as may be is kept");
+    let mut young = stream(&rows.list());
+    for _ in 0..3 {
+        rows.insert(id(1), Ready::new(&json!("x".repeat(64 * 1024)), rows.style));
+    }
+    assert!(old_stream.next_piece().is_err());
+    assert!(old.to_body().expect("a length").into_bytes().is_err());
+    assert!(young.next_piece().is_ok());
+    // Nothing is kept for it any more.
+    assert_eq!(rows.snapshots.get_mut().len(), 1);
+}
+
+#[test]
+fn lists_that_have_been_sent_are_forgotten() {
+    let rows = rows(Style::Compact, 2000);
+    let slow = rows.list();
+    for _ in 0..10_000 {
+        rows.list();
+    }
+    assert!(rows.snapshots.lock().capacity() <= 8);
+    drop(slow);
+}
+
+#[test]
+fn an_old_row_is_kept_only_for_lists_that_are_being_sent() {
+    let mut rows = rows(Style::Compact, 2000);
+    let write_over = |rows: &mut Rows<Value>, number| {
+        let row = rows.insert(id(number), Ready::new(&json!(number), rows.style));
+        row.and_then(|row| row.text().cloned()).expect("a row")
+    };
+    assert!(write_over(&mut rows, 7).is_unique());
+    let list = rows.list();
+    let before = write_over(&mut rows, 8);
+    assert!(!before.is_unique());
+    drop(list);
+    assert!(before.is_unique());
+}
