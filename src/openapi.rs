@@ -3,10 +3,9 @@
 use rocket::Route;
 use rocket_okapi::okapi::openapi3::{Info, License, OpenApi, Operation, PathItem, RefOr, Server, Tag};
 use rocket_okapi::settings::OpenApiSettings;
-use rocket_okapi::swagger_ui::{make_swagger_ui, SwaggerUIConfig};
 
 use crate::links;
-use crate::routes::{auth, ships, spec, static_files, users};
+use crate::routes::{auth, docs, ships, spec, static_files, users};
 use crate::routing::{looked_at_first, under_one_address};
 
 /// Where the specification lies in the repository.
@@ -52,11 +51,10 @@ fn described() -> OpenApi {
 pub fn mounts() -> Vec<(&'static str, Vec<Route>)> {
     let operations: Vec<Route> = operations!(openapi_routes)(None, &settings());
     let beside = rocket::routes![spec::openapi_json, static_files::file];
-    let swagger = SwaggerUIConfig { url: "/openapi.json".to_owned(), ..SwaggerUIConfig::default() };
     vec![
         ("/", looked_at_first(under_one_address(operations))),
         ("/", under_one_address(beside)),
-        (DOCS, make_swagger_ui(&swagger).into()),
+        (DOCS, docs::routes("/openapi.json")),
     ]
 }
 
