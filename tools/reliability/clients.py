@@ -11,7 +11,7 @@ HOST = "127.0.0.1"
 ESTABLISHED = 1
 
 
-def request(method, path, body=None, token=None, close=False):
+def request(method, path, body=None, token=None, close=False, fields=None):
     lines = [f"{method} {path} HTTP/1.1", f"Host: {HOST}"]
     content = b"" if body is None else json.dumps(body).encode()
     if body is not None:
@@ -20,6 +20,7 @@ def request(method, path, body=None, token=None, close=False):
         lines.append(f"Authorization: Bearer {token}")
     if close:
         lines.append("Connection: close")
+    lines += [f"{name}: {value}" for name, value in (fields or {}).items()]
     return "\r\n".join(lines).encode() + b"\r\n\r\n" + content
 
 

@@ -22,6 +22,7 @@ import time
 from pathlib import Path
 
 from clients import HOST, Closed, Connection, Good, Refused, Slow, log_in, percentile
+import networks as others
 import readers as lists
 from server import BUILT, ROOT, NotMeasured, Server
 
@@ -397,8 +398,13 @@ def writers(figures, short):
     lists.writers(figures, short, CHEAP)
 
 
+def networks(figures, short):
+    """256 networks that use up the rates of login, refresh and registration, while a good client does the same."""
+    others.networks(figures, short)
+
+
 MEASURES = {measure.__name__: measure for measure in (
-    slow, slowhttptest, readers, writers, memory, flood, shutdown, soak, rocket)}
+    slow, slowhttptest, readers, writers, networks, memory, flood, shutdown, soak, rocket)}
 
 
 def main():
