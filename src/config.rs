@@ -3,31 +3,37 @@
 //! One namespace, Rocket's own: `Rocket.toml` (in the working directory, or where `ROCKET_CONFIG` says), then
 //! `ROCKET_*` environment variables, then the command line; the later wins.
 
+mod file;
+mod framework;
 mod values;
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rocket::data::{ByteUnit, Limits};
-use rocket::figment::providers::{Env, Format, Serialized, Toml};
+use rocket::data::ByteUnit;
+use rocket::figment::providers::{Env, Serialized};
 use rocket::figment::value::magic::RelativePathBuf;
-use rocket::figment::value::{Dict, Map, Value};
-use rocket::figment::{self, Figment, Metadata, Profile, Provider};
+use rocket::figment::value::{Dict, Value};
+use rocket::figment::{self, Figment, Profile};
 use rocket::log::LogLevel;
+use rocket::Config;
 
-use self::values::{number, optional, refused, seconds};
+use self::file::SettingsFile;
+use self::values::{number, optional, refused, seconds, source};
 use crate::base_url::BaseUrl;
 use crate::cors::Cors;
 use crate::json::Style;
 use crate::log;
-use crate::password::{Cost, Hasher, Passwords};
+use crate::password::{Cost, Hash, Hasher, Passwords};
 use crate::secret::Secret;
 use crate::server::listen::Address;
 use crate::server::{Traffic, TrustedProxies};
 use crate::store::Caps;
 use crate::throttle::{Rate, Rates};
 use crate::token::Lifetimes;
+
+pub use self::framework::defaults;
 
 /// The port, unless configured: that of the recorded exchanges.
 pub const DEFAULT_PORT: u16 = 5000;
@@ -84,7 +90,7 @@ pub const OWN: [&str; 29] = [
 #[derive(Debug)]
 pub struct Settings {
     /// Rocket's. Its own log is off, whatever `log_level` says: it would write tokens, and wait for its readers.
-    pub rocket: rocket::Config,
+    pub rocket: Config,
     /// `log_level` and `log_format`: what is logged, and how.
     pub log: log::Settings,
     /// `address`: where to listen. Default `localhost`: 127.0.0.1 and ::1.
@@ -134,71 +140,52 @@ impl From<figment::Error> for ConfigError {
     }
 }
 
-/// An error of the TOML parser quotes the file between `|` and `^`; what it says stands before and behind.
+/// An error of the TOML parser quotes the file between `|` and `^`, which may show a secret; what it says stands before
+/// and behind. Of the quoted line only the name of the setting is shown.
 fn one_line(error: &figment::Error) -> String {
     let text = error.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
     let text = text.replace("___FIGMENT_RELATIVE_PATH.", "");
-    match (text.split_once(" | "), text.rsplit_once("^ ")) {
-        (Some((place, _)), Some((_, reason))) => format!("{place}: {reason}"),
-        _ => text,
+    let (Some((place, quoted)), Some((_, reason))) = (text.split_once(" | "), text.rsplit_once("^ ")) else {
+        return text;
+    };
+    let name =
+        quoted.split_once("| ").and_then(|(_, line)| line.split_once('=')).map(|(name, _)| name.trim());
+    match name.filter(|name| is_known(name)) {
+        Some(name) => format!("{place}: {name}: {reason}"),
+        None => format!("{place}: {reason}"),
     }
 }
 
-/// Rocket's settings as defaults, but for the log level, whose default depends on the profile.
-struct Defaults(rocket::Config);
-
-impl Provider for Defaults {
-    fn metadata(&self) -> Metadata {
-        self.0.metadata()
-    }
-
-    fn data(&self) -> figment::Result<Map<Profile, Dict>> {
-        let mut settings = self.0.data()?;
-        for settings in settings.values_mut() {
-            settings.remove("log_level");
-        }
-        Ok(settings)
-    }
-
-    fn profile(&self) -> Option<Profile> {
-        self.0.profile()
-    }
-}
-
-/// The defaults, as far as they are Rocket's settings.
-#[must_use]
-pub fn defaults() -> Figment {
-    Figment::from(Defaults(rocket::Config {
-        port: DEFAULT_PORT,
-        // No version: whoever looks for a hole in one need not be told.
-        ident: rocket::config::Ident::try_new(SERVER).unwrap_or_default(),
-        // Nobody's word is taken for who the client is, unless `trusted_proxies` names who says it.
-        ip_header: None,
-        shutdown: rocket::config::Shutdown { mercy: 1, ..Default::default() },
-        limits: Limits::default().limit("json", DEFAULT_BODY_LIMIT),
-        ..rocket::Config::default()
-    }))
-    .select(rocket::Config::DEFAULT_PROFILE)
+/// Whether there is a setting of that name.
+fn is_known(key: &str) -> bool {
+    // Figment's own marker, which Rocket leaves out of its list.
+    const FURTHER: &str = "profile";
+    OWN.contains(&key) || Config::PARAMETERS.contains(&key) || key == FURTHER
 }
 
 /// The configuration before anything is read from it: defaults, Rocket.toml, environment, in this order.
 ///
 /// # Errors
-/// [`ConfigError`]: `ROCKET_CONFIG` names a file that is not there.
+/// [`ConfigError`]: `ROCKET_CONFIG` names no file that can be read, or Rocket.toml is there and cannot be read.
 pub fn figment() -> Result<Figment, ConfigError> {
     let asked = std::env::var_os("ROCKET_CONFIG").map(PathBuf::from);
     // This file and no other: figment would look for it in all the folders above as well.
-    let file = asked.clone().unwrap_or_else(|| "Rocket.toml".into());
-    let figment = match (file.is_file(), asked) {
-        (true, _) => defaults().merge(Toml::file_exact(&file).nested()),
-        (false, None) => defaults(),
-        (false, Some(_)) => {
-            return Err(refused("ROCKET_CONFIG", format!("{}: no such file", file.display())))
+    let default = Path::new("Rocket.toml");
+    let figment = match asked {
+        Some(path) => {
+            let file = SettingsFile::read(path).map_err(|reason| refused("ROCKET_CONFIG", reason))?;
+            defaults().merge(file)
         }
+        // A link to nowhere is a mistake, and no reason to start with other settings.
+        None if default.symlink_metadata().is_ok() => {
+            let file = SettingsFile::read(default.to_owned()).map_err(|reason| ConfigError(vec![reason]))?;
+            defaults().merge(file)
+        }
+        None => defaults(),
     };
     let figment = figment
         .merge(Env::prefixed("ROCKET_").ignore(&["PROFILE", "CONFIG", "JWT_SECRET"]).global())
-        .select(Profile::from_env_or("ROCKET_PROFILE", rocket::Config::DEFAULT_PROFILE));
+        .select(Profile::from_env_or("ROCKET_PROFILE", Config::DEFAULT_PROFILE));
     // Taken as it stands: figment would take 32 digits for a number. In any case, as figment takes the others.
     let mut variables = std::env::vars_os();
     let secret = variables.find(|(name, _)| name.eq_ignore_ascii_case("ROCKET_JWT_SECRET"));
@@ -231,12 +218,8 @@ impl Settings {
             None => Address::Localhost,
             Some(text) => text.parse().map_err(|reason: String| refused("address", reason))?,
         };
-        // Rocket knows addresses only as numbers.
-        let figment = figment.merge(Serialized::global("address", address.first()));
         let log = logging(&figment)?;
-        let figment = figment.merge(Serialized::global("log_level", LogLevel::Off));
-        let rocket = rocket::Config::try_from(&figment)?;
-        refuse_unusable(&figment, &rocket)?;
+        let rocket = framework::read(&figment, address)?;
         let path =
             |key| Ok::<_, ConfigError>(optional::<RelativePathBuf>(&figment, key)?.map(|p| p.relative()));
         let default_style = if *figment.profile() == "release" { Style::Compact } else { Style::Pretty };
@@ -258,15 +241,18 @@ impl Settings {
             jwt_secret: jwt_secret(&figment)?,
             jwt_secret_file: path("jwt_secret_file")?,
             lifetimes: Lifetimes {
-                access: number(&figment, "access_token_ttl", DEFAULT_LIFETIMES.access, 1..=MAX_LIFETIME)?,
-                refresh: number(&figment, "refresh_token_ttl", DEFAULT_LIFETIMES.refresh, 1..=MAX_LIFETIME)?,
+                access: number(&figment, "access_token_ttl", 1..=MAX_LIFETIME)?
+                    .unwrap_or(DEFAULT_LIFETIMES.access),
+                refresh: number(&figment, "refresh_token_ttl", 1..=MAX_LIFETIME)?
+                    .unwrap_or(DEFAULT_LIFETIMES.refresh),
             },
             json: optional(&figment, "json")?.unwrap_or(default_style),
             public_url: optional::<String>(&figment, "public_url")?
                 .map(|url| BaseUrl::try_from(url).map_err(|reason| refused("public_url", reason)))
                 .transpose()?,
             hasher: hasher(&figment)?,
-            password_queue: number(&figment, "password_queue", Passwords::DEFAULT_QUEUE, 0..=10_000)?,
+            password_queue: number(&figment, "password_queue", 0..=10_000)?
+                .unwrap_or(Passwords::DEFAULT_QUEUE),
             rates: rates(&figment)?,
             caps: caps(&figment)?,
         })
@@ -275,20 +261,13 @@ impl Settings {
 
 /// A setting that nobody reads is a mistake that nobody notices: `jwt_secert` would mean a random key.
 fn refuse_unknown(figment: &Figment) -> Result<(), ConfigError> {
-    // Figment's own marker, and what Rocket leaves out of its list.
-    const FURTHER: [&str; 1] = ["profile"];
     let given: Dict = figment.extract()?;
-    let known =
-        |key: &str| OWN.contains(&key) || rocket::Config::PARAMETERS.contains(&key) || FURTHER.contains(&key);
     let unknown: Vec<String> = given
         .keys()
-        .filter(|key| !known(key))
+        .filter(|key| !is_known(key))
         .map(|key| {
-            let source = figment.find_metadata(key).map(|metadata| match &metadata.source {
-                Some(source) => format!(" in {source}"),
-                None => format!(" in {}", metadata.name),
-            });
-            format!("unknown setting `{key}`{}; see the README for all settings", source.unwrap_or_default())
+            let source = source(figment, key);
+            format!("unknown setting `{key}`{source}; see the README for all settings")
         })
         .collect();
     if unknown.is_empty() {
@@ -296,30 +275,6 @@ fn refuse_unknown(figment: &Figment) -> Result<(), ConfigError> {
     } else {
         Err(ConfigError(unknown))
     }
-}
-
-/// What Rocket would take and then do nothing with, or what nobody should want.
-fn refuse_unusable(figment: &Figment, rocket: &rocket::Config) -> Result<(), ConfigError> {
-    let profile = figment.profile();
-    let usual = ["default", "debug", "release"].map(Profile::new);
-    if !usual.contains(profile) && !figment.profiles().any(|known| known == profile) {
-        return Err(refused("ROCKET_PROFILE", format!("{profile}: there is no such section in Rocket.toml")));
-    }
-    if figment.contains("tls") {
-        return Err(refused("tls", "not supported; let a proxy in front of this server speak TLS"));
-    }
-    if rocket.ip_header.is_some() {
-        return Err(refused(
-            "ip_header",
-            "not supported; `trusted_proxies` says whose X-Forwarded-For is believed",
-        ));
-    }
-    for (key, threads) in [("workers", rocket.workers), ("max_blocking", rocket.max_blocking)] {
-        if threads == 0 {
-            return Err(refused(key, "0 threads; at least 1"));
-        }
-    }
-    Ok(())
 }
 
 fn logging(figment: &Figment) -> Result<log::Settings, ConfigError> {
@@ -336,26 +291,23 @@ fn logging(figment: &Figment) -> Result<log::Settings, ConfigError> {
     Ok(log::Settings { level, format: optional(figment, "log_format")?.unwrap_or_default() })
 }
 
-fn traffic(figment: &Figment, rocket: &rocket::Config) -> Result<Traffic, ConfigError> {
+fn traffic(figment: &Figment, rocket: &Config) -> Result<Traffic, ConfigError> {
     let default = Traffic::default();
     let proxies: Vec<String> = optional(figment, "trusted_proxies")?.unwrap_or_default();
     let body = rocket.limits.get("json").unwrap_or(DEFAULT_BODY_LIMIT).as_u64();
     Ok(Traffic {
         keep_alive: Duration::from_secs(rocket.keep_alive.into()),
-        header_timeout: seconds(figment, "header_timeout", default.header_timeout)?,
-        body_timeout: seconds(figment, "body_timeout", default.body_timeout)?,
-        request_timeout: seconds(figment, "request_timeout", default.request_timeout)?,
-        max_connections: number(figment, "max_connections", default.max_connections, 1..=1_000_000)?,
-        max_header_size: number(
-            figment,
-            "max_header_size",
-            default.max_header_size,
-            Traffic::LEAST_HEADER_SIZE..=1024 * 1024,
-        )?,
-        max_headers: number(figment, "max_headers", default.max_headers, 8..=1024)?,
-        // Where it does not fit, the memory would not be there either.
-        max_body: usize::try_from(body).unwrap_or(usize::MAX - 1),
-        kept_answers: number(figment, "kept_answers", default.kept_answers, 0..=1_000_000)?,
+        header_timeout: seconds(figment, "header_timeout")?.unwrap_or(default.header_timeout),
+        body_timeout: seconds(figment, "body_timeout")?.unwrap_or(default.body_timeout),
+        request_timeout: seconds(figment, "request_timeout")?.unwrap_or(default.request_timeout),
+        max_connections: number(figment, "max_connections", 1..=1_000_000)?
+            .unwrap_or(default.max_connections),
+        max_header_size: number(figment, "max_header_size", Traffic::LEAST_HEADER_SIZE..=1024 * 1024)?
+            .unwrap_or(default.max_header_size),
+        max_headers: number(figment, "max_headers", 8..=1024)?.unwrap_or(default.max_headers),
+        // It is within its range, and so fits.
+        max_body: usize::try_from(body).unwrap_or(default.max_body),
+        kept_answers: number(figment, "kept_answers", 0..=1_000_000)?.unwrap_or(default.kept_answers),
         workers: rocket.workers,
         max_blocking: rocket.max_blocking,
         trusted_proxies: TrustedProxies::parse(&proxies)
@@ -382,9 +334,9 @@ fn caps(figment: &Figment) -> Result<Caps, ConfigError> {
     const MOST: usize = 100_000_000;
     let default = Caps::default();
     Ok(Caps {
-        users: number(figment, "max_users", default.users, 1..=MOST)?,
-        ships: number(figment, "max_ships", default.ships, 1..=MOST)?,
-        revocations: number(figment, "max_revocations", default.revocations, 0..=MOST)?,
+        users: number(figment, "max_users", 1..=MOST)?.unwrap_or(default.users),
+        ships: number(figment, "max_ships", 1..=MOST)?.unwrap_or(default.ships),
+        revocations: number(figment, "max_revocations", 0..=MOST)?.unwrap_or(default.revocations),
     })
 }
 
@@ -405,10 +357,14 @@ fn jwt_secret(figment: &Figment) -> Result<Option<Secret>, ConfigError> {
 fn hasher(figment: &Figment) -> Result<Hasher, ConfigError> {
     let default = Cost::default();
     let cost = Cost {
-        memory: optional(figment, "password_memory")?.unwrap_or(default.memory),
-        iterations: optional(figment, "password_iterations")?.unwrap_or(default.iterations),
-        parallelism: optional(figment, "password_parallelism")?.unwrap_or(default.parallelism),
+        memory: number(figment, "password_memory", Cost::LEAST_MEMORY..=Hash::MAX_MEMORY)?
+            .unwrap_or(default.memory),
+        iterations: number(figment, "password_iterations", 1..=Hash::MAX_ITERATIONS)?
+            .unwrap_or(default.iterations),
+        parallelism: number(figment, "password_parallelism", 1..=Hash::MAX_MEMORY / Cost::LEAST_MEMORY)?
+            .unwrap_or(default.parallelism),
     };
+    // What is left is wrong with two of them together.
     cost.hasher()
         .map_err(|reason| refused("password_memory, password_iterations, password_parallelism", reason))
 }

@@ -28,6 +28,7 @@ pub mod model;
 pub mod openapi;
 pub mod password;
 pub mod printable;
+pub mod regular_file;
 pub mod reply;
 mod revocation;
 pub mod routes;

@@ -52,13 +52,16 @@ impl Hash {
     pub const MAX_MEMORY: u32 = 1024 * 1024;
     /// The greatest number of passes a given hash may ask for.
     pub const MAX_ITERATIONS: u32 = 64;
+    /// The greatest product of the two, in KiB: about two seconds of a core. With both at their greatest, a login
+    /// would take longer than any client waits, and the cores would do nothing else meanwhile.
+    pub const MAX_WORK: u64 = 4 * 1024 * 1024;
 
     /// Reads a PHC string: `$argon2id$v=19$m=19456,t=2,p=1$<salt>$<hash>`.
     ///
     /// # Errors
     /// One line that says why the text is no hash that a password can be verified against: another
     /// algorithm than argon2id, another version than 19, parts missing, or a cost beyond
-    /// [`Hash::MAX_MEMORY`] or [`Hash::MAX_ITERATIONS`], which would let one login stop the machine.
+    /// [`Hash::MAX_MEMORY`], [`Hash::MAX_ITERATIONS`] or [`Hash::MAX_WORK`], which would let one login stop the machine.
     pub fn parse(text: &str) -> Result<Self, String> {
         let hash = PasswordHash::new(text).map_err(|error| format!("not a PHC string: {error}"))?;
         if Algorithm::try_from(hash.algorithm.as_str()) != Ok(Algorithm::Argon2id) {
@@ -68,13 +71,11 @@ impl Hash {
             return Err("expected version 19 (v=19)".to_owned());
         }
         let params = Params::try_from(&hash).map_err(|error| format!("bad parameters: {error}"))?;
-        if params.m_cost() > Self::MAX_MEMORY || params.t_cost() > Self::MAX_ITERATIONS {
+        let (memory, passes) = (params.m_cost(), params.t_cost());
+        if is_too_costly(memory, passes) {
+            let (most, most_passes, most_work) = (Self::MAX_MEMORY, Self::MAX_ITERATIONS, Self::MAX_WORK);
             return Err(format!(
-                "m={} t={} is too costly; at most m={} (KiB) and t={}",
-                params.m_cost(),
-                params.t_cost(),
-                Self::MAX_MEMORY,
-                Self::MAX_ITERATIONS
+                "m={memory} t={passes} is too costly; at most m={most} (KiB), t={most_passes} and m*t={most_work}"
             ));
         }
         let (Some(salt), Some(output)) = (hash.salt, hash.hash) else {
@@ -97,6 +98,12 @@ impl Hash {
     }
 }
 
+fn is_too_costly(memory: u32, passes: u32) -> bool {
+    memory > Hash::MAX_MEMORY
+        || passes > Hash::MAX_ITERATIONS
+        || u64::from(memory) * u64::from(passes) > Hash::MAX_WORK
+}
+
 impl PartialEq for Hash {
     fn eq(&self, other: &Self) -> bool {
         self.0.text == other.0.text
@@ -115,8 +122,10 @@ fn digest(
 ) -> Result<Output, Internal> {
     let failed = |error: &dyn fmt::Display| Internal::new("hashing a password", error);
     let blocks = argon2.params().block_count();
-    if memory.len() < blocks {
-        memory.resize(blocks, Block::default());
+    if let Some(more) = blocks.checked_sub(memory.len()) {
+        // Memory that is not there fails one request, not the process.
+        memory.try_reserve_exact(more).map_err(|error| failed(&error))?;
+        memory.resize(memory.len() + more, Block::default());
     }
     let mut output = vec![0; length];
     argon2
@@ -150,20 +159,27 @@ impl Default for Cost {
 }
 
 impl Cost {
+    /// The least memory for each lane, in KiB (RFC 9106, section 3.1).
+    pub const LEAST_MEMORY: u32 = 8;
+
     /// The hasher of that cost.
     ///
     /// # Errors
     /// One line that says which part is out of range.
     pub fn hasher(self) -> Result<Hasher, String> {
-        if self.memory > Hash::MAX_MEMORY || self.iterations > Hash::MAX_ITERATIONS {
+        let Self { memory, iterations, parallelism } = self;
+        if is_too_costly(memory, iterations) {
+            let (most, most_iterations, most_work) = (Hash::MAX_MEMORY, Hash::MAX_ITERATIONS, Hash::MAX_WORK);
             return Err(format!(
-                "at most {} KiB of memory and {} iterations",
-                Hash::MAX_MEMORY,
-                Hash::MAX_ITERATIONS
+                "{memory} KiB and {iterations} iterations; at most {most} KiB, {most_iterations} iterations, and \
+                 {most_work} for the product of the two"
             ));
         }
-        let params = Params::new(self.memory, self.iterations, self.parallelism, None)
-            .map_err(|error| error.to_string())?;
+        if u64::from(memory) < u64::from(parallelism) * u64::from(Self::LEAST_MEMORY) {
+            let least = Self::LEAST_MEMORY;
+            return Err(format!("{memory} KiB for {parallelism} lanes; at least {least} KiB for each lane"));
+        }
+        let params = Params::new(memory, iterations, parallelism, None).map_err(|error| error.to_string())?;
         Ok(Hasher(Argon2::new(Algorithm::Argon2id, Version::V0x13, params)))
     }
 }
@@ -366,9 +382,10 @@ mod tests {
         };
         let own = |memory, iterations| Cost { memory, iterations, parallelism: 1 }.hasher().is_ok();
         for accepts in [given as fn(u32, u32) -> bool, own] {
-            assert!(accepts(1_048_576, 64));
-            assert!(!accepts(1_048_577, 1));
-            assert!(!accepts(8, 65));
+            assert!(accepts(1_048_576, 4) && accepts(65_536, 64));
+            assert!(!accepts(1_048_577, 1) && !accepts(8, 65));
+            // Each is within its range.
+            assert!(!accepts(1_048_576, 5) && !accepts(65_537, 64) && !accepts(1_048_576, 64));
         }
     }
 }

@@ -79,7 +79,7 @@ pub async fn serve(
 ) -> Result<(), Internal> {
     let rocket = Client::untracked(rocket).await.map_err(|error| Internal::new("starting Rocket", error))?;
     let workers = Workers::start(traffic.workers, traffic.max_blocking)
-        .map_err(|error| Internal::new("starting threads", error))?;
+        .map_err(|error| Internal::new("starting the threads of `workers`", error))?;
     let style = rocket.rocket().state::<Style>().copied().unwrap_or(Style::Compact);
     let store = rocket.rocket().state::<Store>().cloned();
     let cors = rocket.rocket().state::<Cors>().cloned().unwrap_or_default();

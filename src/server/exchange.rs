@@ -133,7 +133,7 @@ async fn whole<'a>(
         return Ok(Whole::AnsweredBefore(answer));
     }
     let origin = target.as_ref().map(Target::origin).transpose()?;
-    let most = front.traffic.max_body + 1;
+    let most = front.traffic.max_body.saturating_add(1);
     let mut bytes = Vec::new();
     while bytes.len() < most {
         let Some(frame) = body.frame().await else { break };

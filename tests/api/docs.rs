@@ -53,10 +53,19 @@ fn first_column(document: &str, heading: &str) -> BTreeSet<String> {
 #[test]
 fn the_readme_lists_every_setting() {
     let listed = first_column(&read("README.md"), "\n## Settings\n");
-    let rockets: BTreeSet<String> =
-        ["address", "ident", "port", "limits", "log_level", "keep_alive", "shutdown"]
-            .map(str::to_owned)
-            .into();
+    let rockets: BTreeSet<String> = [
+        "address",
+        "ident",
+        "port",
+        "limits",
+        "log_level",
+        "keep_alive",
+        "shutdown",
+        "workers",
+        "max_blocking",
+    ]
+    .map(str::to_owned)
+    .into();
     let own: BTreeSet<String> = OWN.map(str::to_owned).into();
     assert_eq!(listed, &own | &rockets);
     let example = read("Rocket.toml");

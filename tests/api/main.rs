@@ -23,6 +23,8 @@ mod live;
 mod properties;
 mod record;
 mod replay;
+mod setting_defaults;
+mod setting_ranges;
 mod spec;
 mod stories;
 #[allow(dead_code, reason = "shared with the tests that attack")]

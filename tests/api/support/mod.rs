@@ -6,6 +6,7 @@ pub mod forge;
 pub mod front;
 pub mod program;
 pub mod server;
+pub mod settings_table;
 pub mod strategies;
 pub mod transcript;
 

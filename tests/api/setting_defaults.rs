@@ -1,0 +1,247 @@
+//! With nothing set, every setting is what the README says.
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, TcpListener, TcpStream};
+use std::time::{Duration, Instant};
+
+use rocket::http::Method;
+use rocket::log::LogLevel;
+use shipyard::config::{self, Settings};
+use shipyard::data::DEFAULT_FILE;
+use shipyard::json::Style;
+use shipyard::log::Format;
+use shipyard::throttle::{Rate, Rates};
+
+use crate::support::program::{folder, here, run, shipyard, Serving, LIMIT};
+use crate::support::server::{Answer, Ask};
+use crate::support::settings_table::rows;
+use crate::support::transcript::claims;
+
+/// The value in effect, as the README writes defaults.
+fn in_effect(settings: &Settings, name: &str, default: &str) -> String {
+    let rates = settings.rates.unwrap_or_else(|| panic!("there are no rates"));
+    let rate = |pick: fn(&Rates) -> Rate| match default.parse::<Rate>() {
+        Ok(rate) if rate == pick(&rates) => default.to_owned(),
+        _ => format!("{:?}", pick(&rates)),
+    };
+    let traffic = &settings.traffic;
+    let seconds = |time: Duration| time.as_secs_f64().to_string();
+    let shutdown = &settings.rocket.shutdown;
+    match name {
+        "address" => settings.address.to_string(),
+        "port" => settings.rocket.port.to_string(),
+        "data" => settings.data.as_ref().map_or(DEFAULT_FILE.to_owned(), |path| path.display().to_string()),
+        "static_dir" => settings.static_dir.display().to_string(),
+        "json" => if settings.json == Style::Compact { "compact" } else { "pretty" }.to_owned(),
+        "public_url" if settings.public_url.is_none() => "`http://` and the request's Host".to_owned(),
+        "jwt_secret" if settings.jwt_secret.is_none() => "random at each start".to_owned(),
+        "jwt_secret_file" if settings.jwt_secret_file.is_none() => String::new(),
+        "access_token_ttl" => settings.lifetimes.access.to_string(),
+        "refresh_token_ttl" => settings.lifetimes.refresh.to_string(),
+        "password_memory" => hash_parameter(settings, "m="),
+        "password_iterations" => hash_parameter(settings, "t="),
+        "password_parallelism" => hash_parameter(settings, "p="),
+        "password_queue" => settings.password_queue.to_string(),
+        "rate_limits" => settings.rates.is_some().to_string(),
+        "rate_by_address" => rate(|rates| rates.by_address),
+        "rate_by_user" => rate(|rates| rates.by_user),
+        "rate_overall" => rate(|rates| rates.overall),
+        "max_users" => settings.caps.users.to_string(),
+        "max_ships" => settings.caps.ships.to_string(),
+        "max_revocations" => settings.caps.revocations.to_string(),
+        "limits" => {
+            let limit = settings.rocket.limits.get("json").unwrap();
+            assert_eq!(limit.as_u64(), traffic.max_body as u64);
+            format!("{{ json = \"{limit}\" }}")
+        }
+        "max_connections" => traffic.max_connections.to_string(),
+        "max_header_size" => traffic.max_header_size.to_string(),
+        "kept_answers" => traffic.kept_answers.to_string(),
+        "max_headers" => traffic.max_headers.to_string(),
+        "header_timeout" => seconds(traffic.header_timeout),
+        "body_timeout" => seconds(traffic.body_timeout),
+        "request_timeout" => seconds(traffic.request_timeout),
+        "keep_alive" => seconds(traffic.keep_alive),
+        "workers"
+            if std::thread::available_parallelism().is_ok_and(|cores| cores.get() == traffic.workers) =>
+        {
+            "one for each core".to_owned()
+        }
+        "max_blocking" => traffic.max_blocking.to_string(),
+        "shutdown" => format!("{{ grace = {}, mercy = {} }}", shutdown.grace, shutdown.mercy),
+        "trusted_proxies" if format!("{:?}", traffic.trusted_proxies).ends_with("([])") => "[]".to_owned(),
+        "cors_origins" if !settings.cors.is_on() => "[]".to_owned(),
+        "log_level" => settings.log.level.to_string().to_lowercase(),
+        "log_format" => if settings.log.format == Format::Text { "text" } else { "json" }.to_owned(),
+        "ident" => settings.rocket.ident.as_str().unwrap_or("false").to_owned(),
+        _ => panic!("{name} has another default than {default:?}: {settings:?}"),
+    }
+}
+
+fn hash_parameter(settings: &Settings, name: &str) -> String {
+    let hasher = format!("{:?}", settings.hasher);
+    hasher.split(name).nth(1).unwrap().split([',', ')']).next().unwrap().to_owned()
+}
+
+/// Read as the program reads them, by way of Rocket.toml (which sets nothing) and the environment.
+#[test]
+fn every_default_of_the_table_is_in_effect() {
+    let toml = std::fs::read_to_string(here().join("Rocket.toml")).unwrap();
+    assert!(toml.lines().all(|line| line.is_empty() || line.starts_with('#') || line == "[default]"));
+    for profile in ["debug", "release"] {
+        let figment = config::figment().unwrap().select(profile);
+        let settings = Settings::read(figment, Default::default()).unwrap();
+        for row in rows() {
+            let (usual, in_release) = match row.default.split_once("; in the release profile ") {
+                Some((usual, in_release)) => (usual.trim_matches('`'), in_release.trim_matches('`')),
+                None => (row.default.as_str(), row.default.as_str()),
+            };
+            let said = if profile == "release" { in_release } else { usual };
+            assert_eq!(in_effect(&settings, &row.name, said), said, "{} in {profile}", row.name);
+        }
+        // What the program listens on, whatever Rocket makes of it.
+        assert_eq!(settings.rocket.address, IpAddr::from(Ipv4Addr::LOCALHOST));
+        assert_eq!(settings.rocket.log_level, LogLevel::Off);
+        assert_eq!(settings.rocket.ip_header, None);
+    }
+}
+
+fn ask(method: Method, path: &str) -> Ask {
+    Ask::new(method, path).header("Host", "localhost")
+}
+
+/// The program with nothing set at all; only if another program has the port, with another one.
+fn with_nothing_set(name: &str, profile: &str) -> Serving {
+    let here = folder(name);
+    let command = |arguments: &[&str]| {
+        let mut command = shipyard(&here, arguments);
+        command.env("ROCKET_PROFILE", profile);
+        command
+    };
+    let is_free = TcpListener::bind("127.0.0.1:5000").is_ok();
+    if is_free {
+        let output = here.join("output");
+        return Serving::start_into(&mut command(&[]), &output);
+    }
+    let refused = run(&mut command(&[]), None);
+    assert!(refused.stderr.contains("port 5000 is in use"), "{refused:?}");
+    Serving::start_into(&mut command(&["--port", "0"]), &here.join("output"))
+}
+
+#[test]
+fn without_a_setting_both_addresses_of_localhost_listen() {
+    for profile in ["debug", "release"] {
+        let serving = with_nothing_set(&format!("nothing_set_{profile}"), profile);
+        assert!(TcpStream::connect((Ipv4Addr::LOCALHOST, serving.port)).is_ok(), "{profile}");
+        match TcpListener::bind((Ipv6Addr::LOCALHOST, 0)) {
+            Ok(_) => assert!(TcpStream::connect((Ipv6Addr::LOCALHOST, serving.port)).is_ok(), "{profile}"),
+            Err(error) => assert_ne!(error.kind(), ErrorKind::AddrInUse),
+        }
+        let users = serving.send(&ask(Method::Get, "/api/users"));
+        let compact = "[{\"id\":1,\"name\":\"user\"},{\"id\":2,\"name\":\"guest\"}]\n";
+        assert_eq!(users.body == compact, profile == "release", "{users:?}");
+        let logged =
+            || std::fs::read_to_string(folder_of(profile).join("output")).unwrap().contains("route=");
+        std::thread::sleep(Duration::from_millis(300));
+        assert_eq!(logged(), profile == "debug");
+    }
+}
+
+fn folder_of(profile: &str) -> std::path::PathBuf {
+    std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("nothing_set_{profile}"))
+}
+
+fn log_in(serving: &Serving, name: &str) -> Answer {
+    let body = serde_json::json!({"username": name, "password": "password"});
+    serving.send(&ask(Method::Post, "/auth/login").json(&body))
+}
+
+#[test]
+fn without_a_setting_the_limits_are_those_of_the_table() {
+    let here = folder("nothing_set_limits");
+    std::fs::create_dir(here.join("static")).unwrap();
+    std::fs::write(here.join("static/a.txt"), "a file").unwrap();
+    let serving = Serving::start(&mut shipyard(&here, &["--port", "0"]));
+    assert!(serving.announcement.contains("the built-in example"), "{}", serving.announcement);
+    assert!(serving.announcement.contains("a key made for this run"), "{}", serving.announcement);
+    assert_eq!(serving.send(&ask(Method::Get, "/static/a.txt")).body, "a file");
+
+    let first = log_in(&serving, "user");
+    assert_eq!(first.header("Server"), Some("Shipyard"));
+    let lifetime = |token: &str| {
+        let claims = claims(token);
+        claims["exp"].as_u64().unwrap() - claims["iat"].as_u64().unwrap()
+    };
+    let (access, refresh) = first.tokens();
+    assert_eq!((lifetime(&access), lifetime(&refresh)), (900, 2_592_000));
+    // 30 a minute: two seconds let one more through.
+    let statuses: Vec<u16> = (0..40).map(|_| log_in(&serving, "user").status).collect();
+    let let_in = statuses.iter().filter(|status| **status == 200).count();
+    assert!((29..36).contains(&let_in) && statuses.contains(&429), "{statuses:?}");
+
+    let post = |length: usize| serving.send(&ask(Method::Post, "/api/users").body(" ".repeat(length))).status;
+    assert_eq!((post(64 * 1024), post(64 * 1024 + 1)), (400, 413));
+    // Three of them are Host, Connection and Content-Length.
+    let with_fields = |count: usize| {
+        let fields =
+            (3..count).fold(ask(Method::Get, "/api/users"), |ask, n| ask.header(&format!("X-{n}"), "a"));
+        serving.send(&fields).status
+    };
+    assert_eq!((with_fields(64), with_fields(65)), (200, 431));
+    let with_bytes =
+        |count| serving.send(&ask(Method::Get, "/api/users").header("X-A", &"a".repeat(count))).status;
+    assert_eq!((with_bytes(16_000), with_bytes(16_384)), (200, 431));
+
+    let page = ask(Method::Get, "/api/users").header("Origin", "https://app.example");
+    assert_eq!(serving.send(&page).header("Access-Control-Allow-Origin"), None);
+    let body = serde_json::json!({"name": "ann", "password": "secret"});
+    let created = serving.send(&ask(Method::Post, "/api/users").json(&body));
+    assert_eq!(created.header("Location"), Some("http://localhost/api/users/3"));
+}
+
+/// How long the server waits for more of what was sent, and what it says then.
+fn waits(port: u16, sent: &str) -> (Duration, String) {
+    let mut connection = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    connection.set_read_timeout(Some(LIMIT)).unwrap();
+    connection.write_all(sent.as_bytes()).unwrap();
+    let start = Instant::now();
+    let mut answer = String::new();
+    connection.read_to_string(&mut answer).unwrap();
+    (start.elapsed(), answer)
+}
+
+#[test]
+fn without_a_setting_the_times_are_those_of_the_table() {
+    let serving = Serving::start(&mut shipyard(&folder("nothing_set_times"), &["--port", "0"]));
+    let port = serving.port;
+    let get = "GET /api/users HTTP/1.1\r\nHost: localhost\r\n";
+    let post = "POST /api/users HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n{";
+    let cases = [
+        (get.to_owned(), "HTTP/1.1 408", 5),
+        (post.to_owned(), "HTTP/1.1 408", 10),
+        // Answered at once, and then idle.
+        (format!("{get}\r\n"), "HTTP/1.1 200", 5),
+    ];
+    let waits = cases.map(|(sent, status, seconds)| {
+        std::thread::spawn(move || {
+            let (waited, answer) = waits(port, &sent);
+            assert!(answer.starts_with(status), "{answer}");
+            let waited = waited.as_secs_f64();
+            assert!(
+                (f64::from(seconds) - 0.5..f64::from(seconds) + 3.0).contains(&waited),
+                "{sent}: {waited} s"
+            );
+        })
+    });
+    for wait in waits {
+        wait.join().unwrap();
+    }
+    // A request in progress has two seconds, and an answer on its way one more.
+    let _half = serving.begin(&ask(Method::Post, "/api/users").body("{}"));
+    std::thread::sleep(Duration::from_millis(300));
+    let start = Instant::now();
+    serving.signal("TERM");
+    assert_eq!(serving.ended(), Some(0));
+    let took = start.elapsed().as_secs_f64();
+    assert!((1.9..5.0).contains(&took), "{took} s");
+}

@@ -1,0 +1,181 @@
+//! Settings at the ends of their ranges, alone and together: the server works, or does not start and says why.
+
+use rocket::figment::providers::Serialized;
+use rocket::figment::value::Value;
+use rocket::http::Method;
+use shipyard::config::{self, Settings};
+
+use crate::support::program::{folder, shipyard, Serving};
+use crate::support::server::Ask;
+use crate::support::settings_table::{rows, Row};
+
+/// A value as it stands in the environment, for a number of that setting.
+fn value(name: &str, number: &str) -> String {
+    match name {
+        "limits" => format!("{{json={number}}}").replace("=1GiB", "=\"1GiB\"").replace("=1B", "=\"1B\""),
+        "shutdown" => format!("{{grace={number},mercy={number}}}"),
+        "rate_by_address" | "rate_by_user" | "rate_overall" => {
+            format!("{number}/{}", if number == "1" { "hour" } else { "second" })
+        }
+        _ => number.to_owned(),
+    }
+}
+
+/// Reads the settings with nothing else set, as the environment would set them.
+fn read(given: &[(&str, &str)]) -> Result<Settings, String> {
+    let figment = given.iter().fold(config::defaults(), |figment, (name, number)| {
+        let parsed: Value = value(name, number).parse().unwrap();
+        figment.merge(Serialized::global(name, parsed))
+    });
+    Settings::read(figment, Default::default()).map_err(|error| error.to_string())
+}
+
+/// The rows that state a range.
+fn ranges() -> Vec<(Row, String, String)> {
+    let rows = rows().into_iter().filter_map(|row| {
+        let (least, most) = row.range()?;
+        Some((row, least, most))
+    });
+    let ranges: Vec<_> = rows.collect();
+    assert!(ranges.len() >= 25, "{ranges:?}");
+    ranges
+}
+
+/// What goes with the greatest value of a setting whose range depends on another's.
+fn along_with(name: &str, number: &str) -> &'static [(&'static str, &'static str)] {
+    match (name, number) {
+        ("password_parallelism", "131072") => &[("password_memory", "1048576"), ("password_iterations", "1")],
+        ("password_memory" | "password_iterations", _) => &[],
+        // The cost of a password is not what is tried.
+        _ => &[("password_memory", "8"), ("password_iterations", "1")],
+    }
+}
+
+#[test]
+fn what_is_out_of_range_is_refused_with_the_name_and_the_range() {
+    for (row, least, most) in ranges() {
+        let name = row.name.as_str();
+        for end in [&least, &most] {
+            let mut given = along_with(name, end).to_vec();
+            given.push((name, end));
+            read(&given).unwrap_or_else(|error| panic!("{name} = {end}: {error}"));
+        }
+        let mut outside: Vec<String> = [
+            "-1",
+            "-9223372036854775808",
+            "18446744073709551615",
+            "18446744073709551616",
+            "340282366920938463463374607431768211456",
+            "1e400",
+            "1.0e400",
+            "NaN",
+            "inf",
+            "16EiB",
+            "\"\"",
+            "[1]",
+            "true",
+        ]
+        .map(str::to_owned)
+        .into();
+        match (least.parse::<u64>(), most.parse::<u64>()) {
+            (Ok(least), Ok(most)) => {
+                outside.push((most + 1).to_string());
+                outside.extend(least.checked_sub(1).map(|less| less.to_string()));
+            }
+            _ if name == "limits" => outside.extend(["0".to_owned(), "1073741825".to_owned()]),
+            _ => outside.extend(["0".to_owned(), "0.09".to_owned(), "3600.001".to_owned()]),
+        }
+        for number in outside {
+            let error = read(&[(name, &number)]).expect_err(&format!("{name} = {number}"));
+            assert!(!error.contains('\n'), "{error}");
+            for said in [name, &least, &most] {
+                assert!(error.contains(said), "{name} = {number}: {error}");
+            }
+        }
+    }
+}
+
+#[test]
+fn what_is_out_of_range_together_is_refused_with_the_names() {
+    for given in [
+        &[("password_memory", "1048576"), ("password_iterations", "5")][..],
+        &[("password_memory", "65537"), ("password_iterations", "64")],
+        &[("password_memory", "8"), ("password_parallelism", "2")],
+        &[("password_memory", "1048575"), ("password_parallelism", "131072"), ("password_iterations", "1")],
+    ] {
+        let error = read(given).expect_err(&format!("{given:?}"));
+        assert!(given.iter().all(|(name, _)| error.contains(name)), "{given:?}: {error}");
+    }
+    for members in
+        ["limits = { form = 1 }", "limits = { jsn = 1 }", "limits = { JSON = 1 }", "shutdown = { grase = 1 }"]
+    {
+        let (name, dict) = members.split_once(" = ").unwrap();
+        let figment = config::defaults().merge(Serialized::global(name, dict.parse::<Value>().unwrap()));
+        let error = Settings::read(figment, Default::default()).expect_err(members).to_string();
+        assert!(error.starts_with(&format!("{name}.")), "{error}");
+    }
+}
+
+/// The program with those settings: one login and one GET.
+fn serves(folder_name: &str, given: &[(&str, &str)]) {
+    let here = folder(folder_name);
+    let ship = r#"{"id": 1, "affiliation": "", "category": "", "crew": 1, "length": 1, "manufacturer": "", "model": "", "roles": [], "ship_class": ""}"#;
+    let data = format!(
+        "{{\"users\": [{{\"id\": 1, \"name\": \"ann\", \"password\": \"secret\"}}], \"ships\": [{ship}]}}"
+    );
+    std::fs::write(here.join("data.json"), data).unwrap();
+    std::fs::create_dir(here.join("static")).unwrap();
+    std::fs::write(here.join("static/a.txt"), "a file").unwrap();
+    let mut command = shipyard(&here, &[]);
+    command.env("ROCKET_PORT", "0");
+    for (name, number) in given {
+        // The highest port may be taken.
+        if *name != "port" {
+            command.env(format!("ROCKET_{}", name.to_uppercase()), value(name, number));
+        }
+    }
+    let output = here.join("output");
+    let serving = Serving::start_into(&mut command, &output);
+    let log_in = serde_json::json!({"username": "ann", "password": "secret"});
+    let log_in = Ask::new(Method::Post, "/auth/login").header("Host", "localhost").json(&log_in);
+    let smallest_body = given.contains(&("limits", "1B"));
+    let expected = if smallest_body { 413 } else { 200 };
+    // Of the least times a busy machine may use up one; and the only connection may not be over yet.
+    let answered = |ask: &Ask, expected: u16| {
+        let statuses: Vec<u16> =
+            (0..5).map(|_| serving.send(ask).status).take_while(|s| *s != expected).collect();
+        assert!(statuses.len() < 5, "{given:?}: {statuses:?}, not {expected}");
+    };
+    answered(&log_in, expected);
+    answered(&Ask::new(Method::Get, "/api/ships").header("Host", "localhost"), 200);
+    answered(&Ask::new(Method::Get, "/static/a.txt").header("Host", "localhost"), 200);
+    #[cfg(unix)]
+    assert_eq!(serving.interrupt(), Some(0), "{given:?}");
+    let written = std::fs::read_to_string(output).unwrap();
+    assert!(!written.contains("panic"), "{given:?}: {written}");
+}
+
+#[test]
+fn each_setting_works_at_either_end_of_its_range() {
+    for (row, least, most) in ranges() {
+        for end in [&least, &most] {
+            let mut given = along_with(&row.name, end).to_vec();
+            given.push((&row.name, end));
+            serves("one_end", &given);
+        }
+    }
+}
+
+#[test]
+fn all_settings_work_at_the_same_end_of_their_ranges() {
+    let ranges = ranges();
+    let all = |end: fn(&(Row, String, String)) -> (&str, &str)| -> Vec<(&str, &str)> {
+        ranges.iter().map(end).collect()
+    };
+    serves("all_at_their_least", &all(|(row, least, _)| (row.name.as_str(), least.as_str())));
+    let mut most = all(|(row, _, most)| (row.name.as_str(), most.as_str()));
+    // As many passes as go with that much memory, and as a test has time for.
+    most.retain(|(name, _)| *name != "password_iterations");
+    most.push(("password_iterations", "1"));
+    serves("all_at_their_greatest", &most);
+}
