@@ -23,6 +23,7 @@ use shipyard::log;
 use shipyard::model;
 use shipyard::model::user::UserInput;
 use shipyard::openapi;
+use shipyard::printable::printable;
 use shipyard::secret::Secret;
 use shipyard::server::listen::Address;
 use shipyard::server::{descriptors, hangup, shutdown, Shutdown};
@@ -146,12 +147,22 @@ pub(crate) fn run() -> ExitCode {
         Err(Failure { code, message }) => {
             // An empty message: everything has been said.
             for line in message.lines() {
-                // Standard error may be closed; there is nobody left to tell.
-                let _ = writeln!(io::stderr(), "shipyard: {line}");
+                say(line);
             }
             ExitCode::from(code)
         }
     }
+}
+
+/// Prints a line to standard error. It may hold text from a recording or a server.
+fn say(line: &str) {
+    // Standard error may be closed; no one is left to tell.
+    let _ = writeln!(io::stderr(), "shipyard: {}", printable(line));
+}
+
+/// Prints a warning to standard error.
+fn warn(warning: &str) {
+    say(&format!("warning: {warning}"));
 }
 
 /// Prints to standard output. Who closed it early (`| head`) has seen enough.
@@ -161,6 +172,20 @@ fn print(text: &str) -> Result<(), Failure> {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(failed(error)),
         _ => Ok(()),
     }
+}
+
+/// Prints lines to standard output. They may hold text from a recording or a server.
+fn print_lines(text: &str) -> Result<(), Failure> {
+    print(&text.lines().map(|line| printable(line) + "\n").collect::<String>())
+}
+
+/// One word of a shell command, for hints.
+fn shell_word(text: &str) -> String {
+    let plain = |character: char| character.is_ascii_alphanumeric() || "_-./".contains(character);
+    if !text.is_empty() && !text.starts_with('-') && text.chars().all(plain) {
+        return text.to_owned();
+    }
+    format!("'{}'", text.replace('\'', "'\\''"))
 }
 
 impl Serve {
@@ -234,8 +259,7 @@ fn keys(settings: &Settings) -> Result<(KeySet, KeySource), Failure> {
     let file = KeyFile::at(path.clone());
     let found = file.read().map_err(failed)?;
     if let Some(exposed) = found.exposed {
-        // Standard error may be closed; there is nobody left to warn.
-        let _ = writeln!(io::stderr(), "shipyard: warning: {exposed}");
+        warn(&exposed.to_string());
     }
     Ok((found.keys, KeySource::File(file)))
 }
@@ -321,8 +345,9 @@ fn spec(flags: &Spec) -> Result<(), Failure> {
         }
         let same = found.split('\n').zip(text.split('\n')).take_while(|(found, code)| found == code).count();
         Err(failed(format!(
-            "{name}: line {} is not what the code says; `shipyard spec --write {name}` updates the file",
-            same + 1
+            "{name}: line {} is not what the code says; `shipyard spec --write {}` updates the file",
+            same + 1,
+            shell_word(&name.to_string())
         )))
     } else {
         print(&text)

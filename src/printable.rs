@@ -18,7 +18,7 @@ pub fn printable(text: &str) -> String {
 
 /// White space other than the space, and what Unicode calls default-ignorable: joiners, marks of direction, the byte
 /// order mark, variation selectors, tags.
-fn is_invisible(character: char) -> bool {
+pub(crate) fn is_invisible(character: char) -> bool {
     (character.is_whitespace() && character != ' ')
         || matches!(character,
             '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}'

@@ -6,7 +6,7 @@ use clap::Args;
 use shipyard::contract::export::{har, http, hurl, ScenarioFile};
 use shipyard::contract::fixtures::{Fixtures, Scenario, FOLDER};
 
-use super::{chosen, failed, print, wrong_usage, Failure};
+use super::{chosen, failed, print, print_lines, warn, wrong_usage, Failure};
 
 const LONG: &str = "\
 --har gives what was recorded, for tools that read traffic. --hurl and --http give a file for each scenario, for \
@@ -59,7 +59,11 @@ pub(super) fn run(flags: &Export) -> Result<(), Failure> {
         if flags.form.hurl { (hurl::file, "hurl") } else { (http::file, "http") };
     match (&flags.output, scenarios.as_slice()) {
         (Some(folder), _) => write_files(folder, &scenarios, form, ending),
-        (None, [scenario]) => print(&form(scenario).text),
+        (None, [scenario]) => {
+            let file = form(scenario);
+            say_refused(scenario, &file);
+            print(&file.text)
+        }
         (None, _) => Err(wrong_usage(format!(
             "--{ending} makes a file for each of {} scenarios: give a folder for them with --output, or one \
              --scenario",
@@ -103,11 +107,20 @@ fn write_files(
     std::fs::create_dir_all(folder).map_err(|error| failed(format!("{}: {error}", folder.display())))?;
     for scenario in scenarios {
         let file = folder.join(format!("{}.{ending}", scenario.name));
-        let ScenarioFile { text, exchanges, left_out } = form(scenario);
+        let made = form(scenario);
+        say_refused(scenario, &made);
+        let ScenarioFile { text, exchanges, left_out, .. } = made;
         write(&file, &text)?;
-        print(&format!("{}: {exchanges} exchanges, {left_out} left out\n", file.display()))?;
+        print_lines(&format!("{}: {exchanges} exchanges, {left_out} left out", file.display()))?;
     }
     Ok(())
+}
+
+/// Names on standard error what the other tool cannot send: it is in no file.
+fn say_refused(scenario: &Scenario, file: &ScenarioFile) {
+    for refused in &file.refused {
+        warn(&format!("left out: {}/{refused}", scenario.name));
+    }
 }
 
 fn write(file: &Path, text: &str) -> Result<(), Failure> {

@@ -11,7 +11,7 @@ use shipyard::contract::script;
 use shipyard::contract::wire::Target;
 
 use super::verify::seconds;
-use super::{failed, print, wrong_usage, Failure};
+use super::{failed, print_lines, wrong_usage, Failure};
 
 const LONG: &str = "\
 The file has one curl line for each exchange (options -X, -H, -d, -I), and a comment above it as its name:
@@ -89,9 +89,9 @@ pub(super) fn run(flags: &Record) -> Result<(), Failure> {
     };
     let changes = fixtures.write(&scenario).map_err(failed)?;
     if changes.is_empty() {
-        return print(&format!("{}: nothing has changed\n", folder.display()));
+        return print_lines(&format!("{}: nothing has changed", folder.display()));
     }
-    print(&(changes.join("\n") + "\n"))
+    print_lines(&changes.join("\n"))
 }
 
 fn read(file: &Path) -> std::io::Result<String> {

@@ -13,9 +13,10 @@ use shipyard::contract::report::{Broken, Checked, Outcome};
 use shipyard::contract::transcript::Exchange;
 use shipyard::contract::verify::{Against, Progress, Verifier};
 use shipyard::contract::wire::Target;
+use shipyard::printable::printable;
 use shipyard::secret::Secret;
 
-use super::{chosen, failed, print, wrong_usage, Failure};
+use super::{chosen, failed, print, print_lines, wrong_usage, Failure};
 
 /// The variable that is read where `--secret` is not given: other users of the machine see command lines.
 const SECRET_VARIABLE: &str = "SHIPYARD_VERIFY_SECRET";
@@ -198,14 +199,15 @@ impl Lines {
     fn line(&mut self, text: &str) {
         self.show("");
         if self.form == Form::Text {
-            let _ = print(text);
+            let _ = print_lines(text);
         }
     }
 }
 
 impl Progress for Lines {
     fn reached(&mut self, scenario: &str, exchange: &Exchange) {
-        self.show(&format!("...       {scenario}/{}  {}", exchange.name, exchange.request.line()));
+        let text = format!("...       {scenario}/{}  {}", exchange.name, exchange.request.line());
+        self.show(&printable(&text));
     }
 
     fn done(&mut self, checked: &Checked) {
@@ -227,7 +229,7 @@ impl Progress for Lines {
         self.line(&text);
         if self.form != Form::Text {
             // Whoever looks at the log of a job should not have to open the report.
-            let _ = io::stderr().write_all(text.as_bytes());
+            let _ = text.lines().try_for_each(|line| writeln!(io::stderr(), "{}", printable(line)));
         }
     }
 }

@@ -259,10 +259,13 @@ pub fn tokens(body: &Value) -> Vec<(&str, &str)> {
     texts.filter(|(_, text)| Jwt::parse(text).is_some()).collect()
 }
 
-/// Whether a scenario can have that name: letters, digits, `-` and `_`.
+/// Whether a scenario can have that name: letters, digits, `-` and `_`; no `-` first, or commands would take the names
+/// of its files for options.
 #[must_use]
 pub fn is_name(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
+    !text.is_empty()
+        && !text.starts_with('-')
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
 }
 
 fn key(scenario: &str, exchange: &str) -> String {

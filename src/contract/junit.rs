@@ -7,6 +7,7 @@ use quick_xml::events::{BytesDecl, BytesText, Event};
 use quick_xml::writer::Writer;
 
 use super::report::{Checked, Outcome, Report};
+use crate::printable::printable;
 
 /// The report as an XML document.
 ///
@@ -39,8 +40,9 @@ pub fn document(report: &Report) -> io::Result<String> {
             for broken in &report.broken {
                 let (kind, failures, errors) =
                     if broken.unreachable { ("error", "0", "1") } else { ("failure", "1", "0") };
+                let scenario = allowed(&broken.scenario);
                 let counts = [
-                    ("name", broken.scenario.as_str()),
+                    ("name", scenario.as_str()),
                     ("tests", "1"),
                     ("failures", failures),
                     ("errors", errors),
@@ -53,7 +55,7 @@ pub fn document(report: &Report) -> io::Result<String> {
                     } else {
                         ("start", "the scenario could not be run")
                     };
-                    let case = [("classname", broken.scenario.as_str()), ("name", name), ("time", "0")];
+                    let case = [("classname", scenario.as_str()), ("name", name), ("time", "0")];
                     writer
                         .create_element("testcase")
                         .with_attributes(case)
@@ -78,7 +80,7 @@ fn suite(writer: &mut Xml, scenario: &str, cases: &[&Checked]) -> io::Result<()>
     writer
         .create_element("testsuite")
         .with_attributes([
-            ("name", scenario),
+            ("name", &*allowed(scenario)),
             ("tests", &*cases.len().to_string()),
             ("failures", &*count(|outcome| matches!(outcome, Outcome::Mismatch { .. }))),
             ("errors", &*count(|outcome| matches!(outcome, Outcome::Failed { .. } | Outcome::NotRun { .. }))),
@@ -91,9 +93,10 @@ fn suite(writer: &mut Xml, scenario: &str, cases: &[&Checked]) -> io::Result<()>
 
 fn case(writer: &mut Xml, checked: &Checked) -> io::Result<()> {
     let time = format!("{:.3}", checked.seconds);
+    let (scenario, exchange) = (allowed(&checked.scenario), allowed(&checked.exchange));
     let element = writer.create_element("testcase").with_attributes([
-        ("classname", checked.scenario.as_str()),
-        ("name", checked.exchange.as_str()),
+        ("classname", scenario.as_str()),
+        ("name", exchange.as_str()),
         ("time", time.as_str()),
     ]);
     let request = &checked.request;
@@ -128,8 +131,8 @@ fn explained(writer: &mut Xml, kind: &str, message: &str, text: &str) -> io::Res
     Ok(())
 }
 
-/// What XML 1.0 cannot hold, not even escaped (section 2.2), is replaced.
+/// What XML 1.0 cannot hold, not even escaped (section 2.2), and what would not be seen, written as [`printable`] does.
 fn allowed(text: &str) -> String {
-    let fits = |character: char| matches!(character, '\t' | '\n' | '\r' | '\u{20}'..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..);
-    text.chars().map(|character| if fits(character) { character } else { '\u{fffd}' }).collect()
+    let lines = text.split('\n').map(printable);
+    lines.collect::<Vec<_>>().join("\n").replace(['\u{fffe}', '\u{ffff}'], "\u{fffd}")
 }

@@ -120,7 +120,11 @@ impl Variables {
                         let name = printable(name);
                         format!("no answer so far had a {name}")
                     })?;
-                    expanded.push_str(value);
+                    let text = shell_text(value, double).ok_or_else(|| {
+                        let name = printable(name);
+                        format!("the value of {name} has control characters; no curl line can hold it")
+                    })?;
+                    expanded += &text;
                     rest = after;
                     continue;
                 }
@@ -130,6 +134,28 @@ impl Variables {
         }
         Ok(expanded)
     }
+}
+
+/// A value as part of a shell word, inside double quotes or outside all: a server chose it, and whoever reads the
+/// recording may paste the line. `None` where it cannot be on one line.
+fn shell_text(value: &str, double: bool) -> Option<String> {
+    if value.chars().any(char::is_control) {
+        return None;
+    }
+    if !double && value.is_empty() {
+        return Some("''".to_owned());
+    }
+    let mut text = String::with_capacity(value.len());
+    for character in value.chars() {
+        match character {
+            // Interactive shells look for it in double quotes, where no backslash helps.
+            '!' if double => text += "\"'!'\"",
+            '"' | '\\' | '$' | '`' if double => text.extend(['\\', character]),
+            other if double || other.is_alphanumeric() || "_-./:@%+=,".contains(other) => text.push(other),
+            other => text.extend(['\\', other]),
+        }
+    }
+    Some(text)
 }
 
 /// The name behind a `$`, and what follows it.
@@ -173,6 +199,13 @@ mod tests {
             Ok("curl /3 -H \"A: t2 t1\"".to_owned())
         );
         assert_eq!(expand("-d '$token \"$id' \\$id"), Ok("-d '$token \"$id' \\$id".to_owned()));
+        variables.learn("odd", &json!({"odd": "`x` $(y) \"\\ 'z'!", "empty": "", "lines": "a\nb"}));
+        let expand = |text: &str| variables.expand(text);
+        assert_eq!(
+            expand("-d \"$odd\" $odd$empty"),
+            Ok(r#"-d "\`x\` \$(y) \"\\ 'z'"'!'"" \`x\`\ \$\(y\)\ \"\\\ \'z\'\!''"#.to_owned())
+        );
+        assert!(expand("$lines").is_err_and(|reason| reason.contains("lines has control characters")));
         assert_eq!(expand("$list"), Err("no answer so far had a list".to_owned()));
         assert_eq!(expand("a $ b"), Err("a $ without a name; \\$ is the character itself".to_owned()));
     }

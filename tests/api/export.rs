@@ -2,12 +2,18 @@
 
 use std::path::{Path, PathBuf};
 
+use proptest::prelude::{prop_assert, prop_oneof, Strategy};
+use proptest::test_runner::TestCaseError;
+use rocket::http::Method;
 use serde_json::{json, Value};
 
+use crate::properties::check;
 use crate::support::program::{folder, run, shipyard, Run};
 use crate::support::snapshots;
 use crate::support::transcript::{scenario_named, scenarios, FIXTURES};
-use shipyard::contract::message::header;
+use shipyard::contract::export::{http, hurl};
+use shipyard::contract::fixtures::Scenario;
+use shipyard::contract::message::{header, Request, Response};
 use shipyard::contract::transcript::Exchange;
 
 fn export(arguments: &[&str]) -> Run {
@@ -201,7 +207,7 @@ fn successful_leaves_out_the_errors_and_nothing_else() {
 
 #[test]
 fn every_exchange_is_in_the_scripts_or_left_out_by_name() {
-    for (form, mark) in [("--hurl", "# "), ("--http", "### ")] {
+    for (form, mark) in [("--hurl", "# "), ("--http", "# @title ")] {
         let mut left_out = Vec::new();
         for scenario in scenarios() {
             let text = exported(&[form, "--scenario", &scenario.name]);
@@ -245,9 +251,9 @@ fn scripts_use_live_tokens_and_addresses() {
         ),
         (
             "--http",
-            "# @name answer_login_as_new_user\nPOST {{base}}/auth/login\n",
-            "PUT {{base}}/api/users/3\nContent-Type: application/json\nAuthorization: Bearer {{answer_login_as_new_user.access_token}}\n",
-            "?? header location == {{base}}/api/users/3\n",
+            "exports.answer_login_as_new_user = { ...response.parsedBody };\n",
+            "PUT {{base}}/api/users/3\nContent-Type: application/json\n{{@request\n  request.headers[\"authorization\"] = \"Bearer \" + answer_login_as_new_user[\"access_token\"];\n}}\n",
+            "test('location', () => same(response.headers['location'], base + \"/api/users/3\"));\n",
             "?? status == 204\n{{\n  test('body', () => same(String(response.body ?? ''), \"\"));\n",
         ),
     ] {
@@ -257,6 +263,178 @@ fn scripts_use_live_tokens_and_addresses() {
         }
         assert!(!recorded.iter().any(|token| text.contains(token)), "{form}: {text}");
         assert!(text.find(login) < text.find(token), "{form}");
+    }
+}
+
+/// An exchange with these texts in the places that a client or a server fills.
+fn exchange_of(texts: &[String; 8]) -> Exchange {
+    let [name, target, header, sent, label, location, member, answered] = texts;
+    let line = |text: &str| text.replace(['\r', '\n'], " ");
+    // No request holds them, and it would be left out.
+    let sendable = |text: &str| text.replace(char::is_control, "");
+    let request = Request::new(Method::Post, &format!("/{}", sendable(target).replace(' ', "")))
+        .header("Content-Type", &sendable(label))
+        .header("X-A", &sendable(header))
+        .header("Host", "localhost:5000")
+        .body(sent.as_bytes());
+    let body = json!({member: answered, "access_token": answered, "__proto__": [{answered: null}]});
+    let headers = [("Content-Type", label), ("Location", location)];
+    let headers = headers.map(|(name, value)| (name.to_owned(), line(value))).to_vec();
+    let response = Response {
+        status_line: "HTTP/1.1 200 OK".to_owned(),
+        status: 200,
+        headers,
+        body: body.to_string().into_bytes(),
+    };
+    Exchange { name: name.clone(), command: String::new(), request, response, date: 0 }
+}
+
+/// Texts with what the languages of scripts have a meaning for.
+fn meaningful() -> impl Strategy<Value = String> {
+    let part = prop_oneof![
+        proptest::sample::select(vec![
+            "{",
+            "}",
+            "{{",
+            "}}",
+            "{{x}}",
+            "\n",
+            "\r\n",
+            "\n}}\n",
+            "\n{{\n",
+            "\n###\n",
+            "\n[Options]\n",
+            "`",
+            "```",
+            "\"",
+            "'",
+            "\\",
+            "\\{",
+            "#",
+            "${x}",
+            "\u{2028}",
+            "\u{1b}[2J",
+            "@",
+            "__proto__",
+            "?? ",
+            "*",
+            " ",
+        ])
+        .prop_map(str::to_owned),
+        "\\PC{0,3}",
+    ];
+    proptest::collection::vec(part, 0..6).prop_map(|parts| parts.concat())
+}
+
+/// What is recorded is data in every line of a script: no template, no statement, no line of its own.
+#[test]
+fn recorded_text_is_data_in_scripts() {
+    check(proptest::array::uniform8(meaningful()), |texts| {
+        let scenario = Scenario { name: "one".to_owned(), exchanges: vec![exchange_of(&texts)] };
+        let text = http::file(&scenario).text;
+        let (_, calls) = text.split_once("\n}}\n").expect("what calls have in common");
+        calls.lines().try_for_each(is_inert_for_httpyac)?;
+        // In an object literal, the member would be the prototype.
+        prop_assert!(
+            calls.contains("same(json(response), JSON.parse(\"") && !calls.contains("\"__proto__\":")
+        );
+        hurl::file(&scenario).text.lines().try_for_each(is_inert_for_hurl)
+    });
+}
+
+fn is_inert_for_httpyac(line: &str) -> Result<(), TestCaseError> {
+    let plain =
+        |text: &str| text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/_-?=&".contains(&byte));
+    let request = line.strip_prefix("POST {{base}}").is_some_and(plain);
+    let known = ["", "###", "{{", "{{@request", "}}"].contains(&line);
+    // Comments, a body of plain JSON, and statements, whose texts have no two braces.
+    let starts = ["  ", "# ", "?? status == 200", "Content-Type: application/json", "{", "["];
+    let statement = starts.iter().any(|start| line.starts_with(start));
+    let inert = line.starts_with("# ") || !line.contains("{{");
+    prop_assert!(known || request || (statement && inert), "{line:?}");
+    prop_assert!(!line.contains(char::is_control), "{line:?}");
+    Ok(())
+}
+
+fn is_inert_for_hurl(line: &str) -> Result<(), TestCaseError> {
+    let known = [
+        "# ",
+        "POST {{base}}/",
+        "Content-Type:",
+        "X-A:",
+        "[Options]",
+        "path-as-is: true",
+        "`",
+        "HTTP 200",
+        "[Asserts]",
+        "header \"",
+        "jsonpath \"",
+        "body == \"",
+    ];
+    prop_assert!(line.is_empty() || known.iter().any(|start| line.starts_with(start)), "{line:?}");
+    prop_assert!(!line.contains(char::is_control), "{line:?}");
+    let ours = line.matches("{{base}}/").count().min(1);
+    prop_assert!(line.starts_with("# ") || line.matches("{{").count() == ours, "{line:?}");
+    Ok(())
+}
+
+/// Live tokens, and the names of their members, are the server's choice.
+#[test]
+fn names_of_members_are_no_code() {
+    let here = folder("odd members");
+    let token = "eyJ0eXAiOiJKV1QiLCJhbGciOiJIUzI1NiJ9.eyJpYXQiOjF9.x";
+    let head = "HTTP/1.1 200 OK\nDate: Mon, 23 Nov 2026 18:26:45 GMT\n\n";
+    std::fs::create_dir(here.join("odd")).unwrap();
+    let login = format!(
+        "$ curl http://localhost:5000/auth/login -d x\n{head}{{\"a}}}};\\n[Options]\": \"{token}\"}}"
+    );
+    std::fs::write(here.join("odd/1-login.txt"), login).unwrap();
+    let using = format!("$ curl http://localhost:5000/ -H 'Authorization: Bearer {token}'\n{head}");
+    std::fs::write(here.join("odd/2-use.txt"), using).unwrap();
+    let fixtures = here.to_str().unwrap();
+    let text = exported(&["--hurl", "--fixtures", fixtures]);
+    assert!(
+        text.contains("\na_____Options__1_login: jsonpath \"$[\\\"a}};\\\\n[Options]\\\"]\"\n"),
+        "{text}"
+    );
+    assert!(text.contains("\nAuthorization: Bearer {{a_____Options__1_login}}\n"), "{text}");
+    let text = exported(&["--http", "--fixtures", fixtures]);
+    assert!(text.contains("\"Bearer \" + answer_1_login[\"a}};\\n[Options]\"];\n"), "{text}");
+}
+
+#[test]
+fn what_a_tool_cannot_send_is_named_and_left_out() {
+    let here = folder("unsendable");
+    std::fs::create_dir(here.join("odd")).unwrap();
+    let head = "HTTP/1.1 200 OK\nDate: Mon, 23 Nov 2026 18:26:45 GMT\n\n";
+    for (name, options) in [
+        ("1-connect", "-X CONNECT"),
+        ("2-space", "'http://localhost:5000/a b'"),
+        ("3-head", "-X HEAD -d x"),
+        ("4-header", "-H 'Transfer-Encoding: chunked'"),
+        ("5-name", "-H 'a b: c'"),
+        ("6-prototype", "-H '__proto__: c'"),
+        ("7-value", "-H 'a: b\u{1}c'"),
+        ("8-fine", "-H 'a: b'"),
+    ] {
+        let url = if options.contains("http") { "" } else { "http://localhost:5000/" };
+        let path = here.join(format!("odd/{name}.txt"));
+        std::fs::write(path, format!("$ curl {url} {options}\n{head}")).unwrap();
+    }
+    for (form, tool, sent) in [("--http", "httpYac", 1), ("--hurl", "Hurl", 2)] {
+        let Run { code, stdout, stderr } = export(&[form, "--fixtures", here.to_str().unwrap()]);
+        assert_eq!(code, Some(0), "{stderr}");
+        let refused: Vec<&str> =
+            stdout.lines().filter_map(|line| line.strip_prefix("# Left out: ")).collect();
+        assert_eq!(refused.len(), 8 - sent, "{stdout}");
+        for line in &refused {
+            assert!(line.contains(&format!(": {tool} cannot send ")), "{line}");
+        }
+        let warned: Vec<&str> = stderr
+            .lines()
+            .filter_map(|line| line.strip_prefix("shipyard: warning: left out: odd/"))
+            .collect();
+        assert_eq!(warned, refused);
     }
 }
 

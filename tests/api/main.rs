@@ -17,6 +17,7 @@ mod differences;
 mod docs;
 mod export;
 mod headers;
+mod hostile_text;
 mod keys;
 mod links;
 mod live;

@@ -17,6 +17,8 @@ say() { printf '%s\n' "$*" >&2; }
 serve() {
   JWT_SECRET=${JWT_SECRET:-$(head -c 32 /dev/urandom | od -An -v -tx1 | tr -d ' \n')}
   SERVED=$(mktemp -d)
+  # The loop below may look before the program is started.
+  : >"$SERVED/out"
   (
     cd "$SERVED"
     unset "${!ROCKET_@}"

@@ -1,10 +1,19 @@
 //! `.http` files as httpYac (<https://httpyac.github.io>) reads them. The live address is the variable `base`.
+//!
+//! httpYac runs what stands between `{{` and `}}` as JavaScript: in targets, headers, bodies and expected values, and
+//! again in what that gives, and in every variable that is a text. It has no escape that holds everywhere. So recorded
+//! text is written only in two forms: characters that mean nothing to it, and string literals in scripts, where it
+//! looks for nothing. Live text never becomes a variable: responses have no name.
+
+use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::{introduction, omission, steps, Body, Call, Expected, Given, Location, ScenarioFile, Step};
+use super::{introduction, steps, unsendable, Body, Call, Expected, Given, Location, ScenarioFile, Step};
 use crate::contract::fixtures::Scenario;
+use crate::contract::message::Request;
 use crate::contract::transcript::Exchange;
+use crate::printable::printable;
 
 /// What all calls of a file use. `base` can be given from outside; a plain definition would override that.
 const COMMON: &str = "\
@@ -19,41 +28,174 @@ const COMMON: &str = "\
     tokens.forEach((token) => delete body[token]);
     return body;
   };
+  // Sends the target as it is; a URL would be put in order first.
+  exports.target = (request, base, target) => {
+    const { protocol, pathname } = new URL(base);
+    const path = pathname.replace(/\\/$/, '') + target;
+    const { request: send } = require(protocol === 'https:' ? 'node:https' : 'node:http');
+    request.options = {
+      ...request.options,
+      request: (url, options, answered) => send(url, { ...options, path }, answered),
+    };
+  };
 }}
 ";
+
+const JSON: &str = "application/json";
 
 /// The `.http` file of a scenario.
 #[must_use]
 pub fn file(scenario: &Scenario) -> ScenarioFile {
     let run = format!("httpyac {}.http --all --var base=http://localhost:5000", scenario.name);
-    let mut file = ScenarioFile { text: String::new(), exchanges: 0, left_out: 0 };
+    let mut file = ScenarioFile::default();
     for line in introduction(scenario, &run) {
         file.text += &format!("# {line}\n");
     }
     file.text += COMMON;
-    for step in steps(scenario) {
+    for step in steps(scenario, refusal) {
         file.text.push('\n');
-        file.text += &match step {
+        let text = match step {
             Step::Login(call, reason) => {
-                let title = format!("{reason}\n# @name {}", answer_of(&call.name));
-                format!("### {title}\n{}\n?? status == 200\n", request(&call))
+                format!(
+                    "{}{}\n?? status == 200\n{}",
+                    head(&printable(&reason)),
+                    request(&call),
+                    script(&kept(&call))
+                )
             }
             Step::Exchange(call, exchange) => {
                 file.exchanges += 1;
-                let mut title = format!("{}\n# @name {}", exchange.name, answer_of(&call.name));
-                if (300..400).contains(&exchange.response.status) {
-                    // The answer itself is what was recorded, not what it leads to.
-                    title += "\n# @no-redirect";
-                }
-                format!("### {title}\n{}\n{}", request(&call), answer(exchange))
+                let name = printable(&exchange.name);
+                format!("{}{}\n{}", head(&name), request(&call), answer(&call, exchange))
             }
-            Step::LeftOut(exchange, reason) => {
-                file.left_out += 1;
-                format!("# {}\n", omission(exchange, &reason))
-            }
+            Step::LeftOut(omitted) => format!("# {}\n", file.leave_out(omitted)),
         };
+        file.text += &text;
     }
     file
+}
+
+/// Why httpYac cannot send that request as it was recorded, if it cannot.
+fn refusal(request: &Request) -> Option<String> {
+    // Objects hold its headers, and this is no member of one.
+    let prototype = request.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("__proto__"));
+    let reason = prototype.then(|| "a header named \"__proto__\"".to_owned()).or_else(|| unsendable(request));
+    reason.map(|reason| format!("httpYac cannot send {reason}"))
+}
+
+/// The lines above a request. A title behind the `###` would be the response's name as well.
+fn head(title: &str) -> String {
+    format!("###\n# @title {title}\n# @no-redirect\n# @no-cookie-jar\n")
+}
+
+fn request(call: &Call<'_>) -> String {
+    let Request { method, path, .. } = &*call.request;
+    let mut set = String::new();
+    let mut text = if is_plain_target(path) {
+        format!("{method} {{{{base}}}}{path}\n")
+    } else {
+        set += &format!("  target(request, base, {});\n", literal(&octets(path)));
+        format!("{method} {{{{base}}}}/\n")
+    };
+    // By name, for each has all its values in one place.
+    let mut headers: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for (name, value) in call.headers() {
+        let value = match value {
+            Given::Recorded(value) => literal(&octets(value)),
+            Given::Bearer(token) => {
+                format!("\"Bearer \" + {}[{}]", answer_of(&token.call), literal(&token.member))
+            }
+        };
+        headers.entry(name.to_ascii_lowercase()).or_default().push(value);
+    }
+    let label = headers.get("content-type").filter(|values| *values == &[literal(JSON)]);
+    let is_json = label.is_some();
+    if is_json {
+        headers.remove("content-type");
+        text += &format!("Content-Type: {JSON}\n");
+    }
+    for (name, values) in headers {
+        let values = match values.as_slice() {
+            [value] => value.clone(),
+            several => format!("[{}]", several.join(", ")),
+        };
+        set += &format!("  request.headers[{}] = {values};\n", literal(&name));
+    }
+    let body = call.body();
+    // With a body that is a text, node writes the head as UTF-8, and it must be octets.
+    let is_ascii = path.is_ascii() && call.request.headers.iter().all(|(_, value)| value.is_ascii());
+    let plain = body.as_deref().filter(|body| is_json && is_ascii && is_plain_body(body));
+    if let (Some(body), None) = (&body, plain) {
+        set += &format!("  request.body = Buffer.from({});\n", literal(body));
+    }
+    if !set.is_empty() {
+        text += &format!("{{{{@request\n{set}}}}}\n");
+    }
+    if let Some(body) = plain {
+        text += &format!("\n{body}\n");
+    }
+    text
+}
+
+/// Whether a URL holds the target as it is, and httpYac finds nothing in it.
+fn is_plain_target(target: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/_-?=&".contains(&byte);
+    target.bytes().all(plain) && !target.ends_with('?')
+}
+
+/// Whether httpYac takes the line for nothing but the body of a request with JSON.
+fn is_plain_body(body: &str) -> bool {
+    let plain = |byte: u8| (b' '..=b'~').contains(&byte) && byte != b'\\';
+    body.starts_with(['{', '['])
+        && body.ends_with(['}', ']'])
+        && body.bytes().all(plain)
+        && !body.contains("{{")
+        && crate::json::parse(body.as_bytes()).is_ok()
+}
+
+fn answer(call: &Call<'_>, exchange: &Exchange) -> String {
+    let expected = Expected::of(exchange);
+    let mut tests = kept(call);
+    let mut header = |name: &str, expected: &str| {
+        tests += &format!("  test('{name}', () => same(response.headers['{name}'], {expected}));\n");
+    };
+    if let Some(label) = expected.content_type {
+        header("content-type", &literal(&octets(label)));
+    }
+    match expected.location {
+        Some(Location::Here(path)) => header("location", &format!("base + {}", literal(&octets(path)))),
+        Some(Location::Elsewhere(url)) => header("location", &literal(&octets(url))),
+        None => {}
+    }
+    for token in &expected.tokens {
+        tests +=
+            &format!("  test('a token', () => same(typeof json(response)[{}], 'string'));\n", literal(token));
+    }
+    let (found, expected) = match &expected.body {
+        Body::Json(body) => {
+            let tokens: String =
+                expected.tokens.iter().map(|token| format!(", {}", literal(token))).collect();
+            (format!("json(response{tokens})"), value(body))
+        }
+        Body::Text(text) => ("String(response.body ?? '')".to_owned(), literal(text)),
+    };
+    tests += &format!("  test('body', () => same({found}, {expected}));\n");
+    format!("?? status == {}\n{}", exchange.response.status, script(&tests))
+}
+
+fn script(lines: &str) -> String {
+    if lines.is_empty() {
+        return String::new();
+    }
+    format!("{{{{\n{lines}}}}}\n")
+}
+
+/// Keeps the tokens of an answer for later calls: in an object, for httpYac runs what a text has in it.
+fn kept(call: &Call<'_>) -> String {
+    if call.captured.is_empty() {
+        return String::new();
+    }
+    format!("  exports.{} = {{ ...response.parsedBody }};\n", answer_of(&call.name))
 }
 
 /// The name under which others refer to an answer: one that JavaScript has for a variable.
@@ -61,72 +203,47 @@ fn answer_of(call: &str) -> String {
     format!("answer_{call}")
 }
 
-fn request(call: &Call<'_>) -> String {
-    let mut text = format!("{} {{{{base}}}}{}\n", call.request.method, call.request.path);
-    let mut body = String::new();
-    // What cannot be written down is set when the request is about to be sent.
-    let mut set = String::new();
-    for (name, value) in call.headers() {
-        match value {
-            Given::Recorded(value) if value.contains("{{") => {
-                set += &format!("  request.headers[{}] = {};\n", literal(name), literal(value));
-            }
-            Given::Recorded(value) => {
-                text += format!("{name}: {value}").trim_end();
-                text.push('\n');
-            }
-            Given::Bearer(token) => {
-                let answer = answer_of(&token.call);
-                text += &format!("{name}: Bearer {{{{{answer}.{}}}}}\n", token.member);
-            }
-        }
+/// A JSON value as JavaScript has it. In an object literal, `__proto__` is not the name of a member.
+fn value(body: &Value) -> String {
+    if has_prototype(body) {
+        return format!("JSON.parse({})", literal(&body.to_string()));
     }
-    match call.body() {
-        Some(plain) if is_plain(&plain) => body = format!("\n{plain}\n"),
-        Some(other) => set += &format!("  request.body = {};\n", literal(&other)),
-        None => {}
-    }
-    if !set.is_empty() {
-        text += &format!("{{{{@request\n{set}}}}}\n");
-    }
-    text + &body
+    inert(&format!("{body:#}").replace('\n', "\n  "))
 }
 
-/// Whether httpYac takes a line for nothing but a body: others are comments, files, scripts, or have variables.
-fn is_plain(body: &str) -> bool {
-    let first = body.chars().next();
-    first.is_some_and(|first| first.is_ascii_alphanumeric() || "{[\"".contains(first))
-        && !body.contains("{{")
-        && !body.contains(char::is_control)
-        && !body.ends_with(' ')
-}
-
-fn answer(exchange: &Exchange) -> String {
-    let expected = Expected::of(exchange);
-    let mut text = format!("?? status == {}\n", exchange.response.status);
-    if let Some(label) = expected.content_type {
-        text += &format!("?? header content-type == {label}\n");
-    }
-    match expected.location {
-        Some(Location::Here(path)) => text += &format!("?? header location == {{{{base}}}}{path}\n"),
-        Some(Location::Elsewhere(url)) => text += &format!("?? header location == {url}\n"),
-        None => {}
-    }
-    for token in &expected.tokens {
-        text += &format!("?? js typeof response.parsedBody[{}] == string\n", literal(token));
-    }
-    let (found, expected) = match &expected.body {
-        Body::Json(body) => {
-            let tokens: String =
-                expected.tokens.iter().map(|token| format!(", {}", literal(token))).collect();
-            (format!("json(response{tokens})"), format!("{body:#}").replace('\n', "\n  "))
+fn has_prototype(value: &Value) -> bool {
+    match value {
+        Value::Object(members) => {
+            members.iter().any(|(name, member)| name == "__proto__" || has_prototype(member))
         }
-        Body::Text(text) => ("String(response.body ?? '')".to_owned(), literal(text)),
-    };
-    text + &format!("{{{{\n  test('body', () => same({found}, {expected}));\n}}}}\n")
+        Value::Array(items) => items.iter().any(has_prototype),
+        _ => false,
+    }
 }
 
 /// A text as JavaScript has it: every JSON text is one.
 fn literal(text: &str) -> String {
-    Value::from(text).to_string()
+    inert(&Value::from(text).to_string())
+}
+
+/// JSON without what httpYac, an editor or a terminal could find a meaning in: outside of its texts, no JSON has any.
+fn inert(json: &str) -> String {
+    let mut written = String::with_capacity(json.len());
+    let mut units = [0; 2];
+    for character in json.chars() {
+        match character {
+            '\n' | ' '..='~' if !(character == '{' && written.ends_with('{')) => written.push(character),
+            other => {
+                for unit in other.encode_utf16(&mut units) {
+                    written += &format!("\\u{unit:04x}");
+                }
+            }
+        }
+    }
+    written
+}
+
+/// The bytes of a text, each as the character of that number: node writes and reads heads so.
+fn octets(text: &str) -> String {
+    text.bytes().map(char::from).collect()
 }

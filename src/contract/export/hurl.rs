@@ -1,37 +1,46 @@
 //! Hurl files (<https://hurl.dev>). The live address is the variable `base`.
 
-use serde_json::Value;
+use serde_json::{Number, Value};
 
-use super::{introduction, omission, steps, Body, Call, Expected, Given, Location, ScenarioFile, Step};
+use super::{
+    introduction, steps, unsendable, Body, Call, Expected, Given, Location, ScenarioFile, Step, TokenIn,
+};
 use crate::contract::fixtures::Scenario;
+use crate::contract::message::Request;
 use crate::contract::transcript::Exchange;
+use crate::printable::{is_invisible, printable};
 
 /// The Hurl file of a scenario.
 #[must_use]
 pub fn file(scenario: &Scenario) -> ScenarioFile {
-    let run = format!("hurl --test --variable base=http://localhost:5000 {}.hurl", scenario.name);
-    let mut file = ScenarioFile { text: String::new(), exchanges: 0, left_out: 0 };
+    let run =
+        format!("hurl --test --no-cookie-store --variable base=http://localhost:5000 {}.hurl", scenario.name);
+    let mut file = ScenarioFile::default();
     for line in introduction(scenario, &run) {
         file.text += &format!("# {line}\n");
     }
     file.text += "# Hurl makes no list of a single result: `[*,*]` takes one member twice, so that it can be counted.\n";
-    for step in steps(scenario) {
+    for step in steps(scenario, refusal) {
         file.text.push('\n');
-        file.text += &match step {
+        let text = match step {
             Step::Login(call, reason) => {
-                format!("# {reason}\n{}HTTP 200\n{}", request(&call), captures(&call))
+                format!("# {}\n{}HTTP 200\n{}", printable(&reason), request(&call), captures(&call))
             }
             Step::Exchange(call, exchange) => {
                 file.exchanges += 1;
-                format!("# {}\n{}{}", exchange.name, request(&call), answer(&call, exchange))
+                format!("# {}\n{}{}", printable(&exchange.name), request(&call), answer(&call, exchange))
             }
-            Step::LeftOut(exchange, reason) => {
-                file.left_out += 1;
-                format!("# {}\n", omission(exchange, &reason))
-            }
+            Step::LeftOut(omitted) => format!("# {}\n", file.leave_out(omitted)),
         };
+        file.text += &text;
     }
     file
+}
+
+/// Why Hurl cannot send that request as it was recorded, if it cannot.
+fn refusal(request: &Request) -> Option<String> {
+    let encoded = (!request.path.is_ascii()).then(|| "a target that is not ASCII".to_owned());
+    unsendable(request).or(encoded).map(|reason| format!("Hurl cannot send {reason}"))
 }
 
 fn request(call: &Call<'_>) -> String {
@@ -39,10 +48,14 @@ fn request(call: &Call<'_>) -> String {
     for (name, value) in call.headers() {
         let value = match value {
             Given::Recorded(value) => unquoted(value),
-            Given::Bearer(token) => format!("Bearer {{{{{}}}}}", variable(&token.call, &token.member)),
+            Given::Bearer(token) => format!("Bearer {{{{{}}}}}", token.variable),
         };
         text += format!("{}: {value}", key(name)).trim_end();
         text.push('\n');
+    }
+    // Or it takes the dots out of `/./` and `/../`.
+    if call.request.path.contains("/.") {
+        text += "[Options]\npath-as-is: true\n";
     }
     if let Some(body) = call.body() {
         text += &format!("`{}`\n", escaped(&body, "`"));
@@ -50,17 +63,12 @@ fn request(call: &Call<'_>) -> String {
     text
 }
 
-/// The name of the variable that holds a token of that call's answer.
-fn variable(call: &str, member: &str) -> String {
-    format!("{member}_{call}")
-}
-
 fn captures(call: &Call<'_>) -> String {
     if call.captured.is_empty() {
         return String::new();
     }
-    let lines = call.captured.iter().map(|member| {
-        format!("{}: jsonpath {}\n", variable(&call.name, member), quoted(&member_of("$", member)))
+    let lines = call.captured.iter().map(|TokenIn { member, variable, .. }| {
+        format!("{variable}: jsonpath {}\n", quoted(&member_of("$", member)))
     });
     format!("[Captures]\n{}", lines.collect::<String>())
 }
@@ -116,9 +124,18 @@ fn json(asserts: &mut Vec<String>, path: &str, value: &Value, more: usize) {
             }
         }
         Value::String(text) => assert(path, &format!("== {}", quoted(text))),
-        Value::Number(number) => assert(path, &format!("== {number}")),
+        Value::Number(number) => assert(path, &format!("== {}", plain(number))),
         Value::Bool(bool) => assert(path, &format!("== {bool}")),
         Value::Null => assert(path, "== null"),
+    }
+}
+
+/// A number without an exponent, which Hurl has not.
+fn plain(number: &Number) -> String {
+    match number.as_f64().filter(|_| number.is_f64()) {
+        Some(float) if float.fract() == 0.0 => format!("{float:.1}"),
+        Some(float) => float.to_string(),
+        None => number.to_string(),
     }
 }
 
@@ -137,9 +154,13 @@ fn quoted(text: &str) -> String {
     format!("\"{}\"", escaped(text, "\""))
 }
 
-/// A text that goes on to the end of the line, unless `#` begins a comment.
+/// A text that goes on to the end of the line, unless `#` begins a comment; spaces at its ends do not count.
 fn unquoted(text: &str) -> String {
-    escaped(text, "#")
+    let bare = text.trim_matches(' ');
+    let spaces = |count: usize| unicode(' ').repeat(count);
+    let before = text.len() - text.trim_start_matches(' ').len();
+    let after = text.len() - before - bare.len();
+    spaces(before) + &escaped(bare, "#") + &spaces(after)
 }
 
 /// The name of a header, in which few characters stand for themselves.
@@ -161,7 +182,7 @@ fn escaped(text: &str, special: &str) -> String {
             '\\' => written.push_str("\\\\"),
             '\n' => written.push_str("\\n"),
             '{' if characters.peek() == Some(&'{') => written += &unicode(character),
-            other if other.is_control() => written += &unicode(other),
+            other if other.is_control() || is_invisible(other) => written += &unicode(other),
             other if special.contains(other) => written.extend(['\\', other]),
             other => written.push(other),
         }

@@ -19,9 +19,10 @@ use super::history::LOGIN;
 use super::message::{header, Request};
 use super::plan::{Login, Origin, Plan};
 use super::transcript::{http_date, Exchange};
+use crate::printable::printable;
 
 /// A file that runs one scenario.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ScenarioFile {
     /// The whole text.
     pub text: String,
@@ -29,6 +30,22 @@ pub struct ScenarioFile {
     pub exchanges: usize,
     /// How many are left out. The text says which, and why.
     pub left_out: usize,
+    /// Of these, the ones that the tool cannot send as they were recorded: which, and why.
+    pub refused: Vec<String>,
+}
+
+impl ScenarioFile {
+    /// Counts an exchange that is left out, and gives what stands in its place.
+    fn leave_out(&mut self, omitted: LeftOut<'_>) -> String {
+        let LeftOut { exchange, reason, refused } = omitted;
+        let named = printable(&format!("{}, {}: {reason}.", exchange.name, exchange.request.line()));
+        self.left_out += 1;
+        let line = format!("Left out: {named}");
+        if refused {
+            self.refused.push(named);
+        }
+        line
+    }
 }
 
 /// A token in an earlier answer: the name of the call, and of the member.
@@ -36,6 +53,8 @@ pub struct ScenarioFile {
 struct TokenIn {
     call: String,
     member: String,
+    /// A name of its own for the token: letters, digits and `_`.
+    variable: String,
 }
 
 /// What is sent.
@@ -47,7 +66,7 @@ struct Call<'a> {
     /// Where its bearer token is to come from; `None` for headers that go out as they are.
     token: Option<TokenIn>,
     /// The tokens in its answer that later calls send.
-    captured: Vec<String>,
+    captured: Vec<TokenIn>,
 }
 
 /// The value of a header to be sent.
@@ -61,12 +80,20 @@ enum Step<'a> {
     /// A login that the recording does not show, and why it is there.
     Login(Call<'a>, String),
     Exchange(Call<'a>, &'a Exchange),
-    /// An exchange that cannot be made, and why.
-    LeftOut(&'a Exchange, String),
+    LeftOut(LeftOut<'a>),
 }
 
-/// What is to be done to run a scenario against a live server, in order.
-fn steps(scenario: &Scenario) -> Vec<Step<'_>> {
+/// An exchange that cannot be made, and why.
+struct LeftOut<'a> {
+    exchange: &'a Exchange,
+    reason: String,
+    /// Whether it is the tool that cannot make it.
+    refused: bool,
+}
+
+/// What is to be done to run a scenario against a live server, in order. `refusal` is why the tool cannot send a
+/// request as it was recorded, if it cannot.
+fn steps(scenario: &Scenario, refusal: fn(&Request) -> Option<String>) -> Vec<Step<'_>> {
     let plan = Plan::of(scenario);
     let mut outline = Outline::default();
     let mut steps = Vec::new();
@@ -80,24 +107,48 @@ fn steps(scenario: &Scenario) -> Vec<Step<'_>> {
             steps.push(Step::Login(outline.login(login), reason));
         }
         let token = exchange.request.token().unwrap_or_default();
+        let left_out =
+            |reason: &str| Step::LeftOut(LeftOut { exchange, reason: reason.to_owned(), refused: false });
+        if let Some(reason) = refusal(&exchange.request) {
+            steps.push(Step::LeftOut(LeftOut { exchange, reason, refused: true }));
+            continue;
+        }
         steps.push(match plan.origin(index) {
             None | Some(Origin::AsRecorded | Origin::Damaged) => {
                 Step::Exchange(outline.call(exchange, None), exchange)
             }
             Some(Origin::Answer | Origin::Login(_)) => match outline.known.get(token).cloned() {
                 Some(found) => Step::Exchange(outline.call(exchange, Some(found)), exchange),
-                None => {
-                    let reason = "its token is in the answer to an exchange that is left out, too";
-                    Step::LeftOut(exchange, reason.to_owned())
-                }
+                None => left_out("its token is in the answer to an exchange that is left out, too"),
             },
             Some(Origin::Key(reason)) => {
-                let reason = format!("only who has the server's key can sign its token: {reason}");
-                Step::LeftOut(exchange, reason)
+                left_out(&format!("only who has the server's key can sign its token: {reason}"))
             }
         });
     }
     steps
+}
+
+/// Why no tool can send that request as it was recorded, if none can.
+fn unsendable(request: &Request) -> Option<String> {
+    if request.method == Method::Connect {
+        return Some("CONNECT".to_owned());
+    }
+    if request.method == Method::Head && request.body.as_ref().is_some_and(|body| !body.is_empty()) {
+        return Some("a body with HEAD".to_owned());
+    }
+    if request.path.bytes().any(|byte| byte <= b' ' || byte == 0x7f) {
+        return Some("a target with spaces or control characters".to_owned());
+    }
+    request.headers.iter().find_map(|(name, value)| {
+        let token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+        // It says how long the body is; what it says would not be true.
+        if name.is_empty() || !name.bytes().all(token) || name.eq_ignore_ascii_case("Transfer-Encoding") {
+            return Some(format!("a header named {name:?}"));
+        }
+        let control = |byte: u8| (byte < b' ' && byte != b'\t') || byte == 0x7f;
+        value.bytes().any(control).then(|| format!("control characters in the header {name}"))
+    })
 }
 
 /// What is known of the calls so far.
@@ -146,17 +197,22 @@ impl<'a> Outline<'a> {
 
     fn capture(&mut self, call: &mut Call<'_>, member: &str, recorded: &str) {
         if self.sent.contains(recorded) {
-            call.captured.push(member.to_owned());
-            let found = TokenIn { call: call.name.clone(), member: member.to_owned() };
+            let variable = self.name(&format!("{member}_{}", call.name));
+            let found = TokenIn { call: call.name.clone(), member: member.to_owned(), variable };
+            call.captured.push(found.clone());
             self.known.insert(recorded.to_owned(), found);
         }
     }
 }
 
 impl Call<'_> {
-    /// The headers to send: all but Host, which is that of the live address.
+    /// The headers to send: all but Host, which is that of the live address, and what belongs to the connection and
+    /// the length of the body, as in [`super::wire`].
     fn headers(&self) -> impl Iterator<Item = (&str, Given<'_>)> {
-        let others = self.request.headers.iter().filter(|(name, _)| !name.eq_ignore_ascii_case("Host"));
+        let own = |name: &str| {
+            ["Host", "Connection", "Content-Length"].iter().any(|own| name.eq_ignore_ascii_case(own))
+        };
+        let others = self.request.headers.iter().filter(move |(name, _)| !own(name));
         others.map(|(name, value)| match &self.token {
             Some(token) if name.eq_ignore_ascii_case("Authorization") => {
                 (name.as_str(), Given::Bearer(token))
@@ -220,9 +276,4 @@ fn introduction(scenario: &Scenario, run: &str) -> [String; 2] {
         format!("Scenario {name}, recorded from {date} on. It needs a freshly started server with the example data."),
         format!("Made from the recording by `shipyard export`. To run it: {run}"),
     ]
-}
-
-/// What stands in the place of an exchange that cannot be made.
-fn omission(exchange: &Exchange, reason: &str) -> String {
-    format!("Left out: {}, {}: {reason}.", exchange.name, exchange.request.line())
 }
