@@ -9,7 +9,8 @@ use std::fmt;
 use rocket::http::{Method, RawStr};
 use serde_json::Value;
 
-use super::history::{user_at, History, LOGIN, SHIPS};
+use super::compare::{difference, Measure};
+use super::history::{user_at, History, LOGIN, SHIPS, USERS};
 use super::ids::Ids;
 use super::jwt::Jwt;
 use super::message::{header, Request, Response};
@@ -33,6 +34,8 @@ pub struct Case<'a> {
     pub start: u64,
     /// What has happened before it.
     pub history: &'a History,
+    /// How its answers are compared.
+    pub measure: Measure,
 }
 
 /// One section of docs/differences.md.
@@ -40,8 +43,8 @@ pub struct Deviation {
     /// The name of the section.
     pub name: &'static str,
     concerns: fn(&Case<'_>) -> bool,
-    original: fn(&Response) -> bool,
-    shipyard: fn(&Response) -> bool,
+    original: fn(&Case<'_>, &Response) -> bool,
+    shipyard: fn(&Case<'_>, &Response) -> bool,
 }
 
 /// For sections that no single answer to a recorded request can show.
@@ -59,8 +62,8 @@ pub const ALL: [Deviation; 23] = [
                 case.exchange.response.status == 405 && !methods.contains(&asked)
             }
         },
-        original: |answer| matches!(answer.status, 404 | 405) && is_html(answer),
-        shipyard: |answer| {
+        original: |_, answer| matches!(answer.status, 404 | 405) && is_html(answer),
+        shipyard: |_, answer| {
             matches!(
                 (answer.status, error(answer).as_deref()),
                 (404, Some("Not Found")) | (405, Some("Method Not Allowed"))
@@ -73,8 +76,8 @@ pub const ALL: [Deviation; 23] = [
             let request = &case.exchange.request;
             request.method == Method::Options && methods_at(request.target()).is_some()
         },
-        original: |answer| answer.status == 200 && answer.body.is_empty(),
-        shipyard: |answer| answer.status == 204 && answer.header("Allow").is_some(),
+        original: |_, answer| answer.status == 200 && answer.body.is_empty(),
+        shipyard: |_, answer| answer.status == 204 && answer.header("Allow").is_some(),
     },
     Deviation {
         name: "malformed_json",
@@ -91,8 +94,8 @@ pub const ALL: [Deviation; 23] = [
             }
             takes_a_thing(request) && body.is_err()
         },
-        original: |answer| answer.status == 500 || (answer.status == 400 && is_html(answer)),
-        shipyard: is_bad_request,
+        original: |_, answer| answer.status == 500 || (answer.status == 400 && is_html(answer)),
+        shipyard: |_, answer| is_bad_request(answer),
     },
     Deviation {
         name: "strict_integers",
@@ -103,8 +106,8 @@ pub const ALL: [Deviation; 23] = [
                 _ => false,
             })
         },
-        original: is_success,
-        shipyard: |answer| is_bad_request(answer) && says(answer, "Not a valid integer."),
+        original: succeeds,
+        shipyard: |_, answer| is_bad_request(answer) && says(answer, "Not a valid integer."),
     },
     Deviation {
         name: "greatest_integer",
@@ -113,8 +116,8 @@ pub const ALL: [Deviation; 23] = [
                 value.as_f64().is_some_and(|number| number > f64::from(i32::MAX))
             })
         },
-        original: is_success,
-        shipyard: |answer| {
+        original: succeeds,
+        shipyard: |_, answer| {
             is_bad_request(answer) && says(answer, "Must be less than or equal to 2147483647.")
         },
     },
@@ -128,8 +131,8 @@ pub const ALL: [Deviation; 23] = [
             let other_form = digits != last && digits.parse::<u64>().is_ok();
             methods_at(&format!("{collection}/{digits}")).is_some() && (plain != path || other_form)
         },
-        original: |answer| is_success(answer) || matches!(answer.status, 308 | 400 | 401 | 403),
-        shipyard: |answer| answer.status == 404 && error(answer).as_deref() == Some("Not Found"),
+        original: |_, answer| is_success(answer) || matches!(answer.status, 308 | 400 | 401 | 403),
+        shipyard: |_, answer| answer.status == 404 && error(answer).as_deref() == Some("Not Found"),
     },
     Deviation {
         name: "rename_to_a_taken_name",
@@ -143,8 +146,8 @@ pub const ALL: [Deviation; 23] = [
             };
             request.method == Method::Put && user_at(request.target()).is_some_and(taken)
         },
-        original: |answer| answer.status == 200,
-        shipyard: |answer| is_bad_request(answer) && says(answer, "User already exists."),
+        original: |_, answer| answer.status == 200,
+        shipyard: |_, answer| is_bad_request(answer) && says(answer, "User already exists."),
     },
     Deviation {
         name: "ids_are_never_reused",
@@ -152,10 +155,19 @@ pub const ALL: [Deviation; 23] = [
             // The id has been somebody else's since, if ids are given out again.
             let user = token(case).and_then(|jwt| jwt.number("identity"));
             let at = user_at(case.exchange.request.target());
-            at.is_some() && user.is_some_and(|user| case.history.succeeded.contains(&user))
+            let is_successor = user.is_some_and(|user| case.history.succeeded.contains(&user));
+            creates(case) || (at.is_some() && is_successor)
         },
-        original: is_success,
-        shipyard: |answer| matches!(answer.status, 403 | 404),
+        original: |case, answer| {
+            is_success(answer) && (!creates(case) || has_new_id(case, answer) == Some(false))
+        },
+        shipyard: |case, answer| {
+            if creates(case) {
+                has_new_id(case, answer) == Some(true)
+            } else {
+                matches!(answer.status, 403 | 404)
+            }
+        },
     },
     Deviation {
         name: "incomplete_tokens",
@@ -163,14 +175,14 @@ pub const ALL: [Deviation; 23] = [
             let later = |jwt: &Jwt| jwt.number("iat").is_some_and(|issued| issued > case.exchange.date);
             token(case).is_some_and(|jwt| is_incomplete(&jwt) || later(&jwt))
         },
-        original: takes_the_token,
-        shipyard: |answer| answer.status == 422 && error(answer).is_some(),
+        original: |_, answer| takes_the_token(answer),
+        shipyard: |_, answer| answer.status == 422 && error(answer).is_some(),
     },
     Deviation {
         name: "last_second_of_a_token",
         concerns: |case| token(case).is_some_and(|jwt| jwt.number("exp") == Some(case.exchange.date)),
-        original: takes_the_token,
-        shipyard: |answer| answer.status == 401 && error(answer).as_deref() == Some("Token has expired"),
+        original: |_, answer| takes_the_token(answer),
+        shipyard: |_, answer| answer.status == 401 && error(answer).as_deref() == Some("Token has expired"),
     },
     Deviation {
         name: "tokens_of_deleted_users",
@@ -181,18 +193,20 @@ pub const ALL: [Deviation; 23] = [
             (path == SHIPS || Ids::place(path).0 == SHIPS)
                 && user.is_some_and(|user| case.history.deleted.contains(&user))
         },
-        original: takes_the_token,
-        shipyard: |answer| answer.status == 401 && says(answer, "Unknown user."),
+        original: |_, answer| takes_the_token(answer),
+        shipyard: |_, answer| answer.status == 401 && says(answer, "Unknown user."),
     },
     Deviation {
         name: "tokens_from_before_the_start",
         concerns: |case| {
             token(case).and_then(|jwt| jwt.number("iat")).is_some_and(|issued| issued < case.start)
         },
-        original: takes_the_token,
-        shipyard: |answer| answer.status == 401 && error(answer).as_deref() == Some("Token has been revoked"),
+        original: |_, answer| takes_the_token(answer),
+        shipyard: |_, answer| {
+            answer.status == 401 && error(answer).as_deref() == Some("Token has been revoked")
+        },
     },
-    Deviation { name: "hashed_passwords", concerns: UNSEEN, original: is_success, shipyard: is_success },
+    Deviation { name: "hashed_passwords", concerns: UNSEEN, original: succeeds, shipyard: succeeds },
     Deviation {
         name: "password_change_ends_refresh_tokens",
         concerns: |case| {
@@ -202,30 +216,32 @@ pub const ALL: [Deviation; 23] = [
             let changed = jwt.number("identity").and_then(|user| case.history.changed.get(&user));
             changed.zip(jwt.number("iat")).is_some_and(|(changed, issued)| issued <= *changed)
         },
-        original: takes_the_token,
-        shipyard: |answer| answer.status == 401 && error(answer).as_deref() == Some("Token has been revoked"),
+        original: |_, answer| takes_the_token(answer),
+        shipyard: |_, answer| {
+            answer.status == 401 && error(answer).as_deref() == Some("Token has been revoked")
+        },
     },
     Deviation {
         name: "no_content_type_on_204",
         concerns: |_| true,
-        original: |answer| {
+        original: |_, answer| {
             answer.status == 204 && answer.header("Content-Type") == Some("text/html; charset=utf-8")
         },
-        shipyard: |answer| answer.status == 204 && answer.header("Content-Type").is_none(),
+        shipyard: |_, answer| answer.status == 204 && answer.header("Content-Type").is_none(),
     },
-    Deviation { name: "challenge_on_401", concerns: UNSEEN, original: is_success, shipyard: is_success },
+    Deviation { name: "challenge_on_401", concerns: UNSEEN, original: succeeds, shipyard: succeeds },
     Deviation {
         name: "utf8_text",
         concerns: |_| true,
-        original: |answer| answer.json().is_some() && answer.body.is_ascii() && has_escapes(answer),
-        shipyard: |answer| answer.json().is_some() && !answer.body.is_ascii(),
+        original: |_, answer| answer.json().is_some() && answer.body.is_ascii() && has_escapes(answer),
+        shipyard: |_, answer| answer.json().is_some() && !answer.body.is_ascii(),
     },
-    Deviation { name: "atomic_writes", concerns: UNSEEN, original: is_success, shipyard: is_success },
+    Deviation { name: "atomic_writes", concerns: UNSEEN, original: succeeds, shipyard: succeeds },
     Deviation {
         name: "limited_bodies",
         concerns: |case| case.exchange.request.body.as_ref().is_some_and(|body| body.len() > 64 * 1024),
-        original: |answer| answer.status != 413 && answer.status < 500,
-        shipyard: |answer| answer.status == 413,
+        original: |_, answer| answer.status != 413 && answer.status < 500,
+        shipyard: |_, answer| answer.status == 413,
     },
     Deviation {
         name: "limited_lengths",
@@ -239,19 +255,19 @@ pub const ALL: [Deviation; 23] = [
             };
             takes_a_thing(request) && body.is_some_and(|body| holds(&body, &long))
         },
-        original: is_success,
-        shipyard: |answer| is_bad_request(answer) && speaks_of(answer, "Longer than maximum length"),
+        original: succeeds,
+        shipyard: |_, answer| is_bad_request(answer) && speaks_of(answer, "Longer than maximum length"),
     },
-    Deviation { name: "limited_rates", concerns: UNSEEN, original: is_success, shipyard: is_success },
-    Deviation { name: "limited_storage", concerns: UNSEEN, original: is_success, shipyard: is_success },
+    Deviation { name: "limited_rates", concerns: UNSEEN, original: succeeds, shipyard: succeeds },
+    Deviation { name: "limited_storage", concerns: UNSEEN, original: succeeds, shipyard: succeeds },
     Deviation {
         name: "one_authorization_header",
         concerns: |case| {
             let headers = case.exchange.request.headers.iter();
             headers.filter(|(name, _)| name.eq_ignore_ascii_case("Authorization")).count() > 1
         },
-        original: |answer| answer.status != 422 && answer.status < 500,
-        shipyard: |answer| answer.status == 422,
+        original: |_, answer| answer.status != 422 && answer.status < 500,
+        shipyard: |_, answer| answer.status == 422,
     },
 ];
 
@@ -278,7 +294,8 @@ impl Deviation {
         };
         // What the original was recorded to answer is what the original answers.
         let is_itself = side == Side::Original && is_of_the_original(recorded);
-        (self.concerns)(case) && !is_itself && other(recorded) && !own(recorded) && own(live) && {
+        let in_this = other(case, recorded) && !own(case, recorded) && own(case, live);
+        (self.concerns)(case) && !is_itself && in_this && {
             // The sections below speak of one thing only; all else must be as recorded.
             match self.name {
                 "json_errors" => live.status == recorded.status,
@@ -287,6 +304,7 @@ impl Deviation {
                     live.body == recorded.body
                         && others.iter().all(|name| live.header(name) == recorded.header(name))
                 }
+                "ids_are_never_reused" => !creates(case) || differs_in_the_id_only(case, live),
                 "utf8_text" => live.status == recorded.status && live.json() == recorded.json(),
                 _ => true,
             }
@@ -294,8 +312,49 @@ impl Deviation {
     }
 }
 
+fn succeeds(_: &Case<'_>, answer: &Response) -> bool {
+    is_success(answer)
+}
+
 fn is_success(answer: &Response) -> bool {
     (200..300).contains(&answer.status)
+}
+
+/// Whether it is a request to create a thing.
+fn creates(case: &Case<'_>) -> bool {
+    let request = &case.exchange.request;
+    request.method == Method::Post && matches!(request.target(), SHIPS | USERS)
+}
+
+/// The id of what was created; `None` if nothing was.
+fn created(answer: &Response) -> Option<u64> {
+    answer.json()?.get("id")?.as_u64().filter(|_| answer.status == 201)
+}
+
+/// Whether the id of what was created was never that of anything before; `None` if nothing was created.
+fn has_new_id(case: &Case<'_>, answer: &Response) -> Option<bool> {
+    Some(!case.history.has_used(case.exchange.request.target(), created(answer)?))
+}
+
+/// Whether the live answer is the recorded one once the recorded id is put in the place of its own.
+fn differs_in_the_id_only(case: &Case<'_>, live: &Response) -> bool {
+    let Some((was, is)) = created(&case.exchange.response).zip(created(live)) else { return false };
+    let collection = case.exchange.request.target();
+    let mut ids = Ids::default();
+    ids.learn(collection, was, is);
+    let mut renamed = live.clone();
+    renamed.body = ids.restore_text(collection, &String::from_utf8_lossy(&live.body)).into_bytes();
+    let end = format!("{collection}/{is}");
+    for (name, value) in &mut renamed.headers {
+        if name.eq_ignore_ascii_case("Location") {
+            let Some(base) = value.strip_suffix(&end) else { return false };
+            *value = format!("{base}{collection}/{was}");
+        } else if name.eq_ignore_ascii_case("Content-Length") {
+            // That it is true of the live body was seen when that was read.
+            *value = renamed.body.len().to_string();
+        }
+    }
+    difference(case.exchange, &renamed, case.measure, "").is_none()
 }
 
 /// Whether the guards have let the request in: the token was taken, whatever else was wrong.

@@ -33,6 +33,8 @@ pub struct History {
     pub succeeded: BTreeSet<u64>,
     /// When a user's password was last changed, in seconds since 1970.
     pub changed: BTreeMap<u64, u64>,
+    /// The ids that anything has or had, by collection.
+    pub used: BTreeMap<String, BTreeSet<u64>>,
 }
 
 impl History {
@@ -42,8 +44,17 @@ impl History {
         let example: Value = json::parse(EXAMPLE.as_bytes()).unwrap_or_default();
         let users = example.get("users").and_then(Value::as_array).into_iter().flatten();
         let people = users.filter_map(|user| id(user).zip(credentials(user, "name"))).collect();
-        let mut now =
-            Self { people, deleted: BTreeSet::new(), succeeded: BTreeSet::new(), changed: BTreeMap::new() };
+        let ids = |name: &str| {
+            example.get(name).and_then(Value::as_array).into_iter().flatten().filter_map(id).collect()
+        };
+        let used = [(USERS, ids("users")), (SHIPS, ids("ships"))];
+        let mut now = Self {
+            people,
+            deleted: BTreeSet::new(),
+            succeeded: BTreeSet::new(),
+            changed: BTreeMap::new(),
+            used: used.map(|(collection, ids)| (collection.to_owned(), ids)).into(),
+        };
         let mut histories = vec![now.clone()];
         for exchange in &scenario.exchanges {
             now.read(exchange);
@@ -52,12 +63,21 @@ impl History {
         histories
     }
 
+    /// Whether anything in that collection has that id or had it.
+    #[must_use]
+    pub fn has_used(&self, collection: &str, id: u64) -> bool {
+        self.used.get(collection).is_some_and(|ids| ids.contains(&id))
+    }
+
     /// What one exchange adds.
     fn read(&mut self, exchange: &Exchange) {
         let Exchange { request, response, date, .. } = exchange;
         let sent = request.body.as_deref().and_then(|body| json::parse(body).ok()).unwrap_or_default();
         let answered = response.json().unwrap_or_default();
         let path = request.target();
+        if let ("POST", 201, Some(new)) = (request.method.as_str(), response.status, id(&answered)) {
+            self.used.entry(path.to_owned()).or_default().insert(new);
+        }
         match (request.method.as_str(), response.status) {
             ("POST", 201) if path == USERS => {
                 if let Some(user) = id(&answered) {

@@ -44,6 +44,12 @@ impl Ids {
         (!is_new).then(|| format!("id: {live} is that of something else in {collection} already"))
     }
 
+    /// Whether the recorded server has given out that id before.
+    #[must_use]
+    pub fn has_given_out(&self, collection: &str, recorded: u64) -> bool {
+        self.given_out.get(collection).is_some_and(|known| known.contains_key(&recorded))
+    }
+
     /// The thing with that live path was deleted.
     pub fn forget(&mut self, path: &str) {
         if let (collection, Some(id)) = Self::place(path) {

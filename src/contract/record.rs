@@ -210,7 +210,7 @@ fn again(
         }
         let response = answer(index, exchange).map_err(|reason| failed(&place, reason))?;
         let tolerated = histories.get(index).is_some_and(|history| {
-            let case = Case { exchange, start: scenario.start(), history };
+            let case = Case { exchange, start: scenario.start(), history, measure };
             let sides = [Side::Original, Side::Shipyard];
             deviation::ALL
                 .iter()

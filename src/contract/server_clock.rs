@@ -43,6 +43,11 @@ impl ServerClock {
         self.last = Look { shown, sent, received };
     }
 
+    /// Whether it has issued a token: until then there is only a Date to go by.
+    pub(super) fn issues(&self) -> bool {
+        self.issues
+    }
+
     /// What it shows now, at least.
     pub(super) fn now(&self) -> u64 {
         self.last.shown.saturating_add(self.last.received.elapsed().as_secs())

@@ -229,7 +229,7 @@ impl Run<'_> {
         let diff = difference(exchange, response, *measure, &shown);
         let explained = |(deviation, side): &&(&'static Deviation, Side)| {
             self.histories.get(index).is_some_and(|history| {
-                let case = Case { exchange, start: self.scenario.start(), history };
+                let case = Case { exchange, start: self.scenario.start(), history, measure: *measure };
                 deviation.explains(&case, response, *side)
             })
         };

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use rocket::http::Method;
+use shipyard::contract::replay::Replay;
 
 use crate::support::contract::{operations, Operation};
 use crate::support::server::{Ask, Server};
@@ -15,27 +16,22 @@ const TESTED: &[(&str, u16, &str)] = &[
     ("auth_login", 413, "a_body_above_the_limit_is_refused_wherever_one_is_read"),
     ("auth_login", 429, "who_asks_too_often_is_told_when_to_come_again"),
     ("auth_login", 503, "of_a_flood_of_logins_no_more_are_at_work_than_may_be"),
-    ("auth_logout_refresh_token", 401, "a_bad_token_gets_in_nowhere_and_changes_nothing"),
     ("auth_refresh", 429, "who_asks_too_often_is_told_when_to_come_again"),
     ("ships_create", 413, "a_body_above_the_limit_is_refused_wherever_one_is_read"),
-    ("ships_create", 422, "a_bad_token_gets_in_nowhere_and_changes_nothing"),
     ("ships_create", 507, "the_last_id_is_the_last"),
     ("ships_update", 413, "a_body_above_the_limit_is_refused_wherever_one_is_read"),
-    ("ships_update", 422, "a_bad_token_gets_in_nowhere_and_changes_nothing"),
     ("users_create", 413, "a_body_above_the_limit_is_refused_wherever_one_is_read"),
     ("users_create", 429, "who_asks_too_often_is_told_when_to_come_again"),
     ("users_create", 503, "where_no_password_may_wait_every_operation_that_hashes_one_says_so"),
     ("users_create", 507, "the_last_id_is_the_last"),
-    ("users_delete", 422, "a_bad_token_gets_in_nowhere_and_changes_nothing"),
     ("users_update", 413, "a_body_above_the_limit_is_refused_wherever_one_is_read"),
-    ("users_update", 422, "a_bad_token_gets_in_nowhere_and_changes_nothing"),
     ("users_update", 429, "who_asks_too_often_is_told_when_to_come_again"),
     ("users_update", 503, "where_no_password_may_wait_every_operation_that_hashes_one_says_so"),
 ];
 
 /// The greatest number of entries above. It may only be lowered: what is new is recorded, where it can be. (What depends
 /// on how many requests come at a time cannot be.)
-const AT_MOST: usize = 19;
+const AT_MOST: usize = 14;
 
 fn pair(operation: &str, status: u16) -> (String, u16) {
     (operation.to_owned(), status)
@@ -62,16 +58,18 @@ fn is_at(operation: &Operation, path: &str) -> bool {
     }
 }
 
+/// What recorded requests are answered. (Where docs/differences.md says so, that is not what was recorded.)
 fn recorded() -> BTreeSet<(String, u16)> {
     let mut pairs = BTreeSet::new();
     for scenario in scenarios() {
+        let server = Replay::of(&scenario).unwrap();
         for exchange in &scenario.exchanges {
             let request = &exchange.request;
             let operation = operations().into_iter().find(|operation| {
                 operation.method == request.method.as_str() && is_at(operation, &request.path)
             });
             let place = format!("fixtures/{}/{}.txt", scenario.name, exchange.name);
-            let status = exchange.response.status;
+            let status = server.answer(exchange).status;
             match operation {
                 Some(operation) => drop(pairs.insert(pair(operation.id(), status))),
                 // Whatever is asked for that is no operation is not found, and no other method is allowed.

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{json, Value};
+use shipyard::contract::compare::Measure;
 use shipyard::contract::deviation::{named, Case, Side, ALL};
 use shipyard::contract::history::History;
 use shipyard::contract::message::{Request, Response};
@@ -33,6 +34,10 @@ fn error(status: u16, error: &str) -> Response {
 
 fn bad_request(message: Value) -> Response {
     response(400, &[JSON], json!({"error": "Bad Request", "message": message}))
+}
+
+fn made(id: u64, location: &str) -> Response {
+    response(201, &[JSON, &format!("Location: {location}")], format!("{{\"crew\": 17, \"id\": {id}}}"))
 }
 
 fn ok() -> Response {
@@ -154,6 +159,13 @@ fn sections() -> Vec<Section> {
             error(404, "Not Found"),
         ),
         section(
+            "ids_are_never_reused",
+            curl("/api/ships -d '{}'"),
+            Some(curl("/api/ships/17 -X PUT -d '{}'")),
+            made(17, "http://localhost:5000/api/ships/17"),
+            made(18, "http://localhost:5000/api/ships/18"),
+        ),
+        section(
             "incomplete_tokens",
             curl("/api/ships").bearer(&without_claim("access", "jti")),
             Some(with_token("/api/ships", "access", 1, NOW + 1)),
@@ -234,6 +246,7 @@ fn history() -> History {
         deleted: BTreeSet::from([3]),
         succeeded: BTreeSet::from([3]),
         changed: BTreeMap::from([(2, NOW + 10)]),
+        used: BTreeMap::from([("/api/ships".to_owned(), BTreeSet::from([16, 17]))]),
     }
 }
 
@@ -258,7 +271,8 @@ fn explains_after(
         response: recorded.clone(),
         date,
     };
-    named(name).unwrap().explains(&Case { exchange: &exchange, start: NOW, history }, live, side)
+    let case = Case { exchange: &exchange, start: NOW, history, measure: Measure::Exact };
+    named(name).unwrap().explains(&case, live, side)
 }
 
 /// With the `Server` header of what the original was recorded to answer.
@@ -352,6 +366,40 @@ fn nothing_else_is_tolerated() {
     let text = |text: &str| response(200, &[JSON], text);
     let (escaped, other) = (text("{\"a\": \"\\u00e9\"}"), text("{\"a\": \"è\"}"));
     assert!(!explains("utf8_text", &curl("/a"), &escaped, &other, Side::Shipyard));
+}
+
+/// A new id in the place of one that was given out again: new it must be, and nothing else may be another.
+#[test]
+fn where_an_id_is_not_reused_all_else_is_as_recorded() {
+    let create = curl("/api/ships -d '{}'");
+    let at = |id: u64| format!("http://localhost:5000/api/ships/{id}");
+    let recorded = made(17, &at(17));
+    let tolerated =
+        |live: &Response| explains("ids_are_never_reused", &create, &recorded, live, Side::Shipyard);
+    assert!(tolerated(&made(18, &at(18))));
+    assert!(tolerated(&made(1000, &at(1000))));
+    let body = |body: &str| Response { body: body.as_bytes().to_vec(), ..made(18, &at(18)) };
+    for other in [
+        made(16, &at(16)),
+        made(18, &at(17)),
+        made(18, &at(19)),
+        made(18, "http://elsewhere/api/ships/18"),
+        body("{\"crew\": 18, \"id\": 18}"),
+        body("{\"crew\": 17, \"id\":18}"),
+        body("{\"crew\": 17, \"id\": \"18\"}"),
+        Response { status: 200, ..made(18, &at(18)) },
+        error(404, "Not Found"),
+    ] {
+        assert!(!tolerated(&other), "{other:?}");
+    }
+    // What was never given out before is as new here as there.
+    assert!(!explains(
+        "ids_are_never_reused",
+        &create,
+        &made(18, &at(18)),
+        &made(19, &at(19)),
+        Side::Shipyard
+    ));
 }
 
 /// What no single answer can show is never a reason to tolerate one.
