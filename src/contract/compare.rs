@@ -8,6 +8,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 use similar::{ChangeTag, TextDiff};
 
+use super::media_type;
 use super::message::Response;
 use super::transcript::{Exchange, STATUS_LINE};
 use crate::json::{self, Style};
@@ -75,11 +76,67 @@ pub fn with_plain_numbers(value: Value) -> Value {
     }
 }
 
-/// Whether two header values are the same. Media types are, whatever their case and the space in them
-/// (RFC 9110, section 8.3.1).
+/// Whether two header values are the same. White space around a value is no part of it (RFC 9110, section 5.5), and
+/// without `--exact` one meaning may be written in several ways.
 fn same_value(name: &str, recorded: &str, live: &str, measure: Measure) -> bool {
-    let plain = |value: &str| value.to_ascii_lowercase().replace(' ', "");
-    recorded == live || (measure == Measure::Json && name == "Content-Type" && plain(recorded) == plain(live))
+    let (recorded, live) = (trimmed(recorded), trimmed(live));
+    recorded == live
+        || (measure == Measure::Json
+            && match name.to_ascii_lowercase().as_str() {
+                "content-type" => media_type::same(recorded, live),
+                "location" => same_address(recorded, live),
+                _ => false,
+            })
+}
+
+fn trimmed(value: &str) -> &str {
+    value.trim_matches([' ', '\t'])
+}
+
+/// Whether two addresses are the same: scheme and host have no case (RFC 3986, section 6.2.2.1), paths have.
+fn same_address(a: &str, b: &str) -> bool {
+    let parts = |address: &str| {
+        let scheme = address.find("://").map_or(0, |at| at + 3);
+        let path = address.get(scheme..).and_then(|rest| rest.find(['/', '?', '#']));
+        let path = path.map_or(address.len(), |at| scheme + at);
+        // What has no scheme is a path from its first character on.
+        let path = if scheme == 0 { 0 } else { path };
+        let (base, path) = address.split_at(path);
+        (base.to_ascii_lowercase(), path.to_owned())
+    };
+    parts(a) == parts(b)
+}
+
+/// Whether a header says nothing that is compared. Two layouts of one body have two lengths, and a chunked one has none;
+/// that a length is true is seen when the answer is read. Only a 204 must have none (RFC 9110, section 8.6).
+fn is_free(name: &str, recorded: &Response, live: &Response, measure: Measure) -> bool {
+    let is_length = measure == Measure::Json && name.eq_ignore_ascii_case("Content-Length");
+    is_length && (live.status != 204 || recorded.header(name).is_some())
+}
+
+/// The compared headers, as lines of the document and of the other one.
+fn headers(recorded: &Response, live: &Response, measure: Measure) -> (Document, Vec<String>) {
+    let mut document = Document { lines: Vec::new(), numbers: Vec::new() };
+    let mut other = Vec::new();
+    let compared = |name: &str| {
+        COMPARED.iter().any(|known| name.eq_ignore_ascii_case(known))
+            && !is_free(name, recorded, live, measure)
+    };
+    for known in COMPARED.iter().filter(|known| compared(known)) {
+        let is_known = |(_, (name, _)): &(usize, &(String, String))| name.eq_ignore_ascii_case(known);
+        let mut given = live.headers.iter().filter(|(name, _)| name.eq_ignore_ascii_case(known));
+        for (number, (name, value)) in (STATUS_LINE + 1..).zip(&recorded.headers).filter(is_known) {
+            document.lines.push(format!("{name}: {value}"));
+            document.numbers.push(number);
+            if let Some((_, given)) = given.next() {
+                let same = same_value(name, value, given, measure);
+                other.push(format!("{name}: {}", if same { value.clone() } else { printable(given) }));
+            }
+        }
+        // More than there were is too many, whatever they say.
+        other.extend(given.map(|(_, value)| format!("{known}: {}", printable(value))));
+    }
+    (document, other)
 }
 
 fn documents(exchange: &Exchange, live: &Response, measure: Measure) -> (Document, Vec<String>) {
@@ -88,30 +145,10 @@ fn documents(exchange: &Exchange, live: &Response, measure: Measure) -> (Documen
     let mut document = Document { lines: vec![recorded.status_line.clone()], numbers: vec![STATUS_LINE] };
     let mut other =
         vec![if same_status { recorded.status_line.clone() } else { printable(&live.status_line) }];
-    let compared = |name: &str| COMPARED.iter().any(|known| name.eq_ignore_ascii_case(known));
-    // Two layouts of the same JSON have two lengths. That each is true is seen when the answer is read.
-    let free = |name: &str| {
-        measure == Measure::Json
-            && name.eq_ignore_ascii_case("Content-Length")
-            && recorded.header("Content-Length").is_some()
-    };
-    for (number, (name, value)) in (STATUS_LINE + 1..).zip(&recorded.headers) {
-        if !compared(name) || free(name) {
-            continue;
-        }
-        document.lines.push(format!("{name}: {value}"));
-        document.numbers.push(number);
-        // More than one is one too many, whatever they say.
-        for (_, given) in live.headers.iter().filter(|(known, _)| known.eq_ignore_ascii_case(name)) {
-            let same = same_value(name, value, given, measure);
-            other.push(format!("{name}: {}", if same { value.clone() } else { printable(given) }));
-        }
-    }
-    for (name, value) in &live.headers {
-        if compared(name) && !free(name) && recorded.header(name).is_none() {
-            other.push(format!("{name}: {}", printable(value)));
-        }
-    }
+    let (named, given) = headers(recorded, live, measure);
+    document.lines.extend(named.lines);
+    document.numbers.extend(named.numbers);
+    other.extend(given);
     let body_line = exchange.body_line();
     document.lines.push(String::new());
     document.numbers.push(body_line.saturating_sub(1));

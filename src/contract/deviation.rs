@@ -13,6 +13,7 @@ use super::compare::{difference, Measure};
 use super::history::{user_at, History, LOGIN, SHIPS, USERS};
 use super::ids::Ids;
 use super::jwt::Jwt;
+use super::media_type;
 use super::message::{header, Request, Response};
 use super::transcript::Exchange;
 use crate::json;
@@ -225,7 +226,9 @@ pub const ALL: [Deviation; 23] = [
         name: "no_content_type_on_204",
         concerns: |_| true,
         original: |_, answer| {
-            answer.status == 204 && answer.header("Content-Type") == Some("text/html; charset=utf-8")
+            let label = answer.header("Content-Type");
+            answer.status == 204
+                && label.is_some_and(|label| media_type::same(label, "text/html; charset=utf-8"))
         },
         shipyard: |_, answer| answer.status == 204 && answer.header("Content-Type").is_none(),
     },
@@ -391,7 +394,7 @@ fn takes_a_thing(request: &Request) -> bool {
 }
 
 fn is_html(answer: &Response) -> bool {
-    answer.header("Content-Type").is_some_and(|label| label.starts_with("text/html"))
+    answer.header("Content-Type").is_some_and(|label| media_type::is(label, "text/html"))
 }
 
 fn error(answer: &Response) -> Option<String> {

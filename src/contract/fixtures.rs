@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use super::jwt::Jwt;
-use super::transcript::Exchange;
+use super::transcript::{Exchange, BYTE_ORDER_MARK};
 
 /// Where the fixtures lie in the repository.
 pub const FOLDER: &str = "fixtures";
@@ -147,6 +147,9 @@ impl Fixtures {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Sums::default()),
             Err(error) => return Err(wrong(path.display(), error)),
         };
+        if text.starts_with('\u{feff}') {
+            return Err(wrong(format!("{}:1", path.display()), BYTE_ORDER_MARK));
+        }
         let mut sums = BTreeMap::new();
         for (number, line) in (1..).zip(text.lines()) {
             let place = || format!("{}:{number}", path.display());
@@ -311,6 +314,12 @@ fn read(path: &Path) -> Result<Exchange, FixtureError> {
 }
 
 fn text_of(path: &Path, bytes: Vec<u8>) -> Result<String, FixtureError> {
+    if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
+        return Err(wrong(
+            format!("{}:1", path.display()),
+            "UTF-16; save the file as UTF-8 without a byte order mark",
+        ));
+    }
     String::from_utf8(bytes).map_err(|error| {
         let valid = error.as_bytes().iter().take(error.utf8_error().valid_up_to());
         let line = valid.filter(|&&byte| byte == b'\n').count() + 1;

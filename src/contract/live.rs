@@ -367,7 +367,7 @@ impl<'a> Session<'a> {
     /// A live Location as the recorded server would have given it.
     fn recorded_location(&self, exchange: &Exchange, live: &str) -> String {
         let host = super::message::header(&exchange.request.headers, "Host").unwrap_or_default();
-        let Some(path) = live.strip_prefix(&self.target.base()) else { return live.to_owned() };
+        let Some(path) = self.target.path_of(live) else { return live.to_owned() };
         format!("http://{host}{}", self.ids.recorded_path(path))
     }
 }

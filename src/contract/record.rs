@@ -99,7 +99,6 @@ fn public(
         let laid_out = Style::Pretty.render(&value).map_err(|error| error.to_string())?;
         body = String::from_utf8(laid_out).map_err(|error| error.to_string())?;
     }
-    let base = target.base();
     let host = header(&request.headers, "Host").unwrap_or_default();
     // They belong to the connection, not to the answer (RFC 9110, section 7.6.1).
     let of_connection = ["Connection", "Keep-Alive", "Transfer-Encoding"];
@@ -108,7 +107,7 @@ fn public(
         if of_connection.iter().any(|known| name.eq_ignore_ascii_case(known)) {
             continue;
         }
-        let value = match value.strip_prefix(&base) {
+        let value = match target.path_of(&value) {
             Some(path) if name.eq_ignore_ascii_case("Location") => format!("http://{host}{path}"),
             _ if name.eq_ignore_ascii_case("Content-Length") => body.len().to_string(),
             _ => value,

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+use super::transcript::BYTE_ORDER_MARK;
 use crate::printable::printable;
 
 /// One curl line, before its variables have values.
@@ -29,6 +30,9 @@ const LONGEST_NAME: usize = 60;
 /// # Errors
 /// The line that is none, and why.
 pub fn lines(text: &str) -> Result<Vec<Line>, String> {
+    if text.starts_with('\u{feff}') {
+        return Err(format!("line 1: {BYTE_ORDER_MARK}"));
+    }
     let mut lines: Vec<Line> = Vec::new();
     let mut name = None;
     let mut numbered = (1..).zip(text.lines());
@@ -184,6 +188,9 @@ mod tests {
         );
         assert_eq!(super::lines("# only\n"), Err("no curl line in it".to_owned()));
         assert_eq!(super::lines("curl a \\"), Err("line 1: nothing follows the last backslash".to_owned()));
+        assert!(
+            super::lines("\u{feff}curl http://a/").is_err_and(|reason| reason.contains("byte order mark"))
+        );
         let reason = "line 2: expected a curl line, a comment (#) or nothing";
         assert_eq!(super::lines("curl a\nls\n"), Err(reason.to_owned()));
     }

@@ -41,6 +41,9 @@ impl Exchange {
     /// [`Malformed`]: the line that is not as it must be.
     pub fn parse(name: &str, text: &str) -> Result<Self, Malformed> {
         let fail = |line, reason: &str| Malformed { line, reason: reason.to_owned() };
+        if let Some(malformed) = foreign_form(text) {
+            return Err(malformed);
+        }
         let (command, rest) = text.split_once('\n').unwrap_or((text, ""));
         let command = command.strip_prefix("$ ").ok_or_else(|| fail(1, "expected `$ curl ...`"))?;
         let request = curl::parse(command).map_err(|reason| fail(1, &reason))?;
@@ -50,9 +53,20 @@ impl Exchange {
         let mut lines = head.split('\n');
         let status_line = lines.next().unwrap_or_default();
         let status = status(status_line).ok_or_else(|| fail(STATUS_LINE, "expected `HTTP/1.1 200 OK`"))?;
+        if (100..200).contains(&status) && status != 101 {
+            let reason = format!(
+                "{status} is an interim response: take out its block, down to the empty line, so that only the final \
+                 response is left"
+            );
+            return Err(fail(STATUS_LINE, &reason));
+        }
         let mut headers = Headers::new();
         let mut date = None;
         for (number, line) in (STATUS_LINE + 1..).zip(lines) {
+            if line.starts_with([' ', '\t']) {
+                let reason = "a header that goes on in a second line (obs-fold; RFC 9112, section 5.2): write it in one";
+                return Err(fail(number, reason));
+            }
             let (name, value) =
                 line.split_once(": ").ok_or_else(|| fail(number, "expected `Name: value`"))?;
             if name.eq_ignore_ascii_case("Date") {
@@ -99,6 +113,44 @@ impl Exchange {
         STATUS_LINE + self.response.headers.len() + 2
     }
 }
+
+/// What another program has made of a transcript: a byte order mark, other line ends, or more than one response.
+fn foreign_form(text: &str) -> Option<Malformed> {
+    let fail = |line, reason: &str| Some(Malformed { line, reason: reason.to_owned() });
+    if text.starts_with('\u{feff}') {
+        return fail(1, BYTE_ORDER_MARK);
+    }
+    if text.contains('\r') && !text.contains('\n') {
+        return fail(1, "the line ends with CR alone; a transcript has LF");
+    }
+    // In a body, a CR is a byte like others.
+    let head = text.find("\n\n").map_or(text, |end| text.get(..end).unwrap_or(text));
+    for (number, line) in (1..).zip(head.split('\n')) {
+        if line.ends_with('\r') {
+            return fail(
+                number,
+                "the line ends with CR LF; a transcript has LF alone (curl -i prints the CR of the headers, and git or an \
+                 editor may put one into every line): `tr -d '\\r'` takes them out",
+            );
+        }
+        if line.is_empty() {
+            break;
+        }
+    }
+    let body = text.split_once("\n\n").map_or("", |(_, body)| body);
+    let first = body.lines().next().unwrap_or_default();
+    if status(text.lines().nth(1).unwrap_or_default()).is_some_and(|status| status >= 200)
+        && status(first).is_some()
+    {
+        let number = head.split('\n').count() + 2;
+        return fail(number, "a second response; a transcript has one, so leave out -L and the like");
+    }
+    None
+}
+
+/// Why a text that begins with one is not taken.
+pub(super) const BYTE_ORDER_MARK: &str =
+    "a byte order mark at the beginning; save the file as UTF-8 without one";
 
 fn status(line: &str) -> Option<u16> {
     let rest = line.strip_prefix("HTTP/")?;
@@ -149,5 +201,37 @@ mod tests {
             assert_eq!(error.line, line, "{to}: {error:?}");
         }
         assert_eq!(Exchange::parse("01-get", "").expect_err("nothing").line, 1);
+    }
+
+    #[test]
+    fn what_another_program_has_made_of_it_is_named() {
+        let crlf = TEXT.replace('\n', "\r\n");
+        let headers = TEXT.replacen(" OK\n", " OK\r\n", 1).replacen("GMT\n\n", "GMT\r\n\r\n", 1);
+        let interim = TEXT.replacen("HTTP/1.0", "HTTP/1.1 100 Continue\n\nHTTP/1.0", 1);
+        let twice = TEXT.replacen("{}\n", "HTTP/1.1 200 OK\n\n{}\n", 1);
+        for (text, line, reason) in [
+            (crlf.clone(), 1, "CR LF"),
+            (format!("\u{feff}{TEXT}"), 1, "byte order mark"),
+            (format!("\u{feff}{crlf}"), 1, "byte order mark"),
+            (headers, 2, "CR LF"),
+            (TEXT.replacen("GMT\n", "GMT\r\n", 1), 3, "CR LF"),
+            (TEXT.replace('\n', "\r"), 1, "CR alone"),
+            (interim.clone(), 2, "100 is an interim response"),
+            (interim.replace('\n', "\r\n"), 1, "CR LF"),
+            (
+                interim.replacen("100 Continue\n", "103 Early Hints\nLink: a\n", 1),
+                2,
+                "103 is an interim response",
+            ),
+            (twice, 5, "a second response"),
+            (TEXT.replacen("Date:", "X-A: b\n c\nDate:", 1), 4, "obs-fold"),
+        ] {
+            let error = Exchange::parse("01-get", &text).expect_err(reason);
+            assert!(error.line == line && error.reason.contains(reason), "{text:?}: {error:?}");
+        }
+        // A body is what it is.
+        let body = TEXT.replacen("{}\n", "a\r\nHTTP/1.1 200 OK\r\n", 1);
+        let exchange = Exchange::parse("01-get", &body).expect("a transcript");
+        assert_eq!(exchange.text(), body.as_bytes());
     }
 }

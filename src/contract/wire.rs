@@ -57,6 +57,16 @@ impl Target {
         format!("http://{}{}", self.authority, self.prefix)
     }
 
+    /// The path of an address on this server, below its own; `None` if it is elsewhere. Scheme and host have no case
+    /// (RFC 3986, section 6.2.2.1).
+    #[must_use]
+    pub fn path_of<'a>(&self, address: &'a str) -> Option<&'a str> {
+        let root = "http://".len() + self.authority.len();
+        let (start, path) = address.split_at_checked(root)?;
+        let own = format!("http://{}", self.authority);
+        start.eq_ignore_ascii_case(&own).then(|| path.strip_prefix(self.prefix.as_str()))?
+    }
+
     /// Whether somebody listens there.
     #[must_use]
     pub fn is_open(&self, limit: Duration) -> bool {

@@ -10,6 +10,7 @@
 
 mod bad_servers;
 mod cli;
+mod comparing;
 mod cors;
 mod coverage;
 mod deviations;

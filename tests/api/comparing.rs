@@ -1,0 +1,88 @@
+//! What `verify` takes for the same: two answers that mean the same, written in different ways, and no others.
+
+use shipyard::contract::compare::{difference, Measure};
+use shipyard::contract::message::Response;
+use shipyard::contract::transcript::Exchange;
+
+/// An exchange whose recorded answer has these headers and this body.
+fn recorded(status: u16, headers: &[&str], body: &str) -> Exchange {
+    let headers: String = headers.iter().map(|line| format!("{line}\n")).collect();
+    let text = format!(
+        "$ curl -i http://localhost:5000/\nHTTP/1.1 {status} -\n{headers}Date: Mon, 23 Nov 2026 18:26:45 GMT\n\n{body}"
+    );
+    Exchange::parse("01-case", &text).unwrap()
+}
+
+fn live(status: u16, headers: &[&str], body: &str) -> Response {
+    let pair = |line: &&str| line.split_once(": ").map(|(name, value)| (name.to_owned(), value.to_owned()));
+    Response {
+        status_line: format!("HTTP/1.1 {status} -"),
+        status,
+        headers: headers.iter().map(|line| pair(line).unwrap()).collect(),
+        body: body.as_bytes().to_vec(),
+    }
+}
+
+fn same(a: &[&str], b: &[&str], measure: Measure) -> bool {
+    difference(&recorded(200, a, "{}\n"), &live(200, b, "{}\n"), measure, "").is_none()
+}
+
+/// Both ways round: the recording may be either.
+fn same_both_ways(a: &[&str], b: &[&str], measure: Measure) -> bool {
+    let (there, back) = (same(a, b, measure), same(b, a, measure));
+    assert_eq!(there, back, "{a:?} {b:?}");
+    there
+}
+
+#[test]
+fn a_header_is_the_same_however_it_is_written() {
+    let json = "Content-Type: application/json; charset=utf-8";
+    for other in [
+        "content-type: application/json; charset=utf-8",
+        "CONTENT-TYPE: Application/JSON;charset=UTF-8",
+        "content-type: application/json ; Charset=\"utf-8\"",
+        "Content-Type:  application/json; charset=utf-8 \t",
+    ] {
+        assert!(same_both_ways(&[json], &[other], Measure::Json), "{other}");
+    }
+    for other in ["content-type: application/json", "Content-Type: application/json; charset=latin1"] {
+        assert!(!same_both_ways(&[json], &[other], Measure::Json), "{other}");
+    }
+    let at = "Location: http://localhost:5000/api/ships/16";
+    for other in
+        ["location: HTTP://LocalHost:5000/api/ships/16", "LOCATION: http://localhost:5000/api/ships/16 "]
+    {
+        assert!(same_both_ways(&[at], &[other], Measure::Json), "{other}");
+    }
+    for other in ["Location: http://localhost:5000/API/ships/16", "Location: /api/ships/16"] {
+        assert!(!same_both_ways(&[at], &[other], Measure::Json), "{other}");
+    }
+    assert!(!same_both_ways(&["Location: /a"], &["Location: /A"], Measure::Json));
+    // To the byte, a name has no case all the same, and no value is anything but itself.
+    assert!(same_both_ways(&[json], &["content-type: application/json; charset=utf-8"], Measure::Exact));
+    assert!(!same_both_ways(&[json], &["Content-Type: application/json;charset=utf-8"], Measure::Exact));
+}
+
+#[test]
+fn headers_that_are_given_twice_are_counted() {
+    let json = "Content-Type: application/json";
+    for measure in [Measure::Json, Measure::Exact] {
+        assert!(same_both_ways(&[json, json], &[json, "content-type: application/json"], measure));
+        assert!(!same_both_ways(&[json, json], &[json], measure));
+        assert!(!same_both_ways(&[json], &[json, "Content-Type: text/html"], measure));
+    }
+}
+
+#[test]
+fn a_length_is_not_content() {
+    let length = "Content-Length: 3";
+    assert!(same_both_ways(&[length], &["Transfer-Encoding: Chunked"], Measure::Json));
+    assert!(same_both_ways(&[], &["content-length: 3"], Measure::Json));
+    assert!(same_both_ways(&[length], &["Content-Length: 30"], Measure::Json));
+    assert!(!same_both_ways(&[length], &[], Measure::Exact));
+    assert!(!same_both_ways(&[length], &["Content-Length: 30"], Measure::Exact));
+    // A 204 has none, whatever it is (RFC 9110, section 8.6).
+    let empty = recorded(204, &[], "");
+    assert!(difference(&empty, &live(204, &["Content-Length: 0"], ""), Measure::Json, "").is_some());
+    assert!(difference(&empty, &live(204, &[], ""), Measure::Json, "").is_none());
+}
