@@ -24,6 +24,7 @@ use shipyard::model;
 use shipyard::model::user::UserInput;
 use shipyard::openapi;
 use shipyard::printable::printable;
+use shipyard::regular_file;
 use shipyard::secret::Secret;
 use shipyard::server::listen::Address;
 use shipyard::server::{descriptors, hangup, shutdown, Shutdown};
@@ -332,6 +333,9 @@ fn explain(error: &io::Error, address: Address, port: u16) -> String {
     format!("cannot listen on {address}, port {port}: {error} (see --address and --port)")
 }
 
+/// The largest file that is compared with the specification, in bytes.
+const MAX_SPEC: u64 = 16 * 1024 * 1024;
+
 fn spec(flags: &Spec) -> Result<(), Failure> {
     let text = openapi::text().map_err(failed)?;
     let file = flags.file.as_deref().unwrap_or(Path::new(openapi::SPEC_PATH));
@@ -339,7 +343,8 @@ fn spec(flags: &Spec) -> Result<(), Failure> {
     if flags.write {
         std::fs::write(file, text).map_err(|error| failed(format!("{name}: {error}")))
     } else if flags.check {
-        let found = std::fs::read_to_string(file).map_err(|error| failed(format!("{name}: {error}")))?;
+        let found = regular_file::read_to_string(file, MAX_SPEC)
+            .map_err(|error| failed(format!("{name}: {error}")))?;
         if found == text {
             return Ok(());
         }

@@ -16,6 +16,7 @@ use crate::model::user::UserInput;
 use crate::model::{self, Input};
 use crate::password::{Hash, Hasher, Passwords};
 use crate::printable::printable;
+use crate::regular_file;
 use crate::store::{Caps, Store, StoredUser};
 
 /// The example data, which is also in the repository as `data.json`.
@@ -23,6 +24,10 @@ pub const EXAMPLE: &str = include_str!("../data.json");
 
 /// The data file that is read when none is asked for, if it is there.
 pub const DEFAULT_FILE: &str = "data.json";
+
+/// The largest data file, in bytes: three million of the longest ships in ASCII, which take up several times as much
+/// while they are read.
+const MAX_SIZE: u64 = 2 * 1024 * 1024 * 1024;
 
 /// Where the data comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -101,7 +106,7 @@ impl Data {
     /// [`DataError`]: the file cannot be read, is not JSON, or breaks a rule of the store.
     pub fn read(path: &Path) -> Result<Self, DataError> {
         let file = path.display().to_string();
-        let bytes = std::fs::read(path).map_err(|error| DataError {
+        let bytes = regular_file::read(path, MAX_SIZE).map_err(|error| DataError {
             file: file.clone(),
             place: String::new(),
             reason: error.to_string(),

@@ -74,9 +74,12 @@ impl Hash {
         let (memory, passes) = (params.m_cost(), params.t_cost());
         if is_too_costly(memory, passes) {
             let (most, most_passes, most_work) = (Self::MAX_MEMORY, Self::MAX_ITERATIONS, Self::MAX_WORK);
-            return Err(format!(
-                "m={memory} t={passes} is too costly; at most m={most} (KiB), t={most_passes} and m*t={most_work}"
-            ));
+            let most = if memory > most || passes > most_passes {
+                format!("m={most} (KiB) and t={most_passes}")
+            } else {
+                format!("m*t={most_work}")
+            };
+            return Err(format!("m={memory} t={passes} is too costly; at most {most}"));
         }
         let (Some(salt), Some(output)) = (hash.salt, hash.hash) else {
             return Err("the salt or the hash is missing".to_owned());

@@ -6,7 +6,7 @@
 
 use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Opens a regular file for reading.
 ///
@@ -32,7 +32,7 @@ pub fn open(path: &Path) -> io::Result<(File, Metadata)> {
 }
 
 /// The file, if it is a regular one.
-pub(crate) fn regular(file: File) -> io::Result<(File, Metadata)> {
+fn regular(file: File) -> io::Result<(File, Metadata)> {
     let metadata = file.metadata()?;
     if metadata.is_file() {
         Ok((file, metadata))
@@ -43,6 +43,84 @@ pub(crate) fn regular(file: File) -> io::Result<(File, Metadata)> {
 
 fn not_regular() -> io::Error {
     io::Error::new(io::ErrorKind::InvalidInput, "not a regular file (a folder, pipe or device, for example)")
+}
+
+/// A regular file in a folder, opened.
+#[derive(Debug)]
+pub struct Found {
+    /// The file.
+    pub file: File,
+    /// What the system says about the file that was opened.
+    pub metadata: Metadata,
+    /// Its path, with every link followed.
+    pub path: PathBuf,
+}
+
+/// Opens a regular file in a folder for reading. Links are followed as long as they lead to a file in the folder.
+/// `None` where there is anything but a regular file, or one outside the folder.
+///
+/// # Errors
+/// The system's.
+#[cfg(unix)]
+pub fn open_within(folder: &Path, path: &Path) -> io::Result<Option<Found>> {
+    use rustix::io::Errno;
+
+    /// How often a path that has changed since its links were followed is looked at again.
+    const TRIES: usize = 16;
+    let has_changed = |error: &io::Error| {
+        matches!(Errno::from_io_error(error), Some(Errno::LOOP | Errno::MLINK | Errno::NOTDIR | Errno::NOENT))
+    };
+    let mut last = Ok(None);
+    for _ in 0..TRIES {
+        let folder = folder.canonicalize()?;
+        let path = folder.join(path).canonicalize()?;
+        let Ok(inside) = path.strip_prefix(&folder) else { return Ok(None) };
+        last = match open_without_links(&folder, inside).and_then(regular) {
+            Err(error) if has_changed(&error) => Err(error),
+            Err(error) if error.kind() == io::ErrorKind::InvalidInput => return Ok(None),
+            other => return other.map(|(file, metadata)| Some(Found { file, metadata, path })),
+        };
+    }
+    last
+}
+
+/// Opens a path in a folder one step at a time and follows no link on the way: so nothing can lead out of the folder,
+/// whatever becomes of its parts meanwhile.
+#[cfg(unix)]
+fn open_without_links(folder: &Path, inside: &Path) -> io::Result<File> {
+    use rustix::fs::{open, openat, Mode, OFlags};
+
+    // On the way a folder need not be readable.
+    #[cfg(target_os = "linux")]
+    const STEP: OFlags = OFlags::DIRECTORY.union(OFlags::PATH);
+    #[cfg(not(target_os = "linux"))]
+    const STEP: OFlags = OFlags::DIRECTORY;
+    const EACH: OFlags = OFlags::NOFOLLOW.union(OFlags::CLOEXEC);
+    let mut parts = inside.iter().peekable();
+    let mut here = open(folder, STEP | OFlags::CLOEXEC, Mode::empty())?;
+    while let Some(part) = parts.next() {
+        let flags = if parts.peek().is_some() { STEP } else { OFlags::NONBLOCK | OFlags::NOCTTY };
+        here = openat(&here, part, flags | EACH, Mode::empty())?;
+    }
+    Ok(File::from(here))
+}
+
+/// Opens a regular file in a folder for reading. Links are followed as long as they lead to a file in the folder.
+/// `None` where there is anything but a regular file, or one outside the folder.
+///
+/// # Errors
+/// The system's.
+#[cfg(not(unix))]
+pub fn open_within(folder: &Path, path: &Path) -> io::Result<Option<Found>> {
+    let folder = folder.canonicalize()?;
+    let path = folder.join(path).canonicalize()?;
+    if !path.starts_with(&folder) {
+        return Ok(None);
+    }
+    match open(&path) {
+        Err(error) if error.kind() == io::ErrorKind::InvalidInput => Ok(None),
+        opened => opened.map(|(file, metadata)| Some(Found { file, metadata, path })),
+    }
 }
 
 /// Reads a regular file of at most `most` bytes.

@@ -9,6 +9,7 @@ use shipyard::contract::fixtures::{is_name, Fixtures, FOLDER};
 use shipyard::contract::record::{record, record_again, Subject};
 use shipyard::contract::script;
 use shipyard::contract::wire::Target;
+use shipyard::regular_file;
 
 use super::verify::seconds;
 use super::{failed, print_lines, wrong_usage, Failure};
@@ -95,13 +96,11 @@ pub(super) fn run(flags: &Record) -> Result<(), Failure> {
 }
 
 fn read(file: &Path) -> std::io::Result<String> {
-    let source: Box<dyn Read> = if file == Path::new("-") {
-        Box::new(std::io::stdin().lock())
-    } else {
-        Box::new(std::fs::File::open(file)?)
-    };
+    if file != Path::new("-") {
+        return regular_file::read_to_string(file, MOST);
+    }
     let mut text = String::new();
-    source.take(MOST + 1).read_to_string(&mut text)?;
+    std::io::stdin().lock().take(MOST + 1).read_to_string(&mut text)?;
     if text.len() as u64 > MOST {
         return Err(std::io::Error::other(format!("more than {MOST} bytes")));
     }

@@ -11,6 +11,7 @@ use uuid::Uuid;
 
 use super::jwt::Jwt;
 use super::transcript::{Exchange, BYTE_ORDER_MARK};
+use crate::regular_file;
 
 /// Where the fixtures lie in the repository.
 pub const FOLDER: &str = "fixtures";
@@ -18,7 +19,7 @@ pub const FOLDER: &str = "fixtures";
 /// The file in it that holds the SHA-256 of every transcript, as `sha256sum` writes them.
 const SUMS: &str = "SHA256SUMS";
 
-/// The most bytes of a transcript. What is longer was not recorded here.
+/// The most bytes of a transcript, and of the sums of all of them. What is longer was not recorded here.
 const MOST: u64 = 16 * 1024 * 1024;
 
 /// Exchanges in order, to be held against one fresh server.
@@ -132,7 +133,7 @@ impl Fixtures {
     pub fn is_as_recorded(&self, sums: &Sums, scenario: &str, exchange: &str) -> Result<bool, FixtureError> {
         let Some(recorded) = sums.0.get(&key(scenario, exchange)) else { return Ok(true) };
         let path = self.file_of(scenario, exchange);
-        let text = std::fs::read(&path).map_err(|error| wrong(path.display(), error))?;
+        let text = regular_file::read(&path, MOST).map_err(|error| wrong(path.display(), error))?;
         Ok(*recorded == sum(&text))
     }
 
@@ -142,7 +143,7 @@ impl Fixtures {
     /// The file cannot be read.
     pub fn sums(&self) -> Result<Sums, FixtureError> {
         let path = self.folder.join(SUMS);
-        let text = match std::fs::read(&path) {
+        let text = match regular_file::read(&path, MOST) {
             Ok(bytes) => text_of(&path, bytes)?,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Sums::default()),
             Err(error) => return Err(wrong(path.display(), error)),
@@ -202,7 +203,7 @@ impl Fixtures {
             let path = self.file_of(&scenario.name, &exchange.name);
             let text = exchange.text();
             sums.insert(key(&scenario.name, &exchange.name), sum(&text));
-            let before = std::fs::read(&path).ok();
+            let before = regular_file::read(&path, MOST).ok();
             if before.as_ref() == Some(&text) {
                 continue;
             }
@@ -303,11 +304,7 @@ fn name(path: &Path, ending: &str) -> Option<String> {
 
 fn read(path: &Path) -> Result<Exchange, FixtureError> {
     let name = name(path, ".txt").ok_or_else(|| wrong(path.display(), "not a transcript (.txt)"))?;
-    let size = std::fs::metadata(path).map_err(|error| wrong(path.display(), error))?.len();
-    if size > MOST {
-        return Err(wrong(path.display(), format!("{size} bytes are too many for a transcript")));
-    }
-    let bytes = std::fs::read(path).map_err(|error| wrong(path.display(), error))?;
+    let bytes = regular_file::read(path, MOST).map_err(|error| wrong(path.display(), error))?;
     let text = text_of(path, bytes)?;
     Exchange::parse(&name, &text)
         .map_err(|malformed| wrong(format!("{}:{}", path.display(), malformed.line), malformed.reason))

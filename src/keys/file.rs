@@ -6,13 +6,14 @@
 //! mount them, is such a file.
 
 use std::fmt;
-use std::fs::{self, File, Metadata};
+use std::fs::Metadata;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
 use super::{Key, KeyId, KeySet, Unfit};
+use crate::regular_file;
 use crate::secret::{Secret, TooShort};
 
 /// The largest file, in bytes.
@@ -82,12 +83,10 @@ impl KeyFile {
     }
 
     fn bytes(&self) -> Result<(Zeroizing<Vec<u8>>, Metadata), Fault> {
-        // Opening a pipe would wait for somebody to write.
-        if !fs::metadata(&self.0).map_err(Fault::Io)?.is_file() {
-            return Err(Fault::NoFile);
-        }
-        let file = File::open(&self.0).map_err(Fault::Io)?;
-        let metadata = file.metadata().map_err(Fault::Io)?;
+        let (file, metadata) = regular_file::open(&self.0).map_err(|error| match error.kind() {
+            io::ErrorKind::InvalidInput => Fault::NoFile,
+            _ => Fault::Io(error),
+        })?;
         // Room for all of it: a vector that grows leaves a copy behind.
         let mut bytes = Zeroizing::new(Vec::with_capacity(MAX_SIZE + 1));
         file.take(MAX_SIZE as u64 + 1).read_to_end(&mut bytes).map_err(Fault::Io)?;

@@ -6,12 +6,14 @@ use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
 use rocket::http::ContentType;
-use rocket::tokio::fs::{canonicalize, metadata, File};
+use rocket::tokio::fs::File;
+use rocket::tokio::task::spawn_blocking;
 use rocket::{get, State};
 
 use crate::conditional::Validated;
 use crate::error::answer::Answer;
 use crate::internal::Internal;
+use crate::regular_file::{self, Found};
 use crate::store::GetError;
 
 /// The folder whose files are served.
@@ -35,7 +37,9 @@ fn is_want(error: &io::Error) -> bool {
     #[cfg(unix)]
     {
         use rustix::io::Errno;
-        matches!(Errno::from_io_error(error), Some(Errno::MFILE | Errno::NFILE | Errno::NOMEM | Errno::IO))
+        // AGAIN: another program has a lease on the file, and is being asked to give it up (fcntl(2)).
+        const WANTS: [Errno; 5] = [Errno::MFILE, Errno::NFILE, Errno::NOMEM, Errno::IO, Errno::AGAIN];
+        Errno::from_io_error(error).is_some_and(|error| WANTS.contains(&error))
     }
     #[cfg(not(unix))]
     {
@@ -44,21 +48,16 @@ fn is_want(error: &io::Error) -> bool {
 }
 
 async fn open(folder: &Path, path: &Path) -> io::Result<Option<Validated<File>>> {
-    let folder = canonicalize(folder).await?;
-    let path = canonicalize(folder.join(path)).await?;
-    // To open something else than a file may take forever.
-    if !path.starts_with(&folder) || !metadata(&path).await?.is_file() {
-        return Ok(None);
-    }
-    let file = File::open(&path).await?;
-    let metadata = file.metadata().await?;
+    let (folder, path) = (folder.to_owned(), path.to_owned());
+    let found = spawn_blocking(move || regular_file::open_within(&folder, &path)).await??;
+    let Some(Found { file, metadata, path }) = found else { return Ok(None) };
     let extension = path.extension().and_then(|extension| ContentType::from_extension(extension.to_str()?));
     let Ok(length) = usize::try_from(metadata.len()) else { return Ok(None) };
     Ok(Some(Validated {
         etag: validator(&metadata),
         label: extension.unwrap_or(ContentType::Binary),
         length,
-        body: file,
+        body: File::from_std(file),
     }))
 }
 

@@ -2,6 +2,7 @@
 
 mod files;
 mod panics;
+mod swaps;
 
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
