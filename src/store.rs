@@ -49,7 +49,7 @@ impl Default for Caps {
 /// A user with everything that is never answered.
 #[derive(Debug)]
 pub struct StoredUser {
-    /// The unique name to log in with.
+    /// The unique name to log in with, in normal form.
     pub name: String,
     /// The hash of the password.
     pub hash: Hash,

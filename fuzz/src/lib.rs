@@ -20,6 +20,7 @@ use shipyard::data::Data;
 use shipyard::guard::login::{Login, LoginError};
 use shipyard::json::{self, JsonBody, Style};
 use shipyard::model::id::Id;
+use shipyard::model::name::normalized;
 use shipyard::model::ship::ShipInput;
 use shipyard::model::user::UserInput;
 use shipyard::model::{self, Input};
@@ -117,10 +118,14 @@ pub fn body(input: &[u8]) {
     }
     if let Some(user) = read::<UserInput>(&value) {
         assert!(user.name.chars().count() >= 2);
+        assert_eq!(user.name, normalized(&user.name));
+        assert!(!user.name.contains(|character: char| character.is_control()), "{:?}", user.name);
+        assert_eq!(user.name.trim(), user.name);
     }
     match Login::read(value.clone()) {
         Ok(Login(credentials)) => {
-            assert_eq!(value["username"], credentials.username);
+            let given = value["username"].as_str().expect("a text");
+            assert_eq!(credentials.username, normalized(given));
             assert!(!credentials.username.is_empty() && value["password"] != json!(""));
         }
         Err(LoginError::NotAnObject) => assert!(!value.is_object()),

@@ -52,7 +52,7 @@ pub struct Deviation {
 const UNSEEN: fn(&Case<'_>) -> bool = |_| false;
 
 /// Every section, in the order of the document.
-pub const ALL: [Deviation; 23] = [
+pub const ALL: [Deviation; 24] = [
     Deviation {
         name: "json_errors",
         // What is not found at a known path is JSON in both.
@@ -260,6 +260,18 @@ pub const ALL: [Deviation; 23] = [
         },
         original: succeeds,
         shipyard: |_, answer| is_bad_request(answer) && speaks_of(answer, "Longer than maximum length"),
+    },
+    Deviation {
+        name: "visible_names",
+        concerns: |case| {
+            let request = &case.exchange.request;
+            let body = request.body.as_deref().and_then(|body| json::parse(body).ok());
+            let name = body.as_ref().and_then(|body| body.get("name")?.as_str());
+            let is_plain = |byte: u8| byte.is_ascii_graphic();
+            takes_a_thing(request) && name.is_some_and(|name| !name.bytes().all(is_plain))
+        },
+        original: succeeds,
+        shipyard: |_, answer| is_bad_request(answer) && speaks_of(answer, "May not "),
     },
     Deviation { name: "limited_rates", concerns: UNSEEN, original: succeeds, shipyard: succeeds },
     Deviation { name: "limited_storage", concerns: UNSEEN, original: succeeds, shipyard: succeeds },

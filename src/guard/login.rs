@@ -57,7 +57,7 @@ impl Login {
         let mut given = |name| body.remove(name).filter(is_something).ok_or(LoginError::Incomplete);
         match (given("username")?, given("password")?) {
             (Value::String(username), Value::String(password)) => {
-                Credentials::new(username, password).map(Self).ok_or(LoginError::Invalid)
+                Credentials::new(&username, password).map(Self).ok_or(LoginError::Invalid)
             }
             // Nobody has a name or a password that is not a text.
             _ => Err(LoginError::Invalid),

@@ -9,13 +9,14 @@ use serde::Serialize;
 use serde_json::{json, Value};
 
 use super::field::{object_schema, Field, Rule};
+use super::name;
 use super::user::MAX_NAME;
 use crate::password::Password;
 
 /// A name and a password to log in with; neither is empty.
 #[derive(Debug)]
 pub struct Credentials {
-    /// The name of the user.
+    /// The name of the user, in normal form.
     pub username: String,
     /// The password.
     pub password: Password,
@@ -23,9 +24,10 @@ pub struct Credentials {
 
 impl Credentials {
     /// The credentials, unless they are longer than any that anybody has: nothing needs to be hashed to tell
-    /// that they are wrong.
+    /// that they are wrong. A name that no user can have, for what is in it, is one that no user has.
     #[must_use]
-    pub fn new(username: String, password: String) -> Option<Self> {
+    pub fn new(username: &str, password: String) -> Option<Self> {
+        let username = name::normalized(username);
         let fit = FIELDS.iter().zip([&username, &password]).all(|(field, text)| field.rule.takes(text));
         fit.then(|| Self { username, password: Password::new(password) })
     }

@@ -10,6 +10,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::id::Id;
+use super::name;
 use crate::printable::printable;
 
 /// A field of a body.
@@ -37,6 +38,13 @@ pub enum Rule {
     },
     /// A text of so many characters (Unicode code points).
     Text {
+        /// The least number of characters.
+        min_length: u32,
+        /// The greatest number of characters.
+        max_length: u32,
+    },
+    /// The name of a user, in Unicode's normal form C, of so many characters. See [`super::name`].
+    Name {
         /// The least number of characters.
         min_length: u32,
         /// The greatest number of characters.
@@ -100,7 +108,7 @@ impl FieldErrors {
 
 /// Checks a body against its fields and reports everything that is wrong with it at once.
 ///
-/// Gives the body back with every whole number written as one (`1.0` as `1`).
+/// Gives the body back with every whole number written as one (`1.0` as `1`), and names in normal form.
 ///
 /// # Errors
 /// [`FieldErrors`], with a message for each field that does not fit.
@@ -153,6 +161,11 @@ impl Rule {
                 self.check_text(value.as_str().ok_or_else(|| wrong("Not a valid string."))?)?;
                 Ok(value)
             }
+            Self::Name { .. } => {
+                let name = name::normalized(value.as_str().ok_or_else(|| wrong("Not a valid string."))?);
+                self.check_text(&name)?;
+                Ok(Value::from(name))
+            }
             Self::TextList { max_items, max_length } => {
                 let Value::Array(items) = &value else { return Err(wrong("Not a valid list.")) };
                 if items.len() > *max_items as usize {
@@ -187,12 +200,17 @@ impl Rule {
 
     fn check_text(&self, text: &str) -> Result<(), FieldError> {
         match self {
-            Self::Text { min_length: least, .. } | Self::Password { min_length: least, .. }
+            Self::Text { min_length: least, .. }
+            | Self::Name { min_length: least, .. }
+            | Self::Password { min_length: least, .. }
                 if is_shorter(text, *least) =>
             {
                 Err(wrong(format!("Shorter than minimum length {least}.")))
             }
-            Self::Text { max_length, .. } if is_longer(text, *max_length) => Err(wrong(longer(*max_length))),
+            Self::Text { max_length, .. } | Self::Name { max_length, .. } if is_longer(text, *max_length) => {
+                Err(wrong(longer(*max_length)))
+            }
+            Self::Name { .. } => name::fault(text).map_or(Ok(()), |fault| Err(wrong(fault))),
             Self::Password { max_bytes, .. } if text.len() > *max_bytes as usize => {
                 Err(wrong(format!("Longer than maximum length {max_bytes} bytes.")))
             }
@@ -235,17 +253,17 @@ impl Rule {
             },
             // A character has at least one byte. That some have more is for the description to say: JSON Schema
             // cannot count bytes.
-            Self::Text { min_length, max_length: most } | Self::Password { min_length, max_bytes: most } => {
-                SchemaObject {
-                    instance_type: Some(InstanceType::String.into()),
-                    string: Some(Box::new(StringValidation {
-                        min_length: (*min_length > 0).then_some(*min_length),
-                        max_length: Some(*most),
-                        ..Default::default()
-                    })),
+            Self::Text { min_length, max_length: most }
+            | Self::Name { min_length, max_length: most }
+            | Self::Password { min_length, max_bytes: most } => SchemaObject {
+                instance_type: Some(InstanceType::String.into()),
+                string: Some(Box::new(StringValidation {
+                    min_length: (*min_length > 0).then_some(*min_length),
+                    max_length: Some(*most),
                     ..Default::default()
-                }
-            }
+                })),
+                ..Default::default()
+            },
             Self::TextList { max_items, max_length } => SchemaObject {
                 instance_type: Some(InstanceType::Array.into()),
                 array: Some(Box::new(ArrayValidation {

@@ -3,6 +3,7 @@
 pub mod auth;
 pub mod field;
 pub mod id;
+pub mod name;
 pub mod ship;
 pub mod user;
 

@@ -42,9 +42,10 @@ impl Input for UserInput {
         Field { name: "id", about: "The id of the user.", required: false, rule: Rule::ID },
         Field {
             name: "name",
-            about: "The unique name to log in with.",
+            about: "The unique name to log in with, compared in Unicode's normal form C. It has neither control nor \
+                    invisible characters, no space at either end, and no two spaces in a row.",
             required: true,
-            rule: Rule::Text { min_length: 2, max_length: MAX_NAME },
+            rule: Rule::Name { min_length: 2, max_length: MAX_NAME },
         },
         Field {
             name: "password",
@@ -89,6 +90,20 @@ mod tests {
         assert_eq!(errors("🚀", "🚀🚀🚀"), short);
         assert_eq!(errors(&"🚀".repeat(64), "éééé"), Value::Null);
         assert_eq!(errors(&"🚀".repeat(65), "éééé"), json!({"name": ["Longer than maximum length 64."]}));
+    }
+
+    #[test]
+    fn a_name_is_read_in_normal_form_and_measured_then() {
+        let name =
+            |name: &str| read::<UserInput>(json!({"name": name, "password": "secret"})).map(|user| user.name);
+        assert_eq!(name("Andre\u{301}").as_deref(), Ok("Andr\u{e9}"));
+        // Two characters become one, and 65 become 64; one becomes two, and 64 become 65.
+        let wrong = |text: &str| json!(name(text).err());
+        assert_eq!(wrong("e\u{301}"), json!({"name": ["Shorter than minimum length 2."]}));
+        assert_eq!(name(&format!("{}e\u{301}", "n".repeat(63))), Ok(format!("{}\u{e9}", "n".repeat(63))));
+        let long = json!({"name": ["Longer than maximum length 64."]});
+        assert_eq!(wrong(&format!("{}\u{958}", "n".repeat(63))), long);
+        assert_eq!(wrong("user\u{200b}"), json!({"name": ["May not contain U+200B."]}));
     }
 
     /// What is hashed is bytes.

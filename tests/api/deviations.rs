@@ -229,6 +229,13 @@ fn sections() -> Vec<Section> {
             bad_request(json!({"name": ["Longer than maximum length 64."]})),
         ),
         section(
+            "visible_names",
+            curl("/api/users -d '{\"name\": \"user\\u200b\"}'"),
+            Some(curl("/api/users -d '{\"name\": \"user\"}'")),
+            ok(),
+            bad_request(json!({"name": ["May not contain U+200B."]})),
+        ),
+        section(
             "one_authorization_header",
             get().bearer("a").bearer("b"),
             Some(get().bearer("a")),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use rocket::http::Method;
 use rocket::local::asynchronous::Client;
 use rocket::tokio::task::JoinSet;
-use serde_json::json;
+use serde_json::{json, Value};
 use shipyard::config::Settings;
 use shipyard::data::{Data, EXAMPLE};
 use shipyard::json::Style;
@@ -448,6 +448,54 @@ fn limited_lengths() {
         .replace(r#""model":"d""#, &format!(r#""model":"{}""#, "🚀".repeat(128)))
         .replace(r#""roles":[]"#, &roles(32));
     assert_eq!(create(&server, &token, most).status, 201);
+    shown.show();
+}
+
+#[test]
+fn visible_names() {
+    let (server, token) = logged_in();
+    let before = server.state();
+    let mut shown = difference("visible_names");
+    let user = |name: &str| json!({"name": name, "password": "secret"});
+    let create = |name: &str| server.send(Ask::new(Method::Post, "/api/users").json(&user(name)));
+    let rename =
+        |name: &str| server.send(Ask::new(Method::Put, "/api/users/1").bearer(&token).json(&user(name)));
+    for (what, name) in [
+        ("NUL in the name", "user\0"),
+        ("ESC in the name", "us\u{1b}er"),
+        ("U+009B in the name", "us\u{9b}er"),
+        ("a zero-width space in the name", "user\u{200b}"),
+        ("a mark of direction in the name", "\u{202e}resu"),
+        ("a space in front of the name", " user"),
+        ("a space behind the name", "user "),
+        ("two spaces in the name", "new  user"),
+        ("another space than U+0020 in the name", "new\u{a0}user"),
+    ] {
+        let answer = create(name);
+        assert_eq!((answer.status, rename(name).body), (400, answer.body.clone()), "{what}");
+        shown = shown.case(&format!("POST /api/users with {what}"), "201", &essence(&answer));
+        // No such user: answered as every other wrong name.
+        assert_eq!(server.log_in(name, "password").body, server.log_in("user", "wrong").body);
+    }
+    assert_eq!(server.state(), before);
+    let (composed, decomposed) = ("Andr\u{e9}", "Andre\u{301}");
+    assert_eq!(create(decomposed).json()["name"], composed);
+    for name in [composed, decomposed] {
+        assert_eq!(server.log_in(name, "secret").status, 200);
+        let taken = create(name);
+        assert_eq!((taken.status, rename(name).body), (400, taken.body.clone()));
+    }
+    // Nor in the data file.
+    let user = |id: u32, name: &str| json!({"id": id, "name": name, "password": "secret"});
+    let read = |users: Vec<Value>| {
+        Data::parse("data", json!({"users": users, "ships": []}).to_string().as_bytes()).map(|_| ())
+    };
+    let refused = |users| read(users).expect_err("a name that cannot be").to_string();
+    assert!(refused(vec![user(1, "user\u{200b}")]).ends_with("name: May not contain U+200B."));
+    let twice = refused(vec![user(1, composed), user(2, decomposed)]);
+    assert!(twice.ends_with("is the name of user 1 already"), "{twice}");
+    let taken = create(decomposed);
+    shown = shown.case("POST /api/users with a name that is taken in another form", "201", &essence(&taken));
     shown.show();
 }
 

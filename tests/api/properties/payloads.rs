@@ -5,7 +5,8 @@ use std::cell::Cell;
 use proptest::prelude::*;
 use rocket::http::Method;
 use serde_json::{json, Value};
-use shipyard::model::field::validate;
+use shipyard::model::field::{validate, FieldErrors};
+use shipyard::model::name::normalized;
 use shipyard::model::ship::ShipInput;
 use shipyard::model::user::UserInput;
 use shipyard::model::{read, read_plain, update_schema, Input};
@@ -107,13 +108,25 @@ fn a_broken_user_is_refused_by_field_and_nothing_changes() {
     a_broken_payload_is_refused_by_field::<UserInput>();
 }
 
+fn speaks_of_characters(errors: &FieldErrors) -> bool {
+    json!(errors)["name"][0].as_str().is_some_and(|message| message.starts_with("May not "))
+}
+
 /// The schema and the validation come from one description. This holds them together all the same, and holds
 /// the types to both.
 fn schema_validation_and_type_agree<T: Input>() {
     let schema = validator(&serde_json::to_value(update_schema::<T>("")).unwrap());
-    check(nearly::<T>(), |payload| {
+    check(nearly::<T>(), |mut payload| {
+        // Of a name the schema counts the characters that it has as it is sent.
+        if let Some(Value::String(name)) = payload.get_mut("name") {
+            *name = normalized(name);
+        }
         let accepted = validate(payload.clone(), T::FIELDS);
-        prop_assert_eq!(schema.is_valid(&payload), accepted.is_ok(), "{:?}", accepted);
+        match &accepted {
+            // Which characters a name has, no schema can tell.
+            Err(errors) if T::RESOURCE == "User" && speaks_of_characters(errors) => {}
+            _ => prop_assert_eq!(schema.is_valid(&payload), accepted.is_ok(), "{:?}", accepted),
+        }
         prop_assert_eq!(read::<T>(payload).is_ok(), accepted.is_ok());
         Ok(())
     });

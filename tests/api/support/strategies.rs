@@ -1,5 +1,6 @@
 //! Payloads: valid ones, ones broken in one known way, and anything at all.
 
+use proptest::char::range;
 use proptest::prelude::*;
 use serde_json::{json, Map, Value};
 use shipyard::model::field::{Field, Rule};
@@ -26,6 +27,7 @@ fn good(rule: &Rule) -> BoxedStrategy<Value> {
                 .boxed()
         }
         Rule::Text { min_length, max_length } => text(min_length as usize, max_length as usize),
+        Rule::Name { min_length, max_length } => name(min_length as usize, max_length as usize),
         // Of the longest characters, at most as many as have so many bytes: the schema counts characters.
         Rule::Password { min_length, max_bytes } => text(min_length as usize, max_bytes as usize / 4),
         Rule::TextList { max_items, max_length } => {
@@ -37,6 +39,50 @@ fn good(rule: &Rule) -> BoxedStrategy<Value> {
     }
 }
 
+/// Characters that can be seen and are in normal form, whatever stands beside them; spaces stand alone.
+fn name(min: usize, max: usize) -> BoxedStrategy<Value> {
+    let seen = prop_oneof![
+        4 => range('!', '~'),
+        1 => range('à', 'ö'),
+        1 => range('а', 'я'),
+        1 => range('一', '龠'),
+        1 => range('가', '힣'),
+        1 => range('🚀', '🛅'),
+    ];
+    let characters = move |count| prop::collection::vec(seen.clone(), count);
+    let lengths = prop_oneof![4 => min..=min, 4 => min..=max.min(min + 40), 1 => max..=max];
+    let with_space = |(mut characters, space): (Vec<char>, Option<prop::sample::Index>)| {
+        let inner = characters.len().saturating_sub(2);
+        if let Some(space) = space.filter(|_| inner > 0) {
+            characters[1 + space.index(inner)] = ' ';
+        }
+        Value::from(characters.into_iter().collect::<String>())
+    };
+    let space = prop::option::of(any::<prop::sample::Index>());
+    (lengths.prop_flat_map(characters), space).prop_map(with_space).boxed()
+}
+
+/// A name of the right length in which something cannot be seen.
+fn unseen_name() -> BoxedStrategy<Value> {
+    let unseen = prop_oneof![
+        range('\0', '\u{1f}'),
+        range('\u{7f}', '\u{a0}'),
+        range('\u{200b}', '\u{200f}'),
+        range('\u{2028}', '\u{202e}'),
+        range('\u{2060}', '\u{206f}'),
+        range('\u{fe00}', '\u{fe0f}'),
+        range('\u{e000}', '\u{f8ff}'),
+        range('\u{e0001}', '\u{e01ef}'),
+        Just('\u{ad}'),
+        Just('\u{3164}'),
+        Just('\u{feff}'),
+    ];
+    let spaced = prop_oneof![Just(" name"), Just("name "), Just("a  name")].prop_map(Value::from);
+    let hidden = ("[a-z]{1,20}", unseen, "[a-z]{0,20}")
+        .prop_map(|(before, unseen, after)| json!(format!("{before}{unseen}{after}")));
+    prop_oneof![1 => spaced, 6 => hidden].boxed()
+}
+
 fn text(min: usize, max: usize) -> BoxedStrategy<Value> {
     let exactly = prop::collection::vec(any::<char>(), min);
     let some = prop::collection::vec(any::<char>(), min..=max.min(min + 40));
@@ -44,6 +90,10 @@ fn text(min: usize, max: usize) -> BoxedStrategy<Value> {
     prop_oneof![4 => exactly, 4 => some, 1 => most]
         .prop_map(|characters| json!(characters.into_iter().collect::<String>()))
         .boxed()
+}
+
+fn joined(characters: Vec<char>) -> Value {
+    Value::from(characters.into_iter().collect::<String>())
 }
 
 /// A payload that is broken in one way, and the one field that is to blame.
@@ -81,6 +131,17 @@ fn breaks(field: &'static Field) -> Vec<BoxedStrategy<(String, Option<Value>)>> 
             }
             wrong.push(text(most as usize + 1, most as usize + 40));
         }
+        Rule::Name { min_length, max_length: most } => {
+            wrong.push(
+                prop::collection::vec(range('a', 'z'), 0..min_length as usize).prop_map(joined).boxed(),
+            );
+            wrong.push(
+                prop::collection::vec(range('a', 'z'), most as usize + 1..=most as usize + 40)
+                    .prop_map(joined)
+                    .boxed(),
+            );
+            wrong.push(unseen_name());
+        }
         Rule::TextList { max_items, max_length } => {
             let text_rule = Rule::Text { min_length: 0, max_length };
             let long = text(max_length as usize + 1, max_length as usize + 40);
@@ -110,7 +171,7 @@ fn wrong_type(rule: &Rule) -> BoxedStrategy<Value> {
     let kinds = vec![json!(true), json!(false), json!(7), json!("seven"), json!([]), json!({})];
     let fits = |value: &Value| match rule {
         Rule::Integer { .. } => value.is_number(),
-        Rule::Text { .. } | Rule::Password { .. } => value.is_string(),
+        Rule::Text { .. } | Rule::Name { .. } | Rule::Password { .. } => value.is_string(),
         Rule::TextList { .. } => value.is_array(),
     };
     prop::sample::select(kinds.into_iter().filter(|value| !fits(value)).collect::<Vec<_>>()).boxed()

@@ -9,6 +9,7 @@ No check is weakened here. The hooks shape requests only:
 * Valid bodies stay valid in the server's state: names are new, and an `id` repeats that of the path.
 * Passwords that create or replace a user have at most the 128 bytes that their description names; the schema can count
   characters only.
+* Names that create or replace a user have only characters that can be seen, as their description says.
 """
 
 import base64
@@ -17,7 +18,9 @@ import hmac
 import itertools
 import json
 import os
+import re
 import time
+import unicodedata
 import uuid
 
 import requests
@@ -109,6 +112,19 @@ def before_call(context, case, kwargs):
         case.headers["Authorization"] = f"Bearer {token(case)}"
 
 
+# Letters and signs that are blank.
+BLANK = frozenset("\u115f\u1160\u2800\u3164\uffa0\U00013441\U00013442\U0001d159")
+
+
+def visible(name):
+    """The name with an underscore in the place of whatever a user's name may not have."""
+    kept = (
+        character if character == " " or unicodedata.category(character)[0] in "LNPS" and character not in BLANK else "_"
+        for character in unicodedata.normalize("NFC", name)
+    )
+    return re.sub("^ | $| (?= )", "_", "".join(kept)[:64]).ljust(2, "_")
+
+
 def fit_to_the_state(case):
     """Makes a body that fits its schema one that the server's state allows, too."""
     operation = operation_id(case)
@@ -116,10 +132,12 @@ def fit_to_the_state(case):
         # 400 otherwise: fixtures/ship-errors/20-update-with-other-id.txt
         case.body["id"] = path_id(case)
     if operation in ("users_create", "users_update"):
+        # 400 otherwise: docs/differences.md, `visible_names`
+        case.body["name"] = visible(case.body["name"])
         # 400 otherwise: fixtures/user-errors/08-create-name-taken.txt
         while case.body["name"] in taken:
             # The longest names have no room for more.
-            case.body["name"] = f"{case.body['name'][:52]} {next(numbers)}"
+            case.body["name"] = f"{case.body['name'][:52]}-{next(numbers)}"
         taken.add(case.body["name"])
         # 400 otherwise. Cut in the midst of a character, that goes too; four of them are left.
         case.body["password"] = case.body["password"].encode()[:128].decode(errors="ignore")
