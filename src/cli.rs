@@ -1,10 +1,11 @@
 //! The commands: what they take, do and print.
 
 mod export;
+mod hash_password;
 mod record;
 mod verify;
 
-use std::io::{self, BufRead, IsTerminal, Read, Write};
+use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -12,7 +13,6 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use rocket::figment::value::{Dict, Value};
-use serde_json::json;
 use shipyard::clock::{Clock, TokenIds};
 use shipyard::config::{self, Settings};
 use shipyard::contract::fixtures::Fixtures;
@@ -20,8 +20,6 @@ use shipyard::data::{Data, Source};
 use shipyard::keys::file::KeyFile;
 use shipyard::keys::KeySet;
 use shipyard::log;
-use shipyard::model;
-use shipyard::model::user::UserInput;
 use shipyard::openapi;
 use shipyard::printable::printable;
 use shipyard::regular_file;
@@ -141,7 +139,7 @@ pub(crate) fn run() -> ExitCode {
         Some(Command::Verify(flags)) => verify::run(flags),
         Some(Command::Record(flags)) => record::run(&flags),
         Some(Command::Export(flags)) => export::run(&flags),
-        Some(Command::HashPassword) => hash_password(),
+        Some(Command::HashPassword) => hash_password::run(),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -357,29 +355,4 @@ fn spec(flags: &Spec) -> Result<(), Failure> {
     } else {
         print(&text)
     }
-}
-
-fn hash_password() -> Result<(), Failure> {
-    let settings = settings(Dict::new())?;
-    let password = read_password().map_err(failed)?;
-    // By the rule of the API: one that is too short for it must not come in by the back door.
-    let user: UserInput = model::read(json!({"name": "name", "password": password}))
-        .map_err(|errors| failed(errors.first().unwrap_or_default()))?;
-    let hash = settings.hasher.hash(&user.password).map_err(failed)?;
-    print(&format!("{}\n", hash.as_str()))
-}
-
-/// The password: typed unseen at a terminal, else the first line of standard input.
-fn read_password() -> io::Result<String> {
-    if io::stdin().is_terminal() {
-        return rpassword::prompt_password("Password: ");
-    }
-    /// What has no end must not fill the memory.
-    const MOST: u64 = 64 * 1024;
-    let mut line = String::new();
-    io::stdin().lock().take(MOST + 1).read_line(&mut line)?;
-    if line.len() as u64 > MOST {
-        return Err(io::Error::other(format!("password: Longer than {MOST} bytes.")));
-    }
-    Ok(line.trim_end_matches(['\r', '\n']).to_owned())
 }

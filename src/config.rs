@@ -349,9 +349,20 @@ fn jwt_secret(figment: &Figment) -> Result<Option<Secret>, ConfigError> {
         Ok(_) if figment.contains("jwt_secret_file") => {
             Err(refused(KEY, "jwt_secret_file is given as well; one of the two"))
         }
+        Ok(Value::String(_, key)) if is_padded(&key) => Err(refused(
+            KEY,
+            "a control character, or white space or a byte order mark at an end; the key goes without",
+        )),
         Ok(Value::String(_, key)) => Secret::new(key).map(Some).map_err(|short| refused(KEY, short)),
         Ok(_) => Err(refused(KEY, "expected a text in quotation marks")),
     }
+}
+
+/// Whether a key has something that came along with it, such as the line break at the end of a file. Other programs with
+/// the same key might leave it out, and then refuse the tokens.
+fn is_padded(key: &str) -> bool {
+    let blank = |character: char| character.is_whitespace() || character == '\u{feff}';
+    key.starts_with(blank) || key.ends_with(blank) || key.contains(|character: char| character.is_control())
 }
 
 fn hasher(figment: &Figment) -> Result<Hasher, ConfigError> {

@@ -96,9 +96,15 @@ pub(super) fn run(flags: &Record) -> Result<(), Failure> {
 }
 
 fn read(file: &Path) -> std::io::Result<String> {
-    if file != Path::new("-") {
-        return regular_file::read_to_string(file, MOST);
+    let text =
+        if file == Path::new("-") { standard_input()? } else { regular_file::read_to_string(file, MOST)? };
+    if text.starts_with('\u{feff}') {
+        return Err(std::io::Error::other("begins with a byte order mark; it must be UTF-8 without one"));
     }
+    Ok(text)
+}
+
+fn standard_input() -> std::io::Result<String> {
     let mut text = String::new();
     std::io::stdin().lock().take(MOST + 1).read_to_string(&mut text)?;
     if text.len() as u64 > MOST {

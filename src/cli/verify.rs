@@ -94,7 +94,15 @@ pub(super) fn seconds(text: &str) -> Result<Duration, String> {
 
 /// Reads a key: text as it stands, or bytes in hexadecimal.
 fn key(text: &str) -> Result<Secret, Failure> {
-    let Some(digits) = text.strip_prefix("hex:") else { return Ok(Secret::for_replay(text)) };
+    let Some(digits) = text.strip_prefix("hex:") else {
+        // Above all the line break that a file had at its end.
+        return match text.contains(|character: char| character.is_control()) {
+            true => Err(wrong_usage(
+                "--secret: there is a control character in it, such as a line break; hex:... can have any",
+            )),
+            false => Ok(Secret::for_replay(text)),
+        };
+    };
     let wrong = || wrong_usage("--secret: expected an even number of hexadecimal digits after hex:");
     let digits: Option<Vec<u8>> = digits.chars().map(|digit| digit.to_digit(16)?.try_into().ok()).collect();
     let digits = digits.ok_or_else(wrong)?;

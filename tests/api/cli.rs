@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use argon2::{Argon2, PasswordVerifier};
 use shipyard::openapi;
 
-use crate::support::program::{folder, run, shipyard, Run};
+use crate::support::program::{folder, run, run_with_bytes, shipyard, Run};
 use crate::support::snapshots;
 
 fn here() -> PathBuf {
@@ -96,26 +96,100 @@ fn spec_is_printed_checked_and_written() {
     }
 }
 
+fn hash_of(input: &[u8]) -> Run {
+    let mut command = shipyard(&here(), &["hash-password"]);
+    command.env("ROCKET_PASSWORD_MEMORY", "8").env("ROCKET_PASSWORD_ITERATIONS", "1");
+    run_with_bytes(&mut command, input)
+}
+
 #[test]
 fn hash_password_gives_what_the_data_file_takes() {
-    let run = run(
-        shipyard(&folder("hash"), &["hash-password"])
-            .env("ROCKET_PASSWORD_MEMORY", "8")
-            .env("ROCKET_PASSWORD_ITERATIONS", "1"),
-        Some("correct horse\nsecond line\n"),
-    );
-    assert_eq!((run.code, run.stderr.as_str()), (Some(0), ""));
-    let hash = run.stdout.trim_end();
-    assert!(hash.starts_with("$argon2id$v=19$m=8,t=1,p=1$"), "{hash}");
-    assert!(shipyard::password::Hash::parse(hash).is_ok());
-    assert!(Argon2::default().verify_password(b"correct horse", hash).is_ok());
-    assert!(Argon2::default().verify_password(b"correct horse\n", hash).is_err());
-    let empty = crate::support::program::run(&mut shipyard(&here(), &["hash-password"]), Some("\n"));
-    assert_eq!(empty.code, Some(1));
-    assert_eq!(empty.stderr, "shipyard: password: Shorter than minimum length 4.\n");
-    let endless = "x".repeat(70_000);
-    let long = crate::support::program::run(&mut shipyard(&here(), &["hash-password"]), Some(&endless));
-    assert_eq!((long.code, long.stdout.as_str()), (Some(1), ""), "{long:?}");
+    for (input, password) in [
+        ("correct horse\n", "correct horse"),
+        ("correct horse", "correct horse"),
+        ("correct horse\r\n", "correct horse"),
+        (" correct\thorse \n", " correct\thorse "),
+        ("pässwörd 🚀\n", "pässwörd 🚀"),
+        (&format!("{}\n", "x".repeat(128)), &"x".repeat(128)),
+    ] {
+        let run = hash_of(input.as_bytes());
+        assert_eq!((run.code, run.stderr.as_str()), (Some(0), ""), "{input:?}");
+        let hash = run.stdout.trim_end();
+        assert!(hash.starts_with("$argon2id$v=19$m=8,t=1,p=1$"), "{hash}");
+        assert!(shipyard::password::Hash::parse(hash).is_ok());
+        assert!(Argon2::default().verify_password(password.as_bytes(), hash).is_ok(), "{input:?}");
+        assert!(Argon2::default().verify_password(format!("{password}\n").as_bytes(), hash).is_err());
+    }
+}
+
+/// Nothing is left out of a password without a word, and nothing is put in.
+#[test]
+fn hash_password_refuses_what_is_not_one_line() {
+    let utf_16 = |text: &str, big: bool| -> Vec<u8> {
+        text.encode_utf16()
+            .flat_map(|unit| if big { unit.to_be_bytes() } else { unit.to_le_bytes() })
+            .collect()
+    };
+    let utf_8 = "must be UTF-8 without a byte order mark";
+    let cases: [(&[u8], &str); 17] = [
+        (b"\xef\xbb\xbfcorrect horse\r\n", utf_8),
+        (&utf_16("\u{feff}correct horse\r\n", false), utf_8),
+        (&utf_16("\u{feff}correct horse\r\n", true), utf_8),
+        (&utf_16("correct horse", false), "has a NUL"),
+        (b"p\xe4ssword\n", utf_8),
+        (b"correct horse\nsecond line\n", "has more than one line"),
+        (b"correct horse\nsecond line", "has more than one line"),
+        (b"correct horse\n\n", "has more than one line"),
+        (b"\ncorrect horse\n", "has more than one line"),
+        (b"correct horse\r\r\n", "has more than one line"),
+        (b"correct\rhorse", "has more than one line"),
+        (b"correct\0horse\n", "has a NUL"),
+        (b"", "Shorter than minimum length 4."),
+        (b"\n", "Shorter than minimum length 4."),
+        (b"abc\r\n", "Shorter than minimum length 4."),
+        (&[b'x'; 129], "Longer than maximum length 128 bytes."),
+        (&[b'x'; 70_000], "Longer than"),
+    ];
+    for (input, said) in cases {
+        let run = hash_of(input);
+        assert_eq!((run.code, run.stdout.as_str()), (Some(1), ""), "{input:?}: {run:?}");
+        assert!(run.stderr.starts_with("shipyard: password: ") && run.stderr.contains(said), "{run:?}");
+        assert_eq!(run.stderr.lines().count(), 1, "{run:?}");
+    }
+}
+
+/// What an editor or a shell adds to a key or a script is not taken for part of it.
+#[test]
+fn what_came_along_with_a_text_is_refused() {
+    let secret = "0123456789012345678901234567890123456789";
+    for wrong in [
+        format!("{secret}\n"),
+        format!("{secret}\r\n"),
+        format!("{secret} "),
+        format!(" {secret}"),
+        format!("\u{feff}{secret}"),
+        format!("{secret}\u{a0}"),
+        secret.replace("5", "\u{1b}"),
+    ] {
+        let run =
+            run(shipyard(&here(), &["hash-password"]).env("ROCKET_JWT_SECRET", &wrong), Some("password"));
+        assert_eq!((run.code, run.stdout.as_str()), (Some(2), ""), "{wrong:?}: {run:?}");
+        assert!(run.stderr.starts_with("shipyard: jwt_secret: a control character"), "{wrong:?}: {run:?}");
+        assert!(!run.stderr.contains("0123"), "{run:?}");
+    }
+    let folder = folder("marked_script");
+    let script = "\u{feff}curl http://localhost:5000/api/users\n";
+    std::fs::write(folder.join("script"), script).unwrap();
+    for file in ["script", "-"] {
+        let mut command = shipyard(&folder, &["record", "--scenario", "new", file]);
+        let run = run(&mut command, Some(script));
+        assert_eq!(run.code, Some(1), "{run:?}");
+        assert!(run.stderr.contains("begins with a byte order mark"), "{run:?}");
+    }
+    let arguments = ["verify", "--url", "http://localhost:1", "--secret", "a key\n"];
+    let run = ended(&arguments);
+    assert_eq!(run.code, Some(2), "{run:?}");
+    assert!(run.stderr.contains("--secret: there is a control character"), "{run:?}");
 }
 
 /// Each wrong setting is refused in one line that names it; a snapshot shows all of them.

@@ -64,13 +64,22 @@ pub fn shipyard(folder: &Path, arguments: &[&str]) -> Command {
 
 /// Runs a command to its end.
 pub fn run(command: &mut Command, stdin: Option<&str>) -> Run {
+    run_with(command, stdin.map(str::as_bytes))
+}
+
+/// The same with any bytes on standard input.
+pub fn run_with_bytes(command: &mut Command, stdin: &[u8]) -> Run {
+    run_with(command, Some(stdin))
+}
+
+fn run_with(command: &mut Command, stdin: Option<&[u8]>) -> Run {
     if stdin.is_some() {
         command.stdin(Stdio::piped());
     }
     let mut child = command.spawn().expect("the program starts");
     if let (Some(text), Some(mut input)) = (stdin, child.stdin.take()) {
         // A program that refuses its settings ends without reading.
-        let _ = input.write_all(text.as_bytes());
+        let _ = input.write_all(text);
     }
     let stdout = collect(child.stdout.take());
     let stderr = collect(child.stderr.take());
