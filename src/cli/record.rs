@@ -5,14 +5,15 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
-use shipyard::contract::fixtures::{is_name, Fixtures, FOLDER};
-use shipyard::contract::record::{record, record_again, Subject};
+use shipyard::contract::fixtures::{is_name, Fixtures, Scenario, FOLDER};
+use shipyard::contract::record::{record, record_again, turned_into_failures, Recording, Subject};
 use shipyard::contract::script;
+use shipyard::contract::source::Source;
 use shipyard::contract::wire::Target;
 use shipyard::regular_file;
 
 use super::verify::seconds;
-use super::{failed, print_lines, wrong_usage, Failure};
+use super::{failed, print_lines, warn, wrong_usage, Failure};
 
 const LONG: &str = "\
 The file has one curl line for each exchange (options -X, -H, -d, -I), and a comment above it as its name:
@@ -24,6 +25,10 @@ The file has one curl line for each exchange (options -X, -H, -d, -I), and a com
 
 $access_token is the member of that name in the latest answer that has one; ${login.access_token} is that of the
 exchange `login`.
+
+Recordings are checked in, so they hold no secrets: write $SHIPYARD_SECRET_<NAME> for one in a request, and set that
+variable; it is filled in when the request is sent, here and by `verify --url`. What looks like a secret otherwise
+ends the recording, unless --not-secret names its field. Values of cookies are left out.
 
 Exit codes: 0 recorded, 1 failed, 2 wrong usage.";
 
@@ -45,6 +50,15 @@ pub(super) struct Record {
     /// A live server, freshly started with the example data, to record from [default: this server, in process]
     #[arg(long, value_name = "URL")]
     url: Option<String>,
+    /// With --update: put this server's answers in the place of those that were recorded from another one
+    #[arg(long, requires = "update", conflicts_with = "url")]
+    in_process: bool,
+    /// With --update: let a recorded success (2xx, 3xx) become an error, or a 4xx a 5xx
+    #[arg(long, requires = "update")]
+    accept_errors: bool,
+    /// Field whose values open nothing, whatever it is called: a member, parameter or header; may be given more than once
+    #[arg(long, value_name = "NAME")]
+    not_secret: Vec<String>,
     /// Folder of the recorded exchanges
     #[arg(long, value_name = "FOLDER", default_value = FOLDER)]
     fixtures: PathBuf,
@@ -79,20 +93,55 @@ pub(super) fn run(flags: &Record) -> Result<(), Failure> {
         }
         _ => {}
     }
-    let scenario = match &flags.file {
-        Some(file) => {
+    let recorded = if flags.update { Some(fixtures.scenario(name).map_err(failed)?) } else { None };
+    let source = source(flags, &fixtures, recorded.as_ref(), &subject)?;
+    let Recording { scenario, notes } = match (&flags.file, &recorded) {
+        (Some(file), _) => {
             let place = file.display();
             let text = read(file).map_err(|error| failed(format!("{place}: {error}")))?;
             let lines = script::lines(&text).map_err(|reason| failed(format!("{place}: {reason}")))?;
-            record(name, &lines, &subject).map_err(|error| failed(format!("{place}: {error}")))?
+            record(name, &lines, &subject, &flags.not_secret)
+                .map_err(|error| failed(format!("{place}: {error}")))?
         }
-        None => record_again(&fixtures.scenario(name).map_err(failed)?, &subject).map_err(failed)?,
+        (None, Some(recorded)) => record_again(recorded, &subject, &flags.not_secret).map_err(failed)?,
+        (None, None) => return Err(wrong_usage("a file of curl lines is needed")),
     };
-    let changes = fixtures.write(&scenario).map_err(failed)?;
+    if let (Some(recorded), false) = (&recorded, flags.accept_errors) {
+        let mut turned = turned_into_failures(recorded, &scenario);
+        if !turned.is_empty() {
+            turned.push("nothing is written: is this the server that was recorded? If the errors are meant, add --accept-errors".to_owned());
+            return Err(failed(turned.join("\n")));
+        }
+    }
+    notes.iter().for_each(|note| warn(note));
+    let changes = fixtures.write(&scenario, source).map_err(failed)?;
     if changes.is_empty() {
         return print_lines(&format!("{}: nothing has changed", folder.display()));
     }
     print_lines(&changes.join("\n"))
+}
+
+/// What the scenario is recorded from, and stays recorded from where only single exchanges are updated.
+fn source(
+    flags: &Record,
+    fixtures: &Fixtures,
+    recorded: Option<&Scenario>,
+    subject: &Subject,
+) -> Result<Source, Failure> {
+    let now = match subject {
+        Subject::InProcess => Source::InProcess,
+        Subject::Live(target, _) => Source::Server(target.base()),
+    };
+    let Some(recorded) = recorded else { return Ok(now) };
+    let before = fixtures.source(recorded).map_err(failed)?;
+    if let (Source::Server(server), Subject::InProcess, false) = (&before, subject, flags.in_process) {
+        return Err(failed(format!(
+            "{} was recorded from {server}: give its address with --url; with --in-process, this server's answers take \
+             the place of the recorded ones",
+            fixtures.folder_of(&recorded.name).display()
+        )));
+    }
+    Ok(if flags.file.is_some() || flags.in_process { now } else { before })
 }
 
 fn read(file: &Path) -> std::io::Result<String> {

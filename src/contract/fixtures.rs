@@ -10,6 +10,7 @@ use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use super::jwt::Jwt;
+use super::source::{Source, Sources};
 use super::transcript::{Exchange, BYTE_ORDER_MARK};
 use crate::regular_file;
 
@@ -19,7 +20,10 @@ pub const FOLDER: &str = "fixtures";
 /// The file in it that holds the SHA-256 of every transcript, as `sha256sum` writes them.
 const SUMS: &str = "SHA256SUMS";
 
-/// The most bytes of a transcript, and of the sums of all of them. What is longer was not recorded here.
+/// The file in it that says what each scenario was recorded from.
+const SOURCES: &str = "SOURCES";
+
+/// The most bytes of a transcript, and of a file beside the scenarios. What is longer was not recorded here.
 const MOST: u64 = 16 * 1024 * 1024;
 
 /// Exchanges in order, to be held against one fresh server.
@@ -137,20 +141,41 @@ impl Fixtures {
         Ok(*recorded == sum(&text))
     }
 
-    /// The sums that are checked in; none if there is no such file.
-    ///
-    /// # Errors
-    /// The file cannot be read.
-    pub fn sums(&self) -> Result<Sums, FixtureError> {
-        let path = self.folder.join(SUMS);
+    /// A file beside the scenarios, and what is in it: nothing, if it is not there.
+    fn beside(&self, name: &str) -> Result<(PathBuf, String), FixtureError> {
+        let path = self.folder.join(name);
         let text = match regular_file::read(&path, MOST) {
             Ok(bytes) => text_of(&path, bytes)?,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Sums::default()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
             Err(error) => return Err(wrong(path.display(), error)),
         };
         if text.starts_with('\u{feff}') {
             return Err(wrong(format!("{}:1", path.display()), BYTE_ORDER_MARK));
         }
+        Ok((path, text))
+    }
+
+    fn sources(&self) -> Result<Sources, FixtureError> {
+        let (path, text) = self.beside(SOURCES)?;
+        Sources::parse(&text)
+            .map_err(|line| wrong(format!("{}:{line}", path.display()), "expected `SCENARIO  SOURCE`"))
+    }
+
+    /// What that scenario was recorded from.
+    ///
+    /// # Errors
+    /// The file of sources cannot be read.
+    pub fn source(&self, scenario: &Scenario) -> Result<Source, FixtureError> {
+        let known = self.sources()?.0.remove(&scenario.name);
+        Ok(known.unwrap_or_else(|| Source::of(scenario)))
+    }
+
+    /// The sums that are checked in; none if there is no such file.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn sums(&self) -> Result<Sums, FixtureError> {
+        let (path, text) = self.beside(SUMS)?;
         let mut sums = BTreeMap::new();
         for (number, line) in (1..).zip(text.lines()) {
             let place = || format!("{}:{number}", path.display());
@@ -181,12 +206,12 @@ impl Fixtures {
         Ok(names)
     }
 
-    /// Writes a scenario: its transcripts, nothing else in its folder, and their sums. Gives what has changed,
-    /// a line for each file.
+    /// Writes a scenario: its transcripts, nothing else in its folder, their sums, and what it was recorded from. Gives
+    /// what has changed, a line for each file.
     ///
     /// # Errors
     /// A file cannot be written, or there is something in the folder that is no transcript.
-    pub fn write(&self, scenario: &Scenario) -> Result<Vec<String>, FixtureError> {
+    pub fn write(&self, scenario: &Scenario, source: Source) -> Result<Vec<String>, FixtureError> {
         let folder = self.folder_of(&scenario.name);
         std::fs::create_dir_all(&folder).map_err(|error| wrong(folder.display(), error))?;
         let mut stale: Vec<PathBuf> = Vec::new();
@@ -196,6 +221,7 @@ impl Fixtures {
                 stale.push(path);
             }
         }
+        let mut sources = self.sources()?;
         let mut sums = self.sums()?.0;
         sums.retain(|file, _| !file.starts_with(&format!("{}/", scenario.name)));
         let mut changes = Vec::new();
@@ -218,6 +244,11 @@ impl Fixtures {
         let path = self.folder.join(SUMS);
         let text: String = sums.iter().map(|(file, sum)| format!("{sum}  {file}\n")).collect();
         std::fs::write(&path, text).map_err(|error| wrong(path.display(), error))?;
+        if !changes.is_empty() {
+            sources.0.insert(scenario.name.clone(), source);
+            let path = self.folder.join(SOURCES);
+            std::fs::write(&path, sources.text()).map_err(|error| wrong(path.display(), error))?;
+        }
         Ok(changes)
     }
 }

@@ -14,6 +14,7 @@ use super::ids::Ids;
 use super::jwt::{Jwt, Members};
 use super::message::{Request, Response};
 use super::new_token;
+use super::placeholders;
 use super::plan::{flaw_in_time, Login, Origin, Plan};
 use super::server_clock::ServerClock;
 use super::transcript::Exchange;
@@ -114,7 +115,8 @@ impl<'a> Session<'a> {
             let live = self.live_token(token, &origin, exchange)?;
             request = request.with_header("Authorization", &format!("Bearer {live}"));
         }
-        Ok(request)
+        placeholders::filled(&request)
+            .map_err(|name| NotSent::Skipped(format!("{name} must be set: a secret that is not recorded")))
     }
 
     /// Sends a request.

@@ -19,6 +19,7 @@ pub mod live;
 mod media_type;
 pub mod message;
 mod new_token;
+mod placeholders;
 pub mod plan;
 #[cfg_attr(not(unix), path = "no_process_groups.rs")]
 mod process_group;
@@ -26,8 +27,10 @@ pub mod record;
 pub mod replay;
 pub mod report;
 pub mod script;
+mod secrets;
 mod server_clock;
 pub mod server_process;
+pub mod source;
 pub mod transcript;
 pub mod verify;
 pub mod wire;

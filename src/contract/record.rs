@@ -1,8 +1,8 @@
 //! Makes recordings: runs curl lines, or the requests of a scenario once more, and keeps what is answered.
 //!
 //! What is recorded from a live server is written as if it had been recorded at the address in the curl lines,
-//! its tokens are signed again with the public demo key, and its JSON is laid out as the contract has it: so
-//! nothing that is checked in opens anything, and every recording can be replayed in process.
+//! its tokens are signed again with the public demo key, and its JSON is laid out as the contract has it. Secrets are
+//! looked for in each exchange ([`super::secrets`]): so nothing that is checked in opens anything.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -18,8 +18,10 @@ use super::history::History;
 use super::jwt::Jwt;
 use super::live::{NotSent, Session};
 use super::message::{header, Headers, Request, Response};
+use super::placeholders;
 use super::replay::{demo_key, Replay};
 use super::script::{Line, Variables};
+use super::secrets;
 use super::transcript::{http_date, Exchange};
 use super::wire::Target;
 use crate::clock::Clock;
@@ -70,6 +72,7 @@ impl Source<'_> {
                 if let Some(live) = request.token().and_then(|token| live_tokens.get(token)) {
                     sent = sent.with_header("Authorization", &format!("Bearer {live}"));
                 }
+                let sent = placeholders::filled(&sent).map_err(|name| format!("{name} is not set"))?;
                 let live = target.send(&sent, *limit).map_err(|error| error.to_string())?;
                 public(request, live, target, live_tokens)
             }
@@ -123,11 +126,26 @@ fn public(
     Ok(Response { headers, body: body.into_bytes(), ..live })
 }
 
-/// Records a scenario from curl lines.
+/// A scenario, and what is to be said of it.
+#[derive(Debug)]
+pub struct Recording {
+    /// The scenario.
+    pub scenario: Scenario,
+    /// A line for each thing that whoever checks it in should look at.
+    pub notes: Vec<String>,
+}
+
+/// Records a scenario from curl lines. `not_secret` are the names of fields that hold no secrets, whatever they look
+/// like.
 ///
 /// # Errors
-/// [`RecordError`]: a line that cannot be sent, or that has no answer that could be recorded.
-pub fn record(name: &str, lines: &[Line], subject: &Subject) -> Result<Scenario, RecordError> {
+/// [`RecordError`]: a line that cannot be sent, that has no answer that could be recorded, or that would record a secret.
+pub fn record(
+    name: &str,
+    lines: &[Line],
+    subject: &Subject,
+    not_secret: &[String],
+) -> Result<Recording, RecordError> {
     let mut source = match subject {
         Subject::InProcess => {
             let server = Replay::started(Clock::System.now(), Vec::new());
@@ -136,13 +154,23 @@ pub fn record(name: &str, lines: &[Line], subject: &Subject) -> Result<Scenario,
         Subject::Live(target, limit) => Source::Live { target, limit: *limit, live_tokens: BTreeMap::new() },
     };
     let mut variables = Variables::default();
-    let mut exchanges = Vec::new();
+    let (mut exchanges, mut notes) = (Vec::new(), Vec::new());
+    let mut earlier = String::new();
     let width = lines.len().to_string().len().max(2);
     for (number, line) in (1..).zip(lines) {
         let place = || format!("line {}", line.number);
         let command = variables.expand(&line.command).map_err(|reason| failed(place(), reason))?;
         let request = curl::parse(&command).map_err(|reason| failed(place(), reason))?;
-        let response = source.answer(&request).map_err(|reason| failed(place(), reason))?;
+        // Before anything is sent.
+        let asked = secrets::in_request(&request, &earlier).but_for(not_secret);
+        let mut said = asked.map_err(|reason| failed(place(), reason))?;
+        let mut response = source.answer(&request).map_err(|reason| failed(place(), reason))?;
+        let redacted = secrets::redact(&mut response).into_iter();
+        said.extend(redacted.map(|name| format!("the value of {name} is not recorded")));
+        let answered = secrets::in_answer(&request, &response).but_for(not_secret);
+        said.extend(answered.map_err(|reason| failed(place(), reason))?);
+        notes.extend(said.into_iter().map(|note| format!("{}: {note}", place())));
+        earlier += &String::from_utf8_lossy(&response.body);
         if let Some(body) = response.json() {
             variables.learn(&line.name, &body);
         }
@@ -158,24 +186,48 @@ pub fn record(name: &str, lines: &[Line], subject: &Subject) -> Result<Scenario,
         })?;
         exchanges.push(exchange);
     }
-    Ok(Scenario { name: name.to_owned(), exchanges })
+    Ok(Recording { scenario: Scenario { name: name.to_owned(), exchanges }, notes })
+}
+
+/// The exchanges that a new recording of a scenario turns into failures: a success into an error, or an error of the
+/// request into one of the server. A line for each.
+#[must_use]
+pub fn turned_into_failures(before: &Scenario, after: &Scenario) -> Vec<String> {
+    let failure = |status: u16| status.max(399) / 100;
+    let same = |was: &Exchange, is: &Exchange| was.name == is.name;
+    let alike = |was: &Exchange, is: &Exchange| {
+        (was.request.method, &was.request.path, &was.request.body)
+            == (is.request.method, &is.request.path, &is.request.body)
+    };
+    let turned = before.exchanges.iter().filter_map(|was| {
+        let mut now = after.exchanges.iter();
+        let now = now.clone().find(|is| same(was, is)).or_else(|| now.find(|is| alike(was, is)))?;
+        let (was_status, status) = (was.response.status, now.response.status);
+        (failure(status) > failure(was_status))
+            .then(|| format!("{}/{}: recorded {was_status}, now {status}", before.name, was.name))
+    });
+    turned.collect()
 }
 
 /// Records a scenario once more. Exchanges that are answered as they were stay as they are; of the others, what
 /// is compared becomes what is answered now. So the difference between the two is the change of the contract.
 ///
 /// # Errors
-/// [`RecordError`]: a request that cannot be sent, or has no answer.
-pub fn record_again(scenario: &Scenario, subject: &Subject) -> Result<Scenario, RecordError> {
+/// [`RecordError`]: a request that cannot be sent, has no answer, or one that would record a secret.
+pub fn record_again(
+    scenario: &Scenario,
+    subject: &Subject,
+    not_secret: &[String],
+) -> Result<Recording, RecordError> {
     match subject {
         Subject::InProcess => {
             let server = Replay::of(scenario).map_err(|error| failed(&scenario.name, error))?;
-            again(scenario, Measure::Exact, |_, exchange| Ok(server.answer(exchange)))
+            again(scenario, Measure::Exact, not_secret, |_, exchange| Ok(server.answer(exchange)))
         }
         Subject::Live(target, limit) => {
             let first = target.first_answer(*limit).map_err(|error| failed(&scenario.name, error))?;
             let mut session = Session::new(target, scenario, None, *limit, first.as_ref());
-            again(scenario, Measure::Json, |index, exchange| {
+            again(scenario, Measure::Json, not_secret, |index, exchange| {
                 let request = match session.request(index, exchange) {
                     Ok(request) => request,
                     // What cannot be made for another server stays as it is.
@@ -193,8 +245,10 @@ pub fn record_again(scenario: &Scenario, subject: &Subject) -> Result<Scenario, 
 fn again(
     scenario: &Scenario,
     measure: Measure,
+    not_secret: &[String],
     mut answer: impl FnMut(usize, &Exchange) -> Result<Response, String>,
-) -> Result<Scenario, RecordError> {
+) -> Result<Recording, RecordError> {
+    let mut notes = Vec::new();
     let histories = History::of(scenario);
     let mut renewed = scenario.clone();
     // Tokens that are not as they were, and what stands for them now.
@@ -218,19 +272,24 @@ fn again(
         if tolerated || difference(exchange, &response, measure, "").is_none() {
             continue;
         }
+        let renewed_response = adopted(&exchange.response, &response);
+        let answered = secrets::in_answer(&exchange.request, &renewed_response);
+        let said = answered.but_for(not_secret).map_err(|reason| failed(&place, reason))?;
+        notes.extend(said.into_iter().map(|note| format!("{place}: {note}")));
         let (before, now) = (exchange.response.json(), response.json());
         let new = now.as_ref().map(tokens).unwrap_or_default();
         for (name, was) in before.as_ref().map(tokens).unwrap_or_default() {
             let is = new.iter().find(|(known, is)| *known == name && *is != was);
             tokens_now.extend(is.map(|(_, is)| (was.to_owned(), (*is).to_owned())));
         }
-        adopt(&mut exchange.response, response);
+        exchange.response = renewed_response;
     }
-    Ok(renewed)
+    Ok(Recording { scenario: renewed, notes })
 }
 
-/// Takes over what is compared. What is not (Server, Date) says when and where it was first recorded.
-fn adopt(recorded: &mut Response, now: Response) {
+/// A recorded answer with what is compared taken over. What is not (Server, Date) says when and where it was first recorded.
+fn adopted(recorded: &Response, now: &Response) -> Response {
+    let mut recorded = recorded.clone();
     if recorded.status != now.status {
         recorded.status = now.status;
         recorded.status_line.clone_from(&now.status_line);
@@ -248,5 +307,6 @@ fn adopt(recorded: &mut Response, now: Response) {
             }
         }
     }
-    recorded.body = now.body;
+    recorded.body.clone_from(&now.body);
+    recorded
 }

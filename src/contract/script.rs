@@ -3,11 +3,13 @@
 //! A comment above a line names its exchange. A line that ends with a backslash goes on in the next. Outside
 //! single quotes, `$name` stands for a member of the latest JSON answer that had one of that name, and
 //! `${exchange.name}` for one of the answer to that exchange: `$access_token`, `${login.refresh_token}`, `$id`.
+//! `$SHIPYARD_SECRET_NAME` stays as it is, and is filled in from the environment when the request is sent.
 
 use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+use super::placeholders;
 use super::transcript::BYTE_ORDER_MARK;
 use crate::printable::printable;
 
@@ -120,6 +122,13 @@ impl Variables {
                 '$' if !quoted => {
                     let (name, after) =
                         variable(rest).ok_or("a $ without a name; \\$ is the character itself")?;
+                    // The environment has it, and the recording has not.
+                    if name.starts_with(placeholders::PREFIX) {
+                        expanded.push('$');
+                        expanded.push_str(rest.strip_suffix(after).unwrap_or_default());
+                        rest = after;
+                        continue;
+                    }
                     let value = self.0.get(name).ok_or_else(|| {
                         let name = printable(name);
                         format!("no answer so far had a {name}")

@@ -24,6 +24,7 @@ mod links;
 mod live;
 mod properties;
 mod record;
+mod record_foreign;
 mod replay;
 mod setting_defaults;
 mod setting_ranges;

@@ -17,6 +17,7 @@ use serde_json::{json, Value};
 use super::fixtures::{tokens, Scenario};
 use super::history::LOGIN;
 use super::message::{header, Request};
+use super::placeholders::needed;
 use super::plan::{Login, Origin, Plan};
 use super::transcript::{http_date, Exchange};
 use crate::printable::printable;
@@ -139,6 +140,9 @@ fn unsendable(request: &Request) -> Option<String> {
     }
     if request.path.bytes().any(|byte| byte <= b' ' || byte == 0x7f) {
         return Some("a target with spaces or control characters".to_owned());
+    }
+    if let Some(name) = needed(request).first() {
+        return Some(format!("the secret {name}, which is not recorded"));
     }
     request.headers.iter().find_map(|(name, value)| {
         let token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);

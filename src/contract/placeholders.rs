@@ -1,0 +1,96 @@
+//! `$SHIPYARD_SECRET_NAME` in recorded requests: stands for a secret, which the environment fills in when the request is
+//! sent to a live server.
+
+use std::collections::BTreeSet;
+
+use base64::engine::general_purpose::STANDARD;
+use base64::Engine;
+
+use super::message::Request;
+
+/// What the names of variables begin with that hold secrets.
+pub(super) const PREFIX: &str = "SHIPYARD_SECRET_";
+
+/// The variables that a text names, as `$NAME` or `${NAME}`: where they are, and their names.
+pub(super) fn placeholders(text: &str) -> Vec<(std::ops::Range<usize>, &str)> {
+    let mut found = Vec::new();
+    for (at, _) in text.match_indices('$') {
+        let rest = text.get(at + 1..).unwrap_or_default();
+        let (open, rest) = rest.strip_prefix('{').map_or((0, rest), |rest| (1, rest));
+        let is_part = |character: char| character.is_ascii_alphanumeric() || character == '_';
+        let end = rest.find(|character| !is_part(character)).unwrap_or(rest.len());
+        let (name, after) = rest.split_at(end);
+        if name.starts_with(PREFIX) && (open == 0 || after.starts_with('}')) {
+            found.push((at..at + 1 + open + end + open, name));
+        }
+    }
+    found
+}
+
+/// The names of the variables that a request needs.
+#[must_use]
+pub(super) fn needed(request: &Request) -> BTreeSet<String> {
+    let mut texts = vec![request.path.clone()];
+    texts.extend(
+        request.headers.iter().map(|(name, value)| basic(name, value).unwrap_or_else(|| value.clone())),
+    );
+    texts.extend(request.body.as_ref().map(|body| String::from_utf8_lossy(body).into_owned()));
+    let names = texts.iter().flat_map(|text| placeholders(text)).map(|(_, name)| name.to_owned());
+    names.collect()
+}
+
+/// The user and password of basic authentication (RFC 7617).
+pub(super) fn basic(name: &str, value: &str) -> Option<String> {
+    let encoded =
+        value.get(..6).filter(|scheme| scheme.eq_ignore_ascii_case("Basic ")).and(value.get(6..))?;
+    let decoded = STANDARD.decode(encoded.trim()).ok()?;
+    name.to_ascii_lowercase().ends_with("authorization").then(|| String::from_utf8(decoded).ok())?
+}
+
+/// The request with what the environment has for its secrets.
+///
+/// # Errors
+/// The name of a variable that is not set.
+pub(super) fn filled(request: &Request) -> Result<Request, String> {
+    let fill = |text: &str| -> Result<String, String> {
+        let mut filled = text.to_owned();
+        for (range, name) in placeholders(text).into_iter().rev() {
+            filled.replace_range(range, &value_of(name)?);
+        }
+        Ok(filled)
+    };
+    let mut request = request.clone();
+    request.path = fill(&request.path)?;
+    for (name, value) in &mut request.headers {
+        *value = match basic(name, value) {
+            Some(pair) if !placeholders(&pair).is_empty() => {
+                format!("Basic {}", STANDARD.encode(fill(&pair)?))
+            }
+            _ => fill(value)?,
+        };
+    }
+    if let Some(text) = request.body.as_ref().and_then(|body| std::str::from_utf8(body).ok()) {
+        request.body = Some(fill(text)?.into_bytes());
+    }
+    Ok(request)
+}
+
+pub(super) fn value_of(name: &str) -> Result<String, String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty()).ok_or_else(|| name.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn placeholders_are_read_as_the_shell_reads_them() {
+        let names = |text| {
+            placeholders(text).into_iter().map(|(range, name)| (&text[range], name)).collect::<Vec<_>>()
+        };
+        assert_eq!(
+            names("a$SHIPYARD_SECRET_A-${SHIPYARD_SECRET_B}c $OTHER ${SHIPYARD_SECRET_C"),
+            [("$SHIPYARD_SECRET_A", "SHIPYARD_SECRET_A"), ("${SHIPYARD_SECRET_B}", "SHIPYARD_SECRET_B")]
+        );
+    }
+}

@@ -1,0 +1,371 @@
+//! `shipyard record` and other servers: whose answers a recording holds, and which secrets it does not hold.
+
+use std::io::{Read, Write};
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+
+use crate::support::program::{folder, run, shipyard, Run};
+
+/// A server that answers each request with the same head and body, and keeps what it was sent.
+struct Foreign {
+    url: String,
+    requests: Arc<Mutex<Vec<String>>>,
+}
+
+impl Foreign {
+    fn answering(head: &str, body: &str) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let answer = format!("HTTP/1.1 {head}\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+        let requests = Arc::new(Mutex::new(Vec::new()));
+        let kept = Arc::clone(&requests);
+        std::thread::spawn(move || {
+            for connection in listener.incoming() {
+                let mut connection = connection.unwrap();
+                let mut bytes = [0; 8192];
+                let count = connection.read(&mut bytes).unwrap_or_default();
+                kept.lock().unwrap().push(String::from_utf8_lossy(&bytes[..count]).into_owned());
+                let _ = connection.write_all(answer.as_bytes());
+            }
+        });
+        Self { url, requests }
+    }
+
+    /// A server of another make, which likes everything.
+    fn content() -> Self {
+        Self::answering("200 OK\r\nServer: gunicorn\r\nContent-Type: application/json", "{\"fine\": true}")
+    }
+}
+
+fn record(fixtures: &Path, arguments: &[&str], stdin: Option<&str>) -> Run {
+    let flags = ["record", "--fixtures", fixtures.to_str().unwrap()];
+    run(&mut shipyard(fixtures, &[&flags, arguments].concat()), stdin)
+}
+
+/// Every file below a folder, and what is in it.
+fn files(folder: &Path) -> Vec<(PathBuf, String)> {
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            files.extend(self::files(&path));
+        } else {
+            let text = std::fs::read_to_string(&path).unwrap();
+            files.push((path, text));
+        }
+    }
+    files.sort();
+    files
+}
+
+const LINES: &str = "# one\ncurl http://localhost:5000/v2/one\n# two\ncurl http://localhost:5000/v2/two\n";
+
+#[test]
+fn what_another_server_answered_is_not_recorded_again_from_this_one() {
+    let here = folder("foreign");
+    let server = Foreign::content();
+    let done = record(&here, &["--scenario", "other", "--url", &server.url, "-"], Some(LINES));
+    assert_eq!(done.code, Some(0), "{done:?}");
+    let made = files(&here);
+    let sources = std::fs::read_to_string(here.join("SOURCES")).unwrap();
+    assert_eq!(sources, format!("other  {}\n", server.url));
+
+    for file in [None, Some("-")] {
+        let arguments = [&["--scenario", "other", "--update"], file.as_slice()].concat();
+        let done = record(&here, &arguments, Some(LINES));
+        assert_eq!(done.code, Some(1), "{done:?}");
+        assert!(done.stderr.contains(&format!("other was recorded from {}: ", server.url)), "{done:?}");
+        assert!(done.stderr.contains("--url"), "{done:?}");
+        assert_eq!(files(&here), made);
+        // Asked for, but it would make errors of successes: each is named.
+        let done = record(&here, &[&arguments[..], &["--in-process"]].concat(), Some(LINES));
+        assert_eq!(done.code, Some(1), "{done:?}");
+        for name in ["01-one", "02-two"] {
+            assert!(done.stderr.contains(&format!("other/{name}: recorded 200, now 404\n")), "{done:?}");
+        }
+        assert_eq!(files(&here), made);
+    }
+    let again = record(&here, &["--scenario", "other", "--update", "--url", &server.url], None);
+    assert!(again.code == Some(0) && again.stdout.ends_with("nothing has changed\n"), "{again:?}");
+
+    let flags = ["--scenario", "other", "--update", "--in-process", "--accept-errors"];
+    let done = record(&here, &flags, None);
+    assert_eq!((done.code, done.stdout.matches("updated").count()), (Some(0), 2), "{done:?}");
+    assert_eq!(std::fs::read_to_string(here.join("SOURCES")).unwrap(), "other  in-process\n");
+}
+
+/// Recordings of earlier versions do not say where they are from, but for what the server called itself.
+#[test]
+fn a_success_becomes_no_error_unasked() {
+    for (server, reason) in [
+        ("Server: gunicorn\n", "was recorded from gunicorn: "),
+        ("Server: Werkzeug/3.0\n", "now 404"),
+        ("", "now 404"),
+    ] {
+        let here = folder("foreign_earlier");
+        std::fs::create_dir(here.join("other")).unwrap();
+        for number in 1..=7 {
+            let text = format!(
+                "$ curl http://localhost:5000/v2/{number}\nHTTP/1.1 20{} OK\n{server}Date: Mon, 23 Nov 2026 18:26:45 GMT\n\n{{}}",
+                number % 3
+            );
+            std::fs::write(here.join(format!("other/{number}.txt")), text).unwrap();
+        }
+        // One that is answered as before, but for its text, is not written either.
+        let ships = "$ curl http://localhost:5000/api/ships/1\nHTTP/1.1 200 OK\nDate: Mon, 23 Nov 2026 18:26:45 GMT\n\n{}";
+        std::fs::write(here.join("other/8.txt"), ships).unwrap();
+        let made = files(&here);
+        let done = record(&here, &["--scenario", "other", "--update"], None);
+        assert_eq!(done.code, Some(1), "{done:?}");
+        assert!(done.stderr.contains(reason), "{done:?}");
+        let named = done.stderr.lines().filter(|line| line.contains(", now 404")).count();
+        assert_eq!(named, if server.contains("gunicorn") { 0 } else { 7 }, "{done:?}");
+        assert_eq!(files(&here), made);
+    }
+}
+
+/// Not even under another name, nor from a live server.
+#[test]
+fn new_lines_turn_no_success_into_an_error_unasked() {
+    let here = folder("foreign_lines");
+    let done =
+        record(&here, &["--scenario", "own", "-"], Some("# ships\ncurl http://localhost:5000/api/ships\n"));
+    assert_eq!(done.code, Some(0), "{done:?}");
+    assert_eq!(std::fs::read_to_string(here.join("SOURCES")).unwrap(), "own  in-process\n");
+    let made = files(&here);
+    let failing = Foreign::answering("503 Service Unavailable", "");
+    for arguments in [&["-"][..], &[]] {
+        let flags = ["--scenario", "own", "--update", "--url", &failing.url];
+        let lines = "# list\ncurl http://localhost:5000/api/ships\n";
+        let done = record(&here, &[&flags, arguments].concat(), Some(lines));
+        assert_eq!(done.code, Some(1), "{done:?}");
+        assert!(done.stderr.contains("own/01-ships: recorded 200, now 503\n"), "{done:?}");
+        assert_eq!(files(&here), made);
+    }
+    for arguments in
+        [&["--in-process"][..], &["--accept-errors"], &["--update", "--in-process", "--url", "http://a"]]
+    {
+        let done = record(&here, &[&["--scenario", "own", "-"], arguments].concat(), Some(LINES));
+        assert_eq!(done.code, Some(2), "{arguments:?}: {done:?}");
+    }
+}
+
+/// Opens something: no file may hold it.
+const SECRET: &str = "hunter2-hunter2-7f3a9b";
+
+/// A token of another server, with a key that is not the public one; good until the year 2100.
+const FOREIGN_JWT: &str =
+    "eyJhbGciOiJSUzI1NiIsInR5cCI6IkpXVCJ9.eyJleHAiOjQxMDI0NDQ4MDB9.c2lnbmVkIGJ5IHNvbWVvbmUgZWxzZQ";
+
+/// The values of secrets, and where they are.
+fn holding_a_secret(folder: &Path) -> Vec<PathBuf> {
+    let holds =
+        |text: &str| [SECRET, FOREIGN_JWT, "aHVudGVyMjpodW50ZXIy"].iter().any(|secret| text.contains(secret));
+    files(folder).into_iter().filter(|(_, text)| holds(text)).map(|(path, _)| path).collect()
+}
+
+#[test]
+fn secrets_of_requests_are_not_recorded() {
+    let server = Foreign::content();
+    for (name, what) in [
+        (format!("-H \"Authorization: Bearer {SECRET}\""), "header: Authorization"),
+        (format!("-H \"Authorization: Bearer {FOREIGN_JWT}\""), "header: Authorization"),
+        ("-H 'Authorization: Basic aHVudGVyMjpodW50ZXIy'".to_owned(), "header: Authorization"),
+        (format!("-H 'Proxy-Authorization: Digest {SECRET}'"), "header: Proxy-Authorization"),
+        (format!("-H 'authorization: {SECRET}'"), "header: authorization"),
+        (format!("-H 'Cookie: a=; session={SECRET}'"), "header: Cookie"),
+        (format!("-H 'X-Api-Key: {SECRET}'"), "header: X-Api-Key"),
+        (format!("-H 'PRIVATE-TOKEN: {SECRET}'"), "header: PRIVATE-TOKEN"),
+        (format!("-H 'X-Whatever: {FOREIGN_JWT}'"), "header: X-Whatever"),
+        (format!("-H 'X-Password: {SECRET}'"), "header: X-Password"),
+        (format!("'http://localhost:5000/a?b=c&api_key={SECRET}'"), "query: api_key"),
+        (format!("'http://localhost:5000/a?%61ccess_token={SECRET}'"), "query: access_token"),
+        (format!("'http://localhost:5000/a?b=c&key={SECRET}'"), "query: key"),
+        (format!("'http://localhost:5000/a/{FOREIGN_JWT}'"), "address: path"),
+        (format!("'http://user:{SECRET}@localhost:5000/a'"), ""),
+        (format!("-u 'user:{SECRET}'"), ""),
+        (format!("-d 'grant_type=x&client_secret={SECRET}'"), "body: client_secret"),
+        (format!("-d '{{\"a\": [{{\"refreshToken\": \"{SECRET}\"}}]}}'"), "body: refreshToken"),
+        (format!("-d '{{\"tokens\": [\"{SECRET}\"]}}'"), "body: tokens"),
+        (format!("-d '{{\"a\": \"see {FOREIGN_JWT}\"}}'"), "body: a"),
+        (format!("-d 'text {FOREIGN_JWT}'"), "body: body"),
+    ] {
+        for live in [&["--url", server.url.as_str()][..], &[]] {
+            let here = folder("secret_requests");
+            let url = if name.contains("http://") { "" } else { "http://localhost:5000/a" };
+            let lines = format!("curl {url} {name}\n");
+            let done = record(&here, &[live, &["--scenario", "s", "-"]].concat(), Some(&lines));
+            assert_eq!(done.code, Some(1), "{name}: {done:?}");
+            assert!(done.stderr.contains("line 1: ") && done.stderr.contains(what), "{name}: {done:?}");
+            assert!(what.is_empty() || done.stderr.contains("$SHIPYARD_SECRET_"), "{name}: {done:?}");
+            assert!(!(done.stdout + &done.stderr).contains(SECRET), "{name}: the secret is shown");
+            assert_eq!(files(&here), [], "{name}");
+        }
+    }
+    // What would have given a secret away was not even sent.
+    assert_eq!(server.requests.lock().unwrap().len(), 0);
+}
+
+#[test]
+fn secrets_of_answers_are_not_recorded() {
+    for (head, body, what) in [
+        (
+            "200 OK",
+            format!("{{\"access_token\": \"{SECRET}\", \"token_type\": \"bearer\"}}"),
+            "body: access_token",
+        ),
+        ("200 OK", format!("{{\"data\": [{{\"api-key\": \"{SECRET}\"}}]}}"), "body: api-key"),
+        ("200 OK", format!("{{\"password\": \"{SECRET}\"}}"), "body: password"),
+        (
+            "200 OK",
+            format!("{{\"access_token\": \"{FOREIGN_JWT}\"}}"),
+            "only tokens that are signed by HS256",
+        ),
+        ("200 OK", format!("{{\"data\": {{\"a\": \"{FOREIGN_JWT}\"}}}}"), "body: a"),
+        ("200 OK", format!("[\"{FOREIGN_JWT}\"]"), "body: body"),
+        ("200 OK", format!("<a>{FOREIGN_JWT}</a>"), "body: body"),
+        ("200 OK", format!("access_token={SECRET}&scope=x"), "body: access_token"),
+        ("302 Found\r\nLocation: /next?code=hunter2-hunter2-7f3a9b", String::new(), "Location: code"),
+        (
+            "302 Found\r\nLocation: http://a/#access_token=hunter2-hunter2-7f3a9b",
+            String::new(),
+            "Location: access_token",
+        ),
+        ("302 Found\r\nLocation: http://u:hunter2-hunter2-7f3a9b@a/", String::new(), "Location: user"),
+    ] {
+        let here = folder("secret_answers");
+        let server = Foreign::answering(head, &body);
+        let done = record(&here, &["--scenario", "s", "--url", &server.url, "-"], Some(LINES));
+        assert_eq!(done.code, Some(1), "{body}: {done:?}");
+        assert!(done.stderr.contains(what) && done.stderr.contains("line 2: "), "{body}: {done:?}");
+        assert!(!(done.stdout + &done.stderr).contains(SECRET), "{body}: the secret is shown");
+        assert_eq!(files(&here), [], "{body}");
+    }
+}
+
+/// No answer is held to them, so a recording without them can be replayed.
+#[test]
+fn values_of_cookies_and_of_headers_with_secrets_are_left_out() {
+    let here = folder("secret_cookies");
+    let head = format!(
+        "200 OK\r\nSet-Cookie: session={SECRET}; Path=/; HttpOnly\r\nset-cookie: b={FOREIGN_JWT}\r\nX-Auth-Token: {SECRET}\r\n\
+         Content-Type: application/json"
+    );
+    let server = Foreign::answering(&head, "{\"fine\": true}");
+    let done = record(&here, &["--scenario", "s", "--url", &server.url, "-"], Some(LINES));
+    assert_eq!(done.code, Some(0), "{done:?}");
+    assert_eq!(holding_a_secret(&here), Vec::<PathBuf>::new());
+    let text = std::fs::read_to_string(here.join("s/01-one.txt")).unwrap();
+    assert!(text.contains("\nSet-Cookie: session=REDACTED; Path=/; HttpOnly\n"), "{text}");
+    assert!(text.contains("\nX-Auth-Token: REDACTED\n"), "{text}");
+    for name in ["Set-Cookie session", "set-cookie b", "X-Auth-Token"] {
+        let said = format!("shipyard: warning: line 2: the value of {name} is not recorded\n");
+        assert!(done.stderr.contains(&said), "{name}: {done:?}");
+    }
+    let fixtures = here.to_str().unwrap();
+    let flags = ["verify", "--url", &server.url, "--scenario", "s", "--fixtures", fixtures];
+    let done = run(&mut shipyard(&here, &flags), None);
+    assert_eq!(done.code, Some(0), "{done:?}");
+}
+
+#[test]
+fn the_environment_fills_in_the_secrets_of_requests() {
+    let here = folder("secret_variables");
+    let server = Foreign::content();
+    let lines = "curl \"http://localhost:5000/a?api_key=$SHIPYARD_SECRET_KEY\" -H \"Authorization: Bearer ${SHIPYARD_SECRET_KEY}\" -d \"token=$SHIPYARD_SECRET_KEY\"\n";
+    let arguments = ["--scenario", "s", "--url", &server.url, "-"];
+    let unset = record(&here, &arguments, Some(lines));
+    assert!(unset.code == Some(1) && unset.stderr.contains("SHIPYARD_SECRET_KEY is not set"), "{unset:?}");
+    assert_eq!((files(&here).len(), server.requests.lock().unwrap().len()), (0, 0));
+
+    let fixtures = here.to_str().unwrap();
+    let with = |arguments: &[&str], stdin| {
+        let mut command = shipyard(&here, &[arguments, &["--fixtures", fixtures]].concat());
+        run(command.env("SHIPYARD_SECRET_KEY", SECRET), stdin)
+    };
+    let done = with(&[&["record"], &arguments[..]].concat(), Some(lines));
+    assert_eq!((done.code, done.stderr.as_str()), (Some(0), ""), "{done:?}");
+    assert_eq!(holding_a_secret(&here), Vec::<PathBuf>::new());
+    let text = std::fs::read_to_string(here.join("s/01-exchange-1.txt")).unwrap();
+    assert!(text.starts_with(&format!("$ {lines}")), "{text}");
+
+    let flags = ["verify", "--url", &server.url, "--scenario", "s"];
+    let done = with(&flags, None);
+    assert!(done.code == Some(0) && done.stdout.contains("1 match"), "{done:?}");
+    let sent = server.requests.lock().unwrap().clone();
+    let filled: Vec<&String> = sent.iter().filter(|request| request.contains("/a?")).collect();
+    assert_eq!(filled.len(), 2);
+    for request in filled {
+        assert_eq!(request.matches(SECRET).count(), 3, "{request}");
+    }
+    let done = run(&mut shipyard(&here, &[&flags[..], &["--fixtures", fixtures]].concat()), None);
+    assert!(done.stdout.contains("SHIPYARD_SECRET_KEY must be set"), "{done:?}");
+    // A tool that has no such variable is not given the name of it as the secret.
+    let done = run(&mut shipyard(&here, &["export", "--http", "--fixtures", fixtures]), None);
+    assert!(done.stderr.contains("the secret SHIPYARD_SECRET_KEY, which is not recorded"), "{done:?}");
+
+    // Nor may an answer repeat it.
+    let echo = Foreign::answering("200 OK", &format!("you sent {SECRET}"));
+    let arguments = ["record", "--scenario", "echo", "--url", &echo.url, "-"];
+    let done = with(&arguments, Some("curl http://localhost:5000/ -H \"X-Api-Key: $SHIPYARD_SECRET_KEY\"\n"));
+    assert!(done.code == Some(1) && done.stderr.contains("answer's text: SHIPYARD_SECRET_KEY"), "{done:?}");
+    assert_eq!(holding_a_secret(&here), Vec::<PathBuf>::new());
+}
+
+#[test]
+fn an_update_records_no_secret_either() {
+    let here = folder("secret_updates");
+    let before = Foreign::content();
+    let arguments = ["--scenario", "s", "--update", "--url"];
+    let done = record(&here, &["--scenario", "s", "--url", &before.url, "-"], Some(LINES));
+    assert_eq!(done.code, Some(0), "{done:?}");
+    let made = files(&here);
+    for body in [
+        format!("{{\"fine\": true, \"access_token\": \"{FOREIGN_JWT}\"}}"),
+        format!("{{\"fine\": true, \"secret\": \"{SECRET}\"}}"),
+    ] {
+        let now = Foreign::answering("200 OK\r\nContent-Type: application/json", &body);
+        let done = record(&here, &[&arguments[..], &[&now.url]].concat(), None);
+        assert_eq!(done.code, Some(1), "{done:?}");
+        assert!(done.stderr.contains("s/01-one: a secret in the answer's body: "), "{done:?}");
+        assert_eq!(files(&here), made);
+    }
+}
+
+/// What is not recognized is said; what is said to be none is recorded.
+#[test]
+fn what_is_recorded_all_the_same_is_said() {
+    let here = folder("secret_notes");
+    let random = "q8Zt3xVb7Lw2Kd9Rf5Hj1";
+    let server = Foreign::answering(
+        "200 OK\r\nContent-Type: application/json\r\nX-Trace: q8Zt3xVb7Lw2Kd9Rf5Hj1\r\nETag: \"q8Zt3xVb7Lw2Kd9Rf5Hj1\"",
+        &format!("{{\"note\": \"{random}\", \"next_page_token\": \"{random}\", \"id\": \"450580f5-bb38-4d70-bb62-e94ae9e67d4c\"}}"),
+    );
+    let lines = format!(
+        "curl 'http://localhost:5000/{random}' -d '{{\"name\": \"ann\", \"password\": \"{SECRET}\"}}'\n"
+    );
+    let arguments = ["--scenario", "s", "--url", &server.url, "-"];
+    let done = record(&here, &arguments, Some(&lines));
+    assert!(done.code == Some(1) && done.stderr.contains("the answer's body: next_page_token"), "{done:?}");
+    assert_eq!(files(&here), []);
+    let done = record(&here, &[&arguments[..], &["--not-secret", "Next_Page_Token"]].concat(), Some(&lines));
+    assert_eq!(done.code, Some(0), "{done:?}");
+    for note in [
+        "path in the request has a random value of 22 characters",
+        "password: the password is recorded as it is",
+        "note in the answer has a random value of 21 characters",
+        "X-Trace in the answer has a random value of 21 characters",
+    ] {
+        assert!(done.stderr.contains(&format!("shipyard: warning: line 1: {note}")), "{note}: {done:?}");
+    }
+    assert_eq!(done.stderr.lines().count(), 4, "{done:?}");
+
+    // Of the example data, everybody knows the passwords; and its tokens are signed with the public key.
+    let here = folder("secret_nothing");
+    let lines = "curl http://localhost:5000/auth/login -H 'Content-Type: application/json' -d '{\"username\":\"user\", \"password\":\"password\"}'\n\
+                 curl http://localhost:5000/auth/logout -X POST -H \"Authorization: Bearer $access_token\"\n\
+                 curl http://localhost:5000/api/ships/1 -X DELETE -H 'Authorization: Basic dXNlcjpwYXNzd29yZA=='\n";
+    let done = record(&here, &["--scenario", "s", "-"], Some(lines));
+    assert_eq!((done.code, done.stderr.as_str()), (Some(0), ""), "{done:?}");
+}
