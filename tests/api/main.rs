@@ -35,3 +35,4 @@ mod support;
 mod tampered_servers;
 mod tokens;
 mod verify;
+mod walkthrough;

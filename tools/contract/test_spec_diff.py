@@ -8,6 +8,7 @@ usage: REDOCLY=<redocly> CONFIG=<redocly.yaml> python -m unittest test_spec_diff
 import copy
 import json
 import os
+import re
 import subprocess
 import tempfile
 import unittest
@@ -188,6 +189,36 @@ class Gate(unittest.TestCase):
         repository = self.repository()
         repository.change(offer_another_field)
         self.assertEqual(repository.check(), [])
+
+
+def drones(text):
+    """The specification with ships that need no crew: as it was before the change of the document."""
+    spec = json.loads(text)
+    for name in ("NewShip", "Ship", "ShipUpdate"):
+        spec["components"]["schemas"][name]["properties"]["crew"]["minimum"] = 0
+    return spec
+
+
+class Document(unittest.TestCase):
+    maxDiff = None
+
+    def test_it_shows_what_the_gate_says(self):
+        root = Path(__file__).parents[2]
+        text = (root / spec_diff.SPEC).read_text(encoding="utf-8")
+        with tempfile.TemporaryDirectory() as folder:
+            repository = Repository(folder)
+            repository.write("0.1.0", drones(text), "")
+            repository.commit()
+            repository.git("checkout", "--quiet", "-b", "branch")
+            repository.write("0.1.0", json.loads(text), "")
+            repository.commit()
+            with self.assertRaises(spec_diff.Failure) as caught:
+                repository.check()
+        # Which commit it was compared with is another one each time.
+        said = re.sub("[0-9a-f]{12}:", "c314cdde79f8:", f"spec-diff: {caught.exception}")
+        document = (root / "docs/reviewing-api-changes.md").read_text(encoding="utf-8")
+        shown = document.split("```text\n")[-1].split("```")[0].strip()
+        self.assertEqual(said.strip(), shown)
 
 
 class Base(unittest.TestCase):
