@@ -4,9 +4,10 @@ use crate::internal::Internal;
 use crate::model::auth::{Credentials, RefreshedToken, TokenPair};
 use crate::model::id::Id;
 use crate::model::user::{User, UserInput};
+use crate::network::Network;
 use crate::password::{Busy, Passwords};
 use crate::store::{CreateUserError, HashedUser, RefreshError, Store, UpdateUserError};
-use crate::throttle::{Throttle, TooMany};
+use crate::throttle::{Admission, Operation, Throttle, TooMany};
 use crate::token::{Claims, Kind, Tokens};
 
 /// Why nobody is logged in.
@@ -14,15 +15,26 @@ use crate::token::{Claims, Kind, Tokens};
 pub enum LogInError {
     /// The name or the password is wrong; which one is not said.
     Invalid,
-    /// There were too many logins under that name.
+    /// There were too many logins.
     TooMany(TooMany),
     /// Too many passwords wait to be verified.
     Busy,
 }
 
+/// Why there is no new access token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RenewError {
+    /// There were too many refreshes.
+    TooMany(TooMany),
+    /// The refresh token has ended since it was looked at.
+    Refresh(RefreshError),
+}
+
 /// Why a user is not written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WriteError<E> {
+    /// There were too many such writes.
+    TooMany(TooMany),
     /// Too many passwords wait to be hashed.
     Busy,
     /// The store refuses it.
@@ -57,13 +69,19 @@ impl Accounts {
     ///
     /// # Errors
     /// [`LogInError`]; outside it [`Internal`].
-    pub async fn log_in(&self, login: Credentials) -> Result<Result<TokenPair, LogInError>, Internal> {
-        if let Err(error) = self.throttle.admit_login_of(&login.username) {
-            return Ok(Err(LogInError::TooMany(error)));
-        }
+    pub async fn log_in(
+        &self,
+        login: Credentials,
+        client: Network,
+    ) -> Result<Result<TokenPair, LogInError>, Internal> {
+        let returning = self.store.returning_user(&login.username, client);
+        let admission = match self.throttle.admit_login(&login.username, returning, client) {
+            Ok(admission) => admission,
+            Err(error) => return Ok(Err(LogInError::TooMany(error))),
+        };
         let found = self.store.credentials(&login.username);
         let hash = found.as_ref().map(|(_, hash)| hash.clone());
-        let Ok(matches) = self.passwords.verify(login.password, hash).await? else {
+        let Ok(matches) = self.passwords.verify(&admission, login.password, hash).await? else {
             return Ok(Err(LogInError::Busy));
         };
         let Some((id, hash)) = found.filter(|_| matches) else { return Ok(Err(LogInError::Invalid)) };
@@ -72,17 +90,30 @@ impl Accounts {
         if !self.store.admit_login(&hash, &access.claims, &refresh.claims) {
             return Ok(Err(LogInError::Invalid));
         }
+        self.store.remember_network(id, &hash, client);
+        self.throttle.succeeded(&admission);
         Ok(Ok(TokenPair { access_token: access.text, refresh_token: refresh.text }))
     }
 
     /// A new access token for the user of a refresh token.
     ///
     /// # Errors
-    /// [`RefreshError`], if the refresh token has ended since it was looked at; outside it [`Internal`].
-    pub fn refresh(&self, refresh: &Claims) -> Result<Result<RefreshedToken, RefreshError>, Internal> {
+    /// [`RenewError`]; outside it [`Internal`].
+    pub fn refresh(
+        &self,
+        refresh: &Claims,
+        client: Network,
+    ) -> Result<Result<RefreshedToken, RenewError>, Internal> {
+        let admission = match self.throttle.admit(Operation::Refresh, client) {
+            Ok(admission) => admission,
+            Err(error) => return Ok(Err(RenewError::TooMany(error))),
+        };
         let access = self.tokens.issue(Kind::Access, refresh.identity)?;
-        let admitted = self.store.admit_refresh(refresh, &access.claims);
-        Ok(admitted.map(|()| RefreshedToken { access_token: access.text }))
+        if let Err(error) = self.store.admit_refresh(refresh, &access.claims) {
+            return Ok(Err(RenewError::Refresh(error)));
+        }
+        self.throttle.refreshed(&admission);
+        Ok(Ok(RefreshedToken { access_token: access.text }))
     }
 
     /// Ends that token. If there is no room to remember it by itself, all tokens of its user end that were
@@ -100,9 +131,12 @@ impl Accounts {
     pub async fn create(
         &self,
         input: UserInput,
+        client: Network,
     ) -> Result<Result<User, WriteError<CreateUserError>>, Internal> {
-        let Ok(user) = self.hashed(input).await? else { return Ok(Err(WriteError::Busy)) };
-        Ok(self.store.create_user(user).map_err(WriteError::Store))
+        Ok(match self.hashed(Operation::CreateUser, input, client).await? {
+            Ok((user, _)) => self.store.create_user(user).map_err(WriteError::Store),
+            Err(error) => Err(error),
+        })
     }
 
     /// Replaces a user's name and password. The user's refresh tokens end; access tokens live on until they
@@ -114,14 +148,34 @@ impl Accounts {
         &self,
         id: Id,
         input: UserInput,
+        client: Network,
     ) -> Result<Result<User, WriteError<UpdateUserError>>, Internal> {
-        let Ok(user) = self.hashed(input).await? else { return Ok(Err(WriteError::Busy)) };
-        Ok(self.store.update_user(id, user, self.tokens.now()).map_err(WriteError::Store))
+        let (user, admission) = match self.hashed(Operation::UpdateUser, input, client).await? {
+            Ok(hashed) => hashed,
+            Err(error) => return Ok(Err(error)),
+        };
+        let hash = user.hash.clone();
+        Ok(self.store.update_user(id, user, self.tokens.now()).map_err(WriteError::Store).inspect(|_| {
+            // Whoever has set a password knows it.
+            self.store.remember_network(id, &hash, client);
+            self.throttle.succeeded(&admission);
+        }))
     }
 
-    async fn hashed(&self, input: UserInput) -> Result<Result<HashedUser, Busy>, Internal> {
+    async fn hashed<E>(
+        &self,
+        operation: Operation,
+        input: UserInput,
+        client: Network,
+    ) -> Result<Result<(HashedUser, Admission), WriteError<E>>, Internal> {
+        let admission = match self.throttle.admit(operation, client) {
+            Ok(admission) => admission,
+            Err(error) => return Ok(Err(WriteError::TooMany(error))),
+        };
         let UserInput { id, name, password } = input;
-        Ok(self.passwords.hash(password).await?.map(|hash| HashedUser { id, name, hash }))
+        let hash = self.passwords.hash(&admission, password).await?;
+        let user = hash.map(|hash| (HashedUser { id, name, hash }, admission));
+        Ok(user.map_err(|Busy| WriteError::Busy))
     }
 }
 
@@ -158,8 +212,9 @@ mod tests {
         let tokens = Tokens::new(&secret, DEFAULT_LIFETIMES, Clock::manual(1), TokenIds::Random);
         let passwords = Passwords::new(hasher.clone(), 16).expect("a hash");
         let accounts = Accounts::new(store.clone(), tokens, passwords, Throttle::new(None), 1000);
-        let log_in =
-            |text| accounts.log_in(Credentials { username: "ann".to_owned(), password: password(text) });
+        let log_in = |text| {
+            accounts.log_in(Credentials { username: "ann".to_owned(), password: password(text) }, None.into())
+        };
         let new = HashedUser {
             id: None,
             name: "ann".to_owned(),

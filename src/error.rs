@@ -12,7 +12,7 @@ pub mod fault;
 use serde_json::{json, Value};
 
 use self::fault::{ErrorBody, Fault};
-use crate::account::WriteError;
+use crate::account::{RenewError, WriteError};
 use crate::guard::access::AccessError;
 use crate::guard::bearer::BearerError;
 use crate::guard::body::{BodyError, ReadError};
@@ -22,7 +22,6 @@ use crate::guard::refresh::RefreshTokenError;
 use crate::store::{
     CreateShipError, CreateUserError, GetError, RefreshError, UpdateShipError, UpdateUserError,
 };
-use crate::throttle::TooMany;
 use crate::token::TokenError;
 
 /// One kind of error.
@@ -242,6 +241,10 @@ rows!(CreateUserError {
 });
 rows!(UpdateUserError { NotFound => NOT_FOUND, IdMismatch => ID_MISMATCH, NameTaken => NAME_TAKEN });
 rows!(RefreshError { UnknownUser => UNKNOWN_USER, LoggedOut => TOKEN_REVOKED, Revoked => TOKEN_OUTDATED });
+rows!(RenewError {
+    TooMany(error) => TOO_MANY_REQUESTS.with_retry_after(error.wait);
+    Refresh(RefreshError)
+});
 rows!(BearerError { Missing => AUTHORIZATION_MISSING, Malformed => AUTHORIZATION_MALFORMED });
 rows!(TokenError {
     NotEnoughSegments => TOKEN_NOT_ENOUGH_SEGMENTS,
@@ -312,25 +315,16 @@ impl Failure for AccessError {
     }
 }
 
-impl Failure for TooMany {
-    fn rows() -> Vec<&'static Row> {
-        vec![&TOO_MANY_REQUESTS]
-    }
-
-    fn fault(&self) -> Fault {
-        Fault::of(&TOO_MANY_REQUESTS).with_retry_after(self.wait)
-    }
-}
-
 impl<E: Failure> Failure for WriteError<E> {
     fn rows() -> Vec<&'static Row> {
         let mut rows = E::rows();
-        rows.push(&BUSY);
+        rows.extend([&TOO_MANY_REQUESTS, &BUSY]);
         rows
     }
 
     fn fault(&self) -> Fault {
         match self {
+            Self::TooMany(error) => Fault::of(&TOO_MANY_REQUESTS).with_retry_after(error.wait),
             Self::Busy => Fault::of(&BUSY),
             Self::Store(error) => error.fault(),
         }

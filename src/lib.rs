@@ -25,6 +25,7 @@ pub mod keys;
 mod links;
 pub mod log;
 pub mod model;
+pub mod network;
 pub mod openapi;
 pub mod password;
 pub mod printable;
@@ -85,7 +86,7 @@ pub fn build(parts: Parts) -> Result<Rocket<Build>, Internal> {
     let tokens = Tokens::new(keys, settings.lifetimes, clock, token_ids);
     let throttle = Throttle::new(settings.rates);
     let accounts =
-        Accounts::new(store.clone(), tokens.clone(), passwords, throttle.clone(), settings.caps.revocations);
+        Accounts::new(store.clone(), tokens.clone(), passwords, throttle, settings.caps.revocations);
     let cors = settings.cors.is_on().then(|| CorsHeaders(settings.cors.clone()));
     let mut rocket = rocket::custom(settings.rocket)
         // Its headers are for pages; these are for JSON.
@@ -96,7 +97,6 @@ pub fn build(parts: Parts) -> Result<Rocket<Build>, Internal> {
         .manage(settings.json)
         .manage(StaticDir(settings.static_dir))
         .manage(accounts)
-        .manage(throttle)
         .manage(store)
         .manage(tokens)
         .register("/", rocket::catchers![error::catcher::default_catcher]);

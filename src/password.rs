@@ -1,6 +1,8 @@
 //! Passwords: hashed with argon2id (RFC 9106), verified in the same time whether the user exists or not,
 //! both away from the threads that serve requests. No HTTP here.
 
+mod queue;
+
 use std::fmt;
 use std::sync::Arc;
 
@@ -11,7 +13,9 @@ use serde::Deserialize;
 use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 
+use self::queue::Queue;
 use crate::internal::Internal;
+use crate::throttle::Admission;
 
 /// A password in clear text. It cannot be printed.
 #[derive(Clone, PartialEq, Eq, Deserialize)]
@@ -249,7 +253,8 @@ fn broken(error: &dyn fmt::Display) -> Internal {
 pub struct Busy;
 
 /// Hashes and verifies passwords on the blocking threads, on half of the machine's cores at most: the other half
-/// answers everything else meanwhile. A few more may wait for their turn; whoever comes then is told at once.
+/// answers everything else meanwhile. A few more may wait for their turn (see [`Queue`]); whoever comes then is told
+/// at once.
 ///
 /// Each works in [`Cost::memory`], which is kept for the next one: freed and allocated anew, it would soon lie
 /// about in the allocator of every thread that ever hashed.
@@ -258,8 +263,7 @@ pub struct Passwords {
     hasher: Hasher,
     /// What is verified against when there is no such user.
     nobody: Hash,
-    /// Of those who are at it, and those who wait.
-    places: Arc<Semaphore>,
+    queue: Arc<Queue>,
     cores: Arc<Semaphore>,
     spare: Arc<Mutex<Vec<Vec<Block>>>>,
 }
@@ -275,11 +279,10 @@ impl Passwords {
     pub fn new(hasher: Hasher, queue: usize) -> Result<Self, Internal> {
         let nobody = hasher.of_nothing()?;
         let cores = Self::cores();
-        let places = cores.saturating_add(queue).min(Semaphore::MAX_PERMITS);
         Ok(Self {
             hasher,
             nobody,
-            places: Arc::new(Semaphore::new(places)),
+            queue: Arc::new(Queue::new(cores, queue)),
             cores: Arc::new(Semaphore::new(cores)),
             spare: Arc::default(),
         })
@@ -291,36 +294,43 @@ impl Passwords {
         (std::thread::available_parallelism().map_or(1, usize::from) / 2).max(1)
     }
 
-    /// The hash of a new password.
+    /// The hash of a new password, for a request that was let through.
     ///
     /// # Errors
     /// [`Busy`]; outside it [`Internal`] where the system gives no random bytes or no thread.
-    pub async fn hash(&self, password: Password) -> Result<Result<Hash, Busy>, Internal> {
+    pub async fn hash(
+        &self,
+        admission: &Admission,
+        password: Password,
+    ) -> Result<Result<Hash, Busy>, Internal> {
         let hasher = self.hasher.clone();
-        self.on_a_blocking_thread(move |memory| hasher.hash_in(&password, memory)).await
+        self.on_a_blocking_thread(admission, move |memory| hasher.hash_in(&password, memory)).await
     }
 
-    /// Whether `password` is the one that was hashed. With no hash the answer is no, after the work that a
-    /// hash of the configured cost takes.
+    /// Whether `password` is the one that was hashed, for a request that was let through. With no hash the answer is
+    /// no, after the work that a hash of the configured cost takes.
     ///
     /// # Errors
     /// [`Busy`]; outside it [`Internal`] where the system gives no thread.
     pub async fn verify(
         &self,
+        admission: &Admission,
         password: Password,
         hash: Option<Hash>,
     ) -> Result<Result<bool, Busy>, Internal> {
         let known = hash.is_some();
         let hash = hash.unwrap_or_else(|| self.nobody.clone());
-        let matches = self.on_a_blocking_thread(move |memory| hash.matches(&password, memory)).await?;
+        let matches =
+            self.on_a_blocking_thread(admission, move |memory| hash.matches(&password, memory)).await?;
         Ok(matches.map(|matches| known && matches))
     }
 
     async fn on_a_blocking_thread<T: Send + 'static>(
         &self,
+        admission: &Admission,
         work: impl FnOnce(&mut Vec<Block>) -> Result<T, Internal> + Send + 'static,
     ) -> Result<Result<T, Busy>, Internal> {
-        let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else { return Ok(Err(Busy)) };
+        let Some(place) = self.queue.enter(admission) else { return Ok(Err(Busy)) };
         let core = Arc::clone(&self.cores).acquire_owned().await;
         let core = core.map_err(|error| Internal::new("waiting for a core", error))?;
         let spare = Arc::clone(&self.spare);
@@ -346,6 +356,7 @@ mod tests {
     use std::task::{Context, Poll, Waker};
 
     use super::*;
+    use crate::throttle::{Operation, Throttle};
 
     /// Polls once, so that nothing is done yet when the last comes: how many of `count` are turned away.
     fn turned_away<'a, F>(jobs: &mut [std::pin::Pin<Box<F>>]) -> usize
@@ -359,20 +370,27 @@ mod tests {
 
     #[test]
     fn no_more_hash_and_wait_than_may_and_whoever_leaves_makes_room() {
+        // Of many networks, none of which is known: to them a quarter of the queue is closed.
+        let admission = |number: usize| {
+            let client = std::net::Ipv4Addr::from(u32::try_from(number).expect("it fits"));
+            Throttle::new(None).admit(Operation::LogIn, Some(client.into()).into()).expect("no limits")
+        };
+        let admissions: Vec<Admission> = (0..200).map(admission).collect();
         // Enough for the first to be still at it when the last comes.
         let hasher = Cost { memory: 32 * 1024, iterations: 8, parallelism: 1 }.hasher().expect("a cost");
         rocket::execute(async {
             let passwords = Passwords::new(hasher, 16).expect("a hash");
-            let verify = || Box::pin(passwords.verify(Password::new(String::new()), None));
-            let most = Passwords::cores() + 16;
-            let mut jobs: Vec<_> = (0..200).map(|_| verify()).collect();
+            let verify =
+                |admission| Box::pin(passwords.verify(admission, Password::new(String::new()), None));
+            let most = Passwords::cores() + 12;
+            let mut jobs: Vec<_> = admissions.iter().map(verify).collect();
             assert_eq!(turned_away(&mut jobs), 200 - most);
             jobs.truncate(most);
-            assert_eq!(turned_away(&mut [verify()]), 1);
+            assert_eq!(turned_away(&mut [verify(admissions.last().expect("one"))]), 1);
             // Clients that are gone wait no longer; but what is being hashed is hashed to its end.
             jobs.clear();
-            let mut jobs: Vec<_> = (0..200).map(|_| verify()).collect();
-            assert_eq!(turned_away(&mut jobs), 200 - 16);
+            let mut jobs: Vec<_> = admissions.iter().map(verify).collect();
+            assert_eq!(turned_away(&mut jobs), 200 - 12);
         });
     }
 

@@ -25,6 +25,7 @@ use crate::json::{Ready, Style};
 use crate::model::id::Id;
 use crate::model::ship::{Ship, ShipInput};
 use crate::model::user::User;
+use crate::network::Network;
 use crate::password::Hash;
 use crate::token::Claims;
 
@@ -240,6 +241,22 @@ impl Store {
         let state = self.0.state.read();
         let id = *state.ids_by_name.get(name)?;
         Some((id, state.users.rows.get(&id)?.hash.clone()))
+    }
+
+    /// The user of that name, if that user has proved the present password from that network.
+    #[must_use]
+    pub fn returning_user(&self, name: &str, network: Network) -> Option<Id> {
+        let state = self.0.state.read();
+        let id = *state.ids_by_name.get(name)?;
+        state.users.rows.get(&id)?.has_logged_in_from(network).then_some(id)
+    }
+
+    /// Remembers that a user has proved the password with the hash `verified` from that network. Nothing happens if
+    /// the user is gone or has another password by now.
+    pub fn remember_network(&self, id: Id, verified: &Hash, network: Network) {
+        if let Some(account) = self.0.state.write().users.rows.get_mut(&id) {
+            account.remember_network(verified, network);
+        }
     }
 
     /// Adds a user under an id of the store's choosing.

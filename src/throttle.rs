@@ -1,34 +1,38 @@
-//! How often a client may ask for what costs much: by address, by user name, and overall. No HTTP here.
+//! Rate limits: by network, by user name, and overall. No HTTP here.
 //!
 //! Each limit is a bucket of the generic cell rate algorithm: `60/minute` lets 60 through at once, and then one
 //! each second. What a bucket refuses takes nothing from it; what a later one refuses has taken from those before.
 //!
+//! A stranger must not be able to use up what others need:
+//! - Only work that costs much, or changes something, is counted, and only once all cheap checks have passed.
+//!   Whoever does such work needs an [`Admission`], so none can be forgotten.
+//! - The overall limit protects the processor from passwords, so it counts what hashes one; a refresh does not.
+//!   Networks with a recent success have a reserve of their own for when strangers have used up the overall limit.
+//! - Logins under one name are limited, whoever sends them, but for those from a network from which that user has
+//!   logged in: they are limited by themselves (OWASP Authentication Cheat Sheet, device cookies).
+//!
 //! The time between two requests is measured by a clock that nobody can set ([`Ticker`]).
 
-use std::collections::HashMap;
-use std::hash::Hash;
-use std::net::{IpAddr, Ipv6Addr};
+mod buckets;
+#[cfg(test)]
+mod tests;
+
+use std::hash::{BuildHasher, RandomState};
 use std::num::NonZeroU32;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use governor::clock::{Clock, Reference};
-use governor::middleware::NoOpMiddleware;
-use governor::nanos::Nanos;
-use governor::state::keyed::{HashMapStateStore, ShrinkableKeyedStateStore};
-use governor::state::{InMemoryState, NotKeyed, StateStore};
-use governor::{Quota, RateLimiter};
-use parking_lot::Mutex;
+use governor::clock::Clock;
+use governor::Quota;
 
+use self::buckets::{Keyed, Recent};
 use crate::clock::Ticker;
+use crate::model::id::Id;
+use crate::network::Network;
 
-/// The greatest number of addresses, and of names, that are told apart. All that come when so many have been
-/// here lately share one bucket: 32,768 names of 64 characters are 10 MB at most.
-const MOST_KEYS: usize = 32_768;
-
-/// How often those who have not been here lately are forgotten.
-const PRUNED_EVERY: Duration = Duration::from_secs(10);
+/// How long a network counts as known after a success, at least.
+const KNOWN_FOR: Duration = Duration::from_secs(3600);
 
 /// What is limited. Each has buckets of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -43,6 +47,15 @@ pub enum Operation {
     UpdateUser,
 }
 
+impl Operation {
+    fn hashes_a_password(self) -> bool {
+        match self {
+            Self::LogIn | Self::CreateUser | Self::UpdateUser => true,
+            Self::Refresh => false,
+        }
+    }
+}
+
 /// So many in such a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rate(Quota);
@@ -52,6 +65,14 @@ impl Rate {
 
     fn per_minute(count: u32) -> Self {
         Self(Quota::per_minute(NonZeroU32::new(count).unwrap_or(NonZeroU32::MIN)))
+    }
+
+    /// A quarter of it, both of the burst and of what follows.
+    fn quarter(self) -> Self {
+        let Self(quota) = self;
+        let burst = NonZeroU32::new(quota.burst_size().get() / 4).unwrap_or(NonZeroU32::MIN);
+        let quarter = Quota::with_period(quota.replenish_interval() * 4).unwrap_or(quota);
+        Self(quarter.allow_burst(burst))
     }
 }
 
@@ -80,12 +101,12 @@ impl FromStr for Rate {
 /// The limits of each operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rates {
-    /// Of one client. IPv6 addresses count by their first 64 bits, which is the least that anybody is given
-    /// (RFC 6177, section 2).
+    /// Of one client, which is its [`Network`].
     pub by_address: Rate,
-    /// Of logins under one name, whoever sends them and whether there is such a user or not.
+    /// Of logins under one name, whether there is such a user or not: of those from networks from which that user
+    /// has logged in each by itself, of all others together.
     pub by_user: Rate,
-    /// Of all clients together.
+    /// Of all clients together, for each operation that hashes a password.
     pub overall: Rate,
 }
 
@@ -109,14 +130,36 @@ pub struct TooMany {
     pub wait: u32,
 }
 
+/// A request that has been counted and let through. What costs much takes one.
+#[derive(Debug)]
+pub struct Admission {
+    /// Who asks.
+    pub(crate) network: Network,
+    /// Whether the network had a success lately.
+    pub(crate) is_known: bool,
+}
+
 /// Counts requests, and refuses those above the limits. Clones share what they count.
 #[derive(Clone)]
-pub struct Throttle<C: Clock = Ticker>(Option<Arc<Buckets<C>>>);
+pub struct Throttle<C: Clock = Ticker>(Arc<Shared<C>>);
+
+struct Shared<C: Clock> {
+    /// None if nothing is limited.
+    buckets: Option<Buckets<C>>,
+    /// Networks with a success lately: 1 MB at most.
+    known: Recent<Network, C>,
+    /// Names are kept as hashes that no other process can make: they are short, and tell nothing.
+    hasher: RandomState,
+}
 
 struct Buckets<C: Clock> {
-    by_address: Keyed<(Operation, Option<IpAddr>), C>,
-    by_user: Keyed<String, C>,
+    by_address: Keyed<(Operation, Network), C>,
+    /// By the hash of the name.
+    by_user: Keyed<u64, C>,
+    by_returning_user: Keyed<(Id, Network), C>,
     overall: Keyed<Operation, C>,
+    /// Of each known network, when nothing is left overall.
+    reserve: Keyed<(Operation, Network), C>,
 }
 
 impl Throttle {
@@ -129,244 +172,76 @@ impl Throttle {
 
 impl<C: Clock + Clone> Throttle<C> {
     fn with_clock(rates: Option<Rates>, clock: &C) -> Self {
-        Self(rates.map(|Rates { by_address, by_user, overall }| {
-            Arc::new(Buckets {
-                by_address: Keyed::new(by_address, clock),
-                by_user: Keyed::new(by_user, clock),
-                overall: Keyed::new(overall, clock),
-            })
-        }))
+        let buckets = rates.map(|Rates { by_address, by_user, overall }| Buckets {
+            by_address: Keyed::new(by_address, clock),
+            by_user: Keyed::new(by_user, clock),
+            by_returning_user: Keyed::new(by_user, clock),
+            overall: Keyed::new(overall, clock),
+            reserve: Keyed::new(by_address.quarter(), clock),
+        });
+        let known = Recent::new(KNOWN_FOR, clock.clone());
+        Self(Arc::new(Shared { buckets, known, hasher: RandomState::new() }))
     }
 }
 
 impl<C: Clock> Throttle<C> {
-    /// Lets a client through, or not. Clients without an address, within this process, count as one. What the
-    /// address is refused does not count overall: one address alone cannot keep out all others. (Ten networks can.)
+    /// Lets a client through, or not. What one network is refused does not count overall.
     ///
     /// # Errors
     /// [`TooMany`].
-    pub fn admit(&self, operation: Operation, client: Option<IpAddr>) -> Result<(), TooMany> {
-        let Some(buckets) = &self.0 else { return Ok(()) };
-        buckets.by_address.take(&(operation, client.map(network)))?;
-        buckets.overall.take(&operation)
+    pub fn admit(&self, operation: Operation, client: Network) -> Result<Admission, TooMany> {
+        self.admitted(operation, client, |_| Ok(()))
     }
 
-    /// Lets a login under that name through, or not. A name is as long as names can be, at most.
+    /// Lets a login under that name through, or not. `returning` is the user of that name if that user has logged
+    /// in from there before.
     ///
     /// # Errors
     /// [`TooMany`].
-    pub fn admit_login_of(&self, name: &str) -> Result<(), TooMany> {
-        let Some(buckets) = &self.0 else { return Ok(()) };
-        buckets.by_user.take(&name.to_owned())
-    }
-}
-
-/// What counts as one client.
-fn network(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V4(address) => address.into(),
-        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX)).into(),
-    }
-}
-
-/// A bucket for each key.
-struct Keyed<K: Hash + Eq + Clone, C: Clock> {
-    buckets: RateLimiter<K, Bounded<K>, C, NoOpMiddleware<C::Instant>>,
-    /// When those that are full again were last forgotten.
-    pruned: Mutex<C::Instant>,
-}
-
-impl<K: Hash + Eq + Clone, C: Clock + Clone> Keyed<K, C> {
-    fn new(Rate(quota): Rate, clock: &C) -> Self {
-        let buckets = RateLimiter::new(quota, Bounded::default(), clock.clone());
-        Self { buckets, pruned: Mutex::new(clock.now()) }
-    }
-}
-
-impl<K: Hash + Eq + Clone, C: Clock> Keyed<K, C> {
-    fn take(&self, key: &K) -> Result<(), TooMany> {
-        self.prune();
-        self.buckets.check_key(key).map(drop).map_err(|until| {
-            let wait = until.wait_time_from(self.buckets.clock().now());
-            let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
-            TooMany { wait: u32::try_from(seconds).unwrap_or(u32::MAX).max(1) }
+    pub fn admit_login(
+        &self,
+        name: &str,
+        returning: Option<Id>,
+        client: Network,
+    ) -> Result<Admission, TooMany> {
+        // Before the overall limit: many logins under one name must not use that up.
+        self.admitted(Operation::LogIn, client, |buckets| match returning {
+            Some(user) => buckets.by_returning_user.take(&(user, client)),
+            None => buckets.by_user.take(&self.0.hasher.hash_one(name)),
         })
     }
 
-    /// Forgets those of whom nothing is to be known any more, now and then.
-    fn prune(&self) {
-        let now = self.buckets.clock().now();
-        // Who finds it taken need not wait: somebody else is at it.
-        let Some(mut pruned) = self.pruned.try_lock() else { return };
-        if now.duration_since(*pruned) >= Nanos::from(PRUNED_EVERY) {
-            *pruned = now;
-            self.buckets.retain_recent();
-            self.buckets.shrink_to_fit();
+    fn admitted(
+        &self,
+        operation: Operation,
+        client: Network,
+        by_user: impl FnOnce(&Buckets<C>) -> Result<(), TooMany>,
+    ) -> Result<Admission, TooMany> {
+        let is_known = self.0.known.contains(&client);
+        if let Some(buckets) = &self.0.buckets {
+            buckets.by_address.take(&(operation, client))?;
+            by_user(buckets)?;
+            if operation.hashes_a_password() {
+                match buckets.overall.take(&operation) {
+                    Err(_) if is_known => buckets.reserve.take(&(operation, client))?,
+                    taken => taken?,
+                }
+            }
         }
-    }
-}
-
-/// The states of at most [`MOST_KEYS`] buckets, and of one more for all others.
-struct Bounded<K> {
-    each: HashMapStateStore<K>,
-    others: InMemoryState,
-}
-
-impl<K> Default for Bounded<K> {
-    fn default() -> Self {
-        Self { each: Mutex::new(HashMap::new()), others: InMemoryState::default() }
-    }
-}
-
-impl<K: Hash + Eq + Clone> StateStore for Bounded<K> {
-    type Key = K;
-
-    fn measure_and_replace<T, F, E>(&self, key: &K, measure: F) -> Result<T, E>
-    where
-        F: Fn(Option<Nanos>) -> Result<(T, Nanos), E>,
-    {
-        let mut each = self.each.lock();
-        let state = if each.len() < MOST_KEYS {
-            each.entry(key.clone()).or_default()
-        } else {
-            each.get(key).unwrap_or(&self.others)
-        };
-        state.measure_and_replace(&NotKeyed::NonKey, measure)
-    }
-}
-
-impl<K: Hash + Eq + Clone> ShrinkableKeyedStateStore<K> for Bounded<K> {
-    fn retain_recent(&self, drop_below: Nanos) {
-        self.each.retain_recent(drop_below);
+        Ok(Admission { network: client, is_known })
     }
 
-    fn shrink_to_fit(&self) {
-        self.each.shrink_to_fit();
+    /// Takes note that the request proved a password, or the session of a user who changes one: the network is known
+    /// from now on.
+    pub fn succeeded(&self, admission: &Admission) {
+        self.0.known.insert(admission.network);
     }
 
-    fn len(&self) -> usize {
-        self.each.len()
-    }
-
-    fn is_empty(&self) -> bool {
-        self.each.is_empty()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use governor::clock::FakeRelativeClock;
-
-    use super::*;
-
-    fn rate(text: &str) -> Rate {
-        text.parse().expect("a rate")
-    }
-
-    fn throttle(
-        by_address: &str,
-        by_user: &str,
-        overall: &str,
-    ) -> (Throttle<FakeRelativeClock>, FakeRelativeClock) {
-        let clock = FakeRelativeClock::default();
-        let rates = Rates { by_address: rate(by_address), by_user: rate(by_user), overall: rate(overall) };
-        (Throttle::with_clock(Some(rates), &clock), clock)
-    }
-
-    fn address(text: &str) -> Option<IpAddr> {
-        Some(text.parse().expect("an address"))
-    }
-
-    #[test]
-    fn a_burst_is_let_through_and_then_one_in_each_interval() {
-        let (throttle, clock) = throttle("3/minute", "1/hour", "100/second");
-        let ask = || throttle.admit(Operation::LogIn, address("192.0.2.1"));
-        assert_eq!([ask(), ask(), ask()], [Ok(()); 3]);
-        assert_eq!(ask(), Err(TooMany { wait: 20 }));
-        clock.advance(Duration::from_millis(900));
-        // Rounded up, or the client would come too early.
-        assert_eq!(ask(), Err(TooMany { wait: 20 }));
-        clock.advance(Duration::from_millis(19_099));
-        assert_eq!(ask(), Err(TooMany { wait: 1 }));
-        clock.advance(Duration::from_millis(1));
-        assert_eq!([ask(), ask()], [Ok(()), Err(TooMany { wait: 20 })]);
-    }
-
-    #[test]
-    fn addresses_and_operations_have_buckets_of_their_own_and_networks_share_one() {
-        let (throttle, _) = throttle("1/hour", "1/hour", "100/second");
-        let refused = Err(TooMany { wait: 3600 });
-        let ask = |client| throttle.admit(Operation::LogIn, client);
-        assert_eq!(ask(address("192.0.2.1")), Ok(()));
-        assert_eq!(ask(address("192.0.2.1")), refused);
-        assert_eq!(ask(address("::ffff:192.0.2.1")), refused);
-        assert_eq!(ask(address("192.0.2.2")), Ok(()));
-        assert_eq!(ask(address("2001:db8:0:1::1")), Ok(()));
-        assert_eq!(ask(address("2001:db8:0:1:ffff::2")), refused);
-        assert_eq!(ask(address("2001:db8:0:2::1")), Ok(()));
-        assert_eq!(ask(None), Ok(()));
-        assert_eq!(ask(None), refused);
-        for other in [Operation::Refresh, Operation::CreateUser, Operation::UpdateUser] {
-            assert_eq!(throttle.admit(other, address("192.0.2.1")), Ok(()));
-            assert_eq!(throttle.admit(other, address("192.0.2.1")), refused);
-        }
-    }
-
-    #[test]
-    fn one_client_cannot_use_up_what_all_have_together() {
-        let (throttle, _) = throttle("2/hour", "1/hour", "3/hour");
-        let ask = |client| throttle.admit(Operation::LogIn, address(client)).is_ok();
-        assert_eq!([(); 9].map(|()| ask("192.0.2.1")).into_iter().filter(|let_in| *let_in).count(), 2);
-        assert!(ask("192.0.2.2"));
-        assert!(!ask("192.0.2.2") && !ask("192.0.2.3"));
-        assert!(throttle.admit(Operation::Refresh, address("192.0.2.3")).is_ok());
-    }
-
-    #[test]
-    fn names_have_buckets_of_their_own() {
-        let (throttle, _) = throttle("1/hour", "2/hour", "1/hour");
-        assert_eq!(
-            ["ann", "ann", "ann", "bob"].map(|name| throttle.admit_login_of(name).is_ok()),
-            [true, true, false, true]
-        );
-    }
-
-    #[test]
-    fn without_limits_everything_is_let_through() {
-        let throttle = Throttle::new(None);
-        for _ in 0..10_000 {
-            assert_eq!(throttle.admit(Operation::LogIn, None), Ok(()));
-            assert_eq!(throttle.admit_login_of("ann"), Ok(()));
-        }
-    }
-
-    #[test]
-    fn no_more_keys_are_kept_than_may_be_and_those_beyond_share_a_bucket() {
-        let (throttle, clock) = throttle("1/minute", "1/hour", "1000000/second");
-        let ask = |number: u32| throttle.admit(Operation::LogIn, Some(IpAddr::from(number.to_be_bytes())));
-        let kept = || throttle.0.as_ref().map_or(0, |buckets| buckets.by_address.buckets.len());
-        let most = u32::try_from(MOST_KEYS).expect("it fits");
-        for number in 0..most {
-            assert_eq!(ask(number), Ok(()));
-        }
-        assert_eq!(kept(), MOST_KEYS);
-        assert_eq!(ask(most), Ok(()));
-        assert!((1..1000).all(|number| ask(most + number).is_err()));
-        // Those who were here are told apart all the same.
-        assert!(ask(0).is_err());
-        assert_eq!(kept(), MOST_KEYS);
-        // What is forgotten is as good as never seen, and so twice as old as it would have to be.
-        clock.advance(Duration::from_secs(121));
-        assert_eq!([ask(0), ask(most), ask(most + 1)], [Ok(()); 3]);
-        assert_eq!(kept(), 3);
-    }
-
-    #[test]
-    fn what_is_no_rate_is_named() {
-        assert_eq!(rate("5 / second"), Rate(Quota::per_second(NonZeroU32::MIN.saturating_add(4))));
-        for wrong in ["", "60", "/minute", "0/minute", "-1/minute", "60/day", "1000001/hour", "1.5/second"] {
-            let error = wrong.parse::<Rate>().expect_err(wrong);
-            assert!(error.starts_with(&format!("{wrong:?}; expected a number")), "{error}");
+    /// Takes note that the request proved a session: a network that is known stays so for longer. (It does not become
+    /// so: one refresh token, from many networks, would push out all others.)
+    pub fn refreshed(&self, admission: &Admission) {
+        if admission.is_known {
+            self.succeeded(admission);
         }
     }
 }

@@ -8,14 +8,12 @@ use rocket_okapi::response::OpenApiResponderInner;
 
 use super::fault::Fault;
 use super::{Failure, Row, INTERNAL};
-use crate::account::{LogInError, WriteError};
+use crate::account::{LogInError, RenewError, WriteError};
 use crate::docs;
 use crate::guard::body::BodyError;
 use crate::guard::login::LoginError;
 use crate::internal::Internal;
-use crate::store::{
-    CreateShipError, CreateUserError, GetError, RefreshError, UpdateShipError, UpdateUserError,
-};
+use crate::store::{CreateShipError, CreateUserError, GetError, UpdateShipError, UpdateUserError};
 
 /// The errors of an operation that reads a body and then does something that fails with `E`.
 #[derive(Debug)]
@@ -83,8 +81,8 @@ impl From<LogInError> for Rejected<LoginError> {
     }
 }
 
-impl From<RefreshError> for Rejected<RefreshError> {
-    fn from(error: RefreshError) -> Self {
+impl From<RenewError> for Rejected<RenewError> {
+    fn from(error: RenewError) -> Self {
         Self::For(error)
     }
 }

@@ -9,7 +9,6 @@ pub mod body;
 pub mod login;
 pub mod owner;
 pub mod path;
-pub mod rate;
 pub mod refresh;
 
 use rocket::http::Status;

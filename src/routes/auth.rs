@@ -1,17 +1,17 @@
 //! Login, refresh and the two logouts.
 
+use std::net::IpAddr;
+
 use rocket::{delete, post, State};
 use rocket_okapi::openapi;
 
-use crate::account::Accounts;
+use crate::account::{Accounts, RenewError};
 use crate::error::answer::Answer;
 use crate::guard::access::AccessToken;
 use crate::guard::login::{Login, LoginBody, LoginError};
-use crate::guard::rate::{LogIn, Refresh, WithinRate};
 use crate::guard::refresh::RefreshToken;
 use crate::model::auth::{Message, RefreshedToken, TokenPair};
 use crate::reply::Json;
-use crate::store::RefreshError;
 
 const LOGGED_OUT: Message = Message { message: "Successfully logged out." };
 
@@ -22,12 +22,12 @@ const LOGGED_OUT: Message = Message { message: "Successfully logged out." };
 #[openapi(tag = "auth")]
 #[post("/auth/login", data = "<body>")]
 pub async fn login(
-    _rate: WithinRate<LogIn>,
+    client: Option<IpAddr>,
     body: LoginBody,
     accounts: &State<Accounts>,
 ) -> Answer<Json<TokenPair>, LoginError> {
     let Login(credentials) = body?;
-    Ok(Json(accounts.log_in(credentials).await??))
+    Ok(Json(accounts.log_in(credentials, client.into()).await??))
 }
 
 /// # Get a new access token
@@ -36,11 +36,11 @@ pub async fn login(
 #[openapi(tag = "auth")]
 #[post("/auth/refresh")]
 pub fn refresh(
-    _rate: WithinRate<Refresh>,
     token: RefreshToken,
+    client: Option<IpAddr>,
     accounts: &State<Accounts>,
-) -> Answer<Json<RefreshedToken>, RefreshError> {
-    Ok(Json(accounts.refresh(&token.0)??))
+) -> Answer<Json<RefreshedToken>, RenewError> {
+    Ok(Json(accounts.refresh(&token.0, client.into())??))
 }
 
 /// # Log out the access token

@@ -1,5 +1,7 @@
 //! Users: everyone reads them and creates one; users change their own data only.
 
+use std::net::IpAddr;
+
 use rocket::{delete, get, post, put, State};
 use rocket_okapi::openapi;
 
@@ -7,7 +9,6 @@ use crate::account::{Accounts, WriteError};
 use crate::error::answer::{Answer, BodyOr};
 use crate::guard::body::{CreateBody, UpdateBody};
 use crate::guard::owner::Owner;
-use crate::guard::rate::{CreateUser, UpdateUser, WithinRate};
 use crate::json::Ready;
 use crate::model::id::Id;
 use crate::model::user::{User, UserInput};
@@ -38,11 +39,11 @@ pub fn get(id: Id, store: &State<Store>) -> Answer<Json<Ready<User>>, GetError> 
 #[openapi(tag = "users")]
 #[post("/api/users", data = "<body>")]
 pub async fn create(
-    _rate: WithinRate<CreateUser>,
+    client: Option<IpAddr>,
     body: CreateBody<UserInput>,
     accounts: &State<Accounts>,
 ) -> Answer<Created<User>, BodyOr<WriteError<CreateUserError>>> {
-    let user = accounts.create(body?.0).await??;
+    let user = accounts.create(body?.0, client.into()).await??;
     Ok(Created::under("/api/users", user.id, user))
 }
 
@@ -53,13 +54,13 @@ pub async fn create(
 #[put("/api/users/<id>", data = "<body>")]
 pub async fn update(
     id: Id,
-    _rate: WithinRate<UpdateUser>,
     _owner: Owner,
+    client: Option<IpAddr>,
     body: UpdateBody<UserInput>,
     accounts: &State<Accounts>,
 ) -> Answer<Json<User>, BodyOr<WriteError<UpdateUserError>>> {
     let user = body?.0;
-    Ok(Json(accounts.update(id, user).await??))
+    Ok(Json(accounts.update(id, user, client.into()).await??))
 }
 
 /// # Delete oneself

@@ -2,8 +2,12 @@
 
 use super::{RefreshError, SessionError};
 use crate::cutoff::Cutoff;
+use crate::network::Network;
 use crate::password::Hash;
 use crate::token::Claims;
+
+/// How many networks are remembered of a user: 300 bytes.
+const MAX_NETWORKS: usize = 16;
 
 /// A user as stored.
 #[derive(Debug)]
@@ -16,11 +20,13 @@ pub(super) struct Account {
     logout: Option<Cutoff>,
     /// When the newest token was issued.
     newest_token: u64,
+    /// The networks from which the user has proved the present password, the latest last.
+    networks: Vec<Network>,
 }
 
 impl Account {
     pub(super) fn new(name: String, hash: Hash) -> Self {
-        Self { name, hash, password_change: None, logout: None, newest_token: 0 }
+        Self { name, hash, password_change: None, logout: None, newest_token: 0, networks: Vec::new() }
     }
 
     /// A cutoff that ends what was issued until `now`, the time before the lock was taken: a token may have been
@@ -41,9 +47,26 @@ impl Account {
         self.logout.as_ref().is_some_and(|cutoff| !cutoff.admits(token.iat, token.jti))
     }
 
-    /// Ends the refresh tokens issued until `now`.
+    /// Whether the user has proved the present password from there.
+    pub(super) fn has_logged_in_from(&self, network: Network) -> bool {
+        self.networks.contains(&network)
+    }
+
+    /// Remembers from where a password was proved, if it is the user's still.
+    pub(super) fn remember_network(&mut self, verified: &Hash, network: Network) {
+        if self.hash == *verified {
+            self.networks.retain(|known| *known != network);
+            if self.networks.len() >= MAX_NETWORKS {
+                self.networks.remove(0);
+            }
+            self.networks.push(network);
+        }
+    }
+
+    /// Ends the refresh tokens issued until `now`, and forgets from where the old password was proved.
     pub(super) fn change_password(&mut self, hash: Hash, now: u64) {
         self.hash = hash;
+        self.networks.clear();
         self.password_change = Some(self.cutoff(now));
     }
 

@@ -15,6 +15,7 @@ use shipyard::model::auth::{Credentials, RefreshedToken, TokenPair};
 use shipyard::model::id::Id;
 use shipyard::password::{Cost, Password, Passwords};
 use shipyard::secret::Secret;
+use shipyard::throttle::{Operation, Throttle};
 use shipyard::token::{Kind, Tokens};
 use shipyard::{openapi, Parts};
 
@@ -111,7 +112,7 @@ fn a_login_takes_what_the_original_takes_for_given() {
 }
 
 /// Unknown path or malformed id, wrong method, token, ownership, body, existence, id mismatch: each request has
-/// everything wrong from its place on.
+/// everything wrong from its place on. (Where the rate comes: `tests/hostile/limits.rs`.)
 #[test]
 fn the_order_of_checks() {
     let server = Server::new();
@@ -389,17 +390,18 @@ fn hashes_of_any_cost_are_verified_in_memory_that_others_have_used() {
     let costs = [64, 8, 32, 16, 8, 128, 64];
     let usual = Cost { memory: 64, iterations: 1, parallelism: 1 }.hasher().unwrap();
     let password = Password::new("password".to_owned());
+    let admission = Throttle::new(None).admit(Operation::LogIn, None.into()).unwrap();
     rocket::execute(async {
         let passwords = Passwords::new(usual, 0).unwrap();
         for memory in costs {
             let hash =
                 Cost { memory, iterations: 2, parallelism: 1 }.hasher().unwrap().hash(&password).unwrap();
             assert!(
-                passwords.verify(password.clone(), Some(hash.clone())).await.unwrap().unwrap(),
+                passwords.verify(&admission, password.clone(), Some(hash.clone())).await.unwrap().unwrap(),
                 "{memory}"
             );
             assert!(
-                !passwords.verify(Password::new("x".into()), Some(hash)).await.unwrap().unwrap(),
+                !passwords.verify(&admission, Password::new("x".into()), Some(hash)).await.unwrap().unwrap(),
                 "{memory}"
             );
         }
@@ -410,18 +412,29 @@ fn hashes_of_any_cost_are_verified_in_memory_that_others_have_used() {
 fn many_passwords_at_once_are_all_hashed_and_verified_right() {
     let hasher = Cost { memory: 8, iterations: 1, parallelism: 1 }.hasher().unwrap();
     let done = rocket::execute(async {
-        let passwords = Passwords::new(hasher, 64).unwrap();
+        let passwords = Passwords::new(hasher, 128).unwrap();
+        let throttle = Throttle::new(None);
         let mut jobs = rocket::tokio::task::JoinSet::new();
         for number in 0..64 {
             let passwords = passwords.clone();
+            let admission = throttle.admit(Operation::LogIn, None.into()).unwrap();
             jobs.spawn(async move {
                 let password = Password::new(number.to_string());
-                let hash = passwords.hash(password.clone()).await.unwrap().unwrap();
-                let right = passwords.verify(password, Some(hash.clone())).await.unwrap().unwrap();
-                let wrong = passwords.verify(Password::new("x".into()), Some(hash)).await.unwrap().unwrap();
+                let hash = passwords.hash(&admission, password.clone()).await.unwrap().unwrap();
+                let right =
+                    passwords.verify(&admission, password, Some(hash.clone())).await.unwrap().unwrap();
+                let wrong = passwords
+                    .verify(&admission, Password::new("x".into()), Some(hash))
+                    .await
+                    .unwrap()
+                    .unwrap();
                 right
                     && !wrong
-                    && !passwords.verify(Password::new(String::new()), None).await.unwrap().unwrap()
+                    && !passwords
+                        .verify(&admission, Password::new(String::new()), None)
+                        .await
+                        .unwrap()
+                        .unwrap()
             });
         }
         jobs.join_all().await

@@ -17,6 +17,7 @@ mod faults;
 mod fuzz;
 mod kept;
 mod limits;
+mod lockout;
 mod logs;
 mod ownership;
 mod races;

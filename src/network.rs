@@ -1,0 +1,17 @@
+//! Client network: what counts as one client.
+
+use std::net::{IpAddr, Ipv6Addr};
+
+/// The network of a client. An IPv4 client is its address; an IPv6 client is its /64, the least that anyone is
+/// assigned (RFC 6177, section 2). Clients without an address, within this process, count as one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Network(Option<IpAddr>);
+
+impl From<Option<IpAddr>> for Network {
+    fn from(client: Option<IpAddr>) -> Self {
+        Self(client.map(|address| match address.to_canonical() {
+            IpAddr::V4(address) => address.into(),
+            IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX)).into(),
+        }))
+    }
+}

@@ -1,0 +1,172 @@
+//! Token buckets by key, and a set of recent keys. Both have a bound.
+
+use std::collections::{HashMap, HashSet};
+use std::hash::Hash;
+use std::time::Duration;
+
+use governor::clock::{Clock, Reference};
+use governor::middleware::NoOpMiddleware;
+use governor::nanos::Nanos;
+use governor::state::keyed::ShrinkableKeyedStateStore;
+use governor::state::StateStore;
+use governor::RateLimiter;
+use parking_lot::Mutex;
+
+use super::{Rate, TooMany};
+
+/// The greatest number of keys in one map: 2 MB at most.
+pub(super) const MAX_KEYS: usize = 32_768;
+
+/// How often full buckets are removed.
+const PRUNED_EVERY: Duration = Duration::from_secs(10);
+
+/// A bucket for each key.
+pub(super) struct Keyed<K: Hash + Eq + Clone, C: Clock> {
+    buckets: RateLimiter<K, Bounded<K>, C, NoOpMiddleware<C::Instant>>,
+    /// When full buckets were last removed.
+    pruned: Mutex<C::Instant>,
+}
+
+impl<K: Hash + Eq + Clone, C: Clock + Clone> Keyed<K, C> {
+    pub(super) fn new(Rate(quota): Rate, clock: &C) -> Self {
+        let buckets = RateLimiter::new(quota, Bounded::default(), clock.clone());
+        Self { buckets, pruned: Mutex::new(clock.now()) }
+    }
+}
+
+impl<K: Hash + Eq + Clone, C: Clock> Keyed<K, C> {
+    pub(super) fn take(&self, key: &K) -> Result<(), TooMany> {
+        self.prune();
+        self.buckets.check_key(key).map(drop).map_err(|until| {
+            let wait = until.wait_time_from(self.buckets.clock().now());
+            let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+            TooMany { wait: u32::try_from(seconds).unwrap_or(u32::MAX).max(1) }
+        })
+    }
+
+    /// Removes full buckets: they are as good as new ones.
+    fn prune(&self) {
+        let now = self.buckets.clock().now();
+        // If it is taken, another thread prunes already.
+        let Some(mut pruned) = self.pruned.try_lock() else { return };
+        if now.duration_since(*pruned) >= Nanos::from(PRUNED_EVERY) {
+            *pruned = now;
+            self.buckets.retain_recent();
+            self.buckets.shrink_to_fit();
+        }
+    }
+
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.buckets.len()
+    }
+}
+
+/// The states of at most [`MAX_KEYS`] buckets: when each will be full again. If there are more, the half that is
+/// nearest to full is forgotten. An attacker with many addresses so loses its own traces, and neither makes others
+/// share a bucket nor refills one that it has emptied.
+struct Bounded<K>(Mutex<HashMap<K, Nanos>>);
+
+impl<K> Default for Bounded<K> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
+
+impl<K: Hash + Eq + Clone> StateStore for Bounded<K> {
+    type Key = K;
+
+    fn measure_and_replace<T, F, E>(&self, key: &K, measure: F) -> Result<T, E>
+    where
+        F: Fn(Option<Nanos>) -> Result<(T, Nanos), E>,
+    {
+        let mut states = self.0.lock();
+        let (measured, full_at) = measure(states.get(key).copied())?;
+        if states.len() >= MAX_KEYS && !states.contains_key(key) {
+            let mut times: Vec<Nanos> = states.values().copied().collect();
+            let (_, median, _) = times.select_nth_unstable(MAX_KEYS / 2);
+            states.retain(|_, full_at| *full_at > *median);
+        }
+        states.insert(key.clone(), full_at);
+        Ok(measured)
+    }
+}
+
+impl<K: Hash + Eq + Clone> ShrinkableKeyedStateStore<K> for Bounded<K> {
+    fn retain_recent(&self, drop_below: Nanos) {
+        self.0.lock().retain(|_, full_at| *full_at > drop_below);
+    }
+
+    fn shrink_to_fit(&self) {
+        self.0.lock().shrink_to_fit();
+    }
+
+    fn len(&self) -> usize {
+        self.0.lock().len()
+    }
+
+    fn is_empty(&self) -> bool {
+        self.0.lock().is_empty()
+    }
+}
+
+/// The keys of the last while, in two generations: the older one is dropped when the newer one is full or old.
+pub(super) struct Recent<K, C: Clock> {
+    clock: C,
+    lifetime: Duration,
+    generations: Mutex<Generations<K, C::Instant>>,
+}
+
+struct Generations<K, I> {
+    newer: HashSet<K>,
+    older: HashSet<K>,
+    began: I,
+}
+
+impl<K: Hash + Eq, C: Clock> Recent<K, C> {
+    /// Keys are kept for `lifetime` at least and twice as long at most, unless [`MAX_KEYS`] / 2 others come.
+    pub(super) fn new(lifetime: Duration, clock: C) -> Self {
+        let generations = Generations { newer: HashSet::new(), older: HashSet::new(), began: clock.now() };
+        Self { clock, lifetime, generations: Mutex::new(generations) }
+    }
+
+    pub(super) fn contains(&self, key: &K) -> bool {
+        let mut generations = self.generations.lock();
+        self.expire(&mut generations);
+        generations.newer.contains(key) || generations.older.contains(key)
+    }
+
+    pub(super) fn insert(&self, key: K) {
+        let mut generations = self.generations.lock();
+        self.expire(&mut generations);
+        generations.newer.insert(key);
+        if generations.newer.len() >= MAX_KEYS / 2 {
+            generations.turn(self.clock.now());
+        }
+    }
+
+    fn expire(&self, generations: &mut Generations<K, C::Instant>) {
+        let now = self.clock.now();
+        let age = now.duration_since(generations.began);
+        if age >= Nanos::from(self.lifetime) {
+            generations.turn(now);
+            // Nothing came for so long that the other generation is too old as well.
+            if age >= Nanos::from(self.lifetime * 2) {
+                generations.older = HashSet::new();
+            }
+        }
+    }
+
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        let generations = self.generations.lock();
+        generations.newer.len() + generations.older.len()
+    }
+}
+
+impl<K, I> Generations<K, I> {
+    fn turn(&mut self, now: I) {
+        self.older = std::mem::take(&mut self.newer);
+        self.began = now;
+    }
+}

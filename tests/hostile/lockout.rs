@@ -1,0 +1,211 @@
+//! Clients that must not be shut out by what strangers do.
+
+use std::net::{IpAddr, Ipv6Addr};
+
+use rocket::http::Method;
+use serde_json::json;
+use shipyard::config::Settings;
+use shipyard::throttle::{Rate, Rates};
+
+use crate::support::forge::{claims, header, sign, with_claim};
+use crate::support::server::{settings, Ask, Server, NOW, USER};
+
+/// The good client: an address that has logged in.
+const GOOD: Option<IpAddr> = Some(IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0xffff, 0, 0, 0, 0, 1)));
+
+/// How many networks the attackers have: one /64 each.
+const NETWORKS: u16 = 256;
+
+fn attacker(number: u16) -> Option<IpAddr> {
+    Some(Ipv6Addr::new(0x2001, 0xdb8, 0, number, 0, 0, 0, 1).into())
+}
+
+fn rate(text: &str) -> Rate {
+    text.parse().unwrap()
+}
+
+/// A server with those limits.
+fn limited(rates: Rates) -> Server {
+    Server::configured(Settings { rates: Some(rates), ..settings() })
+}
+
+fn login(name: &str, password: &str) -> Ask {
+    Ask::new(Method::Post, "/auth/login").json(&json!({"username": name, "password": password}))
+}
+
+fn create(name: &str) -> Ask {
+    Ask::new(Method::Post, "/api/users").json(&json!({"name": name, "password": "secret"}))
+}
+
+fn refresh(token: &str) -> Ask {
+    Ask::new(Method::Post, "/auth/refresh").bearer(token)
+}
+
+fn log_in_as_good(server: &Server) -> (String, String) {
+    let answer = server.send_from(GOOD, login("user", "password"));
+    assert_eq!(answer.status, 200, "{answer:?}");
+    answer.tokens()
+}
+
+/// The good client does everything that is limited, ten times.
+fn good_client_is_served(server: &Server, (access, token): &(String, String), place: &str) {
+    for round in 0..10 {
+        let status = |ask: Ask| server.send_from(GOOD, ask).status;
+        assert_eq!(status(refresh(token)), 200, "{place}: refresh {round}");
+        assert_eq!(status(login("guest", "guest")), 200, "{place}: login {round}");
+        assert_eq!(status(create(&format!("{place} {round}"))), 201, "{place}: creation {round}");
+        // The name of another: refused after its password has been hashed.
+        let update = Ask::new(Method::Put, "/api/users/1").bearer(access);
+        let update = update.json(&json!({"name": "guest", "password": "guest"}));
+        assert_eq!(status(update), 400, "{place}: update {round}");
+    }
+}
+
+/// Requests that come to nothing before any work is done for them.
+fn cheap(server: &Server) -> Vec<(Ask, u16)> {
+    let bare = |method, path| Ask::new(method, path);
+    let json = |ask: Ask| ask.header("Content-Type", "application/json");
+    let (of_guest, refresh_of_guest) = server.log_in("guest", "guest").tokens();
+    let expired = |kind| with_claim(kind, "exp", json!(NOW));
+    let forged = |kind| sign(&header(), &claims(kind)) + "A";
+    let too_large = vec![b' '; 64 * 1024 + 1];
+    vec![
+        (bare(Method::Post, "/auth/login"), 400),
+        (json(bare(Method::Post, "/auth/login")), 400),
+        (json(bare(Method::Post, "/auth/login")).body("{"), 400),
+        (json(bare(Method::Post, "/auth/login")).body("[]"), 400),
+        (json(bare(Method::Post, "/auth/login")).body(r#"{"username":"user"}"#), 400),
+        (bare(Method::Post, "/auth/login").body(r#"{"username":"user","password":"x"}"#), 400),
+        (json(bare(Method::Post, "/auth/login")).body(too_large.clone()), 413),
+        (login("user", &"x".repeat(129)), 401),
+        (bare(Method::Post, "/auth/refresh"), 401),
+        (refresh("garbage"), 422),
+        (refresh(&of_guest), 422),
+        (refresh(&expired("refresh")), 401),
+        (refresh(&forged("refresh")), 422),
+        (refresh(&refresh_of_guest).bearer(&refresh_of_guest), 422),
+        (bare(Method::Post, "/api/users"), 400),
+        (bare(Method::Post, "/api/users").body("{}"), 400),
+        (bare(Method::Post, "/api/users").body(too_large.clone()), 413),
+        (create(&"x".repeat(65)), 400),
+        (bare(Method::Put, "/api/users/1").body(USER), 401),
+        (bare(Method::Put, "/api/users/1").bearer(&expired("access")).body(USER), 401),
+        (bare(Method::Put, "/api/users/1").bearer(&forged("access")).body(USER), 422),
+        (bare(Method::Put, "/api/users/1").bearer(&of_guest).body(USER), 403),
+        (bare(Method::Put, "/api/users/2").bearer(&of_guest).body("{}"), 400),
+        (bare(Method::Put, "/api/users/2").bearer(&of_guest).body(too_large), 413),
+    ]
+}
+
+#[test]
+fn what_comes_to_nothing_before_any_work_uses_up_no_limit() {
+    // As many logins as this test makes: if one other request were counted, the good client would miss it.
+    let [by_address, by_user, overall] = [rate("12/hour"); 3];
+    let server = limited(Rates { by_address, by_user, overall });
+    // As that of tokens made by hand.
+    server.clock.set(NOW + 1);
+    let tokens = log_in_as_good(&server);
+    for (ask, status) in cheap(&server) {
+        for number in 0..NETWORKS / 4 {
+            assert_eq!(server.send_from(attacker(number), ask.clone()).status, status, "{ask:?}");
+        }
+        // From the good client's own address, too.
+        assert_eq!(server.send_from(GOOD, ask.clone()).status, status, "{ask:?}");
+    }
+    good_client_is_served(&server, &tokens, "cheap");
+}
+
+/// Those who do have work done for them: logins with a wrong password, names that are taken, accounts of their own.
+#[test]
+fn many_networks_do_not_shut_out_who_was_successful_lately() {
+    let server = limited(Rates { by_user: rate("1000000/second"), ..Rates::default() });
+    let tokens = log_in_as_good(&server);
+    let refused = |ask: &dyn Fn(u16) -> Ask| {
+        let asked = |round: u16| (0..NETWORKS).map(move |number| (round, number));
+        let statuses = (0..12)
+            .flat_map(asked)
+            .map(|(round, number)| server.send_from(attacker(number), ask(round * NETWORKS + number)).status);
+        statuses.filter(|status| *status == 429).count()
+    };
+    // More than all have together, and less than each network has.
+    assert!(refused(&|_| login("user", "wrong")) > 1000);
+    assert!(refused(&|number| login(&format!("name {number}"), "wrong")) > 1000);
+    assert!(refused(&|_| create("user")) > 1000);
+    good_client_is_served(&server, &tokens, "costly");
+    // Refreshes with a token that is in order hash nothing: there is no limit of all together.
+    let (_, of_attackers) = server.log_in("guest", "guest").tokens();
+    assert_eq!(refused(&|_| refresh(&of_attackers)), 0);
+    good_client_is_served(&server, &tokens, "refreshes");
+}
+
+/// What a stranger is told depends on nothing but the name that the stranger gives.
+#[test]
+fn a_user_logs_in_from_an_address_that_did_before_whatever_others_guess() {
+    let server = limited(Rates { by_user: rate("30/hour"), ..Rates::default() });
+    log_in_as_good(&server);
+    // The first login of the good client was one of a stranger.
+    for (name, left) in [("user", 29), ("nobody", 30)] {
+        for number in 0..60 {
+            let answer = server.send_from(attacker(number), login(name, "wrong"));
+            assert_eq!(answer.status, if number < left { 401 } else { 429 }, "{name} {number}");
+        }
+    }
+    // From elsewhere even the right password is too much, for the user as well.
+    assert_eq!(server.send_from(attacker(99), login("user", "password")).status, 429);
+    for round in 0..10 {
+        assert_eq!(server.send_from(GOOD, login("user", "password")).status, 200, "{round}");
+    }
+    // From the same /64 as well, but not for ever.
+    let neighbour = Some(Ipv6Addr::new(0x2001, 0xdb8, 0xffff, 0, 9, 9, 9, 9).into());
+    let statuses: Vec<u16> =
+        (0..60).map(|_| server.send_from(neighbour, login("user", "wrong")).status).collect();
+    assert_eq!(statuses.iter().filter(|status| **status == 401).count(), 20, "{statuses:?}");
+}
+
+#[test]
+fn a_change_of_the_password_ends_the_trust_in_addresses_but_for_where_it_is_made() {
+    let server = limited(Rates { by_user: rate("5/hour"), ..Rates::default() });
+    let old = attacker(200);
+    assert_eq!(server.send_from(old, login("user", "password")).status, 200);
+    let (access, _) = log_in_as_good(&server);
+    let change = Ask::new(Method::Put, "/api/users/1").bearer(&access);
+    let change = change.json(&json!({"name": "renamed", "password": "changed"}));
+    assert_eq!(server.send_from(GOOD, change).status, 200);
+    // Three logins of strangers are left under the old name, and five under the new one.
+    for name in ["user", "renamed"] {
+        for number in 0..6 {
+            server.send_from(attacker(number), login(name, "wrong"));
+        }
+        assert_eq!(server.send_from(old, login(name, "password")).status, 429, "{name}");
+    }
+    assert_eq!(server.send_from(GOOD, login("renamed", "changed")).status, 200);
+    assert_eq!(server.send_from(GOOD, login("user", "password")).status, 429, "nobody has that name");
+}
+
+/// An account that is new is another, whatever its name.
+#[test]
+fn the_trust_in_an_address_ends_with_the_user() {
+    let server = limited(Rates { by_user: rate("5/hour"), ..Rates::default() });
+    let (access, _) = log_in_as_good(&server);
+    assert_eq!(server.send(Ask::new(Method::Delete, "/api/users/1").bearer(&access)).status, 204);
+    assert_eq!(server.send_from(attacker(1), create("user")).status, 201);
+    for number in 0..6 {
+        server.send_from(attacker(number), login("user", "wrong"));
+    }
+    assert_eq!(server.send_from(GOOD, login("user", "secret")).status, 429);
+}
+
+/// A guesser's own logins do not make room for guesses: of the networks of a user only so many are remembered.
+#[test]
+fn the_latest_networks_of_a_user_are_remembered() {
+    let server = limited(Rates { by_user: rate("100/hour"), ..Rates::default() });
+    for number in 0..17 {
+        assert_eq!(server.send_from(attacker(number), login("user", "password")).status, 200);
+    }
+    for _ in 0..100 {
+        server.send_from(attacker(100), login("user", "wrong"));
+    }
+    let statuses =
+        [0, 1, 16].map(|number| server.send_from(attacker(number), login("user", "password")).status);
+    assert_eq!(statuses, [429, 200, 200]);
+}
