@@ -147,7 +147,7 @@ table! {
     TOKEN_MISSING_CLAIM: 422, "Missing claim: identity", Bare,
         "The token lacks one of `iat`, `jti`, `exp`, `identity` and `type`.";
     TOKEN_INVALID_CLAIM: 422, "Invalid claim: exp", Bare,
-        "A claim of the token is not of its type.";
+        "A claim of the token is not of its type, or `type` is neither `access` nor `refresh`.";
     TOKEN_NOT_YET_VALID: 422, "The token is not yet valid (nbf)", Bare,
         "The token's time has not come (RFC 7519, section 4.1.5).";
     TOKEN_NOT_YET_ISSUED: 422, "The token is not yet valid (iat)", Bare,
@@ -255,6 +255,7 @@ rows!(TokenError {
     MalformedPayload => TOKEN_MALFORMED_PAYLOAD,
     MissingClaim(name) => TOKEN_MISSING_CLAIM.with_error(format!("Missing claim: {name}")),
     InvalidClaim(name) => TOKEN_INVALID_CLAIM.with_error(format!("Invalid claim: {name}")),
+    UnknownKind => TOKEN_INVALID_CLAIM.with_error("Missing or invalid claim: type".to_owned()),
     NotYetValid => TOKEN_NOT_YET_VALID,
     NotYetIssued => TOKEN_NOT_YET_ISSUED,
     Expired => TOKEN_EXPIRED,

@@ -41,6 +41,15 @@ impl Kind {
             Self::Refresh => "refresh",
         }
     }
+
+    /// The kind that the claim `type` names.
+    fn of(claims: &Members<'_>) -> Result<Self, TokenError> {
+        match claims.get("type").ok_or(TokenError::MissingClaim("type"))? {
+            Member::Text(name) if name == Self::Access.name() => Ok(Self::Access),
+            Member::Text(name) if name == Self::Refresh.name() => Ok(Self::Refresh),
+            _ => Err(TokenError::UnknownKind),
+        }
+    }
 }
 
 /// How long tokens live, in seconds.
@@ -103,6 +112,7 @@ pub enum TokenError {
     NotYetValid,
     NotYetIssued,
     Expired,
+    UnknownKind,
     NotAnAccessToken,
     NotARefreshToken,
     Revoked,
@@ -235,18 +245,19 @@ impl Tokens {
         if exp <= now {
             return Err(TokenError::Expired);
         }
+        let identity = Id::new(whole(&given, "identity")?);
+        let given_kind = Kind::of(&given)?;
         let jti = text(&given, "jti")?;
         let claims = Claims {
-            identity: Id::new(whole(&given, "identity")?),
+            identity,
             jti: Uuid::try_parse(jti).map_err(|_| TokenError::InvalidClaim("jti"))?,
             iat: whole(&given, "iat")?,
             exp,
         };
-        if text(&given, "type")? != kind.name() {
-            return Err(match kind {
-                Kind::Access => TokenError::NotAnAccessToken,
-                Kind::Refresh => TokenError::NotARefreshToken,
-            });
+        match (kind, given_kind) {
+            (Kind::Access, Kind::Access) | (Kind::Refresh, Kind::Refresh) => {}
+            (Kind::Access, Kind::Refresh) => return Err(TokenError::NotAnAccessToken),
+            (Kind::Refresh, Kind::Access) => return Err(TokenError::NotARefreshToken),
         }
         // What ends all tokens issued until a moment would not end one that claims to be issued after it.
         if claims.iat > now {

@@ -457,8 +457,9 @@ fn token(case: &Case<'_>) -> Option<Jwt> {
 
 fn is_incomplete(jwt: &Jwt) -> bool {
     let missing = |claim: &&str| jwt.claims.get(claim).is_none();
+    let is_no_whole_number = |claim: &&str| jwt.claims.get(claim).is_some_and(|value| !value.is_u64());
     ["exp", "jti", "type", "iat"].iter().any(missing)
-        || ["identity", "exp"].iter().any(|claim| jwt.text(claim).is_some())
+        || ["identity", "exp", "nbf", "iat"].iter().any(is_no_whole_number)
         || ["crit", "kid"].iter().any(|parameter| jwt.header.get(parameter).is_some())
         || jwt.text("jti").is_some_and(|jti| uuid::Uuid::try_parse(jti).is_err())
 }

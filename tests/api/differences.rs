@@ -236,6 +236,14 @@ fn incomplete_tokens() {
         ("without iat", without_claim("access", "iat")),
         ("with a text for an identity", with_claim("access", "identity", json!("1"))),
         ("with a text for exp", with_claim("access", "exp", json!((NOW + 900).to_string()))),
+        ("with a fraction of a second in exp", with_claim("access", "exp", json!(NOW as f64 + 900.5))),
+        (
+            "with a whole number of seconds as 1.0 in exp",
+            with_claim("access", "exp", json!((NOW + 900) as f64)),
+        ),
+        ("with a fraction of a second in nbf", with_claim("access", "nbf", json!(NOW as f64 + 0.5))),
+        ("with a fraction of a second in iat", with_claim("access", "iat", json!(NOW as f64 + 0.5))),
+        ("with 1.0 for an identity", with_claim("access", "identity", json!(1.0))),
         ("with a jti that is no UUID", with_claim("access", "jti", json!("1"))),
         ("issued in the future", with_claim("access", "iat", json!(NOW + 2))),
         ("with crit", sign(&header_with_crit, &claims("access"))),
@@ -280,8 +288,14 @@ fn tokens_from_before_the_start() {
     let token = with_claim("access", "iat", json!(NOW - 1));
     let answer = server.send(Ask::new(Method::Delete, "/api/ships/1").bearer(&token));
     assert_eq!((answer.status, answer.json()), (401, json!({"error": "Token has been revoked"})));
+    // Of the very second of the start, only this server's own count.
+    let token = with_claim("access", "iat", json!(NOW));
+    let same_second = server.send(Ask::new(Method::Delete, "/api/ships/1").bearer(&token));
+    assert_eq!((same_second.status, same_second.json()), (401, json!({"error": "Token has been revoked"})));
+    assert_eq!(server.get("/api/ships/1").status, 200);
     difference("tokens_from_before_the_start")
         .case("DELETE /api/ships/1 with a token of an earlier run", "204", &essence(&answer))
+        .case("DELETE /api/ships/1 with one of the second of the start", "204", &essence(&same_second))
         .show();
 }
 

@@ -7,6 +7,7 @@ use crate::support::forge::{claims, header, sign, sign_text, with_claim, without
 use crate::support::server::NOW;
 
 const PAYLOAD: &str = "Invalid payload string";
+const TYPE: &str = "Missing or invalid claim: type";
 
 /// The id of the good token, in every spelling of a UUID that RFC 9562, section 4, and what reads it allow.
 pub(super) fn spellings() -> Vec<String> {
@@ -106,7 +107,9 @@ pub(super) fn missing(kind: &str) -> Vec<Bad> {
     for name in ["iat", "jti", "exp", "identity", "type"] {
         let error = format!("Missing claim: {name}");
         rows.push(Bad::refused(format!("no {name}"), &without_claim(kind, name), &error));
-        rows.push(Bad::refused(format!("{name} is null"), &with_claim(kind, name, Value::Null), &error));
+        // The original takes null for missing, but in `type`.
+        let null = if name == "type" { TYPE } else { &error };
+        rows.push(Bad::refused(format!("{name} is null"), &with_claim(kind, name, Value::Null), null));
         let mut claims = claims(kind);
         let value = claims.as_object_mut().unwrap().remove(name).unwrap();
         claims[name.to_uppercase()] = value;
@@ -123,7 +126,8 @@ pub(super) fn of_another_type(kind: &str) -> Vec<Bad> {
                 continue;
             }
             let what = format!("{name} is {value}");
-            rows.push(Bad::refused(what, &with_claim(kind, name, value), invalid(name)));
+            let error = if name == "type" { TYPE.to_owned() } else { invalid(name) };
+            rows.push(Bad::refused(what, &with_claim(kind, name, value), error));
         }
     }
     for name in ["iat", "nbf", "exp", "identity"] {
@@ -238,9 +242,7 @@ pub(super) fn ids(kind: &str) -> Vec<Bad> {
 
 pub(super) fn kinds(kind: &str) -> Vec<Bad> {
     let other = if kind == "access" { "refresh" } else { "access" };
-    let only = format!("Only {kind} tokens are allowed");
-    [
-        other.to_owned(),
+    let unknown = [
         kind.to_uppercase(),
         format!("{}{}", kind[..1].to_uppercase(), &kind[1..]),
         format!("{kind} "),
@@ -252,10 +254,13 @@ pub(super) fn kinds(kind: &str) -> Vec<Bad> {
         String::new(),
         // The first letter from another alphabet.
         kind.replacen('a', "\u{430}", 1).replacen('e', "\u{435}", 1),
-    ]
-    .into_iter()
-    .map(|of| Bad::refused(format!("type is {of:?}"), &with_claim(kind, "type", json!(of)), &only))
-    .collect()
+    ];
+    let row = |of: &str, error: &str| {
+        Bad::refused(format!("type is {of:?}"), &with_claim(kind, "type", json!(of)), error)
+    };
+    let mut rows = vec![row(other, &format!("Only {kind} tokens are allowed"))];
+    rows.extend(unknown.iter().map(|of| row(of, TYPE)));
+    rows
 }
 
 /// Claims that decide nothing, and values at the very edge of what is good.
