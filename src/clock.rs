@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use parking_lot::Mutex;
 use time::OffsetDateTime;
@@ -46,6 +46,58 @@ impl Clock {
     }
 }
 
+/// Notices that a clock has been set back.
+#[derive(Debug)]
+pub struct SetBack {
+    /// The latest time there was, since the clock was last set back.
+    latest: AtomicU64,
+    /// When that was last said.
+    said: Mutex<Option<Instant>>,
+}
+
+impl SetBack {
+    /// What a clock may go back without notice, in seconds: it is set right from time to time.
+    const TOLERANCE: u64 = 5;
+
+    /// The least time between two lines, however often the clock is set.
+    const EVERY: Duration = Duration::from_secs(1);
+
+    /// For a clock that shows `now`.
+    #[must_use]
+    pub fn new(now: u64) -> Self {
+        Self { latest: AtomicU64::new(now), said: Mutex::default() }
+    }
+
+    /// Takes note of the time, and says so in the log if the clock was set back: once for each time.
+    pub fn watch(&self, now: u64) {
+        if let Some(latest) = self.latest_before(now) {
+            let mut said = self.said.lock();
+            if said.is_none_or(|said| said.elapsed() >= Self::EVERY) {
+                *said = Some(Instant::now());
+                tracing::warn!(
+                    seconds = latest - now,
+                    until = %written(Duration::from_secs(latest)),
+                    "the clock was set back: until then, tokens may be refused as revoked; if the clock is right now, \
+                     restart the server, and all log in again"
+                );
+            }
+        }
+    }
+
+    /// The time that the clock was set back from, if it was since this was last asked.
+    fn latest_before(&self, now: u64) -> Option<u64> {
+        let latest = self.latest.load(Ordering::Relaxed);
+        if now > latest {
+            self.latest.fetch_max(now, Ordering::Relaxed);
+        }
+        if now.saturating_add(Self::TOLERANCE) >= latest {
+            return None;
+        }
+        // Of several threads that notice, one says it.
+        self.latest.compare_exchange(latest, now, Ordering::Relaxed, Ordering::Relaxed).ok()
+    }
+}
+
 /// The machine's time as a Date header (RFC 9110, section 5.6.7).
 #[must_use]
 pub fn http_date() -> String {
@@ -69,6 +121,7 @@ fn written(since: Duration) -> String {
     let millis = since.subsec_millis();
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{millis:03}Z")
 }
+
 /// Measures the time between two events. It cannot be set, neither back nor ahead, and so says nothing about
 /// dates; and what it measures is no part of a recording.
 pub type Ticker = governor::clock::MonotonicClock;
@@ -142,6 +195,19 @@ mod tests {
             ids.iter().map(Uuid::as_u128).fold(start, with).count_ones()
         };
         assert_eq!((fold(0, |a, b| a | b), fold(u128::MAX, |a, b| a & b)), (122 + 2, 2));
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_is_noticed_once_each_time_and_small_steps_are_not() {
+        let clock = SetBack::new(1000);
+        let noticed = |times: &[u64]| -> Vec<_> {
+            times.iter().filter_map(|now| Some((*now, clock.latest_before(*now)?))).collect()
+        };
+        assert_eq!(noticed(&[1000, 1001, 1010, 1005, 1006, 1010]), []);
+        assert_eq!(noticed(&[1004, 1004, 1005, 1000]), [(1004, 1010)]);
+        // Little by little, too.
+        assert_eq!(noticed(&[2000, 1998, 1996, 1994, 1992]), [(1994, 2000)]);
+        assert_eq!(noticed(&[u64::MAX, 0, 1]), [(0, u64::MAX)]);
     }
 
     #[test]

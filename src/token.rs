@@ -4,7 +4,7 @@
 //!
 //! All times are by this machine's clock. If it is set back behind the start of the server, new tokens are
 //! refused, as older than the start, until it has caught up. If it was ahead for a while, tokens are refused that would
-//! have expired by then. Closed, rather than open, both times.
+//! have expired by then. Closed, rather than open, both times; and the log says so ([`SetBack`]).
 
 use std::fmt;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use parking_lot::RwLock;
 use serde::Serialize;
 use uuid::Uuid;
 
-use crate::clock::{Clock, TokenIds};
+use crate::clock::{Clock, SetBack, TokenIds};
 use crate::cutoff::Cutoff;
 use crate::internal::Internal;
 use crate::json::{Member, Members};
@@ -133,6 +133,7 @@ struct Shared {
     keys: RwLock<KeySet>,
     lifetimes: Lifetimes,
     clock: Clock,
+    set_back: SetBack,
     ids: TokenIds,
     /// Tokens from before the start speak of users, ids and revocations that are gone.
     start: Cutoff,
@@ -175,11 +176,13 @@ impl Tokens {
     /// Tokens signed and verified with those keys. Those issued before this call are refused.
     #[must_use]
     pub fn new(keys: impl Into<KeySet>, lifetimes: Lifetimes, clock: Clock, ids: TokenIds) -> Self {
-        let start = Cutoff::at(clock.now(), Cutoff::OF_A_SERVER);
+        let now = clock.now();
+        let start = Cutoff::at(now, Cutoff::OF_A_SERVER);
         Self(Arc::new(Shared {
             keys: RwLock::new(keys.into()),
             lifetimes,
             clock,
+            set_back: SetBack::new(now),
             ids,
             start,
             revoked: Revocations::default(),
@@ -196,7 +199,9 @@ impl Tokens {
     /// The time by which tokens are judged, in seconds since 1970.
     #[must_use]
     pub fn now(&self) -> u64 {
-        self.0.clock.now()
+        let now = self.0.clock.now();
+        self.0.set_back.watch(now);
+        now
     }
 
     /// Issues a token of that kind to that user.

@@ -13,6 +13,7 @@
 #[path = "../api/support/mod.rs"]
 mod support;
 
+mod clock;
 mod faults;
 mod fuzz;
 mod kept;
