@@ -5,7 +5,13 @@ use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
+use proptest::prelude::{prop_assert_eq, TestCaseError};
+use serde_json::json;
+
+use crate::properties::check;
 use crate::support::program::{folder, run, shipyard, Run};
+use shipyard::contract::message::header;
+use shipyard::contract::{curl, script::Variables};
 
 /// A server that answers each request with the same head and body, and keeps what it was sent.
 struct Foreign {
@@ -149,6 +155,38 @@ fn new_lines_turn_no_success_into_an_error_unasked() {
         let done = record(&here, &[&["--scenario", "own", "-"], arguments].concat(), Some(LINES));
         assert_eq!(done.code, Some(2), "{arguments:?}: {done:?}");
     }
+}
+
+/// Whoever reads a recording may paste its line into a shell, and the server chose the value.
+#[test]
+fn values_of_answers_are_texts_in_the_shell() {
+    let words = |value: &str| {
+        let mut variables = Variables::default();
+        variables.learn("login", &json!({ "x": value }));
+        variables.expand("curl http://a/ -d \"<$x>\" -H A:$x").expect("a curl line")
+    };
+    check("[ -~é\u{2028}]{0,12}", |value| {
+        let request = curl::parse(&words(&value)).map_err(TestCaseError::fail)?;
+        prop_assert_eq!(request.body, Some(format!("<{value}>").into_bytes()));
+        prop_assert_eq!(header(&request.headers, "A"), Some(value.trim()));
+        Ok(())
+    });
+    let here = folder("shell_values");
+    for value in [
+        "$(touch canary)",
+        "`touch canary`",
+        "'; touch canary; '",
+        "\"; touch canary; \"",
+        "a\\",
+        "!x *?~#",
+        "-x",
+    ] {
+        let line = words(value).replacen("curl", "printf '%s\\n'", 1);
+        let done = std::process::Command::new("sh").args(["-c", &line]).current_dir(&here).output().unwrap();
+        let said = String::from_utf8(done.stdout).unwrap();
+        assert_eq!(said, format!("http://a/\n-d\n<{value}>\n-H\nA:{value}\n"), "{line}");
+    }
+    assert_eq!(files(&here), []);
 }
 
 /// Opens something: no file may hold it.
