@@ -126,14 +126,14 @@ class Exchange:
     def __init__(self, texts, name):
         choose = texts.random.choice
         self.name = name
-        self.method = choose(["GET", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"])
+        self.method = choose(["GET", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "HEAD", "TRACE"])
         self.target = texts.target()
         self.headers = [(texts.name(), texts.line()) for _ in range(texts.random.randint(0, 3))]
         self.headers = [(name, value) for name, value in self.headers if value and re.fullmatch("[A-Za-z-]+", name)]
         # How more than one of these is sent is each tool's own affair.
         self.headers = list({name.lower(): (name, value) for name, value in self.headers}.values())
         self.body = None
-        if self.method != "GET" and texts.random.random() < 0.7:
+        if self.method not in ("HEAD", "TRACE") and texts.random.random() < 0.7:
             self.body = choose([texts.any(), json.dumps(texts.json()), json.dumps({texts.any(): texts.any()})])
             self.body = None if self.body.startswith("@") else self.body
         if self.body is not None:
@@ -141,6 +141,7 @@ class Exchange:
             self.headers.append(("Content-Type", label or "text/plain"))
         self.status = choose([200, 201, 400, 404, 422, 500, 307])
         self.answer = choose([texts.any(breaks=True), json.dumps(texts.json(), ensure_ascii=False)])
+        self.answer = "" if self.method == "HEAD" else self.answer
         self.answer_headers = [("Content-Type", choose(["application/json", texts.line() or "a/b"]))]
         if texts.random.random() < 0.4:
             self.answer_headers.append(("Location", choose([texts.line() or "/", RECORDED_BASE + texts.target()])))
