@@ -372,7 +372,7 @@ fn hasher(figment: &Figment) -> Result<Hasher, ConfigError> {
             .unwrap_or(default.memory),
         iterations: number(figment, "password_iterations", 1..=Hash::MAX_ITERATIONS)?
             .unwrap_or(default.iterations),
-        parallelism: number(figment, "password_parallelism", 1..=Hash::MAX_MEMORY / Cost::LEAST_MEMORY)?
+        parallelism: number(figment, "password_parallelism", 1..=Hash::MAX_PARALLELISM)?
             .unwrap_or(default.parallelism),
     };
     // What is left is wrong with two of them together.

@@ -56,7 +56,10 @@ impl Hash {
     pub const MAX_MEMORY: u32 = 1024 * 1024;
     /// The greatest number of passes a given hash may ask for.
     pub const MAX_ITERATIONS: u32 = 64;
-    /// The greatest product of the two, in KiB: about two seconds of a core. With both at their greatest, a login
+    /// The greatest number of lanes a given hash may ask for. They are worked on one after the other: thousands would
+    /// only make memory slow.
+    pub const MAX_PARALLELISM: u32 = 256;
+    /// The greatest product of memory and passes, in KiB: a few seconds of a core. With both at their greatest, a login
     /// would take longer than any client waits, and the cores would do nothing else meanwhile.
     pub const MAX_WORK: u64 = 4 * 1024 * 1024;
 
@@ -65,7 +68,8 @@ impl Hash {
     /// # Errors
     /// One line that says why the text is no hash that a password can be verified against: another
     /// algorithm than argon2id, another version than 19, parts missing, or a cost beyond
-    /// [`Hash::MAX_MEMORY`], [`Hash::MAX_ITERATIONS`] or [`Hash::MAX_WORK`], which would let one login stop the machine.
+    /// [`Hash::MAX_MEMORY`], [`Hash::MAX_ITERATIONS`], [`Hash::MAX_PARALLELISM`] or [`Hash::MAX_WORK`], which would let one
+    /// login stop the machine.
     pub fn parse(text: &str) -> Result<Self, String> {
         let hash = PasswordHash::new(text).map_err(|error| format!("not a PHC string: {error}"))?;
         if Algorithm::try_from(hash.algorithm.as_str()) != Ok(Algorithm::Argon2id) {
@@ -84,6 +88,9 @@ impl Hash {
                 format!("m*t={most_work}")
             };
             return Err(format!("m={memory} t={passes} is too costly; at most {most}"));
+        }
+        if params.p_cost() > Self::MAX_PARALLELISM {
+            return Err(format!("p={} is too costly; at most p={}", params.p_cost(), Self::MAX_PARALLELISM));
         }
         let (Some(salt), Some(output)) = (hash.salt, hash.hash) else {
             return Err("the salt or the hash is missing".to_owned());
@@ -181,6 +188,9 @@ impl Cost {
                 "{memory} KiB and {iterations} iterations; at most {most} KiB, {most_iterations} iterations, and \
                  {most_work} for the product of the two"
             ));
+        }
+        if parallelism > Hash::MAX_PARALLELISM {
+            return Err(format!("{parallelism} lanes; at most {}", Hash::MAX_PARALLELISM));
         }
         if u64::from(memory) < u64::from(parallelism) * u64::from(Self::LEAST_MEMORY) {
             let least = Self::LEAST_MEMORY;
@@ -402,6 +412,12 @@ mod tests {
             Hash::parse(&format!("$argon2id$v=19$m={memory},t={passes},p=1${salt_and_hash}")).is_ok()
         };
         let own = |memory, iterations| Cost { memory, iterations, parallelism: 1 }.hasher().is_ok();
+        let lanes = |lanes: u32| {
+            let own = Cost { memory: 4096, iterations: 1, parallelism: lanes }.hasher().is_ok();
+            let text = format!("$argon2id$v=19$m=4096,t=1,p={lanes}$c2FsdHNhbHRzYWx0$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA");
+            (own, Hash::parse(&text).is_ok())
+        };
+        assert_eq!((lanes(256), lanes(257)), ((true, true), (false, false)));
         for accepts in [given as fn(u32, u32) -> bool, own] {
             assert!(accepts(1_048_576, 4) && accepts(65_536, 64));
             assert!(!accepts(1_048_577, 1) && !accepts(8, 65));

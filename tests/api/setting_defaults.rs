@@ -106,6 +106,39 @@ fn every_default_of_the_table_is_in_effect() {
     }
 }
 
+/// The default of a row, as far as it is a value: without that of the release profile.
+fn usual(default: &str) -> &str {
+    default.split("; in the release profile ").next().unwrap().trim_matches('`')
+}
+
+#[test]
+fn the_example_of_a_file_and_the_help_name_the_same_defaults() {
+    let toml = std::fs::read_to_string(here().join("Rocket.toml")).unwrap();
+    let help = run(&mut shipyard(here(), &["--help"]), None).stdout;
+    // Without a default that is a value, and what depends on the machine.
+    let examples = ["public_url", "jwt_secret", "jwt_secret_file", "trusted_proxies", "workers"];
+    for row in rows() {
+        let (name, default) = (row.name.as_str(), usual(&row.default));
+        if !examples.contains(&name) {
+            let shown = toml.lines().find_map(|line| line.strip_prefix(&format!("# {name} = "))).expect(name);
+            let value = shown.split("  #").next().unwrap().split(" # ").next().unwrap().trim();
+            assert_eq!(value.trim_matches('"'), default, "{name} in Rocket.toml");
+        }
+    }
+    for (flag, name) in [
+        ("--address", "address"),
+        ("--port", "port"),
+        ("--data", "data"),
+        ("--static-dir", "static_dir"),
+        ("--json", "json"),
+    ] {
+        let row = rows().into_iter().find(|row| row.name == name).unwrap();
+        let said = help.split(&format!("{flag} <")).nth(1).unwrap().split("[default: ").nth(1).unwrap();
+        let said = said.split([',', ';', ']']).next().unwrap();
+        assert_eq!(said, usual(&row.default), "{flag} in the help");
+    }
+}
+
 fn ask(method: Method, path: &str) -> Ask {
     Ask::new(method, path).header("Host", "localhost")
 }
