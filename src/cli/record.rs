@@ -16,7 +16,7 @@ use super::verify::seconds;
 use super::{failed, print_lines, warn, wrong_usage, Failure};
 
 const LONG: &str = "\
-The file has one curl line for each exchange (options -X, -H, -d, -I), and a comment above it as its name:
+The file has one curl line for each exchange (docs/verify.md lists the options), and a comment above it as its name:
 
   # login
   curl http://localhost:5000/auth/login -H 'Content-Type: application/json' -d '{\"username\":\"user\", \"password\":\"password\"}'

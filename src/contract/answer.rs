@@ -90,6 +90,16 @@ impl Reader {
             let framing = self.framing(method, &response)?;
             let (body, end) = self.body(head, &framing)?;
             response.body = body;
+            // A client that asks for none gets none, so it is the curl line that asks.
+            if let Some(coding) = response.header("Content-Encoding").filter(|_| !response.body.is_empty()) {
+                if !coding.eq_ignore_ascii_case("identity") {
+                    let reason = format!(
+                        "the body is encoded ({coding}), and is not decoded here: take --compressed and Accept-Encoding \
+                         out of the curl line"
+                    );
+                    return Err(self.garbage(reason));
+                }
+            }
             let closes = is_closed_after(&response);
             self.nothing_more(end, &framing, if closes { UNTIL_CLOSED } else { AFTERWARDS })?;
             return Ok(response);

@@ -30,6 +30,7 @@ pub mod script;
 mod secrets;
 mod server_clock;
 pub mod server_process;
+pub mod shell;
 pub mod source;
 pub mod transcript;
 pub mod verify;

@@ -1,6 +1,6 @@
 //! A file of curl lines to be recorded, one exchange a line.
 //!
-//! A comment above a line names its exchange. A line that ends with a backslash goes on in the next. Outside
+//! A comment above a line names its exchange. A line that ends with a backslash goes on in the next, as in a shell. Outside
 //! single quotes, `$name` stands for a member of the latest JSON answer that had one of that name, and
 //! `${exchange.name}` for one of the answer to that exchange: `$access_token`, `${login.refresh_token}`, `$id`.
 //! `$SHIPYARD_SECRET_NAME` stays as it is, and is filled in from the environment when the request is sent.
@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::placeholders;
+use super::shell::{self, Extent};
 use super::transcript::BYTE_ORDER_MARK;
 use crate::printable::printable;
 
@@ -39,17 +40,36 @@ pub fn lines(text: &str) -> Result<Vec<Line>, String> {
     let mut name = None;
     let mut numbered = (1..).zip(text.lines());
     while let Some((number, first)) = numbered.next() {
-        let mut command = first.trim().to_owned();
+        let mut command = first.trim_start().to_owned();
         if let Some(comment) = command.strip_prefix('#') {
             name = Some(slug(comment)).filter(|name| !name.is_empty());
             continue;
         }
-        while let Some(open) = command.strip_suffix('\\') {
+        loop {
+            let in_quotes = match shell::extent(&command) {
+                Extent::Complete => break,
+                Extent::Quoted => {
+                    return Err(format!(
+                        "line {number}: a quotation is not closed; a line break in one is written $'\\n'"
+                    ));
+                }
+                Extent::Continued { in_quotes } => in_quotes,
+            };
             let (_, next) = numbered
                 .next()
                 .ok_or_else(|| format!("line {number}: nothing follows the last backslash"))?;
-            command = format!("{}{}", open, next.trim());
+            command.pop();
+            // Outside quotes, how much white space there is between two words says nothing.
+            let (text, is_spaced) = (next.trim_start(), next.starts_with([' ', '\t']));
+            if in_quotes {
+                command.push_str(next);
+            } else {
+                let is_parted = command.ends_with(' ') && !command.ends_with("\\ ");
+                let space = if is_spaced && !is_parted && !text.is_empty() { " " } else { "" };
+                command = format!("{command}{space}{text}");
+            }
         }
+        let command = command.trim_end_matches([' ', '\t']).to_owned();
         if command.is_empty() {
             continue;
         }
@@ -119,6 +139,13 @@ impl Variables {
                     rest = rest.get(escaped.map_or(0, char::len_utf8)..).unwrap_or_default();
                     continue;
                 }
+                '$' if !quoted && !double && rest.starts_with('\'') => {
+                    let (text, after) = ansi_c_quoted(rest);
+                    expanded.push('$');
+                    expanded.push_str(text);
+                    rest = after;
+                    continue;
+                }
                 '$' if !quoted => {
                     let (name, after) =
                         variable(rest).ok_or("a $ without a name; \\$ is the character itself")?;
@@ -129,15 +156,7 @@ impl Variables {
                         rest = after;
                         continue;
                     }
-                    let value = self.0.get(name).ok_or_else(|| {
-                        let name = printable(name);
-                        format!("no answer so far had a {name}")
-                    })?;
-                    let text = shell_text(value, double).ok_or_else(|| {
-                        let name = printable(name);
-                        format!("the value of {name} has control characters; no curl line can hold it")
-                    })?;
-                    expanded += &text;
+                    expanded.push_str(&self.value(name, double)?);
                     rest = after;
                     continue;
                 }
@@ -147,28 +166,27 @@ impl Variables {
         }
         Ok(expanded)
     }
+
+    /// A value as it is written into a command: whatever is in it, it is that text to a shell.
+    fn value(&self, name: &str, in_double_quotes: bool) -> Result<String, String> {
+        let shown = printable(name);
+        let value = self.0.get(name).ok_or_else(|| format!("no answer so far had a {shown}"))?;
+        if value.contains(char::is_control) {
+            return Err(format!("{shown} has a control character in it: {:?}", printable(value)));
+        }
+        Ok(shell::escaped(value, in_double_quotes))
+    }
 }
 
-/// A value as part of a shell word, inside double quotes or outside all: a server chose it, and whoever reads the
-/// recording may paste the line. `None` where it cannot be on one line.
-fn shell_text(value: &str, double: bool) -> Option<String> {
-    if value.chars().any(char::is_control) {
-        return None;
-    }
-    if !double && value.is_empty() {
-        return Some("''".to_owned());
-    }
-    let mut text = String::with_capacity(value.len());
-    for character in value.chars() {
-        match character {
-            // Interactive shells look for it in double quotes, where no backslash helps.
-            '!' if double => text += "\"'!'\"",
-            '"' | '\\' | '$' | '`' if double => text.extend(['\\', character]),
-            other if double || other.is_alphanumeric() || "_-./:@%+=,".contains(other) => text.push(other),
-            other => text.extend(['\\', other]),
-        }
-    }
-    Some(text)
+/// `'...'` behind a `$`, with its quotes, and what follows it.
+fn ansi_c_quoted(text: &str) -> (&str, &str) {
+    let mut is_escaped = false;
+    let end = text.char_indices().skip(1).find(|(_, character)| {
+        let is_end = *character == '\'' && !is_escaped;
+        is_escaped = *character == '\\' && !is_escaped;
+        is_end
+    });
+    text.split_at(end.map_or(text.len(), |(at, quote)| at + quote.len_utf8()))
 }
 
 /// The name behind a `$`, and what follows it.
@@ -195,6 +213,22 @@ mod tests {
             found,
             [(3, "log-in-first", "curl http://a/ -X POST"), (6, "exchange-2", "curl http://b/")]
         );
+        let joined = |text: &str| {
+            super::lines(text).map(|lines| lines.into_iter().map(|line| line.command).collect::<String>())
+        };
+        for (text, expected) in [
+            ("curl a \\\n  -s \\\n\t-i", "curl a -s -i"),
+            ("curl a\\\n  -s", "curl a -s"),
+            ("curl a\\\nb", "curl ab"),
+            ("curl -d \"a \\\n  b\"", "curl -d \"a   b\""),
+            ("curl -d 'a\\' \\\n -s", "curl -d 'a\\' -s"),
+            ("curl a\\ \\\n -s", "curl a\\  -s"),
+            ("curl a \\\\\n", "curl a \\\\"),
+        ] {
+            assert_eq!(joined(text).as_deref(), Ok(expected), "{text}");
+        }
+        let reason = "line 1: a quotation is not closed; a line break in one is written $'\\n'";
+        assert_eq!(joined("curl -d '{\n}'"), Err(reason.to_owned()));
         assert_eq!(super::lines("# only\n"), Err("no curl line in it".to_owned()));
         assert_eq!(super::lines("curl a \\"), Err("line 1: nothing follows the last backslash".to_owned()));
         assert!(
@@ -209,19 +243,24 @@ mod tests {
         let mut variables = Variables::default();
         variables.learn("login", &json!({"token": "t1", "id": 3, "list": []}));
         variables.learn("again", &json!({"token": "t2"}));
+        variables.learn("odd", &json!({"name": "a\"b`c$d e", "lines": "a\nb"}));
         let expand = |text: &str| variables.expand(text);
         assert_eq!(
             expand("curl /$id -H \"A: $token ${login.token}\""),
             Ok("curl /3 -H \"A: t2 t1\"".to_owned())
         );
         assert_eq!(expand("-d '$token \"$id' \\$id"), Ok("-d '$token \"$id' \\$id".to_owned()));
-        variables.learn("odd", &json!({"odd": "`x` $(y) \"\\ 'z'!", "empty": "", "lines": "a\nb"}));
-        let expand = |text: &str| variables.expand(text);
+        assert_eq!(expand("-d $'$id \\'$id' $id"), Ok("-d $'$id \\'$id' 3".to_owned()));
+        // A value is that text to a shell, whatever is in it.
+        assert_eq!(expand("\"$name\""), Ok("\"a\\\"b\\`c\\$d e\"".to_owned()));
+        assert_eq!(expand("$name"), Ok("a\\\"b\\`c\\$d\\ e".to_owned()));
+        assert!(expand("$lines").is_err_and(|reason| reason.contains("a control character")));
+        variables.learn("odd", &json!({"odd": "`x` $(y) \"\\ 'z'!", "empty": ""}));
         assert_eq!(
-            expand("-d \"$odd\" $odd$empty"),
+            variables.expand("-d \"$odd\" $odd$empty"),
             Ok(r#"-d "\`x\` \$(y) \"\\ 'z'"'!'"" \`x\`\ \$\(y\)\ \"\\\ \'z\'\!''"#.to_owned())
         );
-        assert!(expand("$lines").is_err_and(|reason| reason.contains("lines has control characters")));
+        let expand = |text: &str| variables.expand(text);
         assert_eq!(expand("$list"), Err("no answer so far had a list".to_owned()));
         assert_eq!(expand("a $ b"), Err("a $ without a name; \\$ is the character itself".to_owned()));
     }

@@ -64,6 +64,7 @@ fn a_server_that_misbehaves_is_reported_in_time() {
         (body("", "[] x"), "the body is not JSON as it must be: trailing characters"),
         ("SSH-2.0-OpenSSH_9.2\r\n".to_owned(), "not an HTTP/1 response"),
         ("\u{1}\u{2}".to_owned(), "not an HTTP/1 response"),
+        (body("content-encoding: gzip\r\n", "[]"), "the body is encoded (gzip), and is not decoded here"),
         (head.to_owned(), "the headers have no end"),
         (String::new(), "the connection was closed without an answer"),
         (body("", "no JSON"), "+      | no JSON (no line end)"),

@@ -13,6 +13,7 @@ mod cli;
 mod comparing;
 mod cors;
 mod coverage;
+mod curl_lines;
 mod deviations;
 mod differences;
 mod docs;

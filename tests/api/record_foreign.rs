@@ -168,7 +168,9 @@ fn values_of_answers_are_texts_in_the_shell() {
     check("[ -~é\u{2028}]{0,12}", |value| {
         let request = curl::parse(&words(&value)).map_err(TestCaseError::fail)?;
         prop_assert_eq!(request.body, Some(format!("<{value}>").into_bytes()));
-        prop_assert_eq!(header(&request.headers, "A"), Some(value.trim()));
+        // curl sends no header without a value.
+        let sent = Some(value.trim_matches([' ', '\t'])).filter(|value| !value.is_empty());
+        prop_assert_eq!(header(&request.headers, "A"), sent);
         Ok(())
     });
     let here = folder("shell_values");

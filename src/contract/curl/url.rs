@@ -1,0 +1,121 @@
+//! The address in a curl line, and what curl makes of it.
+
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+/// Where a curl line sends its request.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Url {
+    /// The Host header.
+    pub(super) host: String,
+    /// The path, with its query if it has one.
+    pub(super) target: String,
+}
+
+/// The address in a word. `globoff` and `path_as_is` are the options of that name; `query` is what `-G` puts behind it.
+///
+/// # Errors
+/// What curl would refuse, or change in a way that is not implemented here.
+pub(super) fn parse(word: &str, globoff: bool, path_as_is: bool, query: Option<&str>) -> Result<Url, String> {
+    let unscrambled = if globoff { word.to_owned() } else { without_globs(word)? };
+    let text = unscrambled.as_str();
+    let scheme = text.get(..7).filter(|scheme| scheme.eq_ignore_ascii_case("http://"));
+    let rest = scheme.and_then(|scheme| text.get(scheme.len()..));
+    let rest = rest.ok_or_else(|| format!("{text:?}: expected http://"))?;
+    // What is behind a # stays with the client.
+    let rest = rest.split('#').next().unwrap_or_default();
+    let (authority, target) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
+    let mut target = if target.starts_with('/') { target.to_owned() } else { format!("/{target}") };
+    if let Some(query) = query.filter(|query| !query.is_empty()) {
+        let separator = match target.split_once('?') {
+            None => "?",
+            Some((_, "")) => "",
+            Some(_) => "&",
+        };
+        target = format!("{target}{separator}{query}");
+    }
+    if let Some(other) = target.chars().find(|character| !matches!(character, '!'..='~')) {
+        return Err(format!("{other:?} in the address: percent-encode it"));
+    }
+    let path = target.split('?').next().unwrap_or_default();
+    if let Some(dots) = path.split('/').find(|segment| matches!(*segment, "." | "..")).filter(|_| !path_as_is)
+    {
+        return Err(format!(
+            "{dots:?} in the path, which curl takes out: write the path that it asks for, or give --path-as-is"
+        ));
+    }
+    Ok(Url { host: host(authority)?, target })
+}
+
+/// The word without the backslashes before brackets and braces, of which there may be no others: curl makes several
+/// addresses of them.
+fn without_globs(word: &str) -> Result<String, String> {
+    let mut plain = String::with_capacity(word.len());
+    // The brackets around an IPv6 address are no range.
+    let in_host = |at: usize| {
+        let start = word.find("://").map_or(0, |start| start + 3);
+        let end = word
+            .get(start..)
+            .and_then(|rest| rest.find(['/', '?', '#']))
+            .map_or(word.len(), |end| start + end);
+        (start..end).contains(&at)
+    };
+    let mut characters = word.char_indices().peekable();
+    while let Some((at, character)) = characters.next() {
+        match character {
+            '\\' => match characters.next_if(|(_, next)| matches!(next, '[' | ']' | '{' | '}')) {
+                Some((_, escaped)) => plain.push(escaped),
+                None => plain.push('\\'),
+            },
+            '[' | ']' if in_host(at) => plain.push(character),
+            '[' | ']' => return Err(glob(character, "range")),
+            '{' | '}' => return Err(glob(character, "list")),
+            other => plain.push(other),
+        }
+    }
+    Ok(plain)
+}
+
+fn glob(character: char, kind: &str) -> String {
+    format!(
+        "{character:?} in the address, a {kind} of addresses to curl: give --globoff, or percent-encode it"
+    )
+}
+
+/// The Host header for an authority.
+fn host(authority: &str) -> Result<String, String> {
+    // The password is not shown.
+    if let Some((_, host)) = authority.rsplit_once('@') {
+        return Err(format!("{host:?}: a name and a password in the address before it; give them with -u"));
+    }
+    let (host, port) = match authority.rsplit_once(':') {
+        Some((host, port)) if !port.ends_with(']') => (host, Some(port)),
+        _ => (authority, None),
+    };
+    let wrong = |what: &str| format!("{authority:?}: {what}");
+    if !is_host(host) {
+        return Err(wrong("expected the name of a host, or an IP address as it is commonly written"));
+    }
+    let port = match port {
+        None | Some("") => 80,
+        Some(port) => {
+            let number = port.parse::<u16>().ok().filter(|_| port.bytes().all(|byte| byte.is_ascii_digit()));
+            number.filter(|&number| number != 0).ok_or_else(|| wrong("expected a port from 1 to 65535"))?
+        }
+    };
+    // The port of the scheme is left out.
+    Ok(if port == 80 { host.to_owned() } else { format!("{host}:{port}") })
+}
+
+/// Whether curl asks for a host as it is written. It has another way to write some addresses, such as 127.1.
+fn is_host(host: &str) -> bool {
+    if let Some(address) = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+        return address.parse::<Ipv6Addr>().is_ok_and(|parsed| parsed.to_string() == address);
+    }
+    let is_name = host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte));
+    let last = host.trim_end_matches('.').rsplit('.').next().unwrap_or_default();
+    let is_number = last.starts_with(|first: char| first.is_ascii_digit())
+        && (last.bytes().all(|byte| byte.is_ascii_digit())
+            || last.starts_with("0x")
+            || last.starts_with("0X"));
+    !host.is_empty() && is_name && (!is_number || host.parse::<Ipv4Addr>().is_ok())
+}
