@@ -13,6 +13,7 @@ use serde_json::{json, Value};
 use sha2::Sha256;
 use shipyard::clock::{Clock, TokenIds};
 use shipyard::config::DEFAULT_LIFETIMES;
+use shipyard::contract::lossless::Json;
 use shipyard::contract::script::Variables;
 use shipyard::contract::transcript::Exchange;
 use shipyard::contract::{curl, script as scripts};
@@ -198,7 +199,8 @@ pub fn script(input: &[u8]) {
     };
     assert!(!lines.is_empty());
     let mut variables = Variables::default();
-    variables.learn("login", &json!({"access_token": "a.b.c", "refresh_token": "d.e.f", "id": 3}));
+    let answer = Json::parse(br#"{"access_token": "a.b.c", "refresh_token": "d.e.f", "id": 3}"#);
+    variables.learn("login", &answer.expect("JSON"));
     for line in lines {
         assert!((1..=text.lines().count()).contains(&line.number) && line.command.starts_with("curl "));
         assert!(

@@ -4,14 +4,14 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use serde_json::Value;
 use sha2::{Digest, Sha256};
 use similar::{ChangeTag, TextDiff};
 
+use super::lossless::Json;
 use super::media_type;
 use super::message::Response;
 use super::transcript::{Exchange, STATUS_LINE};
-use crate::json::{self, Style};
+use crate::json::Style;
 use crate::printable::printable;
 
 /// The headers that are held to the recording. What a server says of itself (Server, Date) is its own affair.
@@ -49,30 +49,11 @@ pub fn difference(exchange: &Exchange, live: &Response, measure: Measure, shown:
 
 /// Why a body is not read as JSON, where the recorded one is: that may be all that differs.
 fn not_json(exchange: &Exchange, live: &Response) -> String {
-    match json::parse(&live.body) {
-        Err(reason) if exchange.response.json().is_some() && !live.body.is_empty() => {
+    match Json::parse(&live.body) {
+        Err(reason) if Json::parse(&exchange.response.body).is_ok() && !live.body.is_empty() => {
             format!("  the body is not JSON as it must be: {reason}\n")
         }
         _ => String::new(),
-    }
-}
-
-/// The value with every number that is whole written as an integer: JSON has one kind of number.
-#[must_use]
-pub fn with_plain_numbers(value: Value) -> Value {
-    /// Up to here every whole number is a double, and no two are the same one.
-    const EXACT: f64 = 9_007_199_254_740_992.0;
-    match value {
-        Value::Number(number) if number.is_f64() => {
-            let whole = number.as_f64().filter(|value| value.fract() == 0.0 && value.abs() <= EXACT);
-            let digits = whole.map(|whole| format!("{:.0}", whole + 0.0));
-            digits.and_then(|digits| digits.parse::<i64>().ok()).map_or(Value::Number(number), Value::from)
-        }
-        Value::Array(items) => items.into_iter().map(with_plain_numbers).collect(),
-        Value::Object(members) => {
-            members.into_iter().map(|(name, value)| (name, with_plain_numbers(value))).collect()
-        }
-        other => other,
     }
 }
 
@@ -187,16 +168,19 @@ fn bodies(recorded: &Response, live: &Response, measure: Measure) -> (String, St
     if measure == Measure::Exact {
         return plain();
     }
-    let (Some(was), Some(is)) = (recorded.json(), live.json()) else { return plain() };
-    let (was, is) = (with_plain_numbers(was), with_plain_numbers(is));
+    let (Ok(was), Ok(is)) = (Json::parse(&recorded.body), Json::parse(&live.body)) else { return plain() };
     let recorded = text(&recorded.body);
-    let pretty = |value: &Value| {
-        Style::Pretty.render(value).ok().and_then(|bytes| String::from_utf8(bytes).ok()).unwrap_or_default()
+    let pretty = |value: Json| {
+        Style::Pretty
+            .render(&value.with_plain_numbers())
+            .ok()
+            .and_then(|bytes| String::from_utf8(bytes).ok())
+            .unwrap_or_default()
     };
     if was == is {
         return (recorded.clone(), recorded);
     }
-    (pretty(&was), pretty(&is))
+    (pretty(was), pretty(is))
 }
 
 fn hexadecimal(bytes: &[u8]) -> String {

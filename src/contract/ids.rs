@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use super::history::{SHIPS, USERS};
+use super::lossless::Json;
 use crate::data::EXAMPLE;
 use crate::model::id::Id;
 
@@ -118,23 +119,27 @@ impl Ids {
     #[must_use]
     pub fn live_body(&self, collection: &str, body: &[u8]) -> Vec<u8> {
         let rewritten = || {
-            let mut value = crate::json::parse(body).ok()?;
+            let mut value = Json::parse(body).ok()?;
             let id = value.get("id")?.as_u64()?;
             let live = self.live(collection, id);
-            *value.get_mut("id")? = live.into();
+            if let Json::Object(members) = &mut value {
+                members.insert("id".to_owned(), live.into());
+            }
             (live != id).then(|| value.to_string().into_bytes())
         };
         rewritten().unwrap_or_else(|| body.to_vec())
     }
 
     /// Puts recorded ids in the place of live ones, in every `id` of a live body.
-    pub fn restore(&self, collection: &str, body: &mut Value) {
+    pub fn restore(&self, collection: &str, body: &mut Json) {
         match body {
-            Value::Array(items) => items.iter_mut().for_each(|item| self.restore(collection, item)),
-            Value::Object(members) => {
+            Json::List(items) => items.iter_mut().for_each(|item| self.restore(collection, item)),
+            Json::Object(members) => {
                 if let Some(id) = members.get_mut("id") {
                     if let Some(live) = id.as_u64() {
-                        *id = self.recorded(collection, live).map_or_else(|| foreign(live), Value::from);
+                        *id = self
+                            .recorded(collection, live)
+                            .map_or_else(|| Json::Text(foreign(live)), Json::from);
                     }
                 }
             }
@@ -155,7 +160,8 @@ impl Ids {
             let (number, tail) =
                 digits.split_at(digits.find(|c: char| !c.is_ascii_digit()).unwrap_or(digits.len()));
             let id = number.parse().ok().map(|live| {
-                self.recorded(collection, live).map_or_else(|| foreign(live).to_string(), |id| id.to_string())
+                self.recorded(collection, live)
+                    .map_or_else(|| Value::from(foreign(live)).to_string(), |id| id.to_string())
             });
             restored.extend([before, space, id.as_deref().unwrap_or(number)]);
             rest = tail;
@@ -165,14 +171,13 @@ impl Ids {
 }
 
 /// A live id under whose number the recording has something else.
-fn foreign(live: u64) -> Value {
-    Value::from(format!("{live} (live)"))
+fn foreign(live: u64) -> String {
+    format!("{live} (live)")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
 
     #[test]
     fn ids_are_mapped_both_ways_and_never_mixed_up() {
@@ -185,9 +190,11 @@ mod tests {
         assert_eq!(ids.live_path("/api/ships/99"), "/api/ships/2000000099");
         assert_eq!(ids.live_body("/api/ships", br#"{"id": 16}"#), br#"{"id":99}"#);
         assert_eq!(ids.live_body("/api/ships", br#"{ "id": 5}"#), br#"{ "id": 5}"#);
-        let mut body = json!([{"id": 1}, {"id": 99}, {"id": 16}]);
+        let big = br#"{"id": 16, "crew": 18446744073709551617}"#;
+        assert_eq!(ids.live_body("/api/ships", big), br#"{"crew":18446744073709551617,"id":99}"#);
+        let mut body = Json::parse(br#"[{"id": 1}, {"id": 9.9e1}, {"id": 16}]"#).expect("JSON");
         ids.restore("/api/ships", &mut body);
-        assert_eq!(body, json!([{"id": 1}, {"id": 16}, {"id": "16 (live)"}]));
+        assert_eq!(body.to_string(), r#"[{"id":1},{"id":16},{"id":"16 (live)"}]"#);
         let text = ids.restore_text("/api/ships", "[{\"id\": 99, \"crew\":99}, {\"id\":16}]");
         assert_eq!(text, "[{\"id\": 16, \"crew\":99}, {\"id\":\"16 (live)\"}]");
         for (live, recorded) in [

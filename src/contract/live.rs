@@ -7,11 +7,11 @@ use std::time::{Duration, Instant};
 use rocket::http::Method;
 use serde_json::{json, Value};
 
-use super::compare::with_plain_numbers;
 use super::fixtures::{tokens, Scenario};
 use super::history::{LOGIN, USERS};
 use super::ids::Ids;
 use super::jwt::{Jwt, Members};
+use super::lossless::Json;
 use super::message::{Request, Response};
 use super::new_token;
 use super::placeholders;
@@ -287,15 +287,13 @@ impl<'a> Session<'a> {
     pub fn answered(&mut self, exchange: &Exchange, live: &Response, exact: bool) -> Answered {
         let recorded = &exchange.response;
         let (collection, _) = Ids::place(exchange.request.target());
-        let mut body = live.json();
-        if !exact {
-            body = body.map(with_plain_numbers);
-        }
+        let body = live.json();
         let recorded_body = recorded.json();
         let mut faults = std::mem::take(&mut self.pending);
-        let id = |body: &Option<Value>| body.as_ref()?.get("id")?.as_u64();
+        let parsed = Json::parse(&live.body).ok();
+        let id = |body: &Option<Json>| body.as_ref()?.get("id")?.as_u64();
         let made = match (recorded.status, live.status) {
-            (201, 201) => id(&recorded_body).zip(id(&body)),
+            (201, 201) => id(&Json::parse(&recorded.body).ok()).zip(id(&parsed)),
             _ => None,
         };
         // Where the recorded server gave an id out again, the live one may have its own way: it is shown as it is.
@@ -319,14 +317,13 @@ impl<'a> Session<'a> {
             faults.extend(wrong.into_iter().map(|fault| format!("{name}: {fault}")));
             self.live_tokens.insert(was.to_owned(), is.to_owned());
         }
-        match (body, std::str::from_utf8(&live.body)) {
+        match (parsed, std::str::from_utf8(&live.body)) {
             (Some(mut body), _) if !exact => {
                 self.ids.restore(collection, &mut body);
-                for (was, is) in pairs {
-                    for (_, value) in body.as_object_mut().into_iter().flatten() {
-                        if value.as_str() == Some(&is) {
-                            *value = was.as_str().into();
-                        }
+                if let Json::Object(members) = &mut body {
+                    for value in members.values_mut() {
+                        let pair = pairs.iter().find(|(_, is)| *value == Json::Text(is.clone()));
+                        *value = pair.map_or_else(|| value.clone(), |(was, _)| Json::Text(was.clone()));
                     }
                 }
                 response.body = body.to_string().into_bytes();

@@ -16,6 +16,7 @@ pub mod ids;
 pub mod junit;
 pub mod jwt;
 pub mod live;
+pub mod lossless;
 mod media_type;
 pub mod message;
 mod new_token;

@@ -17,6 +17,7 @@ use super::fixtures::{tokens, Scenario};
 use super::history::History;
 use super::jwt::Jwt;
 use super::live::{NotSent, Session};
+use super::lossless::Json;
 use super::message::{header, Headers, Request, Response};
 use super::placeholders;
 use super::replay::{demo_key, Replay};
@@ -25,7 +26,7 @@ use super::secrets;
 use super::transcript::{http_date, Exchange};
 use super::wire::Target;
 use crate::clock::Clock;
-use crate::json::{self, Style};
+use crate::json::Style;
 
 /// Why nothing was recorded.
 #[derive(Debug)]
@@ -98,7 +99,7 @@ fn public(
         issued = issued.max(jwt.number("iat"));
         live_tokens.insert(public, token.to_owned());
     }
-    if let Ok(value) = json::parse(body.as_bytes()) {
+    if let Ok(value) = Json::parse(body.as_bytes()) {
         let laid_out = Style::Pretty.render(&value).map_err(|error| error.to_string())?;
         body = String::from_utf8(laid_out).map_err(|error| error.to_string())?;
     }
@@ -171,7 +172,7 @@ pub fn record(
         said.extend(answered.map_err(|reason| failed(place(), reason))?);
         notes.extend(said.into_iter().map(|note| format!("{}: {note}", place())));
         earlier += &String::from_utf8_lossy(&response.body);
-        if let Some(body) = response.json() {
+        if let Ok(body) = Json::parse(&response.body) {
             variables.learn(&line.name, &body);
         }
         let name = format!("{number:0width$}-{}", line.name);

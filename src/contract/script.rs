@@ -7,8 +7,7 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::Value;
-
+use super::lossless::Json;
 use super::placeholders;
 use super::shell::{self, Extent};
 use super::transcript::BYTE_ORDER_MARK;
@@ -105,11 +104,12 @@ pub struct Variables(BTreeMap<String, String>);
 
 impl Variables {
     /// Takes up the members of an answer.
-    pub fn learn(&mut self, exchange: &str, body: &Value) {
-        for (name, value) in body.as_object().into_iter().flatten() {
+    pub fn learn(&mut self, exchange: &str, body: &Json) {
+        let Json::Object(members) = body else { return };
+        for (name, value) in members {
             let text = match value {
-                Value::String(text) => text.clone(),
-                Value::Number(number) => number.to_string(),
+                Json::Text(text) => text.clone(),
+                Json::Number(number) => number.text().to_owned(),
                 _ => continue,
             };
             self.0.insert(format!("{exchange}.{name}"), text.clone());
@@ -240,10 +240,13 @@ mod tests {
 
     #[test]
     fn variables_are_members_of_earlier_answers() {
+        let json = |value: serde_json::Value| Json::parse(value.to_string().as_bytes()).expect("JSON");
         let mut variables = Variables::default();
-        variables.learn("login", &json!({"token": "t1", "id": 3, "list": []}));
-        variables.learn("again", &json!({"token": "t2"}));
-        variables.learn("odd", &json!({"name": "a\"b`c$d e", "lines": "a\nb"}));
+        variables.learn("big", &Json::parse(b"{\"n\": 18446744073709551617}").expect("JSON"));
+        assert_eq!(variables.expand("$n"), Ok("18446744073709551617".to_owned()));
+        variables.learn("login", &json(json!({"token": "t1", "id": 3, "list": []})));
+        variables.learn("again", &json(json!({"token": "t2"})));
+        variables.learn("odd", &json(json!({"name": "a\"b`c$d e", "lines": "a\nb"})));
         let expand = |text: &str| variables.expand(text);
         assert_eq!(
             expand("curl /$id -H \"A: $token ${login.token}\""),
@@ -255,7 +258,7 @@ mod tests {
         assert_eq!(expand("\"$name\""), Ok("\"a\\\"b\\`c\\$d e\"".to_owned()));
         assert_eq!(expand("$name"), Ok("a\\\"b\\`c\\$d\\ e".to_owned()));
         assert!(expand("$lines").is_err_and(|reason| reason.contains("a control character")));
-        variables.learn("odd", &json!({"odd": "`x` $(y) \"\\ 'z'!", "empty": ""}));
+        variables.learn("odd", &json(json!({"odd": "`x` $(y) \"\\ 'z'!", "empty": ""})));
         assert_eq!(
             variables.expand("-d \"$odd\" $odd$empty"),
             Ok(r#"-d "\`x\` \$(y) \"\\ 'z'"'!'"" \`x\`\ \$\(y\)\ \"\\\ \'z\'\!''"#.to_owned())

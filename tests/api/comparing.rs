@@ -86,3 +86,37 @@ fn a_length_is_not_content() {
     assert!(difference(&empty, &live(204, &["Content-Length: 0"], ""), Measure::Json, "").is_some());
     assert!(difference(&empty, &live(204, &[], ""), Measure::Json, "").is_none());
 }
+
+fn same_numbers(a: &str, b: &str, measure: Measure) -> bool {
+    let body = |number: &str| format!("{{\"a\": [{number}]}}\n");
+    let same = |a: &str, b: &str| {
+        difference(&recorded(200, &[], &body(a)), &live(200, &[], &body(b)), measure, "").is_none()
+    };
+    assert_eq!(same(a, b), same(b, a), "{a} {b}");
+    same(a, b)
+}
+
+/// A double cannot tell these integers apart.
+#[test]
+fn numbers_are_compared_to_the_last_digit() {
+    for (a, b) in [
+        ("18446744073709551616", "18446744073709551617"),
+        ("9007199254740993", "9007199254740992.0"),
+        ("0.1", "0.10000000000000000001"),
+        ("1e400", "1e401"),
+        ("1", "1.5"),
+    ] {
+        assert!(!same_numbers(a, b, Measure::Json), "{a} {b}");
+    }
+    for (a, b) in
+        [("1", "1.0"), ("1e2", "100"), ("-0", "0"), ("18446744073709551616", "18446744073709551616.0")]
+    {
+        assert!(same_numbers(a, b, Measure::Json), "{a} {b}");
+        assert!(!same_numbers(a, b, Measure::Exact), "{a} {b}");
+    }
+    // They are shown as they are, too.
+    let body = |number: &str| format!("{{\"a\": {number}}}\n");
+    let (was, is) = (body("18446744073709551616"), body("18446744073709551617"));
+    let diff = difference(&recorded(200, &[], &was), &live(200, &[], &is), Measure::Json, "").unwrap();
+    assert!(diff.contains("18446744073709551616") && diff.contains("18446744073709551617"), "{diff}");
+}

@@ -10,6 +10,7 @@ use serde_json::json;
 
 use crate::properties::check;
 use crate::support::program::{folder, run, shipyard, Run};
+use shipyard::contract::lossless::Json;
 use shipyard::contract::message::header;
 use shipyard::contract::{curl, script::Variables};
 
@@ -162,7 +163,8 @@ fn new_lines_turn_no_success_into_an_error_unasked() {
 fn values_of_answers_are_texts_in_the_shell() {
     let words = |value: &str| {
         let mut variables = Variables::default();
-        variables.learn("login", &json!({ "x": value }));
+        let answer = Json::parse(json!({ "x": value }).to_string().as_bytes()).expect("JSON");
+        variables.learn("login", &answer);
         variables.expand("curl http://a/ -d \"<$x>\" -H A:$x").expect("a curl line")
     };
     check("[ -~é\u{2028}]{0,12}", |value| {

@@ -1,0 +1,361 @@
+//! JSON whose numbers are what was written: of any size and precision, compared by their value.
+//!
+//! [`crate::json::parse`] gives what this server would take a text for, and makes doubles of numbers that it has no
+//! integer for. Two of those may differ and be the same double.
+
+use std::collections::btree_map::{BTreeMap, Entry};
+use std::fmt;
+
+use serde::de::{DeserializeSeed, Error as _, MapAccess, SeqAccess, Visitor};
+use serde::{Deserializer, Serialize, Serializer};
+use serde_json::value::RawValue;
+use serde_json::Value;
+
+use crate::json::{self, Malformed};
+
+/// The most levels of nesting, as in [`crate::json::parse`].
+const DEEPEST: usize = 127;
+
+/// A JSON value. Two are equal if they say the same: the order of members does not matter, nor how a number is written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Json {
+    /// `null`, `true` or `false`.
+    Constant(Option<bool>),
+    /// A number.
+    Number(Number),
+    /// A text.
+    Text(String),
+    /// An array.
+    List(Vec<Json>),
+    /// An object.
+    Object(BTreeMap<String, Json>),
+}
+
+/// A number as it was written.
+#[derive(Clone, Debug)]
+pub struct Number(String);
+
+impl Number {
+    /// As it was written.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        &self.0
+    }
+
+    /// The sign, the digits without zeros at either end, and the power of ten that the last digit counts. Zero has no
+    /// digits and no sign. `None` for a power of ten of 38 digits and more.
+    fn value(&self) -> Option<(bool, String, i128)> {
+        let (digits, power) = self.0.split_at(self.0.find(['e', 'E']).unwrap_or(self.0.len()));
+        let power = power.trim_start_matches(['e', 'E']);
+        let power: i128 = if power.is_empty() { 0 } else { power.parse().ok()? };
+        let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
+        let digits = format!("{}{fraction}", whole.trim_start_matches('-'));
+        let trimmed = digits.trim_end_matches('0');
+        let zeros = i128::try_from(digits.len() - trimmed.len()).ok()?;
+        let fraction = i128::try_from(fraction.len()).ok()?;
+        let significant = trimmed.trim_start_matches('0').to_owned();
+        if significant.is_empty() {
+            return Some((false, significant, 0));
+        }
+        let power = power.checked_sub(fraction)?.checked_add(zeros)?;
+        Some((whole.starts_with('-'), significant, power))
+    }
+}
+
+impl PartialEq for Number {
+    fn eq(&self, other: &Self) -> bool {
+        self.0 == other.0 || matches!((self.value(), other.value()), (Some(a), Some(b)) if a == b)
+    }
+}
+
+impl Eq for Number {}
+
+impl Json {
+    /// The one value in `bytes`, read as strictly as by [`crate::json::parse`], but with numbers of any size.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn parse(bytes: &[u8]) -> Result<Self, Malformed> {
+        let text = json::text(bytes)?;
+        let value = serde_json::from_str(text).and_then(|raw| read(raw, 0));
+        // What is wrong is said with its place in the whole text.
+        value.map_err(|error| json::parse(bytes).err().unwrap_or_else(|| Malformed::new(error)))
+    }
+
+    /// The member of that name.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&Self> {
+        match self {
+            Self::Object(members) => members.get(name),
+            _ => None,
+        }
+    }
+
+    /// A whole number that 64 bits hold, however it is written.
+    #[must_use]
+    pub fn as_u64(&self) -> Option<u64> {
+        let Self::Number(number) = self else { return None };
+        let (is_negative, digits, power) = number.value()?;
+        let zeros = usize::try_from(power).ok().filter(|zeros| *zeros <= 20)?;
+        match digits.as_str() {
+            "" => Some(0),
+            _ if is_negative => None,
+            digits => format!("{digits}{}", "0".repeat(zeros)).parse().ok(),
+        }
+    }
+
+    /// The same, with every number written in one way: as an integer or decimal fraction if that is short, else with a
+    /// power of ten.
+    #[must_use]
+    pub fn with_plain_numbers(self) -> Self {
+        match self {
+            Self::Number(number) => Self::Number(number.value().map_or(number, plain)),
+            Self::List(items) => Self::List(items.into_iter().map(Self::with_plain_numbers).collect()),
+            Self::Object(members) => {
+                let members = members.into_iter().map(|(name, value)| (name, value.with_plain_numbers()));
+                Self::Object(members.collect())
+            }
+            other => other,
+        }
+    }
+}
+
+/// The one way to write that value.
+fn plain((is_negative, digits, power): (bool, String, i128)) -> Number {
+    /// The most digits that are written out.
+    const LONGEST: usize = 40;
+    let sign = if is_negative { "-" } else { "" };
+    let places = usize::try_from(power.unsigned_abs()).unwrap_or(usize::MAX);
+    let text = if digits.is_empty() {
+        "0".to_owned()
+    } else if power >= 0 && digits.len().saturating_add(places) <= LONGEST.max(digits.len()) {
+        format!("{digits}{}", "0".repeat(places))
+    } else if power < 0 && places <= LONGEST.max(digits.len()) {
+        let padded = format!("{}{digits}", "0".repeat((places + 1).saturating_sub(digits.len())));
+        let (whole, fraction) = padded.split_at(padded.len() - places);
+        format!("{whole}.{fraction}")
+    } else {
+        format!("{digits}e{power}")
+    };
+    Number(format!("{sign}{text}"))
+}
+
+impl From<u64> for Json {
+    fn from(number: u64) -> Self {
+        Self::Number(Number(number.to_string()))
+    }
+}
+
+impl From<&str> for Json {
+    fn from(text: &str) -> Self {
+        Self::Text(text.to_owned())
+    }
+}
+
+impl fmt::Display for Json {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&serde_json::to_string(self).map_err(|_| fmt::Error)?)
+    }
+}
+
+impl Serialize for Json {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Constant(None) => serializer.serialize_unit(),
+            Self::Constant(Some(value)) => serializer.serialize_bool(*value),
+            Self::Number(number) => RawValue::from_string(number.0.clone())
+                .map_err(serde::ser::Error::custom)?
+                .serialize(serializer),
+            Self::Text(text) => serializer.serialize_str(text),
+            Self::List(items) => serializer.collect_seq(items),
+            Self::Object(members) => serializer.collect_map(members),
+        }
+    }
+}
+
+/// One value; its parts are read in the same way.
+fn read(raw: &RawValue, depth: usize) -> serde_json::Result<Json> {
+    let text = raw.get();
+    let mut deserializer = serde_json::Deserializer::from_str(text);
+    match text.as_bytes().first() {
+        Some(b'{' | b'[') if depth >= DEEPEST => Err(serde_json::Error::custom("recursion limit exceeded")),
+        Some(b'{' | b'[') => Parts { depth }.deserialize(&mut deserializer),
+        Some(b'-' | b'0'..=b'9') => Ok(Json::Number(Number(text.to_owned()))),
+        _ => Ok(match serde_json::from_str(text)? {
+            Value::String(text) => Json::Text(text),
+            Value::Bool(value) => Json::Constant(Some(value)),
+            _ => Json::Constant(None),
+        }),
+    }
+}
+
+/// Reads the parts of an object or an array, each of them raw.
+struct Parts {
+    depth: usize,
+}
+
+impl<'de> DeserializeSeed<'de> for Parts {
+    type Value = Json;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Json, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Parts {
+    type Value = Json;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object or an array")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Json, A::Error> {
+        let mut list = Vec::new();
+        while let Some(raw) = items.next_element::<&RawValue>()? {
+            list.push(read(raw, self.depth + 1).map_err(A::Error::custom)?);
+        }
+        Ok(Json::List(list))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Json, A::Error> {
+        let mut object = BTreeMap::new();
+        while let Some((name, raw)) = members.next_entry::<String, &RawValue>()? {
+            match object.entry(name) {
+                Entry::Vacant(place) => {
+                    place.insert(read(raw, self.depth + 1).map_err(A::Error::custom)?);
+                }
+                Entry::Occupied(twice) => {
+                    return Err(A::Error::custom(format_args!("duplicate name {:?}", twice.key())));
+                }
+            }
+        }
+        Ok(Json::Object(object))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn number(text: &str) -> Json {
+        Json::parse(text.as_bytes()).expect("a number")
+    }
+
+    #[test]
+    fn numbers_are_compared_by_their_value() {
+        for (a, b) in [
+            ("1", "1.0"),
+            ("100", "1e2"),
+            ("100", "1E+2"),
+            ("100", "10.00e1"),
+            ("0.01", "1e-2"),
+            ("-0", "0"),
+            ("0", "0.0e5"),
+            ("1e400", "10e399"),
+            ("18446744073709551616", "18446744073709551616.0"),
+            ("18446744073709551616", "1.8446744073709551616e19"),
+            ("1e99999999999999999999", "1e99999999999999999999"),
+        ] {
+            assert_eq!(number(a), number(b), "{a} {b}");
+            assert_eq!(
+                number(a).with_plain_numbers().to_string(),
+                number(b).with_plain_numbers().to_string()
+            );
+        }
+        for (a, b) in [
+            ("18446744073709551616", "18446744073709551617"),
+            ("-9223372036854775809", "-9223372036854775808"),
+            ("9007199254740993", "9007199254740992.0"),
+            ("0.1", "0.10000000000000000000001"),
+            ("1e400", "1e401"),
+            ("1e-400", "0"),
+            ("1", "-1"),
+            ("1e99999999999999999999", "1e99999999999999999998"),
+        ] {
+            assert_ne!(number(a), number(b), "{a} {b}");
+            assert_ne!(
+                number(a).with_plain_numbers().to_string(),
+                number(b).with_plain_numbers().to_string()
+            );
+        }
+        for (text, whole) in [
+            ("16", Some(16)),
+            ("1.6e1", Some(16)),
+            ("0e9", Some(0)),
+            ("18446744073709551615", Some(u64::MAX)),
+            ("18446744073709551616", None),
+            ("1e30", None),
+            ("1.5", None),
+            ("-1", None),
+        ] {
+            assert_eq!(number(text).as_u64(), whole, "{text}");
+        }
+    }
+
+    #[test]
+    fn all_else_is_read_as_strictly_as_by_the_server() {
+        let deep = |levels: usize| "[".repeat(levels) + &"]".repeat(levels);
+        for text in [
+            "",
+            "\u{feff}1",
+            "01",
+            "+1",
+            "1.",
+            ".5",
+            "1e",
+            "- 1",
+            "NaN",
+            "[1,]",
+            "{\"a\":1,\"a\":2}",
+            "[1] 2",
+            "'a'",
+            "\"\\ud800\"",
+            "\"\\x\"",
+            "{\"a\" 1}",
+            "[{\"a\":1,\"\\u0061\":2}]",
+            "nul",
+            "\"a",
+            &deep(128),
+        ] {
+            let wrong = Json::parse(text.as_bytes()).expect_err(text);
+            assert_eq!(Some(wrong), json::parse(text.as_bytes()).err(), "{text}");
+        }
+        for text in ["[]", "{}", " {\"b\":[null,true,false,\"\\u0061\\n\"],\"a\":-0.50} \n", &deep(127)] {
+            assert!(Json::parse(text.as_bytes()).is_ok(), "{text}");
+        }
+        assert_eq!(
+            number("{\"b\": [1.50, \"\\u0061\"], \"a\": null}").to_string(),
+            "{\"a\":null,\"b\":[1.50,\"a\"]}"
+        );
+    }
+
+    /// An integer of any size as some tens of digits, and one of the ways to write it.
+    fn written() -> impl Strategy<Value = (String, String)> {
+        ("-?[1-9][0-9]{0,30}", 0..6_usize, 0..40_usize).prop_map(|(digits, zeros, shift)| {
+            let (sign, plain) = digits.split_at(digits.len() - digits.trim_start_matches('-').len());
+            let (whole, fraction) = plain.split_at(plain.len().saturating_sub(shift));
+            let whole = if whole.is_empty() { "0" } else { whole };
+            let fraction = format!("{}{fraction}", "0".repeat(shift.saturating_sub(plain.len())));
+            let other = format!("{sign}{whole}.{fraction}{}e{shift}", "0".repeat(zeros + 1));
+            (digits, other)
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn one_value_is_equal_however_it_is_written((plain, other) in written()) {
+            prop_assert_eq!(number(&plain), number(&other), "{} {}", plain, other);
+        }
+
+        #[test]
+        fn two_values_are_never_equal((a, _) in written(), (b, other) in written()) {
+            prop_assert_eq!(a == b, number(&a) == number(&other), "{} {}", a, other);
+            // The next integer is the same double, often.
+            if let Ok(next) = a.parse::<i128>() {
+                prop_assert_ne!(number(&a), number(&(next + 1).to_string()));
+            }
+        }
+    }
+}
