@@ -43,7 +43,7 @@ impl Input for UserInput {
         Field {
             name: "name",
             about: "The unique name to log in with, compared in Unicode's normal form C. It has neither control nor \
-                    invisible characters, no space at either end, and no two spaces in a row.",
+                    invisible characters, and no space at either end.",
             required: true,
             rule: Rule::Name { min_length: 2, max_length: MAX_NAME },
         },
