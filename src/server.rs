@@ -21,6 +21,7 @@ mod refusal;
 mod reply;
 mod request_head;
 pub mod shutdown;
+mod signals;
 mod socket;
 pub mod traffic;
 mod unparsed;
@@ -36,6 +37,7 @@ use tokio::task::JoinHandle;
 
 pub use self::client_address::TrustedProxies;
 pub use self::shutdown::{Shutdown, Stage};
+pub use self::signals::Signals;
 pub use self::traffic::Traffic;
 
 use self::workers::Workers;

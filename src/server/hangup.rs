@@ -1,51 +1,44 @@
 //! What SIGHUP does: has the keys read anew.
 
-use std::io;
+#[cfg(unix)]
+use std::future::poll_fn;
+#[cfg(unix)]
+use std::task::Poll;
 
+use super::signals::Signals;
 use crate::keys::file::KeyFile;
 use crate::token::Tokens;
 
-/// Reads the keys of `tokens` anew from `file` each time a SIGHUP comes. If the file is not in order, they stay as they
-/// are. Without a file, SIGHUP changes nothing.
-///
-/// If SIGHUP is one of the signals that end the server, it does that. And where nothing is to be read, a server
-/// started by hand at a terminal ends when the terminal is closed, as programs do.
-///
-/// # Errors
-/// The system's, if the signal cannot be listened for.
+/// Reads the keys of `tokens` from `file` again each time a SIGHUP comes, unless it ends the server. If the file is not in
+/// order, they stay as they are. Without a file, SIGHUP changes nothing. A SIGHUP that has come since the start of the
+/// process is obeyed before this returns.
 #[cfg(unix)]
-pub fn read_keys_on_hangup(
-    tokens: Tokens,
-    file: Option<KeyFile>,
-    config: &rocket::config::Shutdown,
-) -> io::Result<()> {
-    use std::io::IsTerminal;
-    use tokio::signal::unix::{signal, SignalKind};
-
-    let by_hand = file.is_none() && io::stdin().is_terminal();
-    if by_hand || config.signals.contains(&rocket::config::Sig::Hup) {
-        return Ok(());
+pub async fn reload_keys_on_hangup(signals: &mut Signals, tokens: Tokens, file: Option<KeyFile>) {
+    let Some(mut hangup) = signals.take_hangup() else { return };
+    // The runtime hears of signals where it waits.
+    tokio::task::yield_now().await;
+    let has_come = poll_fn(|context| Poll::Ready(hangup.poll_recv(context).is_ready())).await;
+    if has_come {
+        reload(&tokens, file.as_ref()).await;
     }
-    let mut signals = signal(SignalKind::hangup())?;
     tokio::spawn(async move {
         // Signals that come while the file is being read are one when it has been read.
-        while signals.recv().await.is_some() {
-            match &file {
-                Some(file) => in_a_thread(tokens.clone(), file.clone()).await,
-                None => tracing::warn!("SIGHUP changes nothing: there is no jwt_secret_file to read anew"),
-            }
+        while hangup.recv().await.is_some() {
+            reload(&tokens, file.as_ref()).await;
         }
     });
-    Ok(())
 }
 
 /// There is no such signal here.
-///
-/// # Errors
-/// None.
 #[cfg(not(unix))]
-pub fn read_keys_on_hangup(_: Tokens, _: Option<KeyFile>, _: &rocket::config::Shutdown) -> io::Result<()> {
-    Ok(())
+pub async fn reload_keys_on_hangup(_: &mut Signals, _: Tokens, _: Option<KeyFile>) {}
+
+#[cfg(unix)]
+async fn reload(tokens: &Tokens, file: Option<&KeyFile>) {
+    match file {
+        Some(file) => in_a_thread(tokens.clone(), file.clone()).await,
+        None => tracing::warn!("SIGHUP changes nothing: there is no jwt_secret_file to read anew"),
+    }
 }
 
 /// In one of its own, which the end of the server does not wait for, wherever the file lies.

@@ -1,11 +1,12 @@
 //! How the server ends.
 
 use std::future::Future;
-use std::io;
 use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::time::timeout;
+
+use super::signals::Signals;
 
 /// What the server is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,67 +77,18 @@ impl Shutdown {
     }
 }
 
-/// Ends the server at the first of the configured signals, and the process at the second.
-///
-/// # Errors
-/// The system's, if a signal cannot be listened for.
-pub fn on_signals(ender: Ender, config: &rocket::config::Shutdown) -> io::Result<()> {
-    let mut signals = listen(config)?;
+/// Ends the server at the first of the configured signals, and the process at the second; at any other signal that ends
+/// a process, at once.
+pub fn on_signals(ender: Ender, mut signals: Signals) {
     tokio::spawn(async move {
-        if signals.recv().await.is_some() {
-            ender.end();
-            if let Some(code) = signals.recv().await {
+        let mut is_asked = false;
+        loop {
+            let code = signals.ended().await;
+            if is_asked || !signals.is_gentle(code) {
                 std::process::exit(code);
             }
+            is_asked = true;
+            ender.end();
         }
-        // Without signals to listen for, the server serves until it is killed.
-        std::future::pending::<()>().await;
-        drop(ender);
     });
-    Ok(())
-}
-
-/// The signals that end the server: each time one comes, the exit code of a process that it ends at once.
-#[cfg(unix)]
-fn listen(config: &rocket::config::Shutdown) -> io::Result<tokio::sync::mpsc::Receiver<i32>> {
-    use rocket::config::Sig;
-    use tokio::signal::unix::{signal, SignalKind};
-
-    let kind = |signal: &Sig| match signal {
-        Sig::Alrm => SignalKind::alarm(),
-        Sig::Chld => SignalKind::child(),
-        Sig::Hup => SignalKind::hangup(),
-        Sig::Int => SignalKind::interrupt(),
-        Sig::Io => SignalKind::io(),
-        Sig::Pipe => SignalKind::pipe(),
-        Sig::Quit => SignalKind::quit(),
-        Sig::Term => SignalKind::terminate(),
-        Sig::Usr1 => SignalKind::user_defined1(),
-        Sig::Usr2 => SignalKind::user_defined2(),
-    };
-    let mut kinds: Vec<SignalKind> = config.signals.iter().map(kind).collect();
-    if config.ctrlc && !config.signals.contains(&Sig::Int) {
-        kinds.push(SignalKind::interrupt());
-    }
-    let (came, coming) = tokio::sync::mpsc::channel(2);
-    for kind in kinds {
-        let mut signals = signal(kind)?;
-        let came = came.clone();
-        tokio::spawn(async move {
-            // As a shell tells that a signal was the end (POSIX, 2.8.2).
-            while signals.recv().await.is_some() && came.send(128 + kind.as_raw_value()).await.is_ok() {}
-        });
-    }
-    Ok(coming)
-}
-
-#[cfg(not(unix))]
-fn listen(config: &rocket::config::Shutdown) -> io::Result<tokio::sync::mpsc::Receiver<i32>> {
-    let (came, coming) = tokio::sync::mpsc::channel(2);
-    if config.ctrlc {
-        tokio::spawn(async move {
-            while tokio::signal::ctrl_c().await.is_ok() && came.send(130).await.is_ok() {}
-        });
-    }
-    Ok(coming)
 }

@@ -27,5 +27,6 @@ mod raw;
 mod readers;
 mod rotation;
 mod slow;
+mod start;
 mod timing;
 mod tokens;

@@ -118,7 +118,8 @@ fn collect(stream: Option<impl Read + Send + 'static>) -> JoinHandle<String> {
     })
 }
 
-fn wait(child: &mut Child) -> Option<i32> {
+/// Waits for the end of the program, and gives its exit code.
+pub fn wait(child: &mut Child) -> Option<i32> {
     let start = Instant::now();
     while start.elapsed() < LIMIT {
         if let Some(status) = child.try_wait().unwrap() {
@@ -139,7 +140,11 @@ pub struct Serving {
 
 impl Serving {
     pub fn start(command: &mut Command) -> Self {
-        let mut child = command.spawn().expect("the program starts");
+        Self::announced(command.spawn().expect("the program starts"))
+    }
+
+    /// What has been started serves by now, or soon.
+    pub fn announced(mut child: Child) -> Self {
         let stdout = child.stdout.take().unwrap();
         let (said, heard) = std::sync::mpsc::channel();
         std::thread::spawn(move || {
@@ -220,8 +225,7 @@ impl Serving {
 
     /// Sends the program that signal.
     pub fn signal(&self, name: &str) {
-        let kill = Command::new("kill").args([&format!("-{name}"), &self.pid().to_string()]).status();
-        assert!(kill.expect("kill").success());
+        signal(self.pid(), name);
     }
 
     /// Waits until the program has ended, and gives its exit code.
@@ -232,6 +236,12 @@ impl Serving {
     pub fn pid(&self) -> u32 {
         self.child.id()
     }
+}
+
+/// Sends a process that signal.
+pub fn signal(pid: u32, name: &str) {
+    let kill = Command::new("kill").args([&format!("-{name}"), &pid.to_string()]).status();
+    assert!(kill.expect("kill").success());
 }
 
 impl Drop for Serving {

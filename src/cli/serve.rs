@@ -1,0 +1,247 @@
+//! `shipyard serve`: starts a server, and serves until it is asked to end.
+
+use std::ffi::OsString;
+use std::io::{self, IsTerminal};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+use rocket::figment::value::{Dict, Value};
+use rocket::{Build, Rocket};
+use shipyard::clock::{Clock, TokenIds};
+use shipyard::config::Settings;
+use shipyard::data::{Data, Source};
+use shipyard::keys::file::KeyFile;
+use shipyard::keys::KeySet;
+use shipyard::log::{self, Log};
+use shipyard::secret::Secret;
+use shipyard::server::listen::Address;
+use shipyard::server::{descriptors, hangup, shutdown, Shutdown, Signals, Traffic};
+use shipyard::token::Tokens;
+use shipyard::{server, Parts};
+use tokio::runtime::{Builder, Runtime};
+
+use super::{failed, print, settings, warn, wrong_usage, Failure};
+
+#[derive(Debug, Args)]
+pub(super) struct Serve {
+    /// Address to listen on [default: localhost, which is 127.0.0.1 and ::1]
+    #[arg(long, value_name = "IP")]
+    address: Option<Address>,
+    /// Port to listen on; 0 for any that is free [default: 5000]
+    #[arg(long, short)]
+    port: Option<u16>,
+    /// Data file to start with [default: data.json; without one, the built-in example]
+    #[arg(long, short, value_name = "FILE")]
+    data: Option<PathBuf>,
+    /// Folder that /static/ serves [default: static]
+    #[arg(long, value_name = "FOLDER")]
+    static_dir: Option<PathBuf>,
+    /// File of the keys that sign and verify tokens; read anew at SIGHUP [default: a key for this run]
+    #[arg(long, value_name = "FILE")]
+    jwt_secret_file: Option<PathBuf>,
+    /// Layout of JSON answers [default: pretty; compact in the release profile]
+    #[arg(long)]
+    json: Option<Layout>,
+    /// What Location headers begin with [default: http:// and the Host of the request]
+    #[arg(long, value_name = "URL")]
+    public_url: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Layout {
+    Pretty,
+    Compact,
+}
+
+impl Serve {
+    fn overrides(self) -> Result<Dict, Failure> {
+        let path = |path: PathBuf| {
+            let text = path.into_os_string().into_string();
+            text.map(Value::from).map_err(|path| wrong_usage(format!("{path:?}: the path is not UTF-8")))
+        };
+        let mut settings = Dict::new();
+        let mut set = |name: &str, value: Option<Value>| {
+            settings.extend(value.map(|value| (name.to_owned(), value)));
+        };
+        set("address", self.address.map(|address| Value::from(address.to_string())));
+        set("port", self.port.map(Value::from));
+        set("data", self.data.map(path).transpose()?);
+        set("static_dir", self.static_dir.map(path).transpose()?);
+        set("jwt_secret_file", self.jwt_secret_file.map(path).transpose()?);
+        set("json", self.json.and_then(|layout| Some(layout.to_possible_value()?.get_name().into())));
+        set("public_url", self.public_url.map(Value::from));
+        Ok(settings)
+    }
+}
+
+/// Whether a command line with that first argument asks for a server. Other commands end at signals as programs do.
+pub(super) fn is_asked_for(first: Option<OsString>) -> bool {
+    first.is_none_or(|first| first == "serve" || first.as_encoded_bytes().starts_with(b"-"))
+}
+
+/// What a server needs before anything else.
+pub(super) struct Starting {
+    runtime: Runtime,
+    signals: Signals,
+}
+
+impl Starting {
+    pub(super) fn begin() -> io::Result<Self> {
+        // It accepts connections; those who serve them have threads of their own.
+        let runtime = Builder::new_current_thread().enable_all().build()?;
+        let signals = {
+            let _entered = runtime.enter();
+            Signals::listen()?
+        };
+        Ok(Self { runtime, signals })
+    }
+}
+
+/// Serves until it is asked to end.
+pub(super) fn run(flags: Serve, starting: Option<io::Result<Starting>>) -> Result<(), Failure> {
+    let Starting { runtime, signals } = starting.unwrap_or_else(Starting::begin).map_err(failed)?;
+    let served = runtime.block_on(start_and_serve(flags, signals));
+    // What still reads a file or hashes a password is not waited for.
+    runtime.shutdown_background();
+    served
+}
+
+async fn start_and_serve(flags: Serve, mut signals: Signals) -> Result<(), Failure> {
+    let overrides = flags.overrides()?;
+    let Some(settings) = unless_ended(&mut signals, move || settings(overrides)).await? else {
+        return Ok(());
+    };
+    let shutdown = settings.rocket.shutdown.clone();
+    signals.configure(&shutdown, ends_at_hangup(&settings)).map_err(failed)?;
+    // Passwords are hashed, which takes a while and much memory: the end of the thread, when it has had nothing to do
+    // for long enough, makes the allocator give that back.
+    let Some(ready) = unless_ended(&mut signals, move || prepare(settings)).await? else { return Ok(()) };
+    listen_and_serve(ready, signals).await
+}
+
+/// Does what takes time, unless a signal ends the start.
+async fn unless_ended<T: Send + 'static>(
+    signals: &mut Signals,
+    work: impl FnOnce() -> Result<T, Failure> + Send + 'static,
+) -> Result<Option<T>, Failure> {
+    tokio::select! {
+        biased;
+        _ = signals.ended() => Ok(None),
+        done = tokio::task::spawn_blocking(work) => done.map_err(failed)?.map(Some),
+    }
+}
+
+/// Where there are no keys to read again, a server started by hand at a terminal ends when the terminal is closed, as
+/// programs do.
+fn ends_at_hangup(settings: &Settings) -> bool {
+    let has_file = settings.jwt_secret.is_none() && settings.jwt_secret_file.is_some();
+    !has_file && io::stdin().is_terminal()
+}
+
+/// A server that can begin to listen.
+struct Ready {
+    rocket: Rocket<Build>,
+    address: Address,
+    traffic: Traffic,
+    source: Source,
+    keys: KeySource,
+    example_users: bool,
+    config: rocket::Config,
+    /// Writes what is logged until the value ends.
+    log: Log,
+}
+
+fn prepare(settings: Settings) -> Result<Ready, Failure> {
+    let (data, source) = Data::find(settings.data.as_deref()).map_err(failed)?;
+    data.fits(settings.caps).map_err(|reason| failed(format!("{}: {reason}", source.name())))?;
+    let example_users = data.has_example_users();
+    let (set, keys) = keys(&settings)?;
+    descriptors::raise_limit();
+    let log = log::start(settings.log).map_err(failed)?;
+    let (config, address, traffic) = (settings.rocket.clone(), settings.address, settings.traffic.clone());
+    let parts = Parts { settings, data, keys: set, clock: Clock::System, token_ids: TokenIds::Random };
+    let rocket = shipyard::build(parts).map_err(failed)?;
+    Ok(Ready { rocket, address, traffic, source, keys, example_users, config, log })
+}
+
+/// Where the keys are from.
+enum KeySource {
+    Setting,
+    File(KeyFile),
+    ThisRun,
+}
+
+fn keys(settings: &Settings) -> Result<(KeySet, KeySource), Failure> {
+    if let Some(secret) = &settings.jwt_secret {
+        return Ok((secret.into(), KeySource::Setting));
+    }
+    let Some(path) = &settings.jwt_secret_file else {
+        return Ok((Secret::random().map_err(failed)?.into(), KeySource::ThisRun));
+    };
+    let file = KeyFile::at(path.clone());
+    let found = file.read().map_err(failed)?;
+    if let Some(exposed) = found.exposed {
+        warn(&exposed.to_string());
+    }
+    Ok((found.keys, KeySource::File(file)))
+}
+
+async fn listen_and_serve(ready: Ready, mut signals: Signals) -> Result<(), Failure> {
+    let Ready { rocket, address, traffic, source, keys, example_users, config, log: _log } = ready;
+    let seconds = |seconds: u32| Duration::from_secs(seconds.into());
+    let (ender, shutdown) = Shutdown::new(seconds(config.shutdown.grace), seconds(config.shutdown.mercy));
+    let port = config.port;
+    let listeners = address.listen(port).map_err(|error| failed(explain(&error, address, port)))?;
+    if let Some(tokens) = rocket.state::<Tokens>() {
+        let file = if let KeySource::File(file) = &keys { Some(file.clone()) } else { None };
+        hangup::reload_keys_on_hangup(&mut signals, tokens.clone(), file).await;
+    }
+    shutdown::on_signals(ender, signals);
+    let bound = listeners.first().and_then(|listener| listener.local_addr().ok());
+    // A server that nobody listens to on standard output serves all the same.
+    let _ = print(&announcement(bound, &source, &keys, example_users));
+    server::serve(rocket, listeners, traffic, shutdown).await.map_err(failed)
+}
+
+fn announcement(bound: Option<SocketAddr>, source: &Source, keys: &KeySource, example_users: bool) -> String {
+    let host = match bound {
+        Some(address) if address.ip().is_loopback() || address.ip().is_unspecified() => {
+            format!("localhost:{}", address.port())
+        }
+        Some(address) => address.to_string(),
+        None => "an unknown address".to_owned(),
+    };
+    let mut text = format!("Shipyard {} listens on http://{host}\n", env!("CARGO_PKG_VERSION"));
+    text += &format!("  Docs    http://{host}/docs (the specification: http://{host}/openapi.json)\n");
+    text += &match source {
+        Source::File(path) => {
+            format!("  Data    {} (read once; changes are lost at the end)\n", path.display())
+        }
+        Source::BuiltIn => "  Data    the built-in example, for want of a data.json here\n".to_owned(),
+    };
+    if example_users {
+        text += "  Login   user / password, guest / guest\n";
+    }
+    text += &match keys {
+        KeySource::Setting => String::new(),
+        KeySource::File(file) => {
+            format!("  Tokens  signed with the first key of {}\n", file.path().display())
+        }
+        KeySource::ThisRun => {
+            "  Tokens  signed with a key made for this run: logins end with it\n".to_owned()
+        }
+    };
+    text
+}
+
+fn explain(error: &io::Error, address: Address, port: u16) -> String {
+    if error.kind() == io::ErrorKind::AddrInUse {
+        return format!(
+            "port {port} is in use: end the program that has it, or choose another with --port \
+             (on macOS, AirPlay Receiver holds 5000)"
+        );
+    }
+    format!("cannot listen on {address}, port {port}: {error} (see --address and --port)")
+}
