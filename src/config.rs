@@ -54,7 +54,7 @@ pub const DEFAULT_LIFETIMES: Lifetimes = Lifetimes { access: 15 * 60, refresh: 3
 pub const MAX_LIFETIME: u64 = 10 * 365 * 24 * 60 * 60;
 
 /// The settings of this crate, beside Rocket's.
-pub const OWN: [&str; 29] = [
+pub const OWN: [&str; 30] = [
     "access_token_ttl",
     "body_timeout",
     "cors_origins",
@@ -66,6 +66,7 @@ pub const OWN: [&str; 29] = [
     "kept_answers",
     "log_format",
     "max_connections",
+    "max_connections_per_address",
     "max_header_size",
     "max_headers",
     "max_revocations",
@@ -302,6 +303,8 @@ fn traffic(figment: &Figment, rocket: &Config) -> Result<Traffic, ConfigError> {
         request_timeout: seconds(figment, "request_timeout")?.unwrap_or(default.request_timeout),
         max_connections: number(figment, "max_connections", 1..=1_000_000)?
             .unwrap_or(default.max_connections),
+        max_connections_per_address: number(figment, "max_connections_per_address", 1..=1_000_000)?
+            .unwrap_or(default.max_connections_per_address),
         max_header_size: number(figment, "max_header_size", Traffic::LEAST_HEADER_SIZE..=1024 * 1024)?
             .unwrap_or(default.max_header_size),
         max_headers: number(figment, "max_headers", 8..=1024)?.unwrap_or(default.max_headers),

@@ -205,7 +205,8 @@ impl Entry {
     }
 }
 
-/// Says that there was no place for connections, once a second at most.
+/// Says that there was no place for connections, or that connections were closed to make room for others; once a second
+/// at most.
 #[derive(Debug, Default)]
 pub struct Crowd(Mutex<(Option<Instant>, u64)>);
 
@@ -216,6 +217,17 @@ impl Crowd {
     pub fn refused(&self, client: IpAddr) {
         if let Some(connections) = self.count(Instant::now()) {
             tracing::warn!(connections, %client, "no place for connections; the last was this client's");
+        }
+    }
+
+    /// One more was closed to make room for another.
+    pub fn evicted(&self, client: IpAddr) {
+        if let Some(connections) = self.count(Instant::now()) {
+            tracing::warn!(
+                connections,
+                %client,
+                "closed connections that waited for their client, to make room; the last was this client's"
+            );
         }
     }
 

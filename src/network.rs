@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv6Addr};
 
 /// The network of a client. An IPv4 client is its address; an IPv6 client is its /64, the least that anyone is
 /// assigned (RFC 6177, section 2). Clients without an address, within this process, count as one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Network(Option<IpAddr>);
 
 impl From<Option<IpAddr>> for Network {

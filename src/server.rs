@@ -16,8 +16,10 @@ mod exchange;
 pub mod hangup;
 mod kept;
 pub mod listen;
+mod origin;
 mod progress;
 mod refusal;
+mod registry;
 mod reply;
 mod request_head;
 pub mod shutdown;
@@ -40,6 +42,7 @@ pub use self::shutdown::{Shutdown, Stage};
 pub use self::signals::Signals;
 pub use self::traffic::Traffic;
 
+use self::registry::Registry;
 use self::workers::Workers;
 use crate::cors::Cors;
 use crate::internal::Internal;
@@ -57,11 +60,11 @@ struct Front {
     style: Style,
     cors: Cors,
     traffic: Traffic,
-    /// Room for connections.
-    places: Arc<Semaphore>,
-    /// Room for connections that are told that there is none.
+    registry: Registry,
+    /// Room for connections that are told that there is none, or no longer.
     refusals: Arc<Semaphore>,
     crowd: Crowd,
+    evictions: Crowd,
     stage: watch::Receiver<Stage>,
     workers: Workers,
 }
@@ -90,24 +93,22 @@ pub async fn serve(
         store,
         style,
         cors,
-        places: Arc::new(Semaphore::new(traffic.max_connections)),
+        registry: Registry::new(&traffic),
         refusals: Arc::new(Semaphore::new(REFUSED_AT_A_TIME)),
         crowd: Crowd::default(),
+        evictions: Crowd::default(),
         traffic,
         stage: shutdown.stage(),
         workers,
     }));
     let accepting = listeners.into_iter().map(|listener| tokio::spawn(accept::accept(listener, front)));
     let accepting: Vec<JoinHandle<()>> = accepting.collect();
-    let all = u32::try_from(front.traffic.max_connections).unwrap_or(u32::MAX);
     let all_have_ended = async {
-        // Places that are asked for here are given to nobody else.
         for accepting in accepting {
             // Whether it has ended well or not, it accepts no more.
             let _ = accepting.await;
         }
-        // Whoever holds every place knows that all connections have ended. Nobody closes the semaphore.
-        let _ = front.places.acquire_many(all).await;
+        front.registry.emptied().await;
     };
     shutdown.complete(all_have_ended).await;
     Ok(())

@@ -5,12 +5,14 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::io::AsyncReadExt;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::time::{timeout_at, Instant};
+use tokio::time::{timeout, timeout_at, Instant};
 
 use super::connection;
-use super::refusal;
-use super::{Front, Stage};
+use super::progress::Progress;
+use super::refusal::{self, Patience, Refusal};
+use super::{origin, Front, Stage};
 use crate::error::fault::Fault;
 use crate::error::CONNECTIONS_EXHAUSTED;
 use crate::log::RequestId;
@@ -21,6 +23,12 @@ const BACK_OFF: Duration = Duration::from_millis(100);
 /// How long connections are accepted at most once the server is ending, and how long the next is waited for.
 const LAST_LOOK: Duration = Duration::from_millis(100);
 const MOMENT: Duration = Duration::from_millis(10);
+
+/// How long to wait before accepting again while many connections are about to close, so that they get to it.
+const PAUSE: Duration = Duration::from_millis(1);
+
+/// How long the head of a request is waited for, on a connection for which there is no room.
+const FIRST_BYTES: Duration = Duration::from_millis(100);
 
 /// Accepts connections until the server ends, and those that have come by then. One for which there is no place
 /// is accepted all the same and told so: left in the system's queue, it would hang, and so would the health check
@@ -38,6 +46,9 @@ pub(super) async fn accept(listener: TcpListener, front: &'static Front) {
             Ok((stream, address)) => {
                 failing = false;
                 admit(stream, address, front);
+                if front.registry.is_behind() {
+                    tokio::time::sleep(PAUSE).await;
+                }
             }
             Err(error) if is_of_one_connection(&error) => {}
             Err(error) => {
@@ -74,23 +85,53 @@ fn is_of_one_connection(error: &io::Error) -> bool {
 }
 
 fn admit(stream: TcpStream, address: SocketAddr, front: &'static Front) {
-    if let Ok(place) = Arc::clone(&front.places).try_acquire_owned() {
+    let progress = Arc::new(Progress::new(&front.traffic));
+    let is_proxy = front.traffic.trusted_proxies.trusts(address.ip());
+    if let Some(registration) = front.registry.register(address.ip(), is_proxy, &progress) {
         let Ok(stream) = stream.into_std() else { return };
         front.workers.spawn(async move {
             // It was one a moment ago, and of this thread's runtime it is one now.
             if let Ok(stream) = TcpStream::from_std(stream) {
-                connection::run(stream, address, front).await;
+                connection::run(stream, address, front, progress, registration).await;
             }
-            drop(place);
         });
         return;
     }
     front.crowd.refused(address.ip().to_canonical());
     if let Ok(place) = Arc::clone(&front.refusals).try_acquire_owned() {
         tokio::spawn(async move {
-            let fault = Fault::of(&CONNECTIONS_EXHAUSTED);
-            refusal::send(stream, &fault, &RequestId::fresh(), front.style, false, refusal::PATIENCE).await;
+            refuse(stream, front).await;
             drop(place);
         });
     }
+}
+
+/// Tells a client that there is no room for its connection.
+async fn refuse(mut stream: TcpStream, front: &'static Front) {
+    let head = first_bytes(&mut stream, front.traffic.max_header_size).await;
+    let refusal = Refusal {
+        fault: &Fault::of(&CONNECTIONS_EXHAUSTED),
+        id: RequestId::fresh(),
+        is_head: origin::is_head_request(&head),
+        origin: origin::of_bytes(&head),
+    };
+    if refusal::send(&mut stream, &refusal, front, refusal::PATIENCE).await {
+        refusal::close(stream, Patience::of(refusal::PATIENCE), std::future::pending()).await;
+    }
+}
+
+/// The head of a request, or what comes of it in time: whether it is HEAD, and whose page asks.
+async fn first_bytes(stream: &mut TcpStream, most: usize) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let head = async {
+        let mut stream = stream.take(most as u64);
+        while !bytes.windows(4).any(|end| end == b"\r\n\r\n") {
+            if !matches!(stream.read_buf(&mut bytes).await, Ok(1..)) {
+                break;
+            }
+        }
+    };
+    // Without all of it the answer says what it can.
+    let _ = timeout(FIRST_BYTES, head).await;
+    bytes
 }

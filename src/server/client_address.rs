@@ -24,7 +24,7 @@ impl TrustedProxies {
         networks.iter().map(network).collect::<Result<_, _>>().map(Self)
     }
 
-    fn trusts(&self, address: IpAddr) -> bool {
+    pub(super) fn trusts(&self, address: IpAddr) -> bool {
         let address = address.to_canonical();
         self.0.iter().any(|network| network.contains(&address))
     }

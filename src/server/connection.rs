@@ -4,19 +4,22 @@ use std::future::{poll_fn, Future};
 use std::net::SocketAddr;
 use std::pin::{pin, Pin};
 use std::sync::Arc;
-use std::task::Poll;
+use std::task::{Poll, Waker};
 use std::time::Duration;
 
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
+use parking_lot::Mutex;
 use tokio::net::TcpStream;
-use tokio::time::{sleep_until, Instant};
+use tokio::time::{sleep, sleep_until, Instant};
 
 use super::progress::{Phase, Progress};
+use super::refusal::{self, Drained, Patience, Refusal};
+use super::registry::Registration;
 use super::request_head::LastHost;
 use super::socket::Socket;
-use super::{exchange, refusal, unparsed, Front, Stage};
+use super::{exchange, origin, unparsed, Front, Stage};
 use crate::error::fault::Fault;
 use crate::error::{ANSWER_TIMEOUT, BODY_TIMEOUT, HEAD_TIMEOUT};
 use crate::log::{Entry, Outcome, RequestId};
@@ -53,20 +56,29 @@ impl End {
 }
 
 /// Answers every request of a connection, until one of the two sides ends it.
-pub(super) async fn run(stream: TcpStream, address: SocketAddr, front: &'static Front) {
+pub(super) async fn run(
+    stream: TcpStream,
+    address: SocketAddr,
+    front: &'static Front,
+    progress: Arc<Progress>,
+    registration: Registration,
+) {
     // Answers are written whole; waiting for more would only delay them. Without it they are slower, not wrong.
     let _ = stream.set_nodelay(true);
     let local = stream.local_addr().ok();
-    let progress = Arc::new(Progress::new(&front.traffic));
     let peer = Arc::new(exchange::Peer {
         address,
         local,
         progress: Arc::clone(&progress),
         last_host: LastHost::default(),
         shelf: Arc::default(),
+        origin: Mutex::default(),
     });
-    let service = service_fn(move |request| exchange::answer(front, Arc::clone(&peer), request));
-    let socket = TokioIo::new(Socket::new(stream, Arc::clone(&progress)));
+    let service = {
+        let peer = Arc::clone(&peer);
+        service_fn(move |request| exchange::answer(front, Arc::clone(&peer), request))
+    };
+    let socket = TokioIo::new(Socket::new(stream, Arc::clone(&progress), front.cors.is_on()));
     let mut http = http1::Builder::new();
     if front.traffic.max_headers > USUAL_FIELDS {
         http.max_headers(front.traffic.max_headers);
@@ -80,33 +92,104 @@ pub(super) async fn run(stream: TcpStream, address: SocketAddr, front: &'static 
         .serve_connection(socket, service);
     let end = drive(&mut connection, &progress, front).await;
     let (phase, is_head) = (progress.phase(), progress.is_head());
+    let is_evicted = matches!(end, End::Late(_)) && progress.is_evicted();
     // What was being answered is given up here, if anything was.
     let parts = connection.into_parts();
-    let stream = parts.io.into_inner().stream;
-    // Nobody is waited for long once the server is ending.
-    let is_ending = *front.stage.borrow() != Stage::Serving;
-    let patience = if is_ending { LAST_CALL } else { refusal::PATIENCE };
-    let fault = fault(&end, phase, &parts.read_buf, front);
+    let Socket { stream, head, .. } = parts.io.into_inner();
+    let unread = parts.read_buf;
+    let origin = match phase {
+        Phase::Idle => origin::of_bytes(&unread),
+        // The one that is longer begins with the request: hyper drops a head that it refuses, and what came together
+        // with the request before is not in the other.
+        Phase::Head => {
+            origin::of_bytes(head.as_deref().filter(|head| head.len() > unread.len()).unwrap_or(&unread))
+        }
+        _ => peer.origin.lock().take(),
+    };
+    let fault = if is_evicted { evicted(phase) } else { fault(&end, phase, &unread, front) };
+    let ended = Ended { end, phase, is_evicted, is_head, origin };
+    finish(stream, ended, fault, registration, &peer, front).await;
+}
+
+/// How a connection was found when hyper was left alone with it no longer.
+struct Ended {
+    end: End,
+    phase: Phase,
+    is_evicted: bool,
+    is_head: bool,
+    origin: Option<String>,
+}
+
+/// Says what is to be said, and ends the connection.
+async fn finish(
+    mut stream: TcpStream,
+    ended: Ended,
+    fault: Option<Fault>,
+    registration: Registration,
+    peer: &exchange::Peer,
+    front: &'static Front,
+) {
+    let Ended { end, phase, is_evicted, is_head, origin } = ended;
+    let progress = &peer.progress;
+    let client = peer.address.ip().to_canonical();
     let mut entry = progress.give_up();
     if let Some(over) = entry.take_if(|entry| entry.is_answered() || fault.is_none()) {
         over.end(end.outcome());
     }
-    match fault {
-        Some(fault) => {
-            // What cannot be read as a request is one all the same, to whoever sent it.
-            let unread = || Entry::unread(RequestId::fresh(), address.ip().to_canonical(), progress.began());
-            let mut entry = entry.unwrap_or_else(unread);
-            let id = entry.id;
-            entry.answered(fault.status().code);
-            entry.sent(if is_head { 0 } else { fault.body(front.style).len() });
-            entry.end(end.outcome());
-            refusal::send(stream, &fault, &id, front.style, is_head, patience).await;
-        }
-        None if matches!(end, End::Late(Phase::Sending)) || phase == Phase::Sending => {
-            refusal::abort(&stream)
-        }
-        None => refusal::close(stream, patience).await,
+    let mut registration = Some(registration);
+    if is_evicted {
+        front.evictions.evicted(client);
+        // Its place is another's.
+        registration = None;
     }
+    // Nobody is waited for long once the server is ending.
+    let is_short = is_evicted || *front.stage.borrow() != Stage::Serving;
+    let patience = if is_short {
+        Patience::of(LAST_CALL)
+    } else {
+        Patience { silent: refusal::PATIENCE, sending: front.traffic.body_timeout.max(refusal::PATIENCE) }
+    };
+    if let Some(fault) = fault {
+        // What cannot be read as a request is one all the same, to whoever sent it.
+        let unread = || Entry::unread(RequestId::fresh(), client, progress.began());
+        let mut entry = entry.unwrap_or_else(unread);
+        let id = entry.id;
+        entry.answered(fault.status().code);
+        entry.sent(if is_head { 0 } else { fault.body(front.style).len() });
+        entry.end(end.outcome());
+        // Those that have no place any more are few at a time.
+        let permit = is_evicted.then(|| front.refusals.try_acquire());
+        let refusal = Refusal { fault: &fault, id, is_head, origin };
+        if matches!(permit, Some(Err(_)))
+            || !refusal::send(&mut stream, &refusal, front, patience.silent).await
+        {
+            return;
+        }
+        linger(stream, patience, progress, front).await;
+    } else if matches!(end, End::Late(Phase::Sending)) || phase == Phase::Sending {
+        refusal::abort(&stream);
+    } else if !is_evicted {
+        linger(stream, patience, progress, front).await;
+    }
+    drop(registration);
+}
+
+/// Ends a connection whose client has been answered.
+async fn linger(stream: TcpStream, patience: Patience, progress: &Progress, front: &'static Front) {
+    progress.lingers(patience.sending + patience.silent);
+    let mut stage = front.stage.clone();
+    let server_ends = async {
+        // An error would say that the server is gone.
+        drop(stage.wait_for(|stage| *stage != Stage::Serving).await);
+        sleep(LAST_CALL).await;
+    };
+    let hurry = async {
+        tokio::select! {
+            () = progress.evicted() => Drained::Aborted,
+            () = server_ends => Drained::TimedOut,
+        }
+    };
+    refusal::close(stream, patience, hurry).await;
 }
 
 /// Lets hyper go on until it is done, a phase takes too long, or the server ends.
@@ -118,6 +201,7 @@ async fn drive(
     let mut stage = front.stage.clone();
     let mut alarm = pin!(sleep_until(progress.step().1));
     let mut leaving: Option<Instant> = None;
+    let mut served_by: Option<Waker> = None;
     loop {
         let current = *stage.borrow_and_update();
         match (current, progress.phase()) {
@@ -127,6 +211,10 @@ async fn drive(
         }
         let mut changed = pin!(stage.changed());
         let late = poll_fn(|context| {
+            if !served_by.as_ref().is_some_and(|waker| waker.will_wake(context.waker())) {
+                progress.is_served_by(context.waker());
+                served_by = Some(context.waker().clone());
+            }
             if let Poll::Ready(done) = Pin::new(&mut *connection).poll(context) {
                 return Poll::Ready(Some(End::Done(done)));
             }
@@ -157,6 +245,18 @@ async fn drive(
     }
 }
 
+/// What to say to a client whose connection is closed to make room for another.
+fn evicted(phase: Phase) -> Option<Fault> {
+    let needed = |what: &str| {
+        format!("The server needed the connection for another client before the {what} was complete.")
+    };
+    match phase {
+        Phase::Head => Some(Fault::of(&HEAD_TIMEOUT).with_message(needed("head of the request"))),
+        Phase::Body => Some(Fault::of(&BODY_TIMEOUT).with_message(needed("body of the request"))),
+        _ => None,
+    }
+}
+
 /// What to say to the client, if there is anything to say: nothing once its answer is on the way, or between
 /// requests.
 fn fault(end: &End, phase: Phase, unread: &[u8], front: &Front) -> Option<Fault> {
@@ -178,7 +278,9 @@ fn fault(end: &End, phase: Phase, unread: &[u8], front: &Front) -> Option<Fault>
         End::ServerEnds if phase == Phase::Answering => {
             Some(Fault::of(&ANSWER_TIMEOUT).with_message("The server ends, and there was no answer yet."))
         }
-        End::Late(Phase::Idle | Phase::Sending) | End::ServerEnds | End::Done(Ok(())) => None,
+        End::Late(Phase::Idle | Phase::Sending | Phase::Lingering) | End::ServerEnds | End::Done(Ok(())) => {
+            None
+        }
         End::Done(Err(error)) => unparsed::fault(error, unread, traffic),
     }
 }

@@ -15,6 +15,7 @@ use hyper::body::{Body, Bytes, Incoming};
 use hyper::header::{HeaderMap, HeaderName, HeaderValue, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, ORIGIN};
 use hyper::http::request::Parts;
 use hyper::{Request, Response, StatusCode};
+use parking_lot::Mutex;
 use rocket::http::uri::{Host, Origin};
 use rocket::local::asynchronous::LocalResponse;
 use tokio::io::AsyncReadExt;
@@ -24,7 +25,7 @@ use super::kept::{self, Question};
 use super::progress::Progress;
 use super::reply::Reply;
 use super::request_head::{self, LastHost, Target};
-use super::{unparsed, Front, Stage};
+use super::{origin, unparsed, Front, Stage};
 use crate::error::fault::Fault;
 use crate::error::{BODY_BROKE_OFF, INTERNAL};
 use crate::handed::Shelf;
@@ -49,6 +50,8 @@ pub(super) struct Peer {
     pub(super) progress: Arc<Progress>,
     pub(super) last_host: LastHost,
     pub(super) shelf: Arc<Shelf>,
+    /// The Origin of the present request, if pages of any origin may read answers.
+    pub(super) origin: Mutex<Option<String>>,
 }
 
 /// Answers a request.
@@ -60,6 +63,9 @@ pub(super) async fn answer(
     let progress = &peer.progress;
     progress.head_is_complete(request.method() == hyper::Method::HEAD, !request.body().is_end_stream());
     let (head, body) = request.into_parts();
+    if front.cors.is_on() {
+        *peer.origin.lock() = origin::of_head(&head.headers);
+    }
     let id = request_id(&head.headers);
     let client = front.traffic.trusted_proxies.client(peer.address, &head.headers);
     let entry = Entry::new(id, head.method.as_str(), client, progress.began());

@@ -1,10 +1,13 @@
 //! How far a connection has come with its request, and until when the next step must be done.
 
+use std::future::poll_fn;
+use std::task::{Poll, Waker};
 use std::time::Duration;
 
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
+use super::registry::Eviction;
 use super::Traffic;
 use crate::log::{Entry, Outcome};
 
@@ -21,6 +24,32 @@ pub(super) enum Phase {
     Answering,
     /// The answer is on its way.
     Sending,
+    /// All is said. What the client still sends is read and discarded, so that it comes to read the answer.
+    Lingering,
+}
+
+/// A client that was answered within this time is about to send the next request.
+const SHORT_IDLE: Duration = Duration::from_millis(250);
+
+/// A client that takes less than [`Traffic::LEAST_RATE`] bytes of its answer in this time keeps the server waiting.
+const STALLED: Duration = Duration::from_secs(1);
+
+/// How a connection waits for its client. The least of several is the first that is closed to make room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Wait {
+    purpose: Purpose,
+    since: Instant,
+}
+
+/// What a connection waits for. The first is what is missed least.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Purpose {
+    /// Nothing in particular: it is idle, or lingers.
+    Nothing,
+    /// The rest of a request, that the answer is taken, or the next request of a client that has asked once or never.
+    Request,
+    /// The next request of a client that has asked again and again, and was answered a moment ago.
+    Next,
 }
 
 /// The progress of one connection. hyper, the socket under it and the request in it all take part.
@@ -34,14 +63,22 @@ struct State {
     /// When the first byte of the request came.
     began: Instant,
     deadline: Instant,
+    /// There while the connection ends to make room for another.
+    eviction: Option<Eviction>,
     /// How many bytes of the answer the client has taken.
     taken: u64,
+    /// When it took the last [`Traffic::LEAST_RATE`] of them, or the answer was ready.
+    taken_at: Instant,
     /// Whether hyper has all of the answer.
     complete: bool,
+    /// How many requests of the connection were answered.
+    answered: u32,
     /// Whether the request is HEAD, whose answer has no body.
     is_head: bool,
     /// The line in the log of the request that is not over.
     entry: Option<Entry>,
+    /// Wakes the task that serves the connection.
+    waker: Option<Waker>,
 }
 
 impl Progress {
@@ -53,10 +90,14 @@ impl Progress {
             phase: Phase::Idle,
             began: now,
             deadline,
+            eviction: None,
             taken: 0,
+            taken_at: now,
             complete: false,
+            answered: 0,
             is_head: false,
             entry: None,
+            waker: None,
         };
         Self { traffic, state: Mutex::new(state) }
     }
@@ -81,15 +122,17 @@ impl Progress {
         self.state.lock().began
     }
 
-    /// Bytes have come from the client.
-    pub(super) fn received(&self) {
+    /// Bytes have come from the client. Gives the phase in which they came.
+    pub(super) fn received(&self) -> Phase {
         let mut state = self.state.lock();
-        if state.phase == Phase::Idle {
+        let phase = state.phase;
+        if phase == Phase::Idle {
             let now = Instant::now();
             state.phase = Phase::Head;
-            state.deadline = now + self.traffic.header_timeout;
+            state.go_on_until(now + self.traffic.header_timeout);
             state.begin(now);
         }
+        phase
     }
 
     /// The head is there; `body` says whether a body follows. A request that came together with the one before
@@ -100,18 +143,21 @@ impl Progress {
             state.begin(Instant::now());
         }
         state.is_head = is_head;
-        (state.phase, state.deadline) = if body {
+        let deadline;
+        (state.phase, deadline) = if body {
             (Phase::Body, Instant::now() + self.traffic.body_timeout)
         } else {
             (Phase::Answering, state.began + self.traffic.request_timeout)
         };
+        state.go_on_until(deadline);
     }
 
     /// The body is there.
     pub(super) fn request_is_complete(&self) {
         let mut state = self.state.lock();
         state.phase = Phase::Answering;
-        state.deadline = state.began + self.traffic.request_timeout;
+        let deadline = state.began + self.traffic.request_timeout;
+        state.go_on_until(deadline);
     }
 
     /// The request is to be entered into the log when it is over.
@@ -145,8 +191,10 @@ impl Progress {
     /// The answer is there.
     pub(super) fn answer_is_ready(&self) {
         let mut state = self.state.lock();
+        let now = Instant::now();
         state.phase = Phase::Sending;
-        state.deadline = Instant::now() + self.traffic.request_timeout;
+        state.taken_at = now;
+        state.go_on_until(now + self.traffic.request_timeout);
     }
 
     /// hyper has all of the answer.
@@ -162,9 +210,71 @@ impl Progress {
         state.taken = state.taken.saturating_add(bytes as u64);
         let earned = state.taken / Traffic::LEAST_RATE - before;
         if earned > 0 {
-            let longest = Instant::now() + self.traffic.request_timeout;
-            state.deadline = longest.min(state.deadline + Duration::from_secs(earned));
+            let now = Instant::now();
+            state.taken_at = now;
+            let longest = now + self.traffic.request_timeout;
+            let deadline = longest.min(state.deadline + Duration::from_secs(earned));
+            state.go_on_until(deadline);
         }
+    }
+
+    /// The last answer is out, and the connection lingers for `longest`.
+    pub(super) fn lingers(&self, longest: Duration) {
+        let mut state = self.state.lock();
+        let now = Instant::now();
+        state.phase = Phase::Lingering;
+        state.go_on_until(now + longest);
+        state.begin(now);
+    }
+
+    /// How the connection waits for its client. `None` while the server is at work for it, or once it is evicted.
+    pub(super) fn wait(&self, now: Instant) -> Option<Wait> {
+        self.state.lock().wait(now)
+    }
+
+    /// Ends the connection to make room for another, if it still waits as it did at `wait`: its deadline is over. What
+    /// comes from its client first sets a new one. Says whether it ends.
+    pub(super) fn evict(&self, wait: Wait, now: Instant, eviction: impl FnOnce() -> Eviction) -> bool {
+        let mut state = self.state.lock();
+        if state.wait(now).map(|wait| wait.since) != Some(wait.since) {
+            return false;
+        }
+        state.deadline = wait.since;
+        state.eviction = Some(eviction());
+        let waker = state.waker.clone();
+        drop(state);
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+        true
+    }
+
+    /// Whether the connection ends to make room for another.
+    pub(super) fn is_evicted(&self) -> bool {
+        self.state.lock().eviction.is_some()
+    }
+
+    /// The connection has left its place.
+    pub(super) fn has_left(&self) {
+        self.state.lock().eviction = None;
+    }
+
+    /// Waits until the connection is evicted.
+    pub(super) async fn evicted(&self) {
+        poll_fn(|context| {
+            self.is_served_by(context.waker());
+            if self.is_evicted() {
+                Poll::Ready(())
+            } else {
+                Poll::Pending
+            }
+        })
+        .await;
+    }
+
+    /// Which task is to be woken when the connection is evicted.
+    pub(super) fn is_served_by(&self, waker: &Waker) {
+        self.state.lock().waker.get_or_insert_with(|| waker.clone()).clone_from(waker);
     }
 
     /// The client, or its system, has all that hyper had to send.
@@ -173,7 +283,8 @@ impl Progress {
         if state.phase == Phase::Sending && state.complete {
             let now = Instant::now();
             state.phase = Phase::Idle;
-            state.deadline = now + self.traffic.keep_alive;
+            state.answered = state.answered.saturating_add(1);
+            state.go_on_until(now + self.traffic.keep_alive);
             // Nothing of this request may be taken for something of the next, which may be there already.
             state.begin(now);
             let entry = state.entry.take();
@@ -189,6 +300,38 @@ impl State {
     /// A request begins.
     fn begin(&mut self, now: Instant) {
         (self.began, self.taken, self.complete, self.is_head) = (now, 0, false, false);
+    }
+
+    /// Since when the connection waits for its client, if it does.
+    fn since(&self) -> Instant {
+        if self.phase == Phase::Sending {
+            self.taken_at
+        } else {
+            self.began
+        }
+    }
+
+    /// The next step must be done by then. If the connection was about to end for another, it goes on.
+    fn go_on_until(&mut self, deadline: Instant) {
+        self.deadline = deadline;
+        if self.eviction.is_some() {
+            self.eviction = None;
+        }
+    }
+
+    fn wait(&self, now: Instant) -> Option<Wait> {
+        let since = self.since();
+        let waited = now.saturating_duration_since(since);
+        let purpose = match self.phase {
+            Phase::Answering => return None,
+            Phase::Sending if waited < STALLED => return None,
+            Phase::Sending | Phase::Head | Phase::Body => Purpose::Request,
+            Phase::Idle if waited >= SHORT_IDLE => Purpose::Nothing,
+            Phase::Idle if self.answered > 1 => Purpose::Next,
+            Phase::Idle => Purpose::Request,
+            Phase::Lingering => Purpose::Nothing,
+        };
+        self.eviction.is_none().then_some(Wait { purpose, since })
     }
 }
 

@@ -17,14 +17,26 @@ pub(super) struct Socket {
     progress: Arc<Progress>,
     /// The pieces of a short answer, put together.
     together: Vec<u8>,
+    /// What has come of the head since the connection was idle, if it is kept: hyper drops a head that it refuses.
+    pub(super) head: Option<Vec<u8>>,
 }
 
 /// Up to this many bytes it is cheaper to put pieces together than to hand each to the system.
 const SHORT: usize = 8 * 1024;
 
 impl Socket {
-    pub(super) fn new(stream: TcpStream, progress: Arc<Progress>) -> Self {
-        Self { stream, progress, together: Vec::new() }
+    pub(super) fn new(stream: TcpStream, progress: Arc<Progress>, keeps_head: bool) -> Self {
+        Self { stream, progress, together: Vec::new(), head: keeps_head.then(Vec::new) }
+    }
+
+    /// Bytes have come, in that phase.
+    fn keep(&mut self, bytes: &[u8], phase: Phase) {
+        let Some(head) = &mut self.head else { return };
+        match phase {
+            Phase::Idle => *head = bytes.to_vec(),
+            Phase::Head => head.extend_from_slice(bytes),
+            _ => {}
+        }
     }
 
     /// Whether there is a request to be answered. If not, whatever hyper writes is an error of its own.
@@ -48,8 +60,10 @@ impl AsyncRead for Socket {
     ) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
         ready!(Pin::new(&mut self.stream).poll_read(context, buffer))?;
-        if buffer.filled().len() > before {
-            self.progress.received();
+        let bytes = buffer.filled().get(before..).unwrap_or_default();
+        if !bytes.is_empty() {
+            let phase = self.progress.received();
+            self.keep(bytes, phase);
         }
         Poll::Ready(Ok(()))
     }

@@ -20,6 +20,9 @@ pub struct Traffic {
     pub request_timeout: Duration,
     /// `max_connections`: how many there may be at a time. Default 1024.
     pub max_connections: usize,
+    /// `max_connections_per_address`: how many of them one client address may have (IPv6: one /64). Trusted proxies
+    /// are exempt. Default 256.
+    pub max_connections_per_address: usize,
     /// `max_header_size`: how many bytes the head of a request may have, from 8192. Default 16 KiB.
     pub max_header_size: usize,
     /// `max_headers`: how many fields the head may have. Default 64.
@@ -53,6 +56,7 @@ impl Default for Traffic {
             body_timeout: Duration::from_secs(10),
             request_timeout: Duration::from_secs(15),
             max_connections: 1024,
+            max_connections_per_address: 256,
             max_header_size: 16 * 1024,
             max_headers: 64,
             max_body: 64 * 1024,

@@ -272,18 +272,47 @@ fn an_answer_that_nobody_takes_until_the_end_of_the_server_has_a_line() {
 
 #[test]
 fn connections_without_a_place_are_counted_in_one_line() {
-    let logged = Logged::start("log_crowd", &[("MAX_CONNECTIONS", "1")]);
+    // The server is at work for a while on one login.
+    let cost = [("PASSWORD_MEMORY", "131072"), ("PASSWORD_ITERATIONS", "16")];
+    let settings = [&[("MAX_CONNECTIONS", "1")], &cost[..]].concat();
+    let logged = Logged::start("log_crowd", &settings);
     let mut first = logged.connect();
-    first.write_all(b"GET /api/users HTTP/1.1\r\n").unwrap();
+    let log_in = "{\"username\":\"user\",\"password\":\"wrong\"}";
+    let head = "POST /auth/login HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n";
+    first.write_all(format!("{head}Content-Length: {}\r\n\r\n{log_in}", log_in.len()).as_bytes()).unwrap();
+    std::thread::sleep(Duration::from_millis(200));
     for _ in 0..5 {
         let mut text = String::new();
-        logged.connect().read_to_string(&mut text).unwrap();
+        let mut more = logged.connect();
+        more.write_all(b"GET /api/users HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+        more.read_to_string(&mut text).unwrap();
         assert!(text.starts_with("HTTP/1.1 503 ") && text.contains("\r\nX-Request-Id: "), "{text}");
     }
     let lines = logged.lines(1);
     assert!(settled(&lines[0])
         .starts_with("WARN no place for connections; the last was this client's connections=1 "));
     assert!(lines.len() < 5, "{lines:?}");
+}
+
+#[test]
+fn connections_that_make_room_are_counted_in_one_line() {
+    let logged = Logged::start("log_evicted", &[("MAX_CONNECTIONS", "1"), ("LOG_LEVEL", "critical")]);
+    let connect = |_| {
+        // Each has its place before the next comes.
+        std::thread::sleep(Duration::from_millis(100));
+        logged.connect()
+    };
+    let mut connections: Vec<_> = (0..5).map(connect).collect();
+    let last = connections.last_mut().unwrap();
+    last.write_all(b"GET /api/users HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").unwrap();
+    let mut text = String::new();
+    last.read_to_string(&mut text).unwrap();
+    assert!(text.starts_with("HTTP/1.1 200 "), "{text}");
+    let lines = logged.lines(1);
+    assert!(settled(&lines[0]).starts_with(
+        "WARN closed connections that waited for their client, to make room; the last was this client's connections=1 "
+    ));
+    assert!(lines.len() < 4, "{lines:?}");
 }
 
 #[test]

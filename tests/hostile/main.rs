@@ -14,10 +14,12 @@
 mod support;
 
 mod clock;
+mod early;
 mod faults;
 mod fuzz;
 mod kept;
 mod limits;
+mod linger;
 mod lockout;
 mod logs;
 mod ownership;
@@ -26,6 +28,8 @@ mod racing;
 mod raw;
 mod readers;
 mod rotation;
+#[cfg(target_os = "linux")]
+mod share;
 mod slow;
 mod start;
 mod timing;

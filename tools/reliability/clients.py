@@ -2,6 +2,7 @@
 
 import json
 import multiprocessing
+import selectors
 import socket
 import struct
 import time
@@ -31,13 +32,14 @@ class Closed(Exception):
 class Connection:
     """One keep-alive connection, opened anew when the server has said that it closes it."""
 
-    def __init__(self, port, limit=20):
-        self.port, self.limit, self.socket = port, limit, None
+    def __init__(self, port, limit=20, source=HOST):
+        self.port, self.limit, self.source, self.socket = port, limit, source, None
 
     def ask(self, *arguments, **named):
         """The status, the headers (lower case) and the body of the answer."""
         if self.socket is None:
-            self.socket = socket.create_connection((HOST, self.port), timeout=self.limit)
+            self.socket = socket.create_connection(
+                (HOST, self.port), timeout=self.limit, source_address=(self.source, 0))
             self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         try:
             self.socket.sendall(request(*arguments, **named))
@@ -81,9 +83,9 @@ def log_in(port, name="user", password="password"):
     return answer["access_token"], answer["refresh_token"]
 
 
-def _good(port, token, stop, results):
+def _good(port, token, source, stop, results):
     """Asks without pause, every tenth time on a new connection."""
-    connection, latencies, failures = Connection(port), [], []
+    connection, latencies, failures = Connection(port, source=source), [], []
     while not stop.is_set():
         if len(latencies) % 10 == 9:
             connection.close()
@@ -143,8 +145,8 @@ class Client:
 class Good(Client):
     """A good client, with a token or without."""
 
-    def __init__(self, port, token=None):
-        super().__init__(_good, port, token)
+    def __init__(self, port, token=None, source=HOST):
+        super().__init__(_good, port, token, source)
 
 
 class Refused(Client):
@@ -152,6 +154,55 @@ class Refused(Client):
 
     def __init__(self, port):
         super().__init__(_refused, port)
+
+
+def _greedy(port, source, count, kind, stop, results):
+    """Keeps that many connections open, opens one again when it is closed, and says how many there were at most."""
+    selector, last, most = selectors.DefaultSelector(), {}, 0
+    first, piece, pause = GREEDY_KINDS[kind]
+
+    def drop(connection):
+        selector.unregister(connection)
+        del last[connection]
+        connection.close()
+
+    while not stop.is_set():
+        for _ in range(count - len(last)):
+            connection = socket.socket()
+            connection.bind((source, 0))
+            try:
+                connection.connect((HOST, port))
+                connection.sendall(first)
+            except OSError:
+                connection.close()
+                break
+            connection.setblocking(False)
+            selector.register(connection, selectors.EVENT_READ)
+            last[connection] = time.monotonic()
+        most = max(most, len(last))
+        for key, _ in selector.select(0.05):
+            try:
+                if not key.fileobj.recv(1 << 16):
+                    drop(key.fileobj)
+            except OSError:
+                drop(key.fileobj)
+        now = time.monotonic()
+        for connection in [connection for connection, at in last.items() if now - at >= pause]:
+            last[connection] = now
+            try:
+                connection.send(piece)
+            except OSError:
+                drop(connection)
+    for connection in list(last):
+        drop(connection)
+    results.put(([most], []))
+
+
+class Greedy(Client):
+    """One address that wants every connection; the one latency is how many it had at most."""
+
+    def __init__(self, port, source, count, kind):
+        super().__init__(_greedy, port, source, count, kind)
 
 
 def percentile(values, share):
@@ -167,6 +218,13 @@ KINDS = {
     "body": (POST, b" "),
     "read": (HEAD + b"\r\n", None),
     "idle": (b"", b""),
+}
+
+
+# What each kind sends at once, then again and again, and with what pause in seconds.
+GREEDY_KINDS = {
+    "asking": (HEAD + b"\r\n", HEAD + b"\r\n", 4),
+    "dripping": (HEAD + b"X-Slow: ", b"x", 1),
 }
 
 

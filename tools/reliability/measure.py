@@ -8,12 +8,15 @@ Exit code: 0 every figure is kept, 1 one is not, 2 something could not be measur
 """
 
 import argparse
+import base64
+import http.client
 import json
 import os
 import queue
 import re
 import resource
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -21,13 +24,15 @@ import threading
 import time
 from pathlib import Path
 
-from clients import HOST, Closed, Connection, Good, Refused, Slow, log_in, percentile
+from clients import HOST, Closed, Connection, Good, Greedy, Refused, Slow, log_in, percentile
 import networks as others
 import readers as lists
-from server import BUILT, ROOT, NotMeasured, Server
+from server import BUILT, ROOT, NotMeasured, Server, Starting
 
 # Passwords that cost next to nothing, where they are not what is measured; and no limit on how often.
 CHEAP = {"password_memory": 8, "password_iterations": 1, "rate_limits": "false"}
+# Where many connections are measured, and not the share of the one address that they all come from.
+ANY_SHARE = {"max_connections_per_address": 1_000_000}
 
 
 class Figures:
@@ -83,7 +88,7 @@ def slow(figures, short):
     with tempfile.TemporaryDirectory() as folder:
         data = many_ships(folder, 10_000)
         for kind, limit in limits.items():
-            with Server(data=data, **CHEAP) as server, Good(server.port) as good:
+            with Server(data=data, **CHEAP, **ANY_SHARE) as server, Good(server.port) as good:
                 attack = Slow(kind, server.port, count)
                 left = attack.attack(limit + 15)
             what = f"{count} {kind}"
@@ -125,7 +130,7 @@ def slowhttptest(figures, short):
     for mode, (flags, limit, path) in modes.items():
         with tempfile.TemporaryDirectory() as folder:
             data = many_ships(folder, 10_000)
-            with Server(data=data, **CHEAP) as server, Good(server.port) as good:
+            with Server(data=data, **CHEAP, **ANY_SHARE) as server, Good(server.port) as good:
                 most, ended = attacked(server, count // 250 + limit + 15, [
                     "slowhttptest", *flags, "-c", str(count), "-r", "250", "-l", "600", "-p", "5",
                     "-u", f"http://{HOST}:{server.port}{path}"])
@@ -139,7 +144,7 @@ def slowhttptest(figures, short):
 
 def memory(figures, short):
     """Idle connections beside busy ones."""
-    with Server(max_connections=4096, keep_alive=120, **CHEAP) as server:
+    with Server(max_connections=4096, keep_alive=120, **CHEAP, **ANY_SHARE) as server:
         at_start = server.memory()
         idle = [Connection(server.port) for _ in range(2000)]
         for connection in idle:
@@ -149,6 +154,131 @@ def memory(figures, short):
         figures.add("2,000 idle and 64 busy connections: resident", server.memory(), "MB", most=120)
         for connection in idle:
             connection.close()
+
+
+def share(figures, short):
+    """One address that wants every connection, while good clients come from there and from elsewhere."""
+    count, seconds, source = (300, 4, "127.0.0.2") if short else (1100, 30, "127.0.0.2")
+    limits = {"max_connections": 280, "max_connections_per_address": 70} if short else {}
+    for kind in ("asking", "dripping"):
+        with Server(**CHEAP, **limits) as server:
+            with Greedy(server.port, source, count, kind) as greedy:
+                time.sleep(2)
+                with Good(server.port) as elsewhere, Good(server.port, source=source) as there:
+                    time.sleep(seconds)
+        what = f"{count} {kind} connections of one address"
+        figures.tell(f"{what}: at a time", f"{max(greedy.latencies)}")
+        for who, good, least in [("from elsewhere", elsewhere, 99.9), ("from the same address", there, 99)]:
+            figures.add(f"{what}: good client {who}, success", good.success() * 100, "%", least=least)
+            figures.add(f"{what}: good client {who}, p99", percentile(good.latencies, 0.99) * 1000, "ms", most=250)
+            for failure in sorted(set(good.failures))[:3]:
+                figures.tell("failed with", failure)
+
+
+FETCH = """
+const [url, size, chunked] = [process.argv[2], Number(process.argv[3]), process.argv[4] === "chunked"];
+const piece = new Uint8Array(65536).fill(32);
+const pieces = async function* () { for (let sent = 0; sent < size; sent += piece.length) yield piece; };
+const body = chunked ? ReadableStream.from(pieces()) : new Uint8Array(size).fill(32);
+fetch(url, { method: "POST", body, duplex: "half" }).then(
+  async (answer) => console.log(answer.status, (await answer.json()).error),
+  (error) => console.log("failed:", error.cause?.code ?? error.message),
+);
+"""
+
+
+def with_http_client(port, size, chunked):
+    """The status that Python's http.client gets for a body of that size."""
+    pieces = (bytes(1 << 16) for _ in range(size >> 16))
+    connection = http.client.HTTPConnection(HOST, port, timeout=20)
+    try:
+        connection.request("POST", "/api/users", body=pieces if chunked else bytes(size), encode_chunked=chunked,
+                           headers={"Transfer-Encoding": "chunked"} if chunked else {})
+        answer = connection.getresponse()
+        answer.read()
+        return str(answer.status)
+    except (OSError, http.client.HTTPException) as error:
+        return f"failed: {error}"
+    finally:
+        connection.close()
+
+
+def with_fetch(port, size, chunked):
+    """The status that node's fetch gets for a body of that size."""
+    with tempfile.NamedTemporaryFile("w", suffix=".mjs") as script:
+        script.write(FETCH)
+        script.flush()
+        run = subprocess.run(
+            ["node", script.name, f"http://{HOST}:{port}/api/users", str(size), "chunked" if chunked else "length"],
+            capture_output=True, text=True, timeout=60)
+    return run.stdout.split(" ")[0] if run.stdout.startswith("4") else (run.stdout or run.stderr).strip()
+
+
+def early(figures, short):
+    """Bodies far above the limit: whether clients that send all of them before they read get the 413."""
+    clients = {"http.client": with_http_client}
+    if shutil.which("node"):
+        clients["node's fetch"] = with_fetch
+    else:
+        figures.tell("node's fetch", "not measured: node is not there")
+    times = 2 if short else 10
+    with Server(**CHEAP) as server:
+        for name, client in clients.items():
+            for chunked in (False, True):
+                for size in (4, 8, 32):
+                    found = [client(server.port, size << 20, chunked) for _ in range(times)]
+                    how = "chunked" if chunked else "with Content-Length"
+                    figures.add(f"{name}, {size} MB {how}: 413", found.count("413"), f"of {times}", least=times)
+                    for other in sorted(set(found) - {"413"}):
+                        figures.tell("instead", other)
+
+
+def kid_of_login(port, user, password):
+    """The id of the key that signs."""
+    token = log_in(port, user, password)[0]
+    header = token.split(".")[0]
+    return json.loads(base64.urlsafe_b64decode(header + "=" * (-len(header) % 4))).get("kid")
+
+
+def start(figures, short):
+    """SIGHUP and SIGTERM at any time of a start, also as process 1 of a container."""
+    times = 20 if short else 100
+    under = {"a process": ()}
+    if os.geteuid() == 0 and shutil.which("unshare"):
+        under["process 1"] = ("unshare", "--pid", "--fork", "--kill-child", "--")
+    else:
+        figures.tell("process 1 of a namespace", "not measured: that takes root and unshare")
+    for what, command in under.items():
+        killed, old, slow, lost = 0, 0, 0, 0
+        for number in range(times):
+            # Counted from when it is executed, which is after the fork.
+            with tempfile.TemporaryDirectory() as folder:
+                keys = Path(folder) / "keys"
+                keys.write_text("kid=old " + "old-" * 10 + "\n")
+                starting = Starting(keys, command)
+                time.sleep(0.3 * number / times)
+                Path(f"{keys}.new").write_text("kid=new " + "new-" * 10 + "\n")
+                os.replace(f"{keys}.new", keys)
+                starting.signal(signal.SIGHUP)
+                port = starting.port()
+                if port is None:
+                    killed += 1
+                else:
+                    old += kid_of_login(port, "user", "password") != "new"
+                starting.stop()
+                starting = Starting(keys, command)
+                time.sleep(0.3 * number / times)
+                began = time.monotonic()
+                starting.signal(signal.SIGTERM)
+                code = starting.wait(10)
+                lost += code is None
+                # Before the first line of the program the system ends it.
+                slow += code is not None and (code not in (0, -signal.SIGTERM) or time.monotonic() - began > 3)
+                starting.stop()
+        figures.add(f"SIGHUP at 0 to 300 ms of a start, {what}: killed", killed, f"of {times}", most=0)
+        figures.add(f"the same, {what}: the old key signs", old, f"of {times}", most=0)
+        figures.add(f"SIGTERM at 0 to 300 ms of a start, {what}: lost", lost, f"of {times}", most=0)
+        figures.add(f"the same, {what}: another exit code than 0, or after 3 s", slow, f"of {times}", most=0)
 
 
 FLOOD = """
@@ -404,7 +534,7 @@ def networks(figures, short):
 
 
 MEASURES = {measure.__name__: measure for measure in (
-    slow, slowhttptest, readers, writers, networks, memory, flood, shutdown, soak, rocket)}
+    slow, slowhttptest, readers, writers, memory, share, networks, early, start, flood, shutdown, soak, rocket)}
 
 
 def main():

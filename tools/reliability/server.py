@@ -76,3 +76,53 @@ class Server:
 
     def __exit__(self, *_):
         self.stop()
+
+
+class Starting:
+    """A server that has just been executed, with that file of keys; under `command`, if there is one."""
+
+    def __init__(self, keys, command):
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("ROCKET_")}
+        self.process = subprocess.Popen(
+            [*command, BINARY, "--port", "0", "--jwt-secret-file", keys], cwd=keys.parent, env=environment,
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        self.pid = self._executed(bool(command))
+
+    def _executed(self, is_child):
+        """The process of the server, once it has been executed."""
+        until = time.monotonic() + START_LIMIT
+        while time.monotonic() < until:
+            pid = self.process.pid
+            try:
+                if is_child:
+                    pid = int(Path(f"/proc/{pid}/task/{pid}/children").read_text().split()[0])
+                if os.path.samefile(f"/proc/{pid}/exe", BINARY):
+                    return pid
+            except (OSError, IndexError):
+                pass
+        raise NotMeasured("the server is not executed")
+
+    def signal(self, number):
+        try:
+            os.kill(self.pid, number)
+        except ProcessLookupError:
+            pass
+
+    def port(self):
+        """The port that it announces, unless it ends before that."""
+        ready, _, _ = select.select([self.process.stdout], [], [], START_LIMIT)
+        found = re.search(r":(\d+)$", (self.process.stdout.readline() if ready else "").strip())
+        return int(found[1]) if found else None
+
+    def wait(self, limit):
+        """The exit code, unless it goes on for longer."""
+        try:
+            return self.process.wait(limit)
+        except subprocess.TimeoutExpired:
+            return None
+
+    def stop(self):
+        if self.process.poll() is None:
+            self.signal(signal.SIGKILL)
+        self.process.wait()
+        self.process.stdout.close()

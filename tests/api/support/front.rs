@@ -17,6 +17,8 @@ use shipyard::server::listen::Address;
 use shipyard::server::shutdown::Ender;
 use shipyard::server::{serve, Shutdown, Traffic};
 use shipyard::Parts;
+#[cfg(target_os = "linux")]
+use socket2::{Domain, Socket, Type};
 use tokio::runtime::Builder;
 
 use super::server::{settings, unstarted, NOW, SECRET};
@@ -55,8 +57,13 @@ impl Setup {
 
     /// With that folder behind `/static/`.
     pub fn with_files(traffic: Traffic, folder: PathBuf) -> Self {
+        Self::with_settings(traffic, Settings { static_dir: folder, ..settings() })
+    }
+
+    /// With those settings.
+    pub fn with_settings(traffic: Traffic, settings: Settings) -> Self {
         let parts = Parts {
-            settings: Settings { static_dir: folder, ..settings() },
+            settings,
             data: Data::parse("example", EXAMPLE.as_bytes()).unwrap(),
             keys: (&Secret::new(SECRET).unwrap()).into(),
             clock: Clock::manual(NOW),
@@ -95,6 +102,24 @@ impl Front {
 
     pub fn connect(&self) -> Raw {
         Raw::connect(self.address)
+    }
+
+    /// A connection from another address of this machine.
+    #[cfg(target_os = "linux")]
+    pub fn connect_from(&self, client: [u8; 4]) -> Raw {
+        self.connect_with(client, None)
+    }
+
+    /// The same with that much room for answers.
+    #[cfg(target_os = "linux")]
+    pub fn connect_with(&self, client: [u8; 4], room: Option<usize>) -> Raw {
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        if let Some(room) = room {
+            socket.set_recv_buffer_size(room).unwrap();
+        }
+        socket.bind(&SocketAddr::from((client, 0)).into()).expect("an address of this machine");
+        socket.connect(&self.address.into()).expect("the server listens");
+        Raw::over(TcpStream::from(socket))
     }
 
     /// Asks the server to end.

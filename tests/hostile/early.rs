@@ -1,0 +1,172 @@
+//! Answers that are given before there is a whole request, or in the place of one that took too long: a page of a
+//! listed origin may read them like all others.
+
+use std::time::Duration;
+
+use rocket::tokio::time::sleep;
+use shipyard::config::Settings;
+use shipyard::cors::Cors;
+use shipyard::server::Traffic;
+
+use crate::support::front::{short, Front, Raw, Sent, Setup, State};
+use crate::support::server::settings;
+
+const APP: &str = "https://app.example";
+
+#[rocket::get("/slow/<milliseconds>")]
+async fn slow(milliseconds: u64) -> &'static str {
+    sleep(Duration::from_millis(milliseconds)).await;
+    "done"
+}
+
+fn start(origins: &[&str], traffic: Traffic) -> Front {
+    let cors = Cors::parse(origins.iter().map(|&origin| origin.to_owned()).collect()).unwrap();
+    let setup = Setup::with_settings(traffic, Settings { cors, ..settings() });
+    let rocket = setup.rocket.mount("/", rocket::routes![slow]);
+    Setup { rocket, ..setup }.start()
+}
+
+fn traffic() -> Traffic {
+    Traffic { keep_alive: Duration::from_secs(20), ..short() }
+}
+
+/// The beginnings of requests that get no further, with their fields, and the status that each is answered with.
+fn beginnings(fields: &str) -> Vec<(String, u16)> {
+    let many = "X: y\r\n".repeat(70);
+    let long = "y".repeat(20_000);
+    let text = |rest: &str| format!("GET /api/ships/2 HTTP/1.1\r\nHost: a\r\n{fields}{rest}");
+    let body = |rest: &str| format!("POST /api/users HTTP/1.1\r\nHost: a\r\n{fields}{rest}");
+    vec![
+        // The head comes too slowly, and so does the body.
+        (text(""), 408),
+        (text("X: y"), 408),
+        (body("Content-Length: 9\r\n\r\n{"), 408),
+        (body("Transfer-Encoding: chunked\r\n\r\n1\r\n{\r\n"), 408),
+        // The head is too large.
+        (text(&format!("{many}\r\n")), 431),
+        (text(&format!("X: {long}\r\n\r\n")), 431),
+        // What is no request, also where hyper has read the head already.
+        (text("no field\r\n\r\n"), 400),
+        (text("Content-Length: x\r\n\r\n"), 400),
+        (text("Content-Length: 1\r\nContent-Length: 2\r\n\r\n"), 400),
+        (text("Transfer-Encoding: gzip\r\n\r\n"), 400),
+        (text("Transfer-Encoding: gzip, chunked\r\n\r\n"), 501),
+        (text("Expect: more\r\n\r\n"), 417),
+        (body("Transfer-Encoding: chunked\r\n\r\nno size\r\n"), 400),
+        (body("Content-Length: 10000000\r\n\r\n") + &" ".repeat(70_000), 413),
+        // The answer takes too long.
+        (format!("GET /slow/60000 HTTP/1.1\r\nHost: a\r\n{fields}\r\n"), 503),
+    ]
+}
+
+fn allowed(answer: &Sent) -> (Option<&str>, Option<&str>) {
+    let exposed = answer.header("Access-Control-Expose-Headers").is_some();
+    let allowed = answer.header("Access-Control-Allow-Origin");
+    assert_eq!(allowed.is_some(), exposed, "{answer:?}");
+    (allowed, answer.header("Vary"))
+}
+
+fn answers(front: &Front, fields: &str) -> Vec<(String, Sent)> {
+    let ask = |(text, status): (String, u16)| {
+        let mut client = front.connect();
+        client.send(&text);
+        (client, text, status)
+    };
+    let clients: Vec<(Raw, String, u16)> = beginnings(fields).into_iter().map(ask).collect();
+    let answered = clients.into_iter().map(|(mut client, text, status)| {
+        let answer = client.answer().unwrap_or_else(|reason| panic!("{text:.200}: {reason}"));
+        assert_eq!(answer.status, status, "{text:.200}");
+        answer.error();
+        (text, answer)
+    });
+    answered.collect()
+}
+
+#[test]
+fn a_page_of_a_listed_origin_sees_the_reason() {
+    let front = start(&["http://localhost:3000", APP], traffic());
+    for (text, answer) in answers(&front, &format!("Origin: {APP}\r\n")) {
+        assert_eq!(allowed(&answer), (Some(APP), Some("Origin")), "{text:.200}");
+    }
+    for fields in
+        ["Origin: https://app.example.evil\r\n", "", "Origin: https://app.example\r\nOrigin: null\r\n"]
+    {
+        for (text, answer) in answers(&front, fields) {
+            assert_eq!(allowed(&answer), (None, Some("Origin")), "{text:.200}");
+        }
+    }
+}
+
+#[test]
+fn a_star_is_any_origin_and_without_a_list_there_is_none() {
+    for (origins, expected) in [(&["*"][..], (Some("*"), Some("Origin"))), (&[], (None, None))] {
+        let front = start(origins, traffic());
+        for (text, answer) in answers(&front, "Origin: https://any.example\r\n") {
+            assert_eq!(allowed(&answer), expected, "{text:.200}");
+        }
+    }
+}
+
+/// Each request of a connection has an Origin of its own, or none.
+#[test]
+fn the_origin_is_that_of_the_present_request() {
+    let front = start(&[APP], traffic());
+    let good = |fields: &str| format!("GET /api/ships/2 HTTP/1.1\r\nHost: a\r\n{fields}\r\n");
+    let app = format!("Origin: {APP}\r\n");
+    let mut cases = Vec::new();
+    for (text, status) in beginnings("") {
+        cases.push((good(&app), text, status, None));
+    }
+    for (text, status) in beginnings(&app) {
+        cases.push((good(""), text, status, Some(APP)));
+    }
+    let begin = |(first, text, status, expected): (String, String, u16, Option<&'static str>)| {
+        let mut client = front.connect();
+        client.send(first);
+        assert_eq!(client.answer().expect("an answer").status, 200);
+        client.send(&text);
+        (client, text, status, expected)
+    };
+    let clients: Vec<_> = cases.into_iter().map(begin).collect();
+    for (mut client, text, status, expected) in clients {
+        let answer = client.answer().unwrap_or_else(|reason| panic!("{text:.200}: {reason}"));
+        assert_eq!((answer.status, allowed(&answer).0), (status, expected), "{text:.200}");
+    }
+}
+
+#[test]
+fn a_page_for_whose_connection_there_is_no_room_is_told_so() {
+    let front = start(&[APP], Traffic { max_connections: 1, workers: 1, ..Traffic::default() });
+    let mut served = front.connect();
+    served.send("GET /slow/3000 HTTP/1.1\r\nHost: a\r\n\r\n");
+    std::thread::sleep(Duration::from_millis(200));
+    for (fields, expected) in [(format!("Origin: {APP}\r\n"), Some(APP)), (String::new(), None)] {
+        let mut client = front.connect();
+        client.send(format!("GET /api/ships HTTP/1.1\r\nHost: a\r\n{fields}\r\n"));
+        let answer = client.answer().expect("an answer");
+        assert_eq!((answer.status, allowed(&answer)), (503, (expected, Some("Origin"))));
+        answer.error();
+    }
+    // The answer to HEAD has no body there either.
+    let mut client = front.connect();
+    client.send(format!("HEAD /api/ships HTTP/1.1\r\nHost: a\r\nOrigin: {APP}\r\n\r\n"));
+    let answer = client.head().expect("an answer");
+    assert_eq!((answer.status, allowed(&answer).0), (503, Some(APP)));
+    client.finish();
+    assert_eq!(client.end().0, State::Closed);
+    // A client that says nothing is not waited for.
+    let answer = front.connect().answer().expect("an answer");
+    assert_eq!((answer.status, allowed(&answer)), (503, (None, Some("Origin"))));
+    assert_eq!(served.answer().expect("an answer").body, b"done");
+}
+
+#[test]
+fn a_page_is_told_that_the_server_ends() {
+    let front = start(&[APP], Traffic { workers: 1, ..Traffic::default() });
+    let mut client = front.connect();
+    client.send(format!("GET /slow/60000 HTTP/1.1\r\nHost: a\r\nOrigin: {APP}\r\n\r\n"));
+    std::thread::sleep(Duration::from_millis(200));
+    front.ask_to_end();
+    let answer = client.answer().expect("an answer");
+    assert_eq!((answer.status, allowed(&answer).0), (503, Some(APP)));
+}

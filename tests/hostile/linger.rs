@@ -1,0 +1,133 @@
+//! A client that is answered before it has sent all of its body gets the answer, however much it sends: many clients
+//! read nothing before that.
+
+use std::io::Write;
+use std::time::{Duration, Instant};
+
+use shipyard::server::Traffic;
+
+use crate::slow::LEEWAY;
+use crate::support::front::{short, Front, Raw, State};
+
+const MIB: usize = 1024 * 1024;
+
+/// Sends a body of that many bytes, and reads nothing meanwhile.
+fn send_body(client: &mut Raw, is_chunked: bool, length: usize) {
+    let piece = [b' '; 64 * 1024];
+    for _ in 0..length / piece.len() {
+        if is_chunked {
+            client.send(format!("{:x}\r\n", piece.len()));
+        }
+        client.send(piece);
+        if is_chunked {
+            client.send("\r\n");
+        }
+    }
+    if is_chunked {
+        client.send("0\r\n\r\n");
+    }
+}
+
+fn head(line: &str, fields: &str, is_chunked: bool, length: usize) -> String {
+    let framing = match (fields.contains("Transfer-Encoding"), is_chunked) {
+        (true, _) => String::new(),
+        (false, true) => "Transfer-Encoding: chunked\r\n".to_owned(),
+        (false, false) => format!("Content-Length: {length}\r\n"),
+    };
+    format!("{line} HTTP/1.1\r\nHost: a\r\n{fields}{framing}\r\n")
+}
+
+#[test]
+fn a_body_far_above_the_limit_gets_its_answer() {
+    let front = Front::start(Traffic { workers: 2, ..Traffic::default() });
+    let many = format!("{}\r\n", "X: y\r\n".repeat(80).trim_end());
+    let long = format!("X: {}\r\n", "y".repeat(20_000));
+    let cases = [
+        ("POST /api/users", "", 413),
+        ("POST /auth/login", "Content-Type: application/json\r\n", 413),
+        ("POST /auth/login", "", 400),
+        ("POST /api/ships", "", 401),
+        ("PUT /api/ships/1", "Authorization: Bearer x\r\n", 422),
+        ("POST /nothing", "", 404),
+        ("PATCH /api/ships", "", 405),
+        ("POST /api/users", "Expect: more\r\n", 417),
+        ("POST /api/users", "Transfer-Encoding: gzip\r\n", 400),
+        ("POST /api/users", "Transfer-Encoding: gzip, chunked\r\n", 501),
+        ("POST /api/users", many.as_str(), 431),
+        ("POST /api/users", long.as_str(), 431),
+    ];
+    for (line, fields, status) in cases {
+        for (is_chunked, length) in [(false, 8 * MIB), (true, 8 * MIB), (false, 32 * MIB)] {
+            let what = format!("{line} {:.40} {is_chunked} {length}", fields.trim_end());
+            let mut client = front.connect();
+            client.send(head(line, fields, is_chunked, length));
+            send_body(&mut client, is_chunked, length);
+            let answer = client.answer().unwrap_or_else(|reason| panic!("{what}: {reason}"));
+            assert_eq!((answer.status, answer.header("Connection")), (status, Some("close")), "{what}");
+            client.finish();
+            assert_eq!(client.end().0, State::Closed, "{what}");
+        }
+    }
+    front.is_well();
+}
+
+#[test]
+fn a_body_that_came_too_slowly_gets_its_answer() {
+    let front = Front::start(short());
+    let mut client = front.connect();
+    client.send(head("POST /api/users", "", false, 8 * MIB));
+    std::thread::sleep(short().body_timeout + Duration::from_millis(200));
+    send_body(&mut client, false, 8 * MIB);
+    assert_eq!(client.answer().expect("an answer").status, 408);
+}
+
+/// Sends as fast as it can, until the connection breaks. How much that was.
+fn sent_until_reset(client: &mut Raw, pause: Duration) -> usize {
+    let piece = [b' '; 64 * 1024];
+    let mut sent = 0;
+    while let Ok(count) = client.stream.write(&piece) {
+        sent += count;
+        std::thread::sleep(pause);
+        assert!(sent < 1024 * MIB, "it never ends");
+    }
+    sent
+}
+
+#[test]
+fn a_client_that_never_stops_is_cut_off() {
+    let front = Front::start(Traffic { workers: 2, ..Traffic::default() });
+    let mut client = front.connect();
+    client.send(head("POST /api/users", "", false, 1 << 40));
+    let sent = sent_until_reset(&mut client, Duration::ZERO);
+    assert!((64 * MIB..96 * MIB).contains(&sent), "{sent} bytes");
+    // By time, if it sends less.
+    let front = Front::start(short());
+    let mut client = front.connect();
+    client.send(head("POST /api/users", "", false, 1 << 40));
+    let start = Instant::now();
+    sent_until_reset(&mut client, Duration::from_millis(20));
+    let limit = Duration::from_secs(1);
+    assert!((limit / 2..limit + LEEWAY).contains(&start.elapsed()), "{:?}", start.elapsed());
+    front.is_well();
+}
+
+#[test]
+fn lingering_connections_neither_take_every_place_nor_hold_up_the_end() {
+    let traffic = Traffic { max_connections: 4, workers: 2, ..Traffic::default() };
+    let front = Front::start(traffic);
+    let mut lingering: Vec<Raw> = (0..4).map(|_| front.connect()).collect();
+    for client in &mut lingering {
+        client.send(head("POST /nothing", "", false, 1 << 30));
+        send_body(client, false, MIB);
+        assert_eq!(client.answer().expect("an answer").status, 404);
+    }
+    front.is_well();
+    let sender = std::thread::spawn(move || {
+        let mut client = lingering.pop().unwrap();
+        sent_until_reset(&mut client, Duration::from_millis(20));
+    });
+    std::thread::sleep(Duration::from_millis(100));
+    let took = front.end();
+    assert!(took < Duration::from_millis(1500), "{took:?}");
+    sender.join().unwrap();
+}

@@ -1,0 +1,264 @@
+//! One client cannot take every place: it has a share, and where room is needed the connection that has waited longest
+//! for its client goes first.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use rocket::tokio::time::sleep;
+use shipyard::server::{Traffic, TrustedProxies};
+
+use crate::support::front::{Front, Raw, Setup, State, GOOD};
+
+const GREEDY: [u8; 4] = [127, 0, 0, 2];
+const OTHER: [u8; 4] = [127, 0, 0, 3];
+
+/// Longer than a connection between two requests is taken for one in use.
+const LONG_IDLE: Duration = Duration::from_millis(350);
+
+/// How long an evicted connection may take to close.
+const MOMENT: Duration = Duration::from_millis(200);
+
+fn limits(max_connections: usize, max_connections_per_address: usize) -> Traffic {
+    Traffic {
+        max_connections,
+        max_connections_per_address,
+        workers: 2,
+        keep_alive: Duration::from_secs(20),
+        header_timeout: Duration::from_secs(20),
+        body_timeout: Duration::from_secs(20),
+        request_timeout: Duration::from_secs(20),
+        ..Traffic::default()
+    }
+}
+
+#[rocket::get("/slow/<milliseconds>")]
+async fn slow(milliseconds: u64) -> &'static str {
+    sleep(Duration::from_millis(milliseconds)).await;
+    "done"
+}
+
+fn start(traffic: Traffic) -> Front {
+    let setup = Setup::new(traffic);
+    let rocket = setup.rocket.mount("/", rocket::routes![slow]);
+    Setup { rocket, ..setup }.start()
+}
+
+/// A connection that has been answered once.
+fn idle(front: &Front, client: [u8; 4]) -> Raw {
+    let mut connection = front.connect_from(client);
+    ask(&mut connection);
+    connection
+}
+
+fn ask(connection: &mut Raw) {
+    connection.send(GOOD);
+    assert_eq!(connection.answer().expect("an answer").status, 200);
+    // One after the other, so that each has been idle for a time of its own.
+    std::thread::sleep(Duration::from_millis(5));
+}
+
+/// Whether the server has closed the connection.
+fn is_closed(connection: &Raw) -> bool {
+    connection.stream.set_nonblocking(true).unwrap();
+    let mut byte = [0];
+    let peeked = connection.stream.peek(&mut byte);
+    connection.stream.set_nonblocking(false).unwrap();
+    matches!(peeked, Ok(0)) || peeked.is_err_and(|error| error.kind() != std::io::ErrorKind::WouldBlock)
+}
+
+fn closed(connections: &[&Raw]) -> Vec<bool> {
+    std::thread::sleep(MOMENT);
+    connections.iter().map(|connection| is_closed(connection)).collect()
+}
+
+#[test]
+fn one_address_cannot_take_every_place() {
+    let front = start(limits(32, 8));
+    let greedy: Vec<Raw> = (0..40).map(|_| idle(&front, GREEDY)).collect();
+    for _ in 0..20 {
+        front.is_well();
+    }
+    let open: Vec<bool> =
+        closed(&greedy.iter().collect::<Vec<_>>()).iter().map(|is_closed| !is_closed).collect();
+    // Its share is left, and the last to come are those that have been idle for the least time.
+    assert_eq!(open.iter().filter(|is_open| **is_open).count(), 8, "{open:?}");
+    assert!(open[32..].iter().all(|is_open| *is_open), "{open:?}");
+}
+
+#[test]
+fn the_longest_idle_of_the_address_goes_first() {
+    let front = start(limits(32, 4));
+    let [mut first, second, third, fourth] = [0; 4].map(|_| idle(&front, GREEDY));
+    let other = idle(&front, OTHER);
+    ask(&mut first);
+    let mut fifth = idle(&front, GREEDY);
+    assert_eq!(closed(&[&first, &second, &third, &fourth, &other]), [false, true, false, false, false]);
+    let mut second = second;
+    assert_eq!(second.end().0, State::Closed);
+    assert_eq!([first.state(), fifth.state()], [State::Open; 2]);
+}
+
+#[test]
+fn when_all_places_are_taken_the_address_that_has_most_makes_room() {
+    let front = start(limits(6, 6));
+    let other = idle(&front, OTHER);
+    let greedy: Vec<Raw> = (0..4).map(|_| idle(&front, GREEDY)).collect();
+    let another = idle(&front, OTHER);
+    front.is_well();
+    let [first, second] = [&greedy[0], &greedy[1]];
+    assert_eq!(closed(&[&other, &another, first, second]), [false, false, true, false]);
+}
+
+#[test]
+fn a_connection_within_a_request_goes_after_idle_ones_and_is_told_so() {
+    let front = start(limits(32, 3));
+    let mut head = front.connect_from(GREEDY);
+    head.send("GET /api/ships/2 HTTP/1.1\r\n");
+    std::thread::sleep(Duration::from_millis(5));
+    let mut body = front.connect_from(GREEDY);
+    body.send("POST /api/ships HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n{");
+    let long_idle = idle(&front, GREEDY);
+    std::thread::sleep(LONG_IDLE);
+    let mut fresh = idle(&front, GREEDY);
+    assert_eq!(closed(&[&head, &body, &long_idle, &fresh]), [false, false, true, false]);
+    // The next that is needed is one that waits longer than a client needs for its next request.
+    ask(&mut fresh);
+    for waiting in [&mut head, &mut body] {
+        ask(&mut fresh);
+        let mut more = front.connect_from(GREEDY);
+        more.send("GET ");
+        let answer = waiting.answer().expect("an answer");
+        assert_eq!((answer.status, answer.header("Connection")), (408, Some("close")));
+        assert!(answer.error().contains("needed the connection"), "{answer:?}");
+        assert_eq!(waiting.end().0, State::Closed);
+        drop(more);
+        std::thread::sleep(MOMENT);
+        *waiting = front.connect_from(GREEDY);
+    }
+    assert_eq!(fresh.state(), State::Open);
+}
+
+#[test]
+fn a_connection_that_is_served_is_never_closed_for_another() {
+    for traffic in [limits(32, 3), limits(3, 32)] {
+        let front = start(traffic);
+        let mut served: Vec<Raw> = (0..3).map(|_| front.connect_from(GREEDY)).collect();
+        for connection in &mut served {
+            connection.send("GET /slow/1500 HTTP/1.1\r\nHost: a\r\n\r\n");
+        }
+        std::thread::sleep(MOMENT);
+        let mut refused = front.connect_from(GREEDY);
+        refused.send(GOOD);
+        let answer = refused.answer().expect("an answer");
+        assert_eq!((answer.status, answer.header("Retry-After")), (503, Some("1")));
+        assert!(answer.error().contains("connections"));
+        for connection in &mut served {
+            assert_eq!(connection.answer().expect("an answer").body, b"done");
+        }
+        // As soon as one of them is idle, there is room.
+        ask(&mut front.connect_from(GREEDY));
+    }
+}
+
+#[test]
+fn a_reader_that_takes_nothing_makes_room() {
+    let folder = crate::support::program::folder("stalled_readers");
+    std::fs::write(folder.join("big"), vec![b'x'; 8 * 1024 * 1024]).unwrap();
+    let front = Setup::with_files(limits(32, 2), folder).start();
+    // Else the system would take in all of it.
+    let room = Some(64 * 1024);
+    let mut stalled = front.connect_with(GREEDY, room);
+    stalled.send("GET /static/big HTTP/1.1\r\nHost: a\r\n\r\n");
+    stalled.head().unwrap();
+    let mut reading = front.connect_with(GREEDY, room);
+    reading.send("GET /static/big HTTP/1.1\r\nHost: a\r\n\r\n");
+    reading.head().unwrap();
+    for _ in 0..15 {
+        reading.skip(400 * 1024);
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    let mut new = front.connect_from(GREEDY);
+    ask(&mut new);
+    reading.skip(8 * 1024 * 1024 - 15 * 400 * 1024);
+    assert_eq!(reading.state(), State::Open);
+    std::thread::sleep(MOMENT);
+    assert!(stalled.stream.take_error().unwrap().is_some(), "it has been reset");
+}
+
+#[test]
+fn trusted_proxies_have_no_share() {
+    let trusted_proxies = TrustedProxies::parse(&["127.0.0.2".to_owned()]).unwrap();
+    let front = start(Traffic { trusted_proxies, ..limits(12, 2) });
+    let mut proxy: Vec<Raw> = (0..10).map(|_| idle(&front, GREEDY)).collect();
+    let direct = [idle(&front, OTHER), idle(&front, OTHER)];
+    for connection in &mut proxy {
+        ask(connection);
+    }
+    // Where all places are taken, it is the last to lose one.
+    front.is_well();
+    assert_eq!(closed(&[&direct[0], &direct[1], &proxy[0], &proxy[9]]), [true, false, false, false]);
+    assert_eq!(proxy[0].state(), State::Open);
+}
+
+/// Keeps that many connections open, and opens one again when it is closed. Each sends a request, or a byte of one now
+/// and then.
+fn attack(front: &Front, count: usize, is_dripping: bool, is_over: &AtomicBool) {
+    let first = if is_dripping { "GET /api/ships/2 HTTP/1.1\r\nX: " } else { GOOD };
+    let mut connections: Vec<Raw> = Vec::new();
+    while !is_over.load(Ordering::Relaxed) {
+        connections.retain(|connection| !has_ended(connection));
+        while connections.len() < count {
+            let mut connection = front.connect_from(GREEDY);
+            connection.send(first);
+            connections.push(connection);
+        }
+        connections.iter_mut().filter(|_| is_dripping).for_each(|connection| connection.send("x"));
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// Whether the server has closed the connection, after an answer or without one.
+fn has_ended(connection: &Raw) -> bool {
+    use std::io::Read;
+
+    connection.stream.set_nonblocking(true).unwrap();
+    let read = (&connection.stream).read(&mut [0; 4096]);
+    let has_ended = is_closed(connection);
+    connection.stream.set_nonblocking(false).unwrap();
+    matches!(read, Ok(0)) || has_ended
+}
+
+/// How many of the requests of a good client fail.
+fn failures(front: &Front, client: [u8; 4], count: usize) -> usize {
+    let mut connection = front.connect_from(client);
+    let mut failed = 0;
+    for request in 0..count {
+        if request % 10 == 9 {
+            connection = front.connect_from(client);
+        }
+        connection.send(GOOD);
+        if !connection.answer().is_ok_and(|answer| answer.status == 200) {
+            failed += 1;
+            connection = front.connect_from(client);
+        }
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    failed
+}
+
+#[test]
+fn a_good_client_is_served_beside_a_greedy_one() {
+    for is_dripping in [true, false] {
+        let front = start(limits(256, 64));
+        let is_over = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| attack(&front, 100, is_dripping, &is_over));
+            std::thread::sleep(MOMENT);
+            let near = scope.spawn(|| failures(&front, GREEDY, 400));
+            let far = failures(&front, OTHER, 400);
+            let near = near.join().unwrap();
+            is_over.store(true, Ordering::Relaxed);
+            assert!(far == 0 && near <= 4, "dripping: {is_dripping}; {far} and {near} of 400 failed");
+        });
+    }
+}
