@@ -34,7 +34,22 @@ impl Handed {
 /// Where an answer's JSON is left for the front: in the answer itself it would need a label, and be copied when it is
 /// read out of it, however long it is.
 #[derive(Debug, Default)]
-pub struct Shelf(Mutex<Left>);
+pub struct Shelf {
+    left: Mutex<Left>,
+    body: Mutex<BodyState>,
+}
+
+/// Whether the body of a request is there.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum BodyState {
+    /// It is.
+    #[default]
+    Arrived,
+    /// The client waits to be told to send it (RFC 9110, section 10.1.1). It says how long it is, unless it is chunked.
+    Awaited { length: Option<u64> },
+    /// So it does, and what the head says does not decide the answer.
+    Needed,
+}
 
 #[derive(Debug, Default)]
 struct Left {
@@ -45,23 +60,46 @@ struct Left {
 impl Shelf {
     /// Leaves the JSON of an answer of that status.
     pub fn put(&self, status: Status, json: JsonBody) {
-        *self.0.lock() = Left { json: Some((status, json)), is_public: false };
+        *self.left.lock() = Left { json: Some((status, json)), is_public: false };
     }
 
     /// Says that what was left is the same for everyone.
     pub fn publish(&self) {
-        self.0.lock().is_public = true;
+        self.left.lock().is_public = true;
     }
 
     /// Takes what was left for an answer of that status, if anything was, and whether it is the same for everyone.
     /// Nothing is left behind.
     pub fn take(&self, status: Status) -> (Option<JsonBody>, bool) {
-        let Left { json, is_public } = std::mem::take(&mut *self.0.lock());
+        let Left { json, is_public } = std::mem::take(&mut *self.left.lock());
         (json.and_then(|(its, json)| (its == status).then_some(json)), is_public)
     }
 
     /// Throws away what was left by a request that came to nothing.
     pub fn clear(&self) {
-        *self.0.lock() = Left::default();
+        *self.left.lock() = Left::default();
+    }
+
+    /// Says that the client waits to be told to send the body, of that length if it is known.
+    pub fn await_body(&self, length: Option<u64>) {
+        *self.body.lock() = BodyState::Awaited { length };
+    }
+
+    /// The length of a body that the client waits to be told to send, if it does and says so.
+    pub fn awaited_length(&self) -> Option<Option<u64>> {
+        match *self.body.lock() {
+            BodyState::Awaited { length } => Some(length),
+            BodyState::Arrived | BodyState::Needed => None,
+        }
+    }
+
+    /// Says that the head does not decide the answer.
+    pub fn need_body(&self) {
+        *self.body.lock() = BodyState::Needed;
+    }
+
+    /// Whether the answer that was made is none, for want of the body. From here on the body counts as arrived.
+    pub fn was_body_needed(&self) -> bool {
+        std::mem::take(&mut *self.body.lock()) == BodyState::Needed
     }
 }

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use std::str::FromStr;
 
 use rocket::fairing::{Fairing, Info, Kind};
+use rocket::http::uri::Origin;
 use rocket::http::{Method, RawStr, Status};
 use rocket::route::{Handler, Outcome, Route};
 use rocket::{async_trait, Data, Request};
@@ -79,11 +80,35 @@ pub fn under_one_address(routes: Vec<Route>) -> Vec<Route> {
     routes.into_iter().map(strict).collect()
 }
 
+/// The least rank that Rocket gives by itself.
+const LEAST_RANK: isize = -12;
+
+/// Beyond all of those.
+const FIRST: isize = -20;
+
+/// Whether all routes that a request could be for are [operations](crate::openapi::mounts), whose guards know that the
+/// body of a request may still be awaited. So it is for a path that no route has.
+pub fn is_for_operations<'a>(
+    routes: impl Iterator<Item = &'a Route>,
+    method: Method,
+    target: &Origin<'_>,
+) -> bool {
+    // As Rocket compares them, which skips empty segments; whatever a parameter stands for.
+    let path: Vec<_> = target.path().segments().collect();
+    let could_be = |route: &&Route| {
+        let mut path = path.iter();
+        let mut parts = route.uri.path().split('/').filter(|part| !part.is_empty());
+        route.method == method
+            && parts.all(|part| {
+                part.ends_with("..>") || path.next().is_some_and(|at| part.starts_with('<') || part == *at)
+            })
+    };
+    routes.filter(could_be).all(|route| route.rank < LEAST_RANK)
+}
+
 /// The routes, looked at before any others: Rocket looks at those without parameters first, of which Swagger UI has
 /// many that are seldom asked for.
 pub fn looked_at_first(routes: Vec<Route>) -> Vec<Route> {
-    /// Beyond all ranks that Rocket gives by itself, from -12.
-    const FIRST: isize = -20;
     let first = |mut route: Route| {
         route.rank += FIRST;
         route

@@ -15,6 +15,7 @@ use tokio::io::AsyncReadExt;
 
 use crate::config::DEFAULT_BODY_LIMIT;
 use crate::docs;
+use crate::handed::Handed;
 use crate::json;
 use crate::model::field::FieldErrors;
 use crate::model::{self, Input};
@@ -56,7 +57,7 @@ pub enum ReadError {
 async fn bytes(request: &Request<'_>, data: Data<'_>) -> Result<Vec<u8>, ReadError> {
     /// Room for nearly every body.
     const USUAL: usize = 1024;
-    let limit = request.limits().get("json").unwrap_or(DEFAULT_BODY_LIMIT).as_u64();
+    let limit = limit(request);
     let mut stream = data.open((limit.saturating_add(1)).bytes());
     let mut body = Vec::with_capacity(USUAL);
     let broken = |error| ReadError::Malformed(format!("the body broke off: {error}"));
@@ -65,6 +66,28 @@ async fn bytes(request: &Request<'_>, data: Data<'_>) -> Result<Vec<u8>, ReadErr
         return Err(ReadError::TooLarge(limit));
     }
     Ok(body)
+}
+
+/// What the head says of a body that the client waits to be told to send (RFC 9110, section 10.1.1): that it is too
+/// large, or else that it is needed. `None` if it is there.
+pub(super) fn awaited(request: &Request<'_>) -> Option<Result<(), ReadError>> {
+    let shelf = Handed::shelf(request)?;
+    let length = shelf.awaited_length()?;
+    let limit = limit(request);
+    if length.is_some_and(|length| length > limit) {
+        return Some(Err(ReadError::TooLarge(limit)));
+    }
+    shelf.need_body();
+    Some(Ok(()))
+}
+
+/// No handler runs before the body is there. The front throws away what is answered instead.
+pub(super) fn stop<T, E>(data: Data<'_>) -> Outcome<T, (Status, E), (Data<'_>, Status)> {
+    Outcome::Forward((data, Status::NotFound))
+}
+
+fn limit(request: &Request<'_>) -> u64 {
+    request.limits().get("json").unwrap_or(DEFAULT_BODY_LIMIT).as_u64()
 }
 
 fn parsed(body: &[u8]) -> Result<Value, ReadError> {
@@ -89,6 +112,11 @@ where
     T: Input,
     B: FromData<'r, Error = BodyError>,
 {
+    match awaited(request) {
+        Some(Ok(())) => return stop(data),
+        Some(Err(error)) => return Outcome::Error((Status::BadRequest, BodyError::Read(error))),
+        None => {}
+    }
     match input(request, data).await {
         Ok(input) => Outcome::Success(body(input)),
         Err(error) => Outcome::Error((Status::BadRequest, error)),

@@ -9,7 +9,7 @@ use rocket_okapi::okapi::openapi3::RequestBody;
 use rocket_okapi::request::OpenApiFromData;
 use serde_json::Value;
 
-use super::body::{read, ReadError};
+use super::body::{self, read, ReadError};
 use crate::docs;
 use crate::model::auth::Credentials;
 use crate::throttle::TooMany;
@@ -40,10 +40,12 @@ pub type LoginBody = Result<Login, LoginError>;
 #[derive(Debug)]
 pub struct Login(pub Credentials);
 
+fn check_label(request: &Request<'_>) -> Result<(), LoginError> {
+    let is_labelled = request.headers().get_one("Content-Type").is_some_and(is_json);
+    is_labelled.then_some(()).ok_or(LoginError::NotJson)
+}
+
 async fn login(request: &Request<'_>, data: Data<'_>) -> Result<Login, LoginError> {
-    if !request.headers().get_one("Content-Type").is_some_and(is_json) {
-        return Err(LoginError::NotJson);
-    }
     Login::read(read(request, data).await.map_err(LoginError::Read)?)
 }
 
@@ -90,7 +92,16 @@ impl<'r> FromData<'r> for Login {
     type Error = LoginError;
 
     async fn from_data(request: &'r Request<'_>, data: Data<'r>) -> data::Outcome<'r, Self> {
-        match login(request, data).await {
+        let checked = match check_label(request) {
+            Ok(()) => body::awaited(request).transpose().map_err(LoginError::Read),
+            Err(error) => Err(error),
+        };
+        let login = match checked {
+            Ok(Some(())) => return body::stop(data),
+            Ok(None) => login(request, data).await,
+            Err(error) => Err(error),
+        };
+        match login {
             Ok(login) => Outcome::Success(login),
             Err(error) => Outcome::Error((Status::BadRequest, error)),
         }

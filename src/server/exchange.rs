@@ -12,11 +12,14 @@ use std::task::Poll;
 
 use http_body_util::BodyExt;
 use hyper::body::{Body, Bytes, Incoming};
-use hyper::header::{HeaderMap, HeaderName, HeaderValue, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, ORIGIN};
+use hyper::header::{
+    HeaderMap, HeaderName, HeaderValue, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, ORIGIN,
+};
 use hyper::http::request::Parts;
-use hyper::{Request, Response, StatusCode};
+use hyper::{Request, Response, StatusCode, Version};
 use parking_lot::Mutex;
 use rocket::http::uri::{Host, Origin};
+use rocket::http::Method;
 use rocket::local::asynchronous::LocalResponse;
 use tokio::io::AsyncReadExt;
 
@@ -31,6 +34,7 @@ use crate::error::{BODY_BROKE_OFF, INTERNAL};
 use crate::handed::Shelf;
 use crate::json::{JsonBody, PIECE};
 use crate::log::{Entry, Facts, RequestId};
+use crate::routing;
 use crate::security_headers::{self, Field, Place};
 
 #[allow(
@@ -72,15 +76,24 @@ pub(super) async fn answer(
     let facts = entry.facts();
     progress.note(entry);
     let mut last = *front.stage.borrow() != Stage::Serving;
-    let mut answer = match whole(front, &peer, &head, body, facts.as_deref()).await {
+    let client = SocketAddr::new(client, peer.address.port());
+    let mut answer = match whole(front, &peer, &head, body, client, facts.as_ref()).await {
         Ok(Whole::AnsweredBefore(answer)) => again(answer, progress),
-        Ok(Whole::OfTheServer) => of_the_server(progress),
+        Ok(Whole::OfTheServer { is_complete }) => {
+            last |= !is_complete;
+            of_the_server(progress)
+        }
+        Ok(Whole::DecidedByHead(answer)) => {
+            last = true;
+            answer
+        }
         Ok(Whole::OfRocket { origin, host, body, question }) => {
             progress.request_is_complete();
             // What goes beyond the limit has not been read: the next request cannot be found behind it.
             last |= body.len() > front.traffic.max_body;
-            let client = SocketAddr::new(client, peer.address.port());
-            of_rocket(front, &peer, &head, Asked { origin, host, body, client, facts }, question).await
+            let asked = Asked { origin, host, body, client, facts };
+            let answer = of_rocket(front, &peer, &head, asked, question).await;
+            answer.unwrap_or_else(|| of_front(front, &Fault::of(&INTERNAL), progress, &head))
         }
         Err(fault) => {
             last = true;
@@ -111,7 +124,9 @@ enum Whole<'a> {
     /// Nobody: it was asked before.
     AnsweredBefore(kept::Answer),
     /// The whole server (RFC 9110, section 9.3.7).
-    OfTheServer,
+    OfTheServer { is_complete: bool },
+    /// Rocket, whose answer did not take a body; the client waits to be told to send one.
+    DecidedByHead(Response<Reply>),
     /// Rocket; whose answer may be one to keep, for that question.
     OfRocket {
         origin: Origin<'static>,
@@ -123,11 +138,12 @@ enum Whole<'a> {
 
 /// The request, complete; of its body at most one byte more than may be is read.
 async fn whole<'a>(
-    front: &Front,
+    front: &'static Front,
     peer: &Peer,
     head: &'a Parts,
-    mut body: Incoming,
-    facts: Option<&Facts>,
+    body: Incoming,
+    client: SocketAddr,
+    facts: Option<&Arc<Facts>>,
 ) -> Result<Whole<'a>, Fault> {
     if head.headers.len() > front.traffic.max_headers {
         return Err(unparsed::head_too_large(&front.traffic));
@@ -135,11 +151,59 @@ async fn whole<'a>(
     let target = request_head::read(head, &peer.last_host)?;
     // Asked before Rocket is: only what was so by then can be known to be so still.
     let question = if body.is_end_stream() { Question::of(front, head) } else { None };
-    if let Some(answer) = question.and_then(|question| question.answered(facts)) {
+    if let Some(answer) = question.and_then(|question| question.answered(facts.map(Arc::as_ref))) {
         return Ok(Whole::AnsweredBefore(answer));
     }
     let origin = target.as_ref().map(Target::origin).transpose()?;
-    let most = front.traffic.max_body.saturating_add(1);
+    // A request that names no host is told the address that it came to.
+    let local = || Host::parse_owned(peer.local?.to_string()).ok();
+    let (host, is_for_server) = match target {
+        Some(target) => (target.host.or_else(local), false),
+        None => (None, true),
+    };
+    if waits_to_send(head, &body) {
+        let Some(origin) = origin.clone().filter(|_| !is_for_server) else {
+            return Ok(Whole::OfTheServer { is_complete: false });
+        };
+        let asked = Asked { origin, host: host.clone(), body: Vec::new(), client, facts: facts.cloned() };
+        if let Some(answer) = by_head(front, peer, head, asked, body.size_hint().exact()).await {
+            return Ok(Whole::DecidedByHead(answer));
+        }
+    }
+    let body = read_body(body, front.traffic.max_body.saturating_add(1)).await?;
+    let Some(origin) = origin else { return Ok(Whole::OfTheServer { is_complete: true }) };
+    Ok(Whole::OfRocket { origin, host, body, question })
+}
+
+/// Whether the client sends the body only when it is told to, which hyper does when the body is first asked for (RFC
+/// 9110, section 10.1.1). That it expects nothing else is known by now.
+fn waits_to_send(head: &Parts, body: &Incoming) -> bool {
+    head.version == Version::HTTP_11 && head.headers.contains_key(EXPECT) && !body.is_end_stream()
+}
+
+/// The answer to a request whose head decides it. Its body, of that length, has not been sent.
+async fn by_head(
+    front: &'static Front,
+    peer: &Peer,
+    head: &Parts,
+    asked: Asked,
+    length: Option<u64>,
+) -> Option<Response<Reply>> {
+    let method = routing::known_method(head.method.as_str()).unwrap_or(Method::Trace);
+    if !routing::is_for_operations(front.rocket.rocket().routes(), method, &asked.origin) {
+        return None;
+    }
+    peer.progress.request_is_complete();
+    peer.shelf.await_body(length);
+    let answer = of_rocket(front, peer, head, asked, None).await;
+    if answer.is_none() {
+        peer.progress.body_is_awaited();
+    }
+    answer
+}
+
+/// The first bytes of the body, up to so many.
+async fn read_body(mut body: Incoming, most: usize) -> Result<Vec<u8>, Fault> {
     let mut bytes = Vec::new();
     while bytes.len() < most {
         let Some(frame) = body.frame().await else { break };
@@ -150,10 +214,7 @@ async fn whole<'a>(
             bytes.extend_from_slice(data.get(..most - bytes.len()).unwrap_or(data));
         }
     }
-    let (Some(target), Some(origin)) = (target, origin) else { return Ok(Whole::OfTheServer) };
-    // A request that names no host is told the address that it came to.
-    let local = || Host::parse_owned(peer.local?.to_string()).ok();
-    Ok(Whole::OfRocket { origin, host: target.host.or_else(local), body: bytes, question })
+    Ok(bytes)
 }
 
 /// The answer that was given before.
@@ -165,14 +226,14 @@ fn again(kept::Answer { head, json, .. }: kept::Answer, progress: &Arc<Progress>
     response
 }
 
-/// Asks Rocket.
+/// Asks Rocket. `None` if it takes the body to answer, and that is still to come.
 async fn of_rocket(
     front: &'static Front,
     peer: &Peer,
     head: &Parts,
     asked: Asked,
     question: Option<Question<'_>>,
-) -> Response<Reply> {
+) -> Option<Response<Reply>> {
     let broken = || of_front(front, &Fault::of(&INTERNAL), &peer.progress, head);
     let place = Place::of(&asked.origin);
     let facts = asked.facts.clone();
@@ -180,19 +241,23 @@ async fn of_rocket(
     peer.shelf.clear();
     // Where it lies it stays: it is large.
     let dispatched = pin!(asked.of(front, head, &peer.shelf).dispatch());
-    let Some(answer) = unpanicked(dispatched).await else { return broken() };
+    let answer = unpanicked(dispatched).await;
+    if peer.shelf.was_body_needed() {
+        return None;
+    }
+    let Some(answer) = answer else { return Some(broken()) };
     let (json, is_public) = peer.shelf.take(answer.status());
     let kept = match &json {
         Some(JsonBody::Full(json)) if is_public => question.zip(Some(json.clone())),
         _ => None,
     };
-    let Some(response) = sent(peer, head, place, answer, json).await else { return broken() };
+    let Some(response) = sent(peer, head, place, answer, json).await else { return Some(broken()) };
     if let Some((question, json)) = kept {
         let route = facts.and_then(|facts| facts.route.get().cloned());
         let answer = kept::Answer { head: response.headers().clone(), json, route };
         question.keep(answer, front.traffic.kept_answers);
     }
-    response
+    Some(response)
 }
 
 /// Rocket's answer, and the JSON that it left on the shelf, as hyper sends it. None if it is broken.

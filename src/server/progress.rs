@@ -160,6 +160,13 @@ impl Progress {
         state.go_on_until(deadline);
     }
 
+    /// The head does not decide the answer, and the client is told to send the body.
+    pub(super) fn body_is_awaited(&self) {
+        let mut state = self.state.lock();
+        state.phase = Phase::Body;
+        state.go_on_until(Instant::now() + self.traffic.body_timeout);
+    }
+
     /// The request is to be entered into the log when it is over.
     pub(super) fn note(&self, entry: Entry) {
         let before = self.state.lock().entry.replace(entry);

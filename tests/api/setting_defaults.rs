@@ -55,6 +55,7 @@ fn in_effect(settings: &Settings, name: &str, default: &str) -> String {
             format!("{{ json = \"{limit}\" }}")
         }
         "max_connections" => traffic.max_connections.to_string(),
+        "max_connections_per_address" => traffic.max_connections_per_address.to_string(),
         "max_header_size" => traffic.max_header_size.to_string(),
         "kept_answers" => traffic.kept_answers.to_string(),
         "max_headers" => traffic.max_headers.to_string(),

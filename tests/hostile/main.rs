@@ -15,6 +15,7 @@ mod support;
 
 mod clock;
 mod early;
+mod expect;
 mod faults;
 mod fuzz;
 mod kept;

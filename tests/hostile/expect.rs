@@ -1,0 +1,215 @@
+//! `Expect: 100-continue` (RFC 9110, section 10.1.1): who asks whether to send a body is not told to if the head
+//! decides the answer, and nothing is done before the body is there.
+
+use rocket::http::Method;
+use serde_json::{json, Value};
+use shipyard::config::Settings;
+use shipyard::server::Traffic;
+use shipyard::throttle::Rates;
+
+use crate::support::front::{Front, Raw, Sent, Setup, State};
+use crate::support::server::settings;
+
+const LABEL: &str = "Content-Type: application/json\r\n";
+
+/// One request of each kind in an hour.
+fn start() -> Front {
+    let hourly = |text: &str| text.parse().unwrap();
+    let rates =
+        Rates { by_address: hourly("3/hour"), by_user: hourly("3/hour"), overall: hourly("100/hour") };
+    Setup::with_settings(
+        Traffic { workers: 2, ..Traffic::default() },
+        Settings { rates: Some(rates), ..settings() },
+    )
+    .start()
+}
+
+fn head(method: Method, path: &str, fields: &str, length: usize) -> String {
+    format!(
+        "{method} {path} HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\n{fields}Content-Length: {length}\r\n\r\n"
+    )
+}
+
+fn whole(front: &Front, method: Method, path: &str, fields: &str, body: &str) -> Sent {
+    let mut client = front.connect();
+    let length = body.len();
+    client.send(format!(
+        "{method} {path} HTTP/1.1\r\nHost: a\r\n{fields}Content-Length: {length}\r\n\r\n{body}"
+    ));
+    client.answer().expect("an answer")
+}
+
+fn bearer(token: &Value) -> String {
+    format!("Authorization: Bearer {}\r\n", token.as_str().unwrap())
+}
+
+/// The fields for the two tokens of user 1.
+fn tokens(front: &Front) -> (String, String) {
+    let log_in = json!({"username": "user", "password": "password"}).to_string();
+    let answer = whole(front, Method::Post, "/auth/login", LABEL, &log_in);
+    assert_eq!(answer.status, 200, "{answer:?}");
+    let tokens = answer.json();
+    (bearer(&tokens["access_token"]), bearer(&tokens["refresh_token"]))
+}
+
+/// All that is stored.
+fn stored(front: &Front) -> [Vec<u8>; 2] {
+    ["/api/ships", "/api/users"].map(|path| whole(front, Method::Get, path, "", "").body)
+}
+
+#[test]
+fn what_the_head_decides_is_answered_at_once() {
+    let front = start();
+    let (access, refresh) = tokens(&front);
+    let large = 1_000_000;
+    let cases = [
+        (Method::Post, "/nothing", String::new(), 9, 404),
+        (Method::Put, "/api/ships/01", access.clone(), 9, 404),
+        (Method::Post, "/api//ships", access.clone(), 9, 404),
+        (Method::Post, "/api/ships/1", access.clone(), 9, 405),
+        (Method::Patch, "/api/ships", access.clone(), 9, 405),
+        (Method::Post, "/api/ships", String::new(), 9, 401),
+        (Method::Post, "/api/ships", refresh.clone(), 9, 422),
+        (Method::Put, "/api/ships/1", "Authorization: Bearer x\r\n".to_owned(), large, 422),
+        (Method::Put, "/api/users/2", access.clone(), 9, 403),
+        (Method::Put, "/api/users/1", String::new(), large, 401),
+        (Method::Post, "/api/ships", access.clone(), large, 413),
+        (Method::Put, "/api/ships/1", access.clone(), 65_537, 413),
+        (Method::Post, "/api/users", String::new(), large, 413),
+        (Method::Put, "/api/users/1", access.clone(), large, 413),
+        (Method::Post, "/auth/login", LABEL.to_owned(), large, 413),
+        (Method::Post, "/auth/login", String::new(), 9, 400),
+        // What takes no body needs none.
+        (Method::Get, "/api/ships/2", String::new(), 9, 200),
+        (Method::Delete, "/api/ships/1", String::new(), 9, 401),
+        (Method::Delete, "/auth/logout", access.clone(), 9, 200),
+        (Method::Post, "/auth/refresh", access.clone(), 9, 422),
+        (Method::Options, "*", String::new(), 9, 204),
+    ];
+    let before = stored(&front);
+    for (method, path, fields, length, status) in cases {
+        let what = format!("{method} {path} {length}");
+        let mut client = front.connect();
+        client.send(head(method, path, &fields, length));
+        let answer = client.answer().unwrap_or_else(|reason| panic!("{what}: {reason}"));
+        assert_eq!(
+            (answer.status, answer.header("Connection")),
+            (status, Some("close")),
+            "{what}: {answer:?}"
+        );
+        client.finish();
+        assert_eq!(client.end().0, State::Closed, "{what}");
+        // Chunked, no length is known.
+        if status != 413 {
+            let mut client = front.connect();
+            let chunked = format!("Content-Length: {length}\r\n");
+            client.send(
+                head(method, path, &fields, length).replace(&chunked, "Transfer-Encoding: chunked\r\n"),
+            );
+            let expected = if path == "/auth/logout" { 401 } else { status };
+            assert_eq!(client.answer().expect("an answer").status, expected, "{what}, chunked");
+        }
+    }
+    assert_eq!(stored(&front), before);
+}
+
+/// Operations that read a body, each with one that is good.
+fn with_bodies(access: &str) -> [(Method, &'static str, String, String, u16); 5] {
+    let ship = json!({"affiliation": "a", "category": "b", "crew": 1, "length": 1, "manufacturer": "c", "model": "d",
+        "roles": [], "ship_class": "e"})
+    .to_string();
+    let user = |name: &str| json!({"name": name, "password": "password"}).to_string();
+    let log_in = json!({"username": "user", "password": "password"}).to_string();
+    [
+        (Method::Post, "/api/ships", access.to_owned(), ship.clone(), 201),
+        (Method::Put, "/api/ships/1", access.to_owned(), ship, 200),
+        (Method::Post, "/auth/login", LABEL.to_owned(), log_in, 200),
+        (Method::Post, "/api/users", String::new(), user("new"), 201),
+        (Method::Put, "/api/users/1", access.to_owned(), user("changed"), 200),
+    ]
+}
+
+fn begin(front: &Front, method: Method, path: &str, fields: &str, body: &str) -> Raw {
+    let mut client = front.connect();
+    client.send(head(method, path, fields, body.len()));
+    let interim = client.answer().expect("an answer");
+    assert_eq!((interim.status, interim.headers.as_slice()), (100, &[][..]), "{method} {path}");
+    client
+}
+
+#[test]
+fn a_body_that_is_needed_is_asked_for_and_nothing_is_done_before_it_is_there() {
+    let front = start();
+    let (access, _) = tokens(&front);
+    let before = stored(&front);
+    for (method, path, fields, body, _) in with_bodies(&access) {
+        // More often than any rate allows.
+        for _ in 0..5 {
+            drop(begin(&front, method, path, &fields, &body));
+        }
+    }
+    assert_eq!(stored(&front), before);
+    for (method, path, fields, body, status) in with_bodies(&access) {
+        let mut client = begin(&front, method, path, &fields, &body);
+        client.send(&body);
+        let answer = client.answer().expect("an answer");
+        assert_eq!(
+            (answer.status, answer.header("Connection")),
+            (status, None),
+            "{method} {path}: {answer:?}"
+        );
+        assert_eq!(client.state(), State::Open, "{method} {path}");
+    }
+}
+
+/// It counts like one that does not ask: otherwise who asks could guess passwords without end.
+#[test]
+fn a_request_that_asks_counts_as_one() {
+    let front = start();
+    let wrong = json!({"username": "user", "password": "wrong"}).to_string();
+    let statuses = [(); 5].map(|()| {
+        let mut client = begin(&front, Method::Post, "/auth/login", LABEL, &wrong);
+        client.send(&wrong);
+        client.answer().expect("an answer").status
+    });
+    assert_eq!(statuses, [401, 401, 401, 429, 429]);
+    let front = start();
+    let (_, refresh) = tokens(&front);
+    let statuses = [(); 5].map(|()| {
+        let mut client = front.connect();
+        client.send(head(Method::Post, "/auth/refresh", &refresh, 9));
+        client.answer().expect("an answer").status
+    });
+    assert_eq!(statuses, [200, 200, 200, 429, 429]);
+}
+
+/// Who has stolen a token could else keep requests open for later.
+#[test]
+fn a_token_must_be_good_when_the_body_has_come() {
+    let front = start();
+    let (access, _) = tokens(&front);
+    let before = stored(&front);
+    let [(method, path, fields, body, _), ..] = with_bodies(&access);
+    let mut client = begin(&front, method, path, &fields, &body);
+    assert_eq!(whole(&front, Method::Delete, "/auth/logout", &access, "").status, 200);
+    client.send(&body);
+    assert_eq!(client.answer().expect("an answer").status, 401);
+    assert_eq!(stored(&front), before);
+}
+
+#[test]
+fn a_body_that_does_not_come_is_waited_for_in_time() {
+    let traffic = Traffic { body_timeout: std::time::Duration::from_millis(500), ..Traffic::default() };
+    let front = Front::start(traffic);
+    let mut client = front.connect();
+    client.send(head(Method::Post, "/api/users", "", 9));
+    assert_eq!(client.answer().expect("an answer").status, 100);
+    assert_eq!(client.answer().expect("an answer").status, 408);
+    // Sent without being asked to, it is read.
+    let mut client = front.connect();
+    let body = json!({"name": "new", "password": "password"}).to_string();
+    client.send(head(Method::Post, "/api/users", "", body.len()) + &body);
+    let first = client.answer().expect("an answer").status;
+    let last = if first == 100 { client.answer().expect("an answer").status } else { first };
+    assert_eq!(last, 201);
+}
