@@ -1,6 +1,8 @@
 //! Tokens: claims, kinds; issue, verify, revoke. No HTTP here.
 //!
-//! A token is a JWT (RFC 7519) signed with HS256 (RFC 7518). Whatever is not plainly in order is refused.
+//! A token is a JWT (RFC 7519) signed with HS256 (RFC 7518). Whatever is not plainly in order is refused. jsonwebtoken
+//! signs, decodes and verifies; the checks around it are here, since it ignores `crit`, takes names that occur twice in
+//! a header, and asks the machine's clock.
 //!
 //! All times are by this machine's clock. If it is set back behind the start of the server, new tokens are
 //! refused, as older than the start, until it has caught up. If it was ahead for a while, tokens are refused that would
@@ -19,7 +21,7 @@ use crate::clock::{Clock, SetBack, TokenIds};
 use crate::cutoff::Cutoff;
 use crate::internal::Internal;
 use crate::json::{Member, Members};
-use crate::keys::KeySet;
+use crate::keys::{DecodeError, KeySet};
 use crate::model::id::Id;
 pub use crate::revocation::Full;
 use crate::revocation::Revocations;
@@ -43,7 +45,7 @@ impl Kind {
     }
 
     /// The kind that the claim `type` names.
-    fn of(claims: &Members<'_>) -> Result<Self, TokenError> {
+    fn of(claims: &Members) -> Result<Self, TokenError> {
         match claims.get("type").ok_or(TokenError::MissingClaim("type"))? {
             Member::Text(name) if name == Self::Access.name() => Ok(Self::Access),
             Member::Text(name) if name == Self::Refresh.name() => Ok(Self::Refresh),
@@ -154,18 +156,18 @@ struct WireClaims {
 }
 
 /// The claim of that name; one that is null is not there.
-fn claim<'a>(claims: &'a Members<'_>, name: &'static str) -> Result<&'a Member<'a>, TokenError> {
+fn claim<'a>(claims: &'a Members, name: &'static str) -> Result<&'a Member, TokenError> {
     claims.get(name).filter(|value| **value != Member::Null).ok_or(TokenError::MissingClaim(name))
 }
 
-fn whole(claims: &Members<'_>, name: &'static str) -> Result<u64, TokenError> {
+fn whole(claims: &Members, name: &'static str) -> Result<u64, TokenError> {
     match claim(claims, name)? {
         Member::Whole(number) => Ok(*number),
         _ => Err(TokenError::InvalidClaim(name)),
     }
 }
 
-fn text<'a>(claims: &'a Members<'_>, name: &'static str) -> Result<&'a str, TokenError> {
+fn text<'a>(claims: &'a Members, name: &'static str) -> Result<&'a str, TokenError> {
     match claim(claims, name)? {
         Member::Text(text) => Ok(text),
         _ => Err(TokenError::InvalidClaim(name)),
@@ -235,12 +237,20 @@ impl Tokens {
     /// # Errors
     /// [`TokenError`]: the first thing that is wrong, in the order in which the original looks.
     pub fn verify(&self, token: &str, kind: Kind) -> Result<Claims, TokenError> {
-        let payload = self.authentic(token)?;
-        let given = Members::read(&payload).ok_or(TokenError::MalformedPayload)?;
+        let segments = Segments::of(token)?;
+        match self.decode(&segments)? {
+            Some(given) => self.accept(&given, kind),
+            // Signed with a key of this server. What is wrong with it is said, and no more done with it.
+            None => Err(self.accept(&segments.claims()?, kind).err().unwrap_or(TokenError::MalformedPayload)),
+        }
+    }
+
+    /// What the claims of an authentic token say, if they are in order.
+    fn accept(&self, given: &Members, kind: Kind) -> Result<Claims, TokenError> {
         let now = self.now();
-        let exp = whole(&given, "exp")?;
+        let exp = whole(given, "exp")?;
         // Without nbf a token is valid from the start (RFC 7519, section 4.1.5).
-        match whole(&given, "nbf") {
+        match whole(given, "nbf") {
             Ok(nbf) if nbf > now => return Err(TokenError::NotYetValid),
             Ok(_) | Err(TokenError::MissingClaim(_)) => {}
             Err(error) => return Err(error),
@@ -250,13 +260,13 @@ impl Tokens {
         if exp <= now {
             return Err(TokenError::Expired);
         }
-        let identity = Id::new(whole(&given, "identity")?);
-        let given_kind = Kind::of(&given)?;
-        let jti = text(&given, "jti")?;
+        let identity = Id::new(whole(given, "identity")?);
+        let given_kind = Kind::of(given)?;
+        let jti = text(given, "jti")?;
         let claims = Claims {
             identity,
             jti: Uuid::try_parse(jti).map_err(|_| TokenError::InvalidClaim("jti"))?,
-            iat: whole(&given, "iat")?,
+            iat: whole(given, "iat")?,
             exp,
         };
         match (kind, given_kind) {
@@ -282,34 +292,67 @@ impl Tokens {
         self.0.revoked.revoke(claims.jti, claims.exp, self.now(), most)
     }
 
-    /// The payload of a token that was signed with a key that verifies it; unlooked-at.
-    fn authentic(&self, token: &str) -> Result<Vec<u8>, TokenError> {
-        let (message, signature) = token.rsplit_once('.').ok_or(TokenError::NotEnoughSegments)?;
-        let (header, payload) = message.split_once('.').ok_or(TokenError::NotEnoughSegments)?;
+    /// The claims of a token that was signed with a key that verifies it, as jsonwebtoken decodes them. What it does not
+    /// look at is checked before (`kid`, `crit`, the names of the header) or as it reads them ([`Members`]). `None` if it
+    /// cannot read them.
+    fn decode(&self, segments: &Segments<'_>) -> Result<Option<Members>, TokenError> {
         let keys = self.0.keys.read();
         // A header that this server writes needs no reading.
-        let verified = if keys.writes(header) {
-            keys.verify(message, signature, keys.id())
+        let decoded = if keys.writes(segments.header) {
+            keys.decode(segments.token, keys.id())
         } else {
-            let header = decode(header).ok_or(TokenError::MalformedHeader)?;
-            let header = Members::read(&header).ok_or(TokenError::MalformedHeader)?;
-            keys.verify(message, signature, key_id(&header)?)
+            let header = base64url(segments.header).and_then(|header| Members::read(&header));
+            let header = header.ok_or(TokenError::MalformedHeader)?;
+            keys.decode(segments.token, key_id(&header)?)
         };
         drop(keys);
-        // A dot in the payload is a fourth segment: no such token was ever signed here.
-        if !verified || payload.contains('.') {
-            return Err(TokenError::BadSignature);
+        match decoded {
+            Ok(claims) => Ok(Some(claims)),
+            Err(DecodeError::Unreadable) => segments.fault().map_or(Ok(None), Err),
+            Err(DecodeError::Signature) => Err(TokenError::BadSignature),
         }
-        decode(payload).ok_or(TokenError::MalformedPayload)
+    }
+}
+
+/// The parts of a token.
+struct Segments<'a> {
+    token: &'a str,
+    header: &'a str,
+    payload: &'a str,
+    signature: &'a str,
+}
+
+impl<'a> Segments<'a> {
+    fn of(token: &'a str) -> Result<Self, TokenError> {
+        let (message, signature) = token.rsplit_once('.').ok_or(TokenError::NotEnoughSegments)?;
+        let (header, payload) = message.split_once('.').ok_or(TokenError::NotEnoughSegments)?;
+        Ok(Self { token, header, payload, signature })
+    }
+
+    /// Which part besides the payload jsonwebtoken could not read, if any. It reads the payload last.
+    fn fault(&self) -> Option<TokenError> {
+        // A dot in the payload is a fourth segment: no such token was ever signed here.
+        if self.payload.contains('.') {
+            return Some(TokenError::BadSignature);
+        }
+        if jsonwebtoken::decode_header(self.token).is_err() {
+            return Some(TokenError::MalformedHeader);
+        }
+        base64url(self.signature).is_none().then_some(TokenError::BadSignature)
+    }
+
+    fn claims(&self) -> Result<Members, TokenError> {
+        let payload = base64url(self.payload).ok_or(TokenError::MalformedPayload)?;
+        Members::read(&payload).ok_or(TokenError::MalformedPayload)
     }
 }
 
 /// The id of the key that a header names, if it names one, and nothing that is not understood here.
-fn key_id<'a>(header: &'a Members<'_>) -> Result<Option<&'a str>, TokenError> {
+fn key_id(header: &Members) -> Result<Option<&str>, TokenError> {
     // RFC 7515, section 4.1.4: a text, if it is there; null is none.
     let id = match header.get("kid") {
         None => None,
-        Some(Member::Text(id)) => Some(id.as_ref()),
+        Some(Member::Text(id)) => Some(id.as_str()),
         Some(_) => return Err(TokenError::MalformedHeader),
     };
     if !matches!(header.get("alg"), Some(Member::Text(alg)) if alg == "HS256") {
@@ -323,8 +366,6 @@ fn key_id<'a>(header: &'a Members<'_>) -> Result<Option<&'a str>, TokenError> {
     Ok(id)
 }
 
-// RFC 7515, section 4, and RFC 7519, section 4: in what is encoded, names are unique. Where one occurs twice, another
-// program with the key may see another token than this one does: `Members` refuses it.
-fn decode(segment: &str) -> Option<Vec<u8>> {
+fn base64url(segment: &str) -> Option<Vec<u8>> {
     URL_SAFE_NO_PAD.decode(segment).ok()
 }

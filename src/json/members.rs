@@ -1,37 +1,40 @@
 //! The members of an object, looked at rather than kept.
 
-use std::borrow::Cow;
 use std::collections::HashSet;
 use std::fmt;
 
-use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 
-use super::{text, Strict};
+use super::Strict;
 
 /// The members of a JSON object, by name, as far as they are texts, whole numbers or null. Names are unique, within
-/// everything else as well.
-pub(crate) struct Members<'a>(Vec<(Cow<'a, str>, Member<'a>)>);
+/// everything else as well: where one occurs twice, another program with the key may see another token than this one
+/// does (RFC 7515, section 4; RFC 7519, section 4).
+pub(crate) struct Members(Vec<(String, Member)>);
 
 /// What a member is.
 #[derive(Debug, PartialEq)]
-pub(crate) enum Member<'a> {
-    Text(Cow<'a, str>),
+pub(crate) enum Member {
+    Text(String),
     Whole(u64),
     Null,
     Other,
 }
 
-impl<'a> Members<'a> {
+impl<'de> Deserialize<'de> for Members {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(Object)
+    }
+}
+
+impl Members {
     /// Reads the object as strictly as [`super::parse`] does. `None` if it is no JSON or no object.
-    pub(crate) fn read(bytes: &'a [u8]) -> Option<Self> {
-        let mut deserializer = serde_json::Deserializer::from_str(text(bytes).ok()?);
-        let members = deserializer.deserialize_map(Object).ok()?;
-        deserializer.end().ok()?;
-        Some(members)
+    pub(crate) fn read(bytes: &[u8]) -> Option<Self> {
+        serde_json::from_slice(bytes).ok()
     }
 
     /// The member of that name.
-    pub(crate) fn get(&self, name: &str) -> Option<&Member<'a>> {
+    pub(crate) fn get(&self, name: &str) -> Option<&Member> {
         self.0.iter().find(|(other, _)| other == name).map(|(_, member)| member)
     }
 
@@ -41,26 +44,24 @@ impl<'a> Members<'a> {
         if self.0.len() > FEW {
             return self.0.iter().map(|(name, _)| name).collect::<HashSet<_>>().len() == self.0.len();
         }
-        let differs = |(at, (name, _)): (usize, &(Cow<'_, str>, _))| {
-            self.0.iter().take(at).all(|(before, _)| before != name)
-        };
+        let differs =
+            |(at, (name, _)): (usize, &(String, _))| self.0.iter().take(at).all(|(before, _)| before != name);
         self.0.iter().enumerate().all(differs)
     }
 }
 
 struct Object;
 
-impl<'a> Visitor<'a> for Object {
-    type Value = Members<'a>;
+impl<'de> Visitor<'de> for Object {
+    type Value = Members;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("an object")
     }
 
-    fn visit_map<A: MapAccess<'a>>(self, mut entries: A) -> Result<Members<'a>, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Members, A::Error> {
         let mut members = Vec::with_capacity(8);
-        while let Some(name) = entries.next_key_seed(Look)? {
-            let Member::Text(name) = name else { return Err(A::Error::custom("a name is no text")) };
+        while let Some(name) = entries.next_key()? {
             members.push((name, entries.next_value_seed(Look)?));
         }
         let members = Members(members);
@@ -72,54 +73,50 @@ impl<'a> Visitor<'a> for Object {
 #[derive(Clone, Copy)]
 struct Look;
 
-impl<'a> DeserializeSeed<'a> for Look {
-    type Value = Member<'a>;
+impl<'de> DeserializeSeed<'de> for Look {
+    type Value = Member;
 
-    fn deserialize<D: Deserializer<'a>>(self, deserializer: D) -> Result<Member<'a>, D::Error> {
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Member, D::Error> {
         deserializer.deserialize_any(self)
     }
 }
 
-impl<'a> Visitor<'a> for Look {
-    type Value = Member<'a>;
+impl<'de> Visitor<'de> for Look {
+    type Value = Member;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a JSON value")
     }
 
-    fn visit_unit<E>(self) -> Result<Member<'a>, E> {
+    fn visit_unit<E>(self) -> Result<Member, E> {
         Ok(Member::Null)
     }
 
-    fn visit_bool<E>(self, _: bool) -> Result<Member<'a>, E> {
+    fn visit_bool<E>(self, _: bool) -> Result<Member, E> {
         Ok(Member::Other)
     }
 
-    fn visit_i64<E>(self, value: i64) -> Result<Member<'a>, E> {
+    fn visit_i64<E>(self, value: i64) -> Result<Member, E> {
         Ok(u64::try_from(value).map_or(Member::Other, Member::Whole))
     }
 
-    fn visit_u64<E>(self, value: u64) -> Result<Member<'a>, E> {
+    fn visit_u64<E>(self, value: u64) -> Result<Member, E> {
         Ok(Member::Whole(value))
     }
 
-    fn visit_f64<E: serde::de::Error>(self, value: f64) -> Result<Member<'a>, E> {
+    fn visit_f64<E: serde::de::Error>(self, value: f64) -> Result<Member, E> {
         Strict.visit_f64(value).map(|_| Member::Other)
     }
 
-    fn visit_str<E>(self, value: &str) -> Result<Member<'a>, E> {
-        Ok(Member::Text(Cow::Owned(value.to_owned())))
+    fn visit_str<E>(self, value: &str) -> Result<Member, E> {
+        Ok(Member::Text(value.to_owned()))
     }
 
-    fn visit_borrowed_str<E>(self, value: &'a str) -> Result<Member<'a>, E> {
-        Ok(Member::Text(Cow::Borrowed(value)))
-    }
-
-    fn visit_seq<A: SeqAccess<'a>>(self, items: A) -> Result<Member<'a>, A::Error> {
+    fn visit_seq<A: SeqAccess<'de>>(self, items: A) -> Result<Member, A::Error> {
         Strict.visit_seq(items).map(|_| Member::Other)
     }
 
-    fn visit_map<A: MapAccess<'a>>(self, entries: A) -> Result<Member<'a>, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, entries: A) -> Result<Member, A::Error> {
         Strict.visit_map(entries).map(|_| Member::Other)
     }
 }

@@ -136,3 +136,19 @@ fn a_panic_while_the_lock_is_held_leaves_the_store_usable() {
     assert!(store.user(ANN).is_ok());
     assert!(store.delete_user(ANN).is_ok());
 }
+
+#[test]
+fn a_network_is_remembered_for_the_password_that_was_proved_from_there() {
+    let old = hash();
+    let store = store(&old);
+    let network = |last: u8| Network::from(Some([192, 0, 2, last].into()));
+    store.remember_network(ANN, &old, network(1));
+    assert_eq!(store.returning_user("ann", network(1)), Some(ANN));
+    assert_eq!(store.returning_user("ann", network(2)), None);
+    assert_eq!(store.returning_user("bob", network(1)), None);
+    change_password(&store, 10);
+    assert_eq!(store.returning_user("ann", network(1)), None);
+    // A login that verified the old password comes too late.
+    store.remember_network(ANN, &old, network(1));
+    assert_eq!(store.returning_user("ann", network(1)), None);
+}

@@ -93,6 +93,9 @@ pub(super) fn payloads(kind: &str) -> Vec<Bad> {
         ("fresh twice", with_text(kind, r#","fresh":true"#).into()),
         ("an unknown claim twice", with_text(kind, r#","x":1,"x":2"#).into()),
         ("a name twice, deep in a claim", with_text(kind, r#","x":{"a":1,"a":2}"#).into()),
+        // RFC 7519, section 4.1.2: a text. Nothing here reads it, but jsonwebtoken does.
+        ("sub is a list", with_text(kind, r#","sub":[1]"#).into()),
+        ("sub is an object", with_text(kind, r#","sub":{"a":1}"#).into()),
     ];
     rows.extend(
         texts

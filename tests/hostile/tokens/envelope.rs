@@ -143,6 +143,9 @@ pub(super) fn signatures(kind: &str) -> Vec<Bad> {
     let mut flipped = signature.to_owned();
     flipped.replace_range(0..1, if signature.starts_with('A') { "B" } else { "A" });
     let with = |what: &str, signature: &str| Bad::refused(what, &format!("{message}.{signature}"), SIGNATURE);
+    let with_payload = |what: &str, payload: &str| {
+        Bad::refused(what, &format!("{}.{payload}.{signature}", segment(&header())), SIGNATURE)
+    };
     let mut prefixed = SECRET.to_vec();
     prefixed.push(0);
     vec![
@@ -174,6 +177,9 @@ pub(super) fn signatures(kind: &str) -> Vec<Bad> {
             &format!("{}.{}.{signature}", segment(&header()), segment(&forged)),
             SIGNATURE,
         ),
+        with_payload("no signature of a payload that is no JSON", "bm8"),
+        with_payload("no signature of a payload that is not base64url", "***"),
+        with_payload("no signature of claims of other types", &segment(&json!({"exp": [], "sub": []}))),
         Bad::refused(
             "changed header",
             &format!("{}.{}.{signature}", segment(&json!({"alg": "HS256"})), segment(&claims(kind))),

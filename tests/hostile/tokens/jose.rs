@@ -206,6 +206,13 @@ pub(super) fn parameters(kind: &str) -> Vec<Bad> {
         let what = format!("kid is {kid}");
         rows.push(Bad::refused(what, &sign(&with("kid", kid), &claims(kind)), HEADER));
     }
+    // What jsonwebtoken reads of a header has its type (RFC 7515, section 4.1).
+    for (name, value) in
+        [("typ", json!(1)), ("cty", json!([])), ("x5c", json!("MIIB")), ("jwk", json!("key"))]
+    {
+        let what = format!("{name} is {value}");
+        rows.push(Bad::refused(what, &sign(&with(name, value), &claims(kind)), HEADER));
+    }
     // Keys that the token brings along are nobody's: what they sign is not signed.
     let own = b"the attacker's own key, brought along";
     for (what, header) in [
