@@ -118,7 +118,7 @@ struct Given {
 impl Given {
     fn address(&mut self, word: String) -> Result<(), String> {
         if self.url.is_some() {
-            return Err(format!("a second address: {word:?}"));
+            return Err(format!("a second address: {:?}", url::shown(&word)));
         }
         self.url = Some(word);
         Ok(())
@@ -193,15 +193,15 @@ impl Given {
             }
             "--header" => return self.header(&value),
             "--user" if !value.contains(':') => {
-                return Err(format!("{shown} {value}: curl asks for a password"))
+                return Err(format!("{shown} without a password, for which curl asks"))
             }
             "--user" => self.user = Some(value),
             "--cookie" if !value.contains('=') => {
-                return Err(format!("{shown} {value}: give the cookie itself, not a file"));
+                return Err(format!("{shown} without `=`: give the cookie itself, not a file"));
             }
             "--cookie" => self.cookies.push(value),
             "--user-agent" | "--referer" if value.is_empty() || value.ends_with(";auto") => {
-                return Err(format!("{shown} {value:?} is not understood here"));
+                return Err(format!("{shown} with nothing, or with `;auto`, is not understood here"));
             }
             "--user-agent" => self.user_agent = Some(value),
             "--referer" => self.referer = Some(value),
@@ -213,8 +213,8 @@ impl Given {
     }
 
     fn header(&mut self, given: &str) -> Result<(), String> {
-        // The value may be a secret.
-        let shown = given.split_once(':').map_or(given, |(name, _)| name);
+        // A value may be a secret.
+        let shown = given.split([':', ';', ' ', '=']).next().unwrap_or_default();
         let refused = |reason: &str| Err(format!("-H {shown:?}: {reason}"));
         let (name, value) = match (given.split_once(':'), given.strip_suffix(';')) {
             (Some((name, value)), _) => (name, Some(value.trim_matches([' ', '\t']))),

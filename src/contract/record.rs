@@ -26,7 +26,7 @@ use super::secrets;
 use super::transcript::{http_date, Exchange};
 use super::wire::Target;
 use crate::clock::Clock;
-use crate::json::Style;
+use crate::json::{self, Style};
 
 /// Why nothing was recorded.
 #[derive(Debug)]
@@ -100,6 +100,8 @@ fn public(
         live_tokens.insert(public, token.to_owned());
     }
     if let Ok(value) = Json::parse(body.as_bytes()) {
+        // Its tokens would not be found: one reader must not see less than another.
+        json::parse(body.as_bytes()).map_err(|reason| format!("the body cannot be recorded: {reason}"))?;
         let laid_out = Style::Pretty.render(&value).map_err(|error| error.to_string())?;
         body = String::from_utf8(laid_out).map_err(|error| error.to_string())?;
     }

@@ -11,6 +11,7 @@ use rocket::http::RawStr;
 use serde_json::Value;
 
 use super::jwt::Jwt;
+use super::lossless::Json;
 use super::message::{Request, Response};
 use super::placeholders::{basic, needed, placeholders, value_of};
 use super::replay::demo_key;
@@ -270,7 +271,7 @@ impl Look<'_> {
     }
 
     fn body(&mut self, text: &str) {
-        match json::parse(text.as_bytes()) {
+        match Json::parse(text.as_bytes()) {
             Ok(value) => self.json("", &value),
             Err(_) if text.contains('=') && !text.contains(char::is_whitespace) => {
                 self.pairs(text, "body");
@@ -279,16 +280,16 @@ impl Look<'_> {
         }
     }
 
-    fn json(&mut self, name: &str, value: &Value) {
+    fn json(&mut self, name: &str, value: &Json) {
         match value {
-            Value::Object(members) => members.iter().for_each(|(name, member)| {
+            Json::Object(members) => members.iter().for_each(|(name, member)| {
                 self.value("body", "", name);
                 self.json(name, member);
             }),
-            Value::Array(items) => items.iter().for_each(|item| self.json(name, item)),
-            Value::String(text) if is_password(name) => self.password(name, text),
-            Value::String(text) if is_secret_name(name) && !self.is_known(text) => self.secret("body", name),
-            Value::String(text) => self.value("body", name, text),
+            Json::List(items) => items.iter().for_each(|item| self.json(name, item)),
+            Json::Text(text) if is_password(name) => self.password(name, text),
+            Json::Text(text) if is_secret_name(name) && !self.is_known(text) => self.secret("body", name),
+            Json::Text(text) => self.value("body", name, text),
             _ => {}
         }
     }

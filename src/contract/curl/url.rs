@@ -2,6 +2,8 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
+use super::super::placeholders::placeholders;
+
 /// Where a curl line sends its request.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Url {
@@ -20,18 +22,17 @@ pub(super) fn parse(word: &str, globoff: bool, path_as_is: bool, query: Option<&
     let text = unscrambled.as_str();
     let scheme = text.get(..7).filter(|scheme| scheme.eq_ignore_ascii_case("http://"));
     let rest = scheme.and_then(|scheme| text.get(scheme.len()..));
-    let rest = rest.ok_or_else(|| format!("{text:?}: expected http://"))?;
+    let rest = rest.ok_or_else(|| format!("{:?}: expected http://", shown(text)))?;
     // What is behind a # stays with the client.
     let rest = rest.split('#').next().unwrap_or_default();
     let (authority, target) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
     let mut target = if target.starts_with('/') { target.to_owned() } else { format!("/{target}") };
-    if let Some(query) = query.filter(|query| !query.is_empty()) {
-        let separator = match target.split_once('?') {
-            None => "?",
-            Some((_, "")) => "",
-            Some(_) => "&",
-        };
-        target = format!("{target}{separator}{query}");
+    if let Some(query) = query {
+        // With -G, curl leaves out a query that is empty.
+        let (path, own) = target.split_once('?').unwrap_or((&target, ""));
+        let query = if own.is_empty() { query.to_owned() } else { format!("{own}&{query}") };
+        let mark = if query.is_empty() { "" } else { "?" };
+        target = format!("{path}{mark}{query}");
     }
     if let Some(other) = target.chars().find(|character| !matches!(character, '!'..='~')) {
         return Err(format!("{other:?} in the address: percent-encode it"));
@@ -44,6 +45,17 @@ pub(super) fn parse(word: &str, globoff: bool, path_as_is: bool, query: Option<&
         ));
     }
     Ok(Url { host: host(authority)?, target })
+}
+
+/// What of an address may be shown: neither a password before the host nor what is behind the path is for a log.
+pub(super) fn shown(word: &str) -> &str {
+    let end = word.find(['@', '?', '#']).unwrap_or(word.len());
+    let (start, rest) = word.split_at(end);
+    match start.find("://") {
+        Some(scheme) if rest.starts_with('@') => start.get(..scheme + 3).unwrap_or_default(),
+        None if rest.starts_with('@') => "",
+        _ => start,
+    }
 }
 
 /// The word without the backslashes before brackets and braces, of which there may be no others: curl makes several
@@ -59,8 +71,13 @@ fn without_globs(word: &str) -> Result<String, String> {
             .map_or(word.len(), |end| start + end);
         (start..end).contains(&at)
     };
+    let secrets = placeholders(word);
     let mut characters = word.char_indices().peekable();
     while let Some((at, character)) = characters.next() {
+        if secrets.iter().any(|(range, _)| range.contains(&at)) {
+            plain.push(character);
+            continue;
+        }
         match character {
             '\\' => match characters.next_if(|(_, next)| matches!(next, '[' | ']' | '{' | '}')) {
                 Some((_, escaped)) => plain.push(escaped),
@@ -83,9 +100,8 @@ fn glob(character: char, kind: &str) -> String {
 
 /// The Host header for an authority.
 fn host(authority: &str) -> Result<String, String> {
-    // The password is not shown.
-    if let Some((_, host)) = authority.rsplit_once('@') {
-        return Err(format!("{host:?}: a name and a password in the address before it; give them with -u"));
+    if authority.contains('@') {
+        return Err("a name and a password in the address; give them with -u".to_owned());
     }
     let (host, port) = match authority.rsplit_once(':') {
         Some((host, port)) if !port.ends_with(']') => (host, Some(port)),
