@@ -27,6 +27,7 @@ mod properties;
 mod record;
 mod record_foreign;
 mod replay;
+mod seeded_breaks;
 mod setting_defaults;
 mod setting_ranges;
 mod spec;

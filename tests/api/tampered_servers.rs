@@ -15,13 +15,13 @@ use crate::support::server::SECRET;
 use crate::support::transcript::claims;
 
 /// What is done to a request on its way to the server, or with what it is answered without the server.
-enum Passed {
+pub(crate) enum Passed {
     On(String),
     Answered(String),
 }
 
 /// This server behind one that changes requests and answers, and its address.
-struct Tampered {
+pub(crate) struct Tampered {
     url: String,
     _server: Serving,
 }
@@ -30,24 +30,42 @@ fn tampered(
     request: impl Fn(String) -> Passed + Send + 'static,
     answer: impl Fn(&str, String) -> String + Send + 'static,
 ) -> Tampered {
+    tampered_with(move |_, text| request(text), move |_, asked, text| answer(asked, text))
+}
+
+/// The server behind: what changes a request or an answer may ask it as well.
+pub(crate) struct Inner(u16);
+
+impl Inner {
+    /// What it answers to those bytes.
+    pub(crate) fn ask(&self, request: &str) -> String {
+        let mut connection = TcpStream::connect(("127.0.0.1", self.0)).unwrap();
+        connection.write_all(request.as_bytes()).unwrap();
+        let mut text = String::new();
+        connection.read_to_string(&mut text).unwrap();
+        text
+    }
+}
+
+pub(crate) fn tampered_with(
+    mut request: impl FnMut(&Inner, String) -> Passed + Send + 'static,
+    mut answer: impl FnMut(&Inner, &str, String) -> String + Send + 'static,
+) -> Tampered {
     let key = String::from_utf8(SECRET.to_vec()).unwrap();
     let server =
         Serving::start(shipyard(here(), &["--port", "0", "--json", "compact"]).env("ROCKET_JWT_SECRET", key));
-    let port = server.port;
+    let inner = Inner(server.port);
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     std::thread::spawn(move || {
         for connection in listener.incoming() {
             let mut connection = connection.unwrap();
             let asked = read_request(&mut connection);
-            let text = match request(asked.clone()) {
+            let text = match request(&inner, asked.clone()) {
                 Passed::Answered(text) => text,
                 Passed::On(text) => {
-                    let mut inner = TcpStream::connect(("127.0.0.1", port)).unwrap();
-                    inner.write_all(text.as_bytes()).unwrap();
-                    let mut text = String::new();
-                    inner.read_to_string(&mut text).unwrap();
-                    with_length(answer(&asked, text))
+                    let text = inner.ask(&text);
+                    with_length(answer(&inner, &asked, text))
                 }
             };
             let _ = connection.write_all(text.as_bytes());
@@ -74,7 +92,7 @@ fn read_request(connection: &mut TcpStream) -> String {
 }
 
 /// With a Content-Length that is true, where there is one.
-fn with_length(text: String) -> String {
+pub(crate) fn with_length(text: String) -> String {
     let Some((head, body)) = text.split_once("\r\n\r\n") else { return text };
     let lines =
         head.split("\r\n").map(|line| match line.to_ascii_lowercase().starts_with("content-length:") {
@@ -92,7 +110,7 @@ fn same(_: &str, answer: String) -> String {
     answer
 }
 
-fn answered(status: &str, body: &str) -> Passed {
+pub(crate) fn answered(status: &str, body: &str) -> Passed {
     let label = if body.starts_with('<') { "text/html" } else { "application/json" };
     Passed::Answered(format!(
         "HTTP/1.1 {status}\r\nContent-Type: {label}\r\nContent-Length: {}\r\n\r\n{body}",
@@ -100,11 +118,11 @@ fn answered(status: &str, body: &str) -> Passed {
     ))
 }
 
-fn held(server: &Tampered, scenario: &str, more: &[&str]) -> Run {
+pub(crate) fn held(server: &Tampered, scenario: &str, more: &[&str]) -> Run {
     verify(&[&["--url", &server.url, "--scenario", scenario], more].concat())
 }
 
-fn with_key() -> [&'static str; 2] {
+pub(crate) fn with_key() -> [&'static str; 2] {
     ["--secret", std::str::from_utf8(SECRET).unwrap()]
 }
 

@@ -1,0 +1,234 @@
+//! `shipyard verify` against this server with one rule broken, as a client sees it: every break is caught, by the
+//! exchange that was recorded for it.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use serde_json::{json, Value};
+
+use crate::support::transcript::claims;
+use crate::tampered_servers::{held, tampered_with, with_key, with_length, Inner, Passed, Tampered};
+
+/// A request as it came.
+struct Asked {
+    text: String,
+}
+
+impl Asked {
+    fn is(&self, method: &str, path: &str) -> bool {
+        let line = self.text.lines().next().unwrap_or_default();
+        let mut words = line.split(' ');
+        (words.next(), words.next().is_some_and(|given| given.starts_with(path))) == (Some(method), true)
+    }
+
+    fn path(&self) -> &str {
+        self.text.split(' ').nth(1).unwrap_or_default()
+    }
+
+    fn token(&self) -> Option<&str> {
+        self.text.lines().find_map(|line| line.strip_prefix("Authorization: Bearer "))
+    }
+
+    /// The claims of its token, if it has one.
+    fn claims(&self) -> Option<Value> {
+        self.token().filter(|token| token.split('.').count() == 3).map(claims)
+    }
+
+    /// The same with that token.
+    fn with_token(&self, token: &str) -> String {
+        let (head, body) = self.text.split_once("\r\n\r\n").unwrap();
+        let lines = head.split("\r\n").filter(|line| !line.starts_with("Authorization:"));
+        format!("{}\r\nAuthorization: Bearer {token}\r\n\r\n{body}", lines.collect::<Vec<_>>().join("\r\n"))
+    }
+}
+
+fn request(line: &str, token: &str, body: &str) -> String {
+    let label = if body.is_empty() { "" } else { "Content-Type: application/json\r\n" };
+    format!(
+        "{line} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nAuthorization: Bearer {token}\r\n{label}\
+         Content-Length: {}\r\n\r\n{body}",
+        body.len()
+    )
+}
+
+fn body_of(answer: &str) -> &str {
+    answer.split_once("\r\n\r\n").map_or("", |(_, body)| body)
+}
+
+/// A token of that kind and user, from a login that nobody else sees.
+fn token_of(inner: &Inner, name: &str, password: &str, kind: &str) -> Option<String> {
+    let login = json!({"username": name, "password": password}).to_string();
+    let answer =
+        inner.ask(&request("POST /auth/login", "", &login).replace("Authorization: Bearer \r\n", ""));
+    let body: Value = serde_json::from_str(body_of(&answer)).unwrap();
+    Some(body.get(format!("{kind}_token"))?.as_str()?.to_owned())
+}
+
+/// This server, which lets in whom it has refused if `is_let_in` says so, with a good token of the second user.
+fn lax(is_let_in: impl Fn(&Asked) -> Option<&'static str> + Send + 'static) -> Tampered {
+    tampered_with(
+        move |inner, text| {
+            let asked = Asked { text };
+            let answer = inner.ask(&asked.text);
+            let is_refused = ["HTTP/1.1 401", "HTTP/1.1 422"].iter().any(|line| answer.starts_with(line));
+            let kind = is_let_in(&asked).filter(|_| is_refused);
+            match kind.and_then(|kind| token_of(inner, "guest", "guest", kind)) {
+                Some(token) => Passed::Answered(inner.ask(&asked.with_token(&token))),
+                None => Passed::Answered(answer),
+            }
+        },
+        |_, _, answer| answer,
+    )
+}
+
+/// That the break is noticed at that exchange, among others perhaps.
+fn is_caught(server: &Tampered, exchange: &str, what: &str) {
+    let (scenario, _) = exchange.split_once('/').unwrap();
+    let done = held(server, scenario, &with_key());
+    assert_eq!(done.code, Some(1), "{what} is not noticed: {done:?}");
+    assert!(done.stdout.contains(&format!("MISMATCH  {exchange}  ")), "{what}: {done:?}");
+}
+
+fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
+}
+
+/// What changes nothing is no break.
+#[test]
+fn the_same_server_unbroken_matches() {
+    let done = held(&lax(|_| None), "guards", &with_key());
+    assert_eq!(done.code, Some(0), "{done:?}");
+    assert!(done.stdout.contains("88 exchanges: 88 match"), "{done:?}");
+}
+
+/// Without a guard, whatever the token is; one operation at a time.
+#[test]
+fn a_guard_that_is_skipped_on_one_operation_is_noticed() {
+    for (operation, method, path, kind, number) in [
+        ("ships-create", "POST", "/api/ships ", "access", 5),
+        ("ships-update", "PUT", "/api/ships/", "access", 15),
+        ("ships-delete", "DELETE", "/api/ships/", "access", 25),
+        ("users-update", "PUT", "/api/users/", "access", 35),
+        ("users-delete", "DELETE", "/api/users/", "access", 45),
+        ("logout", "DELETE", "/auth/logout ", "access", 55),
+        ("refresh", "POST", "/auth/refresh ", "refresh", 65),
+        ("logout2", "DELETE", "/auth/logout2 ", "refresh", 75),
+    ] {
+        let server = lax(move |asked| {
+            let line = asked.text.lines().next().unwrap_or_default();
+            line.starts_with(&format!("{method} {path}")).then_some(kind)
+        });
+        is_caught(&server, &format!("guards/{number:02}-{operation}-without-token"), operation);
+    }
+}
+
+#[test]
+fn a_token_of_the_other_kind_is_noticed() {
+    let kind = |asked: &Asked| asked.claims().and_then(|claims| Some(claims["type"].as_str()?.to_owned()));
+    let server = lax(move |asked| {
+        (asked.path().starts_with("/api/") && kind(asked).as_deref() == Some("refresh")).then_some("access")
+    });
+    is_caught(&server, "guards/13-ships-create-wrong-kind-of-token", "a refresh token for an access token");
+    let server = lax(move |asked| {
+        (asked.is("POST", "/auth/refresh") && kind(asked).as_deref() == Some("access")).then_some("refresh")
+    });
+    is_caught(&server, "guards/73-refresh-wrong-kind-of-token", "an access token for a refresh token");
+}
+
+/// A minute of leeway is what libraries allow.
+#[test]
+fn leeway_for_expired_tokens_is_noticed() {
+    let server = lax(|asked| {
+        let claims = asked.claims()?;
+        let is_in_it = claims["exp"].as_u64().is_some_and(|exp| exp <= now() && now() < exp + 60);
+        let kind = if claims["type"] == "access" { "access" } else { "refresh" };
+        is_in_it.then_some(kind)
+    });
+    is_caught(&server, "guards/11-ships-create-expired-two-seconds-ago", "leeway");
+}
+
+#[test]
+fn a_refresh_for_somebody_else_is_noticed() {
+    let server = tampered_with(
+        |inner, text| {
+            let asked = Asked { text };
+            let is_good =
+                asked.is("POST", "/auth/refresh") && inner.ask(&asked.text).starts_with("HTTP/1.1 200");
+            match token_of(inner, "user", "password", "refresh").filter(|_| is_good) {
+                Some(token) => Passed::On(asked.with_token(&token)),
+                None => Passed::On(asked.text),
+            }
+        },
+        |_, _, answer| answer,
+    );
+    is_caught(&server, "second-user/02-refresh", "the first user's token for everyone");
+}
+
+/// What is answered well, and does not happen.
+#[test]
+fn what_is_not_stored_is_noticed() {
+    let unstored = |method: &'static str, path: &'static str, status: String| {
+        tampered_with(
+            move |inner, text| {
+                let asked = Asked { text };
+                match (asked.is(method, path), method) {
+                    (true, "PUT") => {
+                        let before = inner.ask(&request(&format!("GET {}", asked.path()), "", ""));
+                        let answer = inner.ask(&asked.text);
+                        let line = format!("PUT {}", asked.path());
+                        inner.ask(&request(&line, asked.token().unwrap_or_default(), body_of(&before)));
+                        Passed::Answered(answer)
+                    }
+                    (true, _) => Passed::Answered(status.clone()),
+                    _ => Passed::On(asked.text),
+                }
+            },
+            |_, _, answer| answer,
+        )
+    };
+    let gone = "HTTP/1.1 204 No Content\r\n\r\n".to_owned();
+    let message = "{\"message\":\"Successfully logged out.\"}\n";
+    let head = "HTTP/1.1 200 OK\r\nContent-Type: application/json";
+    let out = format!("{head}\r\nContent-Length: {}\r\n\r\n{message}", message.len());
+    for (method, path, status, exchange) in [
+        ("PUT", "/api/ships/", String::new(), "after-writes/06-get-updated"),
+        ("DELETE", "/api/ships/", gone.clone(), "after-writes/08-get-deleted"),
+        ("DELETE", "/api/users/", gone, "after-writes/22-get-deleted-user"),
+        ("DELETE", "/auth/logout", out.clone(), "second-user/12-update-after-logout"),
+        ("DELETE", "/auth/logout2", out, "second-user/16-refresh-after-logout2"),
+    ] {
+        is_caught(&unstored(method, path, status), exchange, &format!("{method} {path}"));
+    }
+}
+
+#[test]
+fn a_list_that_is_not_what_there_is_is_noticed() {
+    // The first list, for ever.
+    let mut lists = std::collections::HashMap::new();
+    let stale = tampered_with(
+        |_, text| Passed::On(text),
+        move |_, asked, answer| match asked.starts_with("GET /api/") && body_of(&answer).starts_with('[') {
+            true => lists.entry(asked.lines().next().unwrap().to_owned()).or_insert(answer).clone(),
+            false => answer,
+        },
+    );
+    is_caught(&stale, "after-writes/09-list-without-deleted", "a list that is never read again");
+    // What was deleted, at its end.
+    let mut deleted = None;
+    let haunted = tampered_with(
+        |_, text| Passed::On(text),
+        move |_, asked, answer| {
+            let asked = Asked { text: asked.to_owned() };
+            if asked.is("PUT", "/api/users/") {
+                deleted = Some(body_of(&answer).trim_end().to_owned());
+            }
+            match deleted.as_ref().filter(|user| !body_of(&answer).contains(user.as_str())) {
+                Some(user) if asked.path() == "/api/users" && body_of(&answer).starts_with('[') => {
+                    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+                    with_length(format!("{head}\r\n\r\n{},{user}]\n", body.trim_end().trim_end_matches(']')))
+                }
+                _ => answer,
+            }
+        },
+    );
+    is_caught(&haunted, "after-writes/21-list-without-deleted-user", "a list with what was deleted");
+}
