@@ -85,7 +85,7 @@ pub(super) async fn answer(
         }
         Ok(Whole::DecidedByHead(answer)) => {
             last = true;
-            answer
+            *answer
         }
         Ok(Whole::OfRocket { origin, host, body, question }) => {
             progress.request_is_complete();
@@ -126,7 +126,7 @@ enum Whole<'a> {
     /// The whole server (RFC 9110, section 9.3.7).
     OfTheServer { is_complete: bool },
     /// Rocket, whose answer did not take a body; the client waits to be told to send one.
-    DecidedByHead(Response<Reply>),
+    DecidedByHead(Box<Response<Reply>>),
     /// Rocket; whose answer may be one to keep, for that question.
     OfRocket {
         origin: Origin<'static>,
@@ -166,8 +166,10 @@ async fn whole<'a>(
             return Ok(Whole::OfTheServer { is_complete: false });
         };
         let asked = Asked { origin, host: host.clone(), body: Vec::new(), client, facts: facts.cloned() };
-        if let Some(answer) = by_head(front, peer, head, asked, body.size_hint().exact()).await {
-            return Ok(Whole::DecidedByHead(answer));
+        // Large and rare: in a place of its own, it costs the other requests nothing.
+        let by_head = Box::pin(by_head(front, peer, head, asked, body.size_hint().exact()));
+        if let Some(answer) = by_head.await {
+            return Ok(Whole::DecidedByHead(Box::new(answer)));
         }
     }
     let body = read_body(body, front.traffic.max_body.saturating_add(1)).await?;
