@@ -70,7 +70,7 @@ def slow_readers(figures, path, style, count, seconds, cheap):
     with tempfile.TemporaryDirectory() as folder:
         data = much_data(folder, users, ships)
         limited = ["prlimit", f"--as={ADDRESS_SPACE}"]
-        settings = {"json": style, "max_connections": 2048, **cheap}
+        settings = {"json": style, "max_connections": 2048, "max_connections_per_address": 2048, **cheap}
         with Server(data=data, under=limited, **settings) as server, Good(server.port) as good:
             token, _ = log_in(server.port)
             writer, readers = Connection(server.port), []
