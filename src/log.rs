@@ -160,6 +160,7 @@ impl Entry {
 
     /// For a request with that method.
     #[must_use]
+    #[inline]
     pub fn new(id: RequestId, method: &str, client: IpAddr, began: Instant) -> Self {
         let facts = requests_are_logged().then(Arc::default);
         Self { method: routing::known_method(method), facts, ..Self::unread(id, client, began) }

@@ -32,6 +32,7 @@ impl TrustedProxies {
     /// The client of a request that came from `peer`: the peer itself, unless it is a known proxy. Such a
     /// proxy adds who asked it to the end of `X-Forwarded-For`, so the list is read from there; what a client
     /// has written into it lies further to the front.
+    #[inline]
     pub(super) fn client(&self, peer: SocketAddr, headers: &HeaderMap) -> IpAddr {
         let mut client = peer.ip().to_canonical();
         if self.0.is_empty() {

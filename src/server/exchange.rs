@@ -18,6 +18,7 @@ use hyper::header::{
 use hyper::http::request::Parts;
 use hyper::{Request, Response, StatusCode, Version};
 use parking_lot::Mutex;
+use rocket::futures::future::BoxFuture;
 use rocket::http::uri::{Host, Origin};
 use rocket::http::Method;
 use rocket::local::asynchronous::LocalResponse;
@@ -166,10 +167,8 @@ async fn whole<'a>(
             return Ok(Whole::OfTheServer { is_complete: false });
         };
         let asked = Asked { origin, host: host.clone(), body: Vec::new(), client, facts: facts.cloned() };
-        // Large and rare: in a place of its own, it costs the other requests nothing.
-        let by_head = Box::pin(by_head(front, peer, head, asked, body.size_hint().exact()));
-        if let Some(answer) = by_head.await {
-            return Ok(Whole::DecidedByHead(Box::new(answer)));
+        if let Some(answer) = by_head(front, peer, head, asked, body.size_hint().exact()).await {
+            return Ok(Whole::DecidedByHead(answer));
         }
     }
     let body = read_body(body, front.traffic.max_body.saturating_add(1)).await?;
@@ -180,28 +179,33 @@ async fn whole<'a>(
 /// Whether the client sends the body only when it is told to, which hyper does when the body is first asked for (RFC
 /// 9110, section 10.1.1). That it expects nothing else is known by now.
 fn waits_to_send(head: &Parts, body: &Incoming) -> bool {
-    head.version == Version::HTTP_11 && head.headers.contains_key(EXPECT) && !body.is_end_stream()
+    !body.is_end_stream() && head.version == Version::HTTP_11 && head.headers.contains_key(EXPECT)
 }
 
-/// The answer to a request whose head decides it. Its body, of that length, has not been sent.
-async fn by_head(
+/// The answer to a request whose head decides it. Its body, of that length, has not been sent. Boxed and out of the
+/// way: it is large and rare, and the other requests need not make room for it.
+#[cold]
+#[inline(never)]
+fn by_head<'a>(
     front: &'static Front,
-    peer: &Peer,
-    head: &Parts,
+    peer: &'a Peer,
+    head: &'a Parts,
     asked: Asked,
     length: Option<u64>,
-) -> Option<Response<Reply>> {
-    let method = routing::known_method(head.method.as_str()).unwrap_or(Method::Trace);
-    if !routing::is_for_operations(front.rocket.rocket().routes(), method, &asked.origin) {
-        return None;
-    }
-    peer.progress.request_is_complete();
-    peer.shelf.await_body(length);
-    let answer = of_rocket(front, peer, head, asked, None).await;
-    if answer.is_none() {
-        peer.progress.body_is_awaited();
-    }
-    answer
+) -> BoxFuture<'a, Option<Box<Response<Reply>>>> {
+    Box::pin(async move {
+        let method = routing::known_method(head.method.as_str()).unwrap_or(Method::Trace);
+        if !routing::is_for_operations(front.rocket.rocket().routes(), method, &asked.origin) {
+            return None;
+        }
+        peer.progress.request_is_complete();
+        peer.shelf.await_body(length);
+        let answer = of_rocket(front, peer, head, asked, None).await;
+        if answer.is_none() {
+            peer.progress.body_is_awaited();
+        }
+        answer.map(Box::new)
+    })
 }
 
 /// The first bytes of the body, up to so many.
@@ -220,6 +224,7 @@ async fn read_body(mut body: Incoming, most: usize) -> Result<Vec<u8>, Fault> {
 }
 
 /// The answer that was given before.
+#[inline]
 fn again(kept::Answer { head, json, .. }: kept::Answer, progress: &Arc<Progress>) -> Response<Reply> {
     progress.request_is_complete();
     progress.answered(StatusCode::OK.as_u16());

@@ -83,6 +83,7 @@ pub(super) struct Question<'a> {
 
 impl<'a> Question<'a> {
     /// The question of that request, which has no body, if it is one.
+    #[inline]
     pub(super) fn of(front: &Front, head: &'a Parts) -> Option<Self> {
         if front.traffic.kept_answers == 0 || !names_a_path_only(head) {
             return None;
@@ -91,6 +92,7 @@ impl<'a> Question<'a> {
     }
 
     /// The answer that was given to it, if nothing has been written since.
+    #[inline]
     pub(super) fn answered(self, facts: Option<&Facts>) -> Option<Answer> {
         KEPT.with_borrow_mut(|kept| {
             if kept.version != self.version {

@@ -137,6 +137,7 @@ impl Progress {
 
     /// The head is there; `body` says whether a body follows. A request that came together with the one before
     /// it begins now.
+    #[inline]
     pub(super) fn head_is_complete(&self, is_head: bool, body: bool) {
         let mut state = self.state.lock();
         if matches!(state.phase, Phase::Idle | Phase::Sending) {
@@ -168,6 +169,7 @@ impl Progress {
     }
 
     /// The request is to be entered into the log when it is over.
+    #[inline]
     pub(super) fn note(&self, entry: Entry) {
         let before = self.state.lock().entry.replace(entry);
         // The system has yet to take the last of the answer before, but it is out of hyper's hands.
@@ -177,6 +179,7 @@ impl Progress {
     }
 
     /// The status of the answer.
+    #[inline]
     pub(super) fn answered(&self, status: u16) {
         if let Some(entry) = &mut self.state.lock().entry {
             entry.answered(status);

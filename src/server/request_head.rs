@@ -52,6 +52,7 @@ impl LastHost {
 }
 
 /// Reads the target and the Host header (RFC 9112, sections 3.2 and 6.1). `None` if the whole server is asked.
+#[inline]
 pub(super) fn read<'a>(head: &'a Parts, last_host: &LastHost) -> Result<Option<Target<'a>>, Fault> {
     if head.method == Method::CONNECT {
         // Its target is no path, but an address to connect to (RFC 9110, section 9.3.6).
