@@ -179,7 +179,7 @@ async fn whole<'a>(
 /// Whether the client sends the body only when it is told to, which hyper does when the body is first asked for (RFC
 /// 9110, section 10.1.1). That it expects nothing else is known by now.
 fn waits_to_send(head: &Parts, body: &Incoming) -> bool {
-    !body.is_end_stream() && head.version == Version::HTTP_11 && head.headers.contains_key(EXPECT)
+    !body.is_end_stream() && head.version == Version::HTTP_11 && head.headers.get(EXPECT).is_some()
 }
 
 /// The answer to a request whose head decides it. Its body, of that length, has not been sent. Boxed and out of the
