@@ -250,7 +250,7 @@ class Check:
             flags = [f"--{self.tool}", "--fixtures", self.work / "fixtures", "--scenario", scenario]
             done = subprocess.run([self.shipyard, "export", *flags], capture_output=True, cwd=self.work, timeout=60)
             said = done.stderr.decode()
-            refused = next((one for one in exchanges if done.returncode == 2 and f"/{one.name}.txt:1: " in said), None)
+            refused = next((one for one in exchanges if done.returncode == 2 and f"/{one.name}.txt:" in said), None)
             if refused is None:
                 break
             (self.work / "fixtures" / scenario / f"{refused.name}.txt").unlink()
