@@ -32,9 +32,21 @@ pub enum Measure {
     Json,
 }
 
+/// A line of an answer, compared as it is: what is shown of two different ones may be the same.
+struct Line {
+    value: String,
+    shown: String,
+}
+
+impl Line {
+    fn new(value: String) -> Self {
+        Self { shown: printable(&value), value }
+    }
+}
+
 /// The compared parts of an answer, as numbered lines of its transcript.
 struct Document {
-    lines: Vec<String>,
+    lines: Vec<Line>,
     /// The line in the transcript for each of them.
     numbers: Vec<usize>,
 }
@@ -42,9 +54,29 @@ struct Document {
 /// What differs; `None` if nothing does. `shown` is the name of the transcript in messages.
 #[must_use]
 pub fn difference(exchange: &Exchange, live: &Response, measure: Measure, shown: &str) -> Option<String> {
-    let live_response = live;
-    let (recorded, live) = documents(exchange, live, measure);
-    (recorded.lines != live).then(|| rendered(&recorded, &live, shown) + &not_json(exchange, live_response))
+    let (was, is) = bodies(&exchange.response, live, measure)
+        .map_or_else(|| (None, None), |(was, is)| (Some(was), Some(is)));
+    let are_other_bodies = was.is_some();
+    let text = String::from_utf8_lossy(&exchange.response.body);
+    let (was, is) = (was.as_deref().unwrap_or(&text), is.as_deref().unwrap_or(&text));
+    let (document, other) = documents(exchange, live, measure, was, is);
+    let is_other = are_other_bodies || !document.lines.iter().map(value).eq(other.iter().map(value));
+    is_other
+        .then(|| rendered(&document, &other, shown) + alike(&document, &other) + &not_json(exchange, live))
+}
+
+/// What is said of lines that differ and look the same.
+fn alike(recorded: &Document, live: &[Line]) -> &'static str {
+    let shown = |line: &Line| line.shown.clone();
+    if recorded.lines.iter().map(shown).eq(live.iter().map(shown)) {
+        "  one has as text what stands for an invisible character or a missing line end in the other\n"
+    } else {
+        ""
+    }
+}
+
+fn value(line: &Line) -> &str {
+    &line.value
 }
 
 /// Why a body is not read as JSON, where the recorded one is: that may be all that differs.
@@ -96,7 +128,7 @@ fn is_free(name: &str, recorded: &Response, live: &Response, measure: Measure) -
 }
 
 /// The compared headers, as lines of the document and of the other one.
-fn headers(recorded: &Response, live: &Response, measure: Measure) -> (Document, Vec<String>) {
+fn headers(recorded: &Response, live: &Response, measure: Measure) -> (Document, Vec<Line>) {
     let mut document = Document { lines: Vec::new(), numbers: Vec::new() };
     let mut other = Vec::new();
     let compared = |name: &str| {
@@ -107,41 +139,45 @@ fn headers(recorded: &Response, live: &Response, measure: Measure) -> (Document,
         let is_known = |(_, (name, _)): &(usize, &(String, String))| name.eq_ignore_ascii_case(known);
         let mut given = live.headers.iter().filter(|(name, _)| name.eq_ignore_ascii_case(known));
         for (number, (name, value)) in (STATUS_LINE + 1..).zip(&recorded.headers).filter(is_known) {
-            document.lines.push(format!("{name}: {value}"));
+            document.lines.push(Line::new(format!("{name}: {value}")));
             document.numbers.push(number);
             if let Some((_, given)) = given.next() {
-                let same = same_value(name, value, given, measure);
-                other.push(format!("{name}: {}", if same { value.clone() } else { printable(given) }));
+                let given = if same_value(name, value, given, measure) { value } else { given };
+                other.push(Line::new(format!("{name}: {given}")));
             }
         }
         // More than there were is too many, whatever they say.
-        other.extend(given.map(|(_, value)| format!("{known}: {}", printable(value))));
+        other.extend(given.map(|(_, value)| Line::new(format!("{known}: {value}"))));
     }
     (document, other)
 }
 
-fn documents(exchange: &Exchange, live: &Response, measure: Measure) -> (Document, Vec<String>) {
+fn documents(
+    exchange: &Exchange,
+    live: &Response,
+    measure: Measure,
+    was: &str,
+    is: &str,
+) -> (Document, Vec<Line>) {
     let recorded = &exchange.response;
-    let same_status = recorded.status == live.status;
-    let mut document = Document { lines: vec![recorded.status_line.clone()], numbers: vec![STATUS_LINE] };
-    let mut other =
-        vec![if same_status { recorded.status_line.clone() } else { printable(&live.status_line) }];
+    let status = if recorded.status == live.status { &recorded.status_line } else { &live.status_line };
+    let mut document =
+        Document { lines: vec![Line::new(recorded.status_line.clone())], numbers: vec![STATUS_LINE] };
+    let mut other = vec![Line::new(status.clone())];
     let (named, given) = headers(recorded, live, measure);
     document.lines.extend(named.lines);
     document.numbers.extend(named.numbers);
     other.extend(given);
     let body_line = exchange.body_line();
-    document.lines.push(String::new());
+    document.lines.push(Line::new(String::new()));
     document.numbers.push(body_line.saturating_sub(1));
-    other.push(String::new());
-    let (was, is) = bodies(recorded, live, measure);
-    let is = shortened(is, was.len());
-    let lines = |text: &str| text.split_inclusive('\n').map(shown_line).collect::<Vec<_>>();
-    for (number, line) in (body_line..).zip(lines(&was)) {
-        document.lines.push(line);
+    other.push(Line::new(String::new()));
+    let is = shortened(is.to_owned(), was.len());
+    for (number, line) in (body_line..).zip(was.split_inclusive('\n')) {
+        document.lines.push(body_line_of(line));
         document.numbers.push(number);
     }
-    other.extend(lines(&is));
+    other.extend(is.split_inclusive('\n').map(body_line_of));
     (document, other)
 }
 
@@ -157,19 +193,20 @@ fn shortened(mut text: String, recorded: usize) -> String {
     text
 }
 
-/// Two bodies as texts that are equal if the bodies are.
-fn bodies(recorded: &Response, live: &Response, measure: Measure) -> (String, String) {
+/// Two bodies that differ, as texts; `None` if they are the same.
+fn bodies(recorded: &Response, live: &Response, measure: Measure) -> Option<(String, String)> {
+    if recorded.body == live.body {
+        return None;
+    }
     let text = |body: &[u8]| match std::str::from_utf8(body) {
         Ok(text) => text.to_owned(),
-        // Every byte must be told from every other.
         Err(_) => format!("{} (in hexadecimal, for it is not UTF-8)\n", hexadecimal(body)),
     };
-    let plain = || (text(&recorded.body), text(&live.body));
+    let plain = || Some((text(&recorded.body), text(&live.body)));
     if measure == Measure::Exact {
         return plain();
     }
     let (Ok(was), Ok(is)) = (Json::parse(&recorded.body), Json::parse(&live.body)) else { return plain() };
-    let recorded = text(&recorded.body);
     let pretty = |value: Json| {
         Style::Pretty
             .render(&value.with_plain_numbers())
@@ -177,18 +214,15 @@ fn bodies(recorded: &Response, live: &Response, measure: Measure) -> (String, St
             .and_then(|bytes| String::from_utf8(bytes).ok())
             .unwrap_or_default()
     };
-    if was == is {
-        return (recorded.clone(), recorded);
-    }
-    (pretty(was), pretty(is))
+    (was != is).then(|| (pretty(was), pretty(is)))
 }
 
 fn hexadecimal(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// A line without its line end, in which a missing line end and what cannot be seen can be seen.
-fn shown_line(line: &str) -> String {
+/// A line of a body, in which a missing line end and what cannot be seen can be seen.
+fn body_line_of(line: &str) -> Line {
     let (text, end) = match line.strip_suffix('\n') {
         Some(text) => (text, ""),
         None => (line, " (no line end)"),
@@ -196,19 +230,19 @@ fn shown_line(line: &str) -> String {
     let mut shown = printable(text);
     if let Some((at, _)) = shown.char_indices().nth(LONGEST_LINE) {
         let excess = shown.len() - at;
-        // What is cut off still counts: two lines that differ only there must not look the same.
-        let sum = Sha256::digest(shown.as_bytes());
+        // Two lines that differ only in what is cut off must not look the same.
+        let sum = Sha256::digest(text.as_bytes());
         let sum: String = sum.iter().take(4).map(|byte| format!("{byte:02x}")).collect();
         shown.truncate(at);
         shown += &format!("... ({excess} bytes more; SHA-256 of the line {sum}...)");
     }
-    shown + end
+    Line { value: line.to_owned(), shown: shown + end }
 }
 
 /// The lines that differ, and two on each side of them.
-fn rendered(recorded: &Document, live: &[String], shown: &str) -> String {
-    let was: Vec<&str> = recorded.lines.iter().map(String::as_str).collect();
-    let is: Vec<&str> = live.iter().map(String::as_str).collect();
+fn rendered(recorded: &Document, live: &[Line], shown: &str) -> String {
+    let was: Vec<&str> = recorded.lines.iter().map(value).collect();
+    let is: Vec<&str> = live.iter().map(value).collect();
     // A diff that is not the shortest will do, if that takes too long.
     let diff = TextDiff::configure().timeout(Duration::from_secs(1)).diff_slices(&was, &is);
     let first = diff.ops().iter().find(|op| op.tag() != similar::DiffTag::Equal);
@@ -225,9 +259,13 @@ fn rendered(recorded: &Document, live: &[String], shown: &str) -> String {
                 ChangeTag::Delete => ('-', change.old_index()),
                 ChangeTag::Insert => ('+', None),
             };
+            let line = number.map_or_else(
+                || change.new_index().and_then(|index| live.get(index)),
+                |index| recorded.lines.get(index),
+            );
             let number = number.and_then(|index| recorded.numbers.get(index));
             let number = number.map_or(String::new(), usize::to_string);
-            let value = change.value();
+            let value = line.map_or("", |line| line.shown.as_str());
             // A space at the end of a line is part of the recorded layout, and easily overlooked.
             let value = match value.strip_suffix(' ') {
                 Some(value) if sign != ' ' => format!("{value}\u{2420}"),

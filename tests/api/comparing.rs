@@ -120,3 +120,36 @@ fn numbers_are_compared_to_the_last_digit() {
     let diff = difference(&recorded(200, &[], &was), &live(200, &[], &is), Measure::Json, "").unwrap();
     assert!(diff.contains("18446744073709551616") && diff.contains("18446744073709551617"), "{diff}");
 }
+
+/// What is shown of an invisible character may be recorded as text: that is another answer.
+#[test]
+fn text_is_not_what_an_escape_shows() {
+    for (was, is) in [
+        ("a\\tb\n", "a\tb\n"),
+        ("a\\rb\n", "a\rb\n"),
+        ("a\\u{200b}b\n", "a\u{200b}b\n"),
+        ("a (no line end)\n", "a"),
+    ] {
+        for measure in [Measure::Json, Measure::Exact] {
+            for (was, is) in [(was, is), (is, was)] {
+                let diff = difference(&recorded(200, &[], was), &live(200, &[], is), measure, "a.http");
+                assert!(
+                    diff.is_some_and(|diff| diff.contains("  - ") && diff.contains("as text")),
+                    "{was:?} {is:?}"
+                );
+                assert!(difference(&recorded(200, &[], was), &live(200, &[], was), measure, "").is_none());
+            }
+        }
+    }
+    let mut bytes = live(200, &[], "");
+    bytes.body = vec![0xff];
+    let text = recorded(200, &[], "ff (in hexadecimal, for it is not UTF-8)\n");
+    assert!(difference(&text, &bytes, Measure::Json, "").is_some());
+    for name in ["Content-Type", "Location"] {
+        for (was, is) in [("a\\tb", "a\tb"), ("a\\u{200b}b", "a\u{200b}b")] {
+            let (was, is) = (format!("{name}: {was}"), format!("{name}: {is}"));
+            assert!(!same(&[&was], &[&is], Measure::Json), "{was:?} {is:?}");
+            assert!(!same(&[&was], &[&is], Measure::Exact), "{was:?} {is:?}");
+        }
+    }
+}
