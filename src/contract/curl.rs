@@ -196,8 +196,10 @@ impl Given {
                 return Err(format!("{shown} without a password, for which curl asks"))
             }
             "--user" => self.user = Some(value),
-            "--cookie" if !value.contains('=') => {
-                return Err(format!("{shown} without `=`: give the cookie itself, not a file"));
+            "--cookie" if !value.contains('=') || value.starts_with('@') => {
+                return Err(format!(
+                    "{shown} without `=`, or with `@` first: give the cookie itself, not a file"
+                ));
             }
             "--cookie" => self.cookies.push(value),
             "--user-agent" | "--referer" if value.is_empty() || value.ends_with(";auto") => {

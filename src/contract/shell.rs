@@ -5,7 +5,7 @@
 
 use std::str::Chars;
 
-use super::placeholders::placeholders;
+use super::placeholders;
 
 /// How much of a command a text is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -127,7 +127,10 @@ impl<'a> Splitter<'a> {
             '{' => Some("the beginning of a list of words"),
             '*' | '?' | '[' if !in_address => Some("a pattern of file names"),
             '#' if at_start => Some("the beginning of a comment"),
-            '~' if at_start => Some("a home folder"),
+            // Behind the `=` of an assignment, too, and behind each `:` in its value: bash looks for those in every word.
+            '~' if self.word.as_deref().is_none_or(|word| word.ends_with(['=', ':'])) => {
+                Some("a home folder")
+            }
             '\n' | '\r' => Some("the end of a command"),
             _ => None,
         };
@@ -143,16 +146,21 @@ impl<'a> Splitter<'a> {
     /// Takes the name of a secret behind a `$`, if there is one. It stays in the word as it is: the environment fills it in
     /// when the request is sent.
     fn placeholder(&mut self) -> bool {
-        let text = format!("${}", self.rest.as_str());
-        let Some((range, _)) = placeholders(&text).into_iter().next().filter(|(range, _)| range.start == 0)
-        else {
+        let rest = self.rest.as_str();
+        let name = rest.strip_prefix('{').unwrap_or(rest);
+        if !name.starts_with(placeholders::PREFIX) {
             return false;
-        };
-        let taken = text.get(range).unwrap_or_default();
-        for character in taken.chars() {
-            self.push(character);
         }
-        self.rest = self.rest.as_str().get(taken.len() - 1..).unwrap_or_default().chars();
+        let is_part = |character: char| character.is_ascii_alphanumeric() || character == '_';
+        let end = rest.len() - name.trim_start_matches(is_part).len();
+        let (taken, after) = rest.split_at(end);
+        let (closing, after) = match after.strip_prefix('}').filter(|_| name.len() < rest.len()) {
+            Some(after) => ("}", after),
+            None if name.len() < rest.len() => return false,
+            None => ("", after),
+        };
+        self.word.get_or_insert_default().extend(["$", taken, closing]);
+        self.rest = after.chars();
         true
     }
 
@@ -248,6 +256,9 @@ impl<'a> Splitter<'a> {
             't' => '\t',
             'v' => '\u{b}',
             '\\' | '\'' | '"' | '?' => escape,
+            'x' if self.next_is() == Some('{') => {
+                return Err("`\\x{` in $'...' is not understood here".to_owned());
+            }
             'x' => return self.numbered(escape, 16, 2, 0),
             'u' => return self.numbered(escape, 16, 4, 0),
             'U' => return self.numbered(escape, 16, 8, 0),
@@ -307,6 +318,7 @@ mod tests {
                 "-H \"A: $SHIPYARD_SECRET_A\" ${SHIPYARD_SECRET_B}c",
                 vec!["-H", "A: $SHIPYARD_SECRET_A", "${SHIPYARD_SECRET_B}c"],
             ),
+            ("$SHIPYARD_SECRET_A}b a~ a=\\~ 'a=~'", vec!["$SHIPYARD_SECRET_A}b", "a~", "a=~", "a=~"]),
         ] {
             assert_eq!(words(command), Ok(expected.into_iter().map(str::to_owned).collect()), "{command}");
         }
@@ -325,10 +337,15 @@ mod tests {
             ("\"a $B_1 c\"", "`$B_1` is a variable"),
             ("${b}", "`${b}` is a variable"),
             ("$?", "`$?` is a variable"),
+            ("${SHIPYARD_SECRET_A", "`${SHIPYARD_SECRET_A` is a variable"),
             ("\"$(b)\"", "`$(` is an expansion"),
             ("$\"b\"", "to be translated"),
             ("a #b", "a comment"),
             ("~/a", "a home folder"),
+            ("a=~/x", "a home folder"),
+            ("a=b:~", "a home folder"),
+            ("a+=~", "a home folder"),
+            ("$'\\x{41}'", "`\\x{` in $'...' is not understood"),
             ("*.txt", "a pattern"),
             ("a[1]", "a pattern"),
             ("{a,b}", "a list of words"),
@@ -345,6 +362,16 @@ mod tests {
                 words(command)
             );
         }
+    }
+
+    /// Work in proportion to the square of the length would take hours.
+    #[test]
+    fn a_long_line_with_many_dollars_is_split_at_once() {
+        let started = std::time::Instant::now();
+        let text = "$ ".repeat(512 * 1024);
+        assert_eq!(words(&format!("\"{text}\"")), Ok(vec![text.clone()]));
+        assert_eq!(words(&text).map(|words| words.len()), Ok(512 * 1024));
+        assert!(started.elapsed().as_secs() < 10, "{:?}", started.elapsed());
     }
 
     #[test]
