@@ -158,6 +158,19 @@ const TAKEN: &[&str] = &[
     "curl 'http://HOST/a?' -G -d ''",
     "curl 'http://HOST/a?b' -G -d ''",
     "curl 'http://HOST/a#b' -G -d c",
+    "curl -G -d 'a#b' http://HOST/a",
+    "curl -G -d '#b' http://HOST/a",
+    "curl -G -d 'a#b' 'http://HOST/a?x=1#c'",
+    "curl -G -d 'a=%2F%aB%zZ%Z%4a%' 'http://HOST/%2F?x=%2F'",
+    "curl -G -d '' 'http://HOST/%2F?x=%AB'",
+    "curl -G -d b 'http://HOST/a?x=1&'",
+    "curl -G -d '' 'http://HOST/a?x=1&'",
+    "curl -G -d '&b' 'http://HOST/a?x&&'",
+    "curl -G -d b 'http://HOST/a?&'",
+    "curl -G -d 'q=/../x?y' http://HOST/a",
+    "curl -G --path-as-is http://HOST/a/../b",
+    "curl http://HOST/a -b ' @a=b'",
+    "curl http://HOST/~a/b~ -d a='~' -d a=\\~",
     "curl http://HOST/a -u me:secret",
     "curl http://HOST/a -u me: -H 'Authorization: Bearer x'",
     "curl http://HOST/a -u me:secret -H 'authorization:'",
@@ -275,6 +288,13 @@ const REFUSED: &[(&str, &str)] = &[
     ("curl --heade 'A: b' http://HOST/a", "--heade is not known"),
     ("curl -u me http://HOST/a", "for which curl asks"),
     ("curl -b file http://HOST/a", "not a file"),
+    ("curl -b @a=b http://HOST/a", "not a file"),
+    ("curl -G --path-as-is -d q http://HOST/a/../b", "\"..\" in the path"),
+    ("curl -G --path-as-is -d '' http://HOST/a/./b", "\".\" in the path"),
+    ("curl -G -d 'a#b c' http://HOST/", "percent-encode it"),
+    ("curl -d a=~/x http://HOST/a", "a home folder"),
+    ("curl -d a=b:~ http://HOST/a", "a home folder"),
+    ("curl -d $'\\x{41}' http://HOST/a", "`\\x{`"),
     ("curl -A '' http://HOST/a", "is not understood here"),
     ("curl http://HOST/a; ls", "the end of a command"),
     ("curl http://HOST/a | cat", "a pipe"),
@@ -305,6 +325,7 @@ fn piece() -> impl Strategy<Value = String> {
         prop_oneof![
             "[a-z]{1,3}",
             "[ -~]",
+            "[a=:~]{1,3}",
             Just("é".to_owned()),
             Just("\\".to_owned()),
             Just("$".to_owned()),
@@ -364,7 +385,7 @@ proptest! {
     #[test]
     fn any_line_is_sent_as_by_curl_or_refused(
         options in proptest::collection::vec(option(), 0..5),
-        path in "[a-c/.?#]{0,6}",
+        path in "[a-c/.?#&]{0,6}",
     ) {
         let socket = Socket::open();
         let here = std::env::temp_dir().join("shipyard-no-files");
@@ -381,9 +402,9 @@ fn option() -> impl Strategy<Value = String> {
     let name = prop_oneof!["X-[A-C]", Just("Content-Type".to_owned()), Just("cookie".to_owned())];
     let header =
         (name, "[:;]", "[ a-c:;\"]{0,4}").prop_map(|(name, mark, value)| format!("-H '{name}{mark}{value}'"));
-    let data = ("(-d|--data-raw|--json|--data-binary)", "[a-c=&@ ]{0,4}")
+    let data = ("(-d|--data-raw|--json|--data-binary)", "[a-c=&@#%2F ]{0,4}")
         .prop_map(|(name, data)| format!("{name} '{data}'"));
     let method = "-X (GET|POST|PUT|DELETE|OPTIONS|get)";
-    let other = "(-I|-G|-g|--path-as-is|-u a:b|-b c=d|-b e=|-A f|-e g|-i|-k)";
+    let other = "(-I|-G|-g|--path-as-is|-u a:b|-b c=d|-b e=|-b @h=|-A f|-e g|-i|-k)";
     prop_oneof![3 => header, 3 => data, 1 => method, 2 => other]
 }

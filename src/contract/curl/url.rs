@@ -28,23 +28,51 @@ pub(super) fn parse(word: &str, globoff: bool, path_as_is: bool, query: Option<&
     let (authority, target) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
     let mut target = if target.starts_with('/') { target.to_owned() } else { format!("/{target}") };
     if let Some(query) = query {
-        // With -G, curl leaves out a query that is empty.
-        let (path, own) = target.split_once('?').unwrap_or((&target, ""));
-        let query = if own.is_empty() { query.to_owned() } else { format!("{own}&{query}") };
-        let mark = if query.is_empty() { "" } else { "?" };
-        target = format!("{path}{mark}{query}");
+        target = with_query(&target, query)?;
     }
     if let Some(other) = target.chars().find(|character| !matches!(character, '!'..='~')) {
         return Err(format!("{other:?} in the address: percent-encode it"));
     }
     let path = target.split('?').next().unwrap_or_default();
-    if let Some(dots) = path.split('/').find(|segment| matches!(*segment, "." | "..")).filter(|_| !path_as_is)
+    if let Some(dots) = path
+        .split('/')
+        .find(|segment| matches!(*segment, "." | ".."))
+        .filter(|_| !path_as_is || query.is_some())
     {
+        let or = if query.is_some() { "" } else { ", or give --path-as-is" };
         return Err(format!(
-            "{dots:?} in the path, which curl takes out: write the path that it asks for, or give --path-as-is"
+            "{dots:?} in the path, which curl takes out: write the path that it asks for{or}"
         ));
     }
     Ok(Url { host: host(authority)?, target })
+}
+
+/// The target with what `-G` puts behind it. curl reads the address again then: it takes dots out of the path, in spite
+/// of --path-as-is.
+fn with_query(target: &str, added: &str) -> Result<String, String> {
+    if let Some(other) = added.chars().find(|character| !matches!(character, '!'..='~')) {
+        return Err(format!("{other:?} in the data that -G puts into the address: percent-encode it"));
+    }
+    let (path, own) = target.split_once('?').unwrap_or((target, ""));
+    let parted = if own.is_empty() || own.ends_with('&') { "" } else { "&" };
+    let query = format!("{own}{parted}{}", with_small_digits(added));
+    // curl leaves out a query that is empty, and what is behind a # stays with it.
+    let mark = if query.is_empty() { "" } else { "?" };
+    let query = query.split('#').next().unwrap_or_default();
+    Ok(format!("{path}{mark}{query}"))
+}
+
+/// The text with percent-encoded bytes in lower case, as curl writes them there.
+fn with_small_digits(text: &str) -> String {
+    let mut rest = text;
+    let mut written = String::with_capacity(text.len());
+    while let Some((before, after)) = rest.split_once('%') {
+        written.extend([before, "%"]);
+        let digits = after.get(..2).filter(|two| two.bytes().all(|byte| byte.is_ascii_hexdigit()));
+        written.push_str(&digits.unwrap_or_default().to_ascii_lowercase());
+        rest = after.get(digits.map_or(0, str::len)..).unwrap_or_default();
+    }
+    written + rest
 }
 
 /// What of an address may be shown: neither a password before the host nor what is behind the path is for a log.
