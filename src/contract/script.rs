@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use super::lossless::Json;
 use super::placeholders;
-use super::shell::{self, Extent};
+use super::shell::{self, Extent, Scanner};
 use super::transcript::BYTE_ORDER_MARK;
 use crate::printable::printable;
 
@@ -44,8 +44,10 @@ pub fn lines(text: &str) -> Result<Vec<Line>, String> {
             name = Some(slug(comment)).filter(|name| !name.is_empty());
             continue;
         }
+        let mut scanner = Scanner::default();
+        let mut extent = scanner.scan(&command);
         loop {
-            let in_quotes = match shell::extent(&command) {
+            let in_quotes = match extent {
                 Extent::Complete => break,
                 Extent::Quoted => {
                     return Err(format!(
@@ -62,10 +64,13 @@ pub fn lines(text: &str) -> Result<Vec<Line>, String> {
             let (text, is_spaced) = (next.trim_start(), next.starts_with([' ', '\t']));
             if in_quotes {
                 command.push_str(next);
+                extent = scanner.scan(next);
             } else {
                 let is_parted = command.ends_with(' ') && !command.ends_with("\\ ");
                 let space = if is_spaced && !is_parted && !text.is_empty() { " " } else { "" };
-                command = format!("{command}{space}{text}");
+                command.extend([space, text]);
+                scanner.scan(space);
+                extent = scanner.scan(text);
             }
         }
         let command = command.trim_end_matches([' ', '\t']).to_owned();
@@ -224,6 +229,9 @@ mod tests {
             ("curl -d 'a\\' \\\n -s", "curl -d 'a\\' -s"),
             ("curl a\\ \\\n -s", "curl a\\  -s"),
             ("curl a \\\\\n", "curl a \\\\"),
+            ("curl /$id \\\n -H \"A: $token\" \\\n -s", "curl /$id -H \"A: $token\" -s"),
+            ("curl \"a\\\nb' \" \\\n'c'\\\nd", "curl \"ab' \" 'c'd"),
+            ("curl a\\\n#b \\\n -s", "curl a#b -s"),
         ] {
             assert_eq!(joined(text).as_deref(), Ok(expected), "{text}");
         }
@@ -236,6 +244,16 @@ mod tests {
         );
         let reason = "line 2: expected a curl line, a comment (#) or nothing";
         assert_eq!(super::lines("curl a\nls\n"), Err(reason.to_owned()));
+    }
+
+    /// Reading all of a command again for each of its lines would take minutes.
+    #[test]
+    fn a_command_of_many_lines_is_joined_at_once() {
+        let started = std::time::Instant::now();
+        let text = format!("curl a{}", " \\\n b".repeat(200_000));
+        let joined = lines(&text).expect("a curl line");
+        assert!(started.elapsed().as_secs() < 5, "{:?}", started.elapsed());
+        assert_eq!(joined[0].command, format!("curl a{}", " b".repeat(200_000)));
     }
 
     #[test]
