@@ -88,7 +88,7 @@ fn write_archive(flags: &Export, mut scenarios: Vec<Scenario>) -> Result<(), Fai
         }
         scenarios.retain(|scenario| !scenario.exchanges.is_empty());
     }
-    let text = format!("{:#}\n", har::archive(&scenarios));
+    let text = har::text(&scenarios);
     match &flags.output {
         Some(file) => write(file, &text),
         None => print(&text),

@@ -8,13 +8,35 @@ use serde_json::{json, Value};
 use crate::contract::fixtures::Scenario;
 use crate::contract::message::{header, Request, Response};
 use crate::contract::transcript::Exchange;
+use crate::printable::is_invisible;
 
 /// HAR's word for "not known".
 const UNKNOWN: i32 = -1;
 
-/// The archive of these scenarios: a page for each of them, and an entry for each exchange.
+/// The archive of these scenarios as a text, in which what cannot be seen, or moves a terminal's cursor, is an escape of
+/// JSON: it is the same value to a program.
 #[must_use]
-pub fn archive(scenarios: &[Scenario]) -> Value {
+pub fn text(scenarios: &[Scenario]) -> String {
+    escaped(&format!("{:#}\n", archive(scenarios)))
+}
+
+fn escaped(json: &str) -> String {
+    let mut text = String::with_capacity(json.len());
+    for character in json.chars() {
+        // Between values there are spaces and line ends; within, these are escapes already.
+        if character != '\n' && (character.is_control() || is_invisible(character)) {
+            for unit in character.encode_utf16(&mut [0; 2]) {
+                text += &format!("\\u{unit:04x}");
+            }
+        } else {
+            text.push(character);
+        }
+    }
+    text
+}
+
+/// A page for each of the scenarios, and an entry for each exchange.
+fn archive(scenarios: &[Scenario]) -> Value {
     let entries = scenarios
         .iter()
         .flat_map(|scenario| scenario.exchanges.iter().map(|exchange| entry(&scenario.name, exchange)));
@@ -125,4 +147,19 @@ fn date_time(seconds: u64) -> String {
     let at = at.unwrap_or(OffsetDateTime::UNIX_EPOCH);
     let (hours, minutes, seconds) = at.to_hms();
     format!("{}T{hours:02}:{minutes:02}:{seconds:02}.000Z", at.date())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_seen_is_an_escape_in_the_text() {
+        let value = json!({"a\u{9b}\u{202e}": ["\u{7f}\u{feff}\u{e0001}\n\t \u{a0}", "\u{e9}\u{1f600}"]});
+        let text = escaped(&format!("{value:#}\n"));
+        assert_eq!(serde_json::from_str::<Value>(&text).ok(), Some(value));
+        assert!(text.contains(r#""a\u009b\u202e""#), "{text}");
+        assert!(text.contains("\\u007f\\ufeff\\udb40\\udc01\\n\\t \\u00a0\""), "{text}");
+        assert!(text.contains("\u{e9}\u{1f600}"), "{text}");
+    }
 }
