@@ -14,7 +14,7 @@ use super::jwt::{Jwt, Members};
 use super::lossless::Json;
 use super::message::{Request, Response};
 use super::new_token;
-use super::placeholders;
+use super::placeholders::{self, Unfilled};
 use super::plan::{flaw_in_time, Login, Origin, Plan};
 use super::server_clock::ServerClock;
 use super::transcript::Exchange;
@@ -104,19 +104,27 @@ impl<'a> Session<'a> {
         self.pending.clear();
         self.log_in_before(index)?;
         let recorded = &exchange.request;
+        // First of all: what the live server chose names no secret that it is to be sent.
+        let mut request = placeholders::filled(recorded).map_err(|unfilled| match unfilled {
+            Unfilled::Unset(name) => {
+                NotSent::Skipped(format!("{name} must be set: a secret that is not recorded"))
+            }
+            unfit @ Unfilled::Unfit(..) => NotSent::Impossible(unfit.to_string()),
+        })?;
         let (collection, _) = Ids::place(recorded.target());
-        let mut request = recorded.clone();
-        request.path = self.ids.live_path(&recorded.path);
-        request.body = recorded.body.as_ref().map(|body| self.ids.live_body(collection, body));
+        request.path = self.ids.live_path(&request.path);
+        request.body = request.body.as_ref().map(|body| self.ids.live_body(collection, body));
         if let (Some(token), Some(origin)) = (recorded.token(), self.plan.origin(index).cloned()) {
             if let Origin::Login(slot) = origin {
                 self.pending = self.faulty_logins.remove(&slot).unwrap_or_default();
             }
             let live = self.live_token(token, &origin, exchange)?;
-            request = request.with_header("Authorization", &format!("Bearer {live}"));
+            // One that is as recorded may have been filled in.
+            if live != token {
+                request = request.with_header("Authorization", &format!("Bearer {live}"));
+            }
         }
-        placeholders::filled(&request)
-            .map_err(|name| NotSent::Skipped(format!("{name} must be set: a secret that is not recorded")))
+        Ok(request)
     }
 
     /// Sends a request.

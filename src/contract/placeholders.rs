@@ -2,10 +2,12 @@
 //! sent to a live server.
 
 use std::collections::BTreeSet;
+use std::fmt;
 
 use base64::engine::general_purpose::STANDARD;
 use base64::Engine;
 
+use super::lossless::Json;
 use super::message::Request;
 
 /// What the names of variables begin with that hold secrets.
@@ -47,36 +49,91 @@ pub(super) fn basic(name: &str, value: &str) -> Option<String> {
     name.to_ascii_lowercase().ends_with("authorization").then(|| String::from_utf8(decoded).ok())?
 }
 
+/// Why a secret is not filled in; its value is not told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Unfilled {
+    /// The variable is not set.
+    Unset(String),
+    /// The value of the variable would be more than a value where it is needed.
+    Unfit(String, &'static str),
+}
+
+impl fmt::Display for Unfilled {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unset(name) => write!(f, "{name} is not set"),
+            Self::Unfit(name, what) => write!(f, "the value of {name} has {what} in it"),
+        }
+    }
+}
+
+/// A text with values for its placeholders, each as `written` there.
+fn fill(text: &str, written: impl Fn(String) -> Result<String, &'static str>) -> Result<String, Unfilled> {
+    let mut filled = text.to_owned();
+    for (range, name) in placeholders(text).into_iter().rev() {
+        let value = value_of(name).ok_or_else(|| Unfilled::Unset(name.to_owned()))?;
+        let unfit = |what| Unfilled::Unfit(name.to_owned(), what);
+        if value.contains(char::is_control) {
+            return Err(unfit("a control character"));
+        }
+        filled.replace_range(range, &written(value).map_err(unfit)?);
+    }
+    Ok(filled)
+}
+
+/// A value in an address, where white space would be the end of it.
+fn in_path(value: String) -> Result<String, &'static str> {
+    if value.contains(char::is_whitespace) {
+        Err("white space")
+    } else {
+        Ok(value)
+    }
+}
+
+/// A body with its secrets. In JSON, they are in texts, and must not be the end of them.
+fn fill_body(text: &str) -> Result<String, Unfilled> {
+    if Json::parse(text.as_bytes()).is_ok() {
+        let escaped = |value: String| {
+            let quoted = serde_json::to_string(&value).map_err(|_| "what JSON has no place for")?;
+            let inner = quoted.strip_prefix('"').and_then(|text| text.strip_suffix('"'));
+            Ok(inner.unwrap_or_default().to_owned())
+        };
+        return fill(text, escaped);
+    }
+    let is_like_json = text.trim_start().starts_with(['{', '[', '"']);
+    fill(text, |value| {
+        let is_unfit = is_like_json && value.contains(['"', '\\']);
+        if is_unfit {
+            Err("a quotation mark or a backslash")
+        } else {
+            Ok(value)
+        }
+    })
+}
+
 /// The request with what the environment has for its secrets.
 ///
 /// # Errors
-/// The name of a variable that is not set.
-pub(super) fn filled(request: &Request) -> Result<Request, String> {
-    let fill = |text: &str| -> Result<String, String> {
-        let mut filled = text.to_owned();
-        for (range, name) in placeholders(text).into_iter().rev() {
-            filled.replace_range(range, &value_of(name)?);
-        }
-        Ok(filled)
-    };
+/// [`Unfilled`]: a variable that is not set, or has what cannot be sent.
+pub(super) fn filled(request: &Request) -> Result<Request, Unfilled> {
     let mut request = request.clone();
-    request.path = fill(&request.path)?;
+    request.path = fill(&request.path, in_path)?;
     for (name, value) in &mut request.headers {
         *value = match basic(name, value) {
             Some(pair) if !placeholders(&pair).is_empty() => {
-                format!("Basic {}", STANDARD.encode(fill(&pair)?))
+                format!("Basic {}", STANDARD.encode(fill(&pair, Ok)?))
             }
-            _ => fill(value)?,
+            _ => fill(value, Ok)?,
         };
     }
     if let Some(text) = request.body.as_ref().and_then(|body| std::str::from_utf8(body).ok()) {
-        request.body = Some(fill(text)?.into_bytes());
+        request.body = Some(fill_body(text)?.into_bytes());
     }
     Ok(request)
 }
 
-pub(super) fn value_of(name: &str) -> Result<String, String> {
-    std::env::var(name).ok().filter(|value| !value.is_empty()).ok_or_else(|| name.to_owned())
+pub(super) fn value_of(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
 #[cfg(test)]

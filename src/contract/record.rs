@@ -69,11 +69,11 @@ impl Source<'_> {
                     .to_owned(),
             ),
             Self::Live { target, limit, live_tokens } => {
-                let mut sent = request.clone();
+                // Before the live token is put in: the server chose that.
+                let mut sent = placeholders::filled(request).map_err(|unfilled| unfilled.to_string())?;
                 if let Some(live) = request.token().and_then(|token| live_tokens.get(token)) {
                     sent = sent.with_header("Authorization", &format!("Bearer {live}"));
                 }
-                let sent = placeholders::filled(&sent).map_err(|name| format!("{name} is not set"))?;
                 let live = target.send(&sent, *limit).map_err(|error| error.to_string())?;
                 public(request, live, target, live_tokens)
             }
@@ -164,6 +164,7 @@ pub fn record(
         let place = || format!("line {}", line.number);
         let command = variables.expand(&line.command).map_err(|reason| failed(place(), reason))?;
         let request = curl::parse(&command).map_err(|reason| failed(place(), reason))?;
+        only_written(&line.command, &request).map_err(|reason| failed(place(), reason))?;
         // Before anything is sent.
         let asked = secrets::in_request(&request, &earlier).but_for(not_secret);
         let mut said = asked.map_err(|reason| failed(place(), reason))?;
@@ -190,6 +191,18 @@ pub fn record(
         exchanges.push(exchange);
     }
     Ok(Recording { scenario: Scenario { name: name.to_owned(), exchanges }, notes })
+}
+
+/// Holds a request to the secrets that its line names: values of answers, which the server chose, must not name others,
+/// nor make another name of one.
+fn only_written(line: &str, request: &Request) -> Result<(), String> {
+    let written: Vec<&str> = placeholders::placeholders(line).into_iter().map(|(_, name)| name).collect();
+    match placeholders::needed(request).iter().find(|name| !written.contains(&name.as_str())) {
+        Some(name) => {
+            Err(format!("with the values of earlier answers it names {name}, which the line does not"))
+        }
+        None => Ok(()),
+    }
 }
 
 /// The exchanges that a new recording of a scenario turns into failures: a success into an error, or an error of the
@@ -262,6 +275,7 @@ fn again(
             tokens_now.iter().fold(exchange.command.clone(), |command, (was, is)| command.replace(was, is));
         if command != exchange.command {
             exchange.request = curl::parse(&command).map_err(|reason| failed(&place, reason))?;
+            only_written(&exchange.command, &exchange.request).map_err(|reason| failed(&place, reason))?;
             exchange.command = command;
         }
         let response = answer(index, exchange).map_err(|reason| failed(&place, reason))?;

@@ -179,6 +179,10 @@ impl Variables {
         if value.contains(char::is_control) {
             return Err(format!("{shown} has a control character in it: {:?}", printable(value)));
         }
+        // The server would choose which secret it is sent.
+        if let Some((_, secret)) = placeholders::placeholders(value).first() {
+            return Err(format!("{shown} names a secret: {secret}"));
+        }
         Ok(shell::escaped(value, in_double_quotes))
     }
 }

@@ -157,7 +157,7 @@ pub(super) fn in_answer(request: &Request, response: &Response) -> Findings {
     let texts = response.headers.iter().map(|(_, value)| Cow::Borrowed(value.as_str()));
     let texts: Vec<_> = texts.chain([String::from_utf8_lossy(&response.body)]).collect();
     for name in needed(request) {
-        if value_of(&name).is_ok_and(|value| texts.iter().any(|text| text.contains(&value))) {
+        if value_of(&name).is_some_and(|value| texts.iter().any(|text| text.contains(&value))) {
             look.secret("text", &name);
         }
     }

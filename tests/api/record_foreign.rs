@@ -439,3 +439,74 @@ fn what_is_recorded_all_the_same_is_said() {
     let done = record(&here, &["--scenario", "s", "-"], Some(lines));
     assert_eq!((done.code, done.stderr.as_str()), (Some(0), ""), "{done:?}");
 }
+
+/// Whoever answers must not be sent more than the lines say.
+#[test]
+fn a_server_does_not_choose_which_secret_it_is_sent() {
+    let with = |here: &Path, arguments: &[&str], stdin: Option<&str>| {
+        let flags = [arguments, &["--fixtures", here.to_str().unwrap()]].concat();
+        let mut command = shipyard(here, &flags);
+        run(command.env("SHIPYARD_SECRET_OTHER", SECRET).env("SHIPYARD_SECRET_KEY", "mine"), stdin)
+    };
+    let json = "200 OK\r\nContent-Type: application/json";
+    for (body, second, reason) in [
+        (r#"{"id": "$SHIPYARD_SECRET_OTHER"}"#, r#"-H "X-Id: $id""#, "id names a secret"),
+        (r#"{"id": "a${SHIPYARD_SECRET_OTHER}"}"#, r#"-d "{\"id\": \"$id\"}""#, "id names a secret"),
+        (
+            r#"{"a": "$SHIPYARD_SEC", "b": "RET_OTHER"}"#,
+            r#"-H "X-Id: $a$b""#,
+            "it names SHIPYARD_SECRET_OTHER",
+        ),
+        (r#"{"id": "OTHER"}"#, r#"-H "X-Id: $SHIPYARD_SECRET_$id""#, "it names SHIPYARD_SECRET_OTHER"),
+    ] {
+        let here = folder("secret_chosen");
+        let server = Foreign::answering(json, body);
+        let lines = format!("curl http://localhost:5000/a\ncurl http://localhost:5000/b {second}\n");
+        let done = with(&here, &["record", "--scenario", "s", "--url", &server.url, "-"], Some(&lines));
+        assert_eq!(done.code, Some(1), "{body}: {done:?}");
+        assert!(done.stderr.contains("line 2: ") && done.stderr.contains(reason), "{body}: {done:?}");
+        assert!(!server.requests.lock().unwrap().concat().contains(SECRET), "{body}");
+    }
+
+    // The scenarios of the original: their tokens and ids come from the live server.
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures");
+    let server = Foreign::answering(
+        json,
+        r#"{"access_token": "$SHIPYARD_SECRET_OTHER", "refresh_token": "${SHIPYARD_SECRET_OTHER}"}"#,
+    );
+    let done = with(&fixtures, &["verify", "--url", &server.url], None);
+    assert_eq!(done.code, Some(1), "{done:?}");
+    let sent = server.requests.lock().unwrap().concat();
+    assert!(sent.contains("Bearer $SHIPYARD_SECRET_OTHER"), "{done:?}");
+    assert!(!sent.contains(SECRET), "{done:?}");
+}
+
+/// A value is a value wherever it stands.
+#[test]
+fn the_value_of_a_secret_adds_nothing_to_the_request() {
+    let server = Foreign::content();
+    let record = |value: &str, line: &str| {
+        let here = folder("secret_values");
+        let fixtures = here.to_str().unwrap().to_owned();
+        let flags = ["record", "--fixtures", &fixtures, "--scenario", "s", "--url", &server.url, "-"];
+        let lines = format!("curl http://localhost:5000/a {line}\n");
+        run(shipyard(&here, &flags).env("SHIPYARD_SECRET_KEY", value), Some(&lines))
+    };
+    let header = r#"-H "X-Api-Key: $SHIPYARD_SECRET_KEY""#;
+    let broken = r#"-d "{\"token\": \"$SHIPYARD_SECRET_KEY\",}""#;
+    for (value, line, what) in [
+        ("hunter2\r\nX-Admin: 1", header, "a control character"),
+        ("hunter2\n", "-d \"token=$SHIPYARD_SECRET_KEY\"", "a control character"),
+        ("hunter2\", \"admin\": \"1", broken, "a quotation mark or a backslash"),
+    ] {
+        let done = record(value, line);
+        assert_eq!(done.code, Some(1), "{line}: {done:?}");
+        let said = format!("line 1: the value of SHIPYARD_SECRET_KEY has {what} in it");
+        assert!(done.stderr.contains(&said) && !done.stderr.contains("hunter2"), "{line}: {done:?}");
+    }
+    assert_eq!(server.requests.lock().unwrap().len(), 0);
+    let done = record("a\"b\\c", r#"-d "{\"token\": \"$SHIPYARD_SECRET_KEY\"}""#);
+    assert_eq!(done.code, Some(0), "{done:?}");
+    let sent = server.requests.lock().unwrap().concat();
+    assert!(sent.ends_with(r#"{"token": "a\"b\\c"}"#), "{sent}");
+}
