@@ -58,6 +58,9 @@ const LONG: usize = 20;
 pub(super) struct Findings {
     /// The fields with secrets: where, and the name.
     pub(super) secrets: Vec<(String, String)>,
+    /// Of these, the ones in which a server has signed a token that is still good: they open something, whatever they
+    /// are called.
+    pub(super) signed: Vec<(String, String)>,
     /// What is to be said besides.
     pub(super) notes: Vec<String>,
 }
@@ -68,6 +71,11 @@ impl Findings {
     /// # Errors
     /// The secrets, and what to do.
     pub(super) fn but_for(mut self, not_secret: &[String]) -> Result<Vec<String>, String> {
+        if let Some((place, name)) = self.signed.first() {
+            return Err(format!(
+                "a secret in {place}: {name}, a token that is signed and still good\n{SIGNED}"
+            ));
+        }
         self.secrets.retain(|(_, name)| !not_secret.iter().any(|known| known.eq_ignore_ascii_case(name)));
         self.secrets.sort();
         self.secrets.dedup();
@@ -84,6 +92,10 @@ impl Findings {
 const WHAT_TO_DO: &str = "\
 nothing is recorded, for recordings are checked in. In a request, write $SHIPYARD_SECRET_<NAME> for the secret, and set \
 that variable; if a value opens nothing, add --not-secret with the name of its field";
+
+const SIGNED: &str = "\
+nothing is recorded, for recordings are checked in, and --not-secret is not for such tokens. Tokens that are members of an \
+answer themselves are signed anew when their scenario is recorded from its curl lines: give the file";
 
 /// A name without what is a matter of taste: case, marks between words, the plural.
 fn plain(name: &str) -> String {
@@ -158,7 +170,7 @@ pub(super) fn in_answer(request: &Request, response: &Response) -> Findings {
     let texts: Vec<_> = texts.chain([String::from_utf8_lossy(&response.body)]).collect();
     for name in needed(request) {
         if value_of(&name).is_some_and(|value| texts.iter().any(|text| text.contains(&value))) {
-            look.secret("text", &name);
+            look.secret("text", &name, "");
         }
     }
     look.found
@@ -171,9 +183,14 @@ struct Look<'a> {
 }
 
 impl Look<'_> {
-    fn secret(&mut self, place: &str, name: &str) {
+    fn secret(&mut self, place: &str, name: &str, value: &str) {
         let side = if self.answered { "the answer's" } else { "the request's" };
-        self.found.secrets.push((format!("{side} {place}"), name.to_owned()));
+        let found = (format!("{side} {place}"), name.to_owned());
+        // Of a request, it may be one that is broken on purpose.
+        if self.answered && words(value).filter_map(token_in).any(|jwt| !opens_nothing(&jwt)) {
+            self.found.signed.push(found.clone());
+        }
+        self.found.secrets.push(found);
     }
 
     fn is_known(&self, value: &str) -> bool {
@@ -185,7 +202,7 @@ impl Look<'_> {
         for (name, value) in &request.headers {
             if name.eq_ignore_ascii_case("Host") {
                 if value.contains('@') {
-                    self.secret("address", "user");
+                    self.secret("address", "user", value);
                 }
                 continue;
             }
@@ -226,8 +243,13 @@ impl Look<'_> {
             _ => value,
         };
         let example = basic(name, value).is_some_and(|pair| {
-            let password = pair.split_once(':').map_or("", |(_, password)| password);
-            is_public(password) || example_passwords().contains(password)
+            let (user, password) = pair.split_once(':').unwrap_or((pair.as_str(), ""));
+            match (is_public(user), is_public(password)) {
+                // Some APIs take a key for the name of the user, and no password.
+                (false, true) if password.trim().is_empty() => of_the_example("username").contains(user),
+                (_, true) => true,
+                (_, false) => of_the_example("password").contains(password),
+            }
         });
         let cookies = name.eq_ignore_ascii_case("Cookie").then(|| value.split(';'));
         let known = match cookies {
@@ -238,7 +260,7 @@ impl Look<'_> {
             None => example || self.is_known(secret),
         };
         if (is_secret_name(name) || is_password(name)) && !known {
-            self.secret("header", name);
+            self.secret("header", name, value);
         } else if !example {
             self.value("header", name, value);
         }
@@ -248,7 +270,7 @@ impl Look<'_> {
     fn address(&mut self, address: &str, place: &str) {
         let authority = address.split_once("://").and_then(|(_, rest)| rest.split(['/', '?', '#']).next());
         if authority.is_some_and(|authority| authority.contains('@')) {
-            self.secret(place, "user");
+            self.secret(place, "user", address);
         }
         let (path, parameters) = address.split_at(address.find(['?', '#']).unwrap_or(address.len()));
         self.value("address", "path", path);
@@ -263,7 +285,7 @@ impl Look<'_> {
             if place == "body" && is_password(&name) {
                 self.password(&name, &value);
             } else if is_secret_parameter(&name) && !self.is_known(&value) {
-                self.secret(place, &name);
+                self.secret(place, &name, &value);
             } else {
                 self.value(place, &name, &value);
             }
@@ -288,7 +310,9 @@ impl Look<'_> {
             }),
             Json::List(items) => items.iter().for_each(|item| self.json(name, item)),
             Json::Text(text) if is_password(name) => self.password(name, text),
-            Json::Text(text) if is_secret_name(name) && !self.is_known(text) => self.secret("body", name),
+            Json::Text(text) if is_secret_name(name) && !self.is_known(text) => {
+                self.secret("body", name, text)
+            }
             Json::Text(text) => self.value("body", name, text),
             _ => {}
         }
@@ -300,8 +324,8 @@ impl Look<'_> {
             return;
         }
         if self.answered {
-            self.secret("body", name);
-        } else if !example_passwords().contains(value) {
+            self.secret("body", name, value);
+        } else if !of_the_example("password").contains(value) {
             self.found.notes.push(format!(
                 "{name}: the password is recorded as it is, for logins need it; it must open nothing but example data \
                  (or write $SHIPYARD_SECRET_PASSWORD)"
@@ -311,14 +335,13 @@ impl Look<'_> {
 
     /// A value whose name says nothing: a token is known by its form, and what is long and random is said.
     fn value(&mut self, place: &str, name: &str, text: &str) {
-        let is_part = |character: char| character.is_ascii_alphanumeric() || "-_.+/=".contains(character);
-        for word in text.split(|character| !is_part(character)).filter(|word| word.len() >= LONG) {
+        for word in words(text) {
             let name = if name.is_empty() { place } else { name };
-            let jwt = word.split(['/', '=', '+']).find_map(|part| Jwt::parse(part.trim_matches('.')));
+            let jwt = token_in(word);
             let is_known = self.is_known(word);
             match jwt {
                 Some(jwt) if opens_nothing(&jwt) || is_known => {}
-                Some(_) => self.secret(place, name),
+                Some(_) => self.secret(place, name, word),
                 None if !is_known && looks_random(word, place == "address") => {
                     let side = if self.answered { "answer" } else { "request" };
                     self.found.notes.push(format!(
@@ -330,6 +353,16 @@ impl Look<'_> {
             }
         }
     }
+}
+
+/// The words of a text that are long enough to be secrets.
+fn words(text: &str) -> impl Iterator<Item = &str> {
+    let is_part = |character: char| character.is_ascii_alphanumeric() || "-_.+/=".contains(character);
+    text.split(move |character| !is_part(character)).filter(|word| word.len() >= LONG)
+}
+
+fn token_in(word: &str) -> Option<Jwt> {
+    word.split(['/', '=', '+']).find_map(|part| Jwt::parse(part.trim_matches('.')))
 }
 
 /// Whether a word, or a part of it, looks as if it had been drawn by lot. Base64 has `/` in it, and so have paths: but
@@ -355,11 +388,11 @@ fn is_random(word: &str) -> bool {
     word.len() >= LONG && mixed && bits >= 3.0 && !is_uuid
 }
 
-/// The passwords of the example data, which everyone knows.
-fn example_passwords() -> BTreeSet<String> {
+/// What the users of the example data have for that member, which everyone knows.
+fn of_the_example(member: &str) -> BTreeSet<String> {
     let example: Value = json::parse(EXAMPLE.as_bytes()).unwrap_or_default();
     let users = example.get("users").and_then(Value::as_array).into_iter().flatten();
-    users.filter_map(|user| Some(user.get("password")?.as_str()?.to_owned())).collect()
+    users.filter_map(|user| Some(user.get(member)?.as_str()?.to_owned())).collect()
 }
 
 #[cfg(test)]

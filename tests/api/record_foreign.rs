@@ -254,6 +254,7 @@ fn secrets_of_requests_are_not_recorded() {
         (format!("-b '{SECRET}'"), ""),
         (format!("-H 'X-Api-Key: {SECRET}\u{1}'"), ""),
         (format!("-u 'user:{SECRET}'"), ""),
+        (format!("-u '{SECRET}:'"), "header: Authorization"),
         (format!("-d 'grant_type=x&client_secret={SECRET}'"), "body: client_secret"),
         (format!("-d '{{\"a\": [{{\"refreshToken\": \"{SECRET}\"}}]}}'"), "body: refreshToken"),
         (format!("-d '{{\"tokens\": [\"{SECRET}\"]}}'"), "body: tokens"),
@@ -399,6 +400,12 @@ fn an_update_records_no_secret_either() {
         let done = record(&here, &[&arguments[..], &[&now.url]].concat(), None);
         assert_eq!(done.code, Some(1), "{done:?}");
         assert!(done.stderr.contains("s/01-one: a secret in the answer's body: "), "{done:?}");
+        assert_eq!(files(&here), made);
+        // A token that is good opens something, whatever is said of its field.
+        let not_secret = [&arguments[..], &[&now.url, "--not-secret", "access_token"]].concat();
+        let done = record(&here, &not_secret, None);
+        assert_eq!(done.code, Some(1), "{done:?}");
+        assert_eq!(done.stderr.contains("signed and still good"), body.contains(FOREIGN_JWT), "{done:?}");
         assert_eq!(files(&here), made);
     }
 }
