@@ -173,8 +173,10 @@ impl Store {
         }
         let id = state.ship_ids.next_id().ok_or(CreateShipError::IdsExhausted)?;
         let ship = Ready::new(&input.with_id(id), self.0.style);
-        state.ships.insert(id, ship.clone());
+        let freed = state.ships.insert(id, ship.clone());
         self.ships_are_written();
+        drop(state);
+        drop(freed);
         Ok((id, ship))
     }
 
@@ -192,11 +194,10 @@ impl Store {
         if of_another {
             return Err(UpdateShipError::IdMismatch);
         }
-        let before = state.ships.insert(id, ship.clone());
+        let freed = state.ships.insert(id, ship.clone());
         self.ships_are_written();
-        // Freed when no one waits for the lock any more.
         drop(state);
-        drop(before);
+        drop(freed);
         Ok(ship)
     }
 
@@ -206,8 +207,10 @@ impl Store {
     /// [`GetError::NotFound`].
     pub fn delete_ship(&self, id: Id) -> Result<(), GetError> {
         let mut state = self.0.state.write();
-        state.ships.remove(id).ok_or(GetError::NotFound)?;
+        let freed = state.ships.remove(id).ok_or(GetError::NotFound)?;
         self.ships_are_written();
+        drop(state);
+        drop(freed);
         Ok(())
     }
 
@@ -280,7 +283,9 @@ impl Store {
         users.rows.insert(id, Account::new(name.clone(), hash));
         ids_by_name.insert(name.clone(), id);
         let user = User { id, name };
-        user_rows.insert(id, Ready::new(&user, self.0.style));
+        let freed = user_rows.insert(id, Ready::new(&user, self.0.style));
+        drop(state);
+        drop(freed);
         Ok(user)
     }
 
@@ -304,7 +309,9 @@ impl Store {
         account.name.clone_from(&input.name);
         account.change_password(input.hash, now);
         let user = User { id, name: input.name };
-        user_rows.insert(id, Ready::new(&user, self.0.style));
+        let freed = user_rows.insert(id, Ready::new(&user, self.0.style));
+        drop(state);
+        drop(freed);
         Ok(user)
     }
 
@@ -316,7 +323,9 @@ impl Store {
         let mut state = self.0.state.write();
         let account = state.users.rows.remove(&id).ok_or(GetError::NotFound)?;
         state.ids_by_name.remove(&account.name);
-        state.user_rows.remove(id);
+        let freed = state.user_rows.remove(id);
+        drop(state);
+        drop(freed);
         Ok(())
     }
 

@@ -1,12 +1,15 @@
 //! Rows of a table as JSON text, and lists of them.
 //!
 //! A list is sent from a snapshot of the rows: a persistent tree, of which a write copies the path to one row. So a client that
-//! reads slowly holds the rows that have been written since, and not a text of its own. What writes must keep
-//! for such clients has a bound, [`MAX_SUPERSEDED`]: beyond it, the client whose snapshot is oldest is disconnected.
+//! reads slowly keeps the rows that have been replaced since, and not a text of its own. What is kept for such clients
+//! is counted exactly, row by row, and has a bound, [`MAX_RETAINED`]: beyond it, the client whose snapshot is oldest
+//! is disconnected.
 
+use std::collections::VecDeque;
 use std::fmt::Debug;
 use std::io;
 use std::ops::Bound;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 
 use hyper::body::Bytes;
@@ -19,14 +22,44 @@ use schemars::JsonSchema;
 use crate::json::{JsonBody, JsonStream, ListWriter, Ready, Style, PIECE};
 use crate::model::id::Id;
 
-/// How many bytes of rows that were written over or deleted are kept, at most, for lists that are being sent.
-const MAX_SUPERSEDED: u64 = 32 * 1024 * 1024;
+/// How many bytes of replaced or deleted rows are kept, at most, for lists that are being sent.
+const MAX_RETAINED: usize = 32 * 1024 * 1024;
 
-/// What a write leaves behind for a snapshot beyond the old text, in bytes: the path to the row, some 20 nodes of 48 bytes,
-/// and the row's own.
-const PATH_SIZE: u64 = 1536;
+/// What a snapshot keeps of a replaced row beyond its text, in bytes: the path to it, some 20 nodes of 48 bytes, and
+/// the row's own node.
+const PATH_SIZE: usize = 1536;
 
-type Tree<T> = RedBlackTreeMapSync<Id, Ready<T>>;
+type Tree<T> = RedBlackTreeMapSync<Id, Row<T>>;
+
+/// A row. It lives as long as the table or a snapshot has it.
+#[derive(Debug)]
+struct Row<T> {
+    json: Ready<T>,
+    /// Whether the table has it no longer.
+    is_replaced: AtomicBool,
+    /// The bytes of all replaced rows that snapshots keep.
+    retained: Arc<AtomicUsize>,
+}
+
+impl<T> Row<T> {
+    fn size(&self) -> usize {
+        PATH_SIZE + self.json.text().map_or(0, Bytes::len)
+    }
+
+    /// The table is about to give it up.
+    fn replace(&self) {
+        self.is_replaced.store(true, Ordering::Relaxed);
+        self.retained.fetch_add(self.size(), Ordering::Relaxed);
+    }
+}
+
+impl<T> Drop for Row<T> {
+    fn drop(&mut self) {
+        if *self.is_replaced.get_mut() {
+            self.retained.fetch_sub(self.size(), Ordering::Relaxed);
+        }
+    }
+}
 
 /// The rows of a table, by ascending id.
 #[derive(Debug)]
@@ -37,10 +70,15 @@ pub(super) struct Rows<T> {
     items_length: usize,
     /// How many rows cannot be written as JSON, which is so for no type of this crate.
     unwritable: usize,
-    /// How many bytes have been superseded so far.
-    superseded: u64,
-    /// The snapshots from which lists are being sent, oldest first, each with what was superseded before it.
-    snapshots: Mutex<Vec<(u64, Weak<Snapshot<T>>)>>,
+    retained: Arc<AtomicUsize>,
+    /// The snapshots from which long lists are being sent, oldest first.
+    snapshots: Mutex<VecDeque<Weak<Snapshot<T>>>>,
+}
+
+/// What a write has freed. To be dropped when no one waits for the lock any more.
+pub(super) struct Freed<T> {
+    _json: Option<Ready<T>>,
+    _snapshot: Option<Tree<T>>,
 }
 
 impl<T: Clone> Rows<T> {
@@ -50,11 +88,11 @@ impl<T: Clone> Rows<T> {
             style,
             items_length: 0,
             unwritable: 0,
-            superseded: 0,
+            retained: Arc::default(),
             snapshots: Mutex::default(),
         };
-        for (id, row) in rows {
-            all.insert(id, row);
+        for (id, json) in rows {
+            all.insert(id, json);
         }
         all
     }
@@ -64,49 +102,55 @@ impl<T: Clone> Rows<T> {
     }
 
     pub(super) fn get(&self, id: Id) -> Option<&Ready<T>> {
-        self.tree.get(&id)
+        self.tree.get(&id).map(|row| &row.json)
     }
 
-    /// Puts `row` in the place of that id, and gives the one that was there, to be freed once the lock is.
-    pub(super) fn insert(&mut self, id: Id, row: Ready<T>) -> Option<Ready<T>> {
-        let before = self.tree.get(&id).cloned();
-        self.count(&row, usize::saturating_add);
-        self.tree.insert_mut(id, row);
-        self.supersede(before)
+    /// Puts a row in the place of that id.
+    pub(super) fn insert(&mut self, id: Id, json: Ready<T>) -> Freed<T> {
+        let before = self.replace(id);
+        self.count(&json, usize::saturating_add);
+        let retained = Arc::clone(&self.retained);
+        self.tree.insert_mut(id, Row { json, is_replaced: AtomicBool::new(false), retained });
+        Freed { _json: before, _snapshot: self.end_oldest() }
     }
 
-    /// Removes the row of that id, and gives it.
-    pub(super) fn remove(&mut self, id: Id) -> Option<Ready<T>> {
-        let before = self.tree.get(&id).cloned();
+    /// Removes the row of that id, if there is one.
+    pub(super) fn remove(&mut self, id: Id) -> Option<Freed<T>> {
+        let before = self.replace(id)?;
         self.tree.remove_mut(&id);
-        self.supersede(before)
+        Some(Freed { _json: Some(before), _snapshot: self.end_oldest() })
     }
 
-    fn count(&mut self, row: &Ready<T>, change: fn(usize, usize) -> usize) {
-        match row.text() {
+    /// Takes note that the row of that id is about to go.
+    fn replace(&mut self, id: Id) -> Option<Ready<T>> {
+        let row = self.tree.get(&id)?;
+        row.replace();
+        let json = row.json.clone();
+        self.count(&json, usize::saturating_sub);
+        Some(json)
+    }
+
+    fn count(&mut self, json: &Ready<T>, change: fn(usize, usize) -> usize) {
+        match json.text() {
             Some(text) => self.items_length = change(self.items_length, self.style.item_length(text)),
             None => self.unwritable = change(self.unwritable, 1),
         }
     }
 
-    /// Takes note of a row that has gone, and ends the lists for which too much would have to be kept.
-    fn supersede(&mut self, row: Option<Ready<T>>) -> Option<Ready<T>> {
-        if let Some(row) = &row {
-            self.count(row, usize::saturating_sub);
-            self.superseded += PATH_SIZE + row.text().map_or(0, Bytes::len) as u64;
+    /// Ends the oldest list if too much is kept for lists, and gives its snapshot. The next write ends the next one if
+    /// that was not enough.
+    fn end_oldest(&mut self) -> Option<Tree<T>> {
+        if self.retained.load(Ordering::Relaxed) <= MAX_RETAINED {
+            return None;
         }
         let snapshots = self.snapshots.get_mut();
-        let too_old = |mark: u64| self.superseded - mark > MAX_SUPERSEDED;
-        if snapshots.first().is_some_and(|(mark, _)| too_old(*mark)) {
-            snapshots.retain(|(mark, snapshot)| {
-                let ended = too_old(*mark);
-                if let Some(snapshot) = snapshot.upgrade().filter(|_| ended) {
-                    snapshot.end();
-                }
-                !ended
-            });
-        }
-        row
+        let oldest = std::iter::from_fn(|| snapshots.pop_front()).find_map(|snapshot| snapshot.upgrade())?;
+        tracing::warn!(
+            "a client reads a list so slowly that {} MiB of replaced rows are kept; it is disconnected",
+            MAX_RETAINED / (1024 * 1024)
+        );
+        let tree = oldest.0.lock().take();
+        tree
     }
 
     /// All rows as they are now.
@@ -118,9 +162,9 @@ impl<T: Clone> Rows<T> {
             let mut snapshots = self.snapshots.lock();
             // Those that have been sent are forgotten before room is made for more.
             if snapshots.len() == snapshots.capacity() {
-                snapshots.retain(|(_, snapshot)| snapshot.strong_count() > 0);
+                snapshots.retain(|snapshot| snapshot.strong_count() > 0);
             }
-            snapshots.push((self.superseded, Arc::downgrade(&snapshot)));
+            snapshots.push_back(Arc::downgrade(&snapshot));
         }
         List { snapshot, style: self.style, length }
     }
@@ -129,16 +173,6 @@ impl<T: Clone> Rows<T> {
 /// The rows at one moment, as long as they are kept.
 #[derive(Debug)]
 struct Snapshot<T>(Mutex<Option<Tree<T>>>);
-
-impl<T> Snapshot<T> {
-    fn end(&self) {
-        tracing::warn!(
-            "a client reads a list so slowly that {} MiB of it have been written over meanwhile; it is disconnected",
-            MAX_SUPERSEDED / (1024 * 1024)
-        );
-        self.0.lock().take();
-    }
-}
 
 /// All rows at one moment.
 #[derive(Clone, Debug)]
@@ -203,7 +237,7 @@ impl<T: Debug> JsonStream for ListStream<T> {
         };
         let began = text.len();
         for (id, row) in tree.range((after, Bound::Unbounded)) {
-            let row = row.text().ok_or_else(|| io::Error::other("a row cannot be written as JSON"))?;
+            let row = row.json.text().ok_or_else(|| io::Error::other("a row cannot be written as JSON"))?;
             let is_full = text.len() + self.style.item_length(row) > PIECE && text.len() > began;
             if let (Bound::Excluded(last), true) = (after, is_full) {
                 self.at = Position::After(last, writer);

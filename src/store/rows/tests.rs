@@ -80,32 +80,58 @@ fn a_list_is_that_of_its_moment_whatever_is_written_meanwhile() {
     assert_eq!((&after[0], after.last()), (&json!("written over"), Some(&json!("new"))));
 }
 
-/// Writes over one row until as much has been superseded as is kept.
-fn write_as_much_as_is_kept(rows: &mut Rows<Value>) {
-    let long = json!("x".repeat(64 * 1024));
-    rows.insert(id(1), Ready::new(&long, rows.style));
-    let end = rows.superseded + MAX_SUPERSEDED;
-    while rows.superseded + 64 * 1024 + PATH_SIZE < end {
-        rows.insert(id(1), Ready::new(&long, rows.style));
-    }
+/// So long that 512 of them are as much as is kept.
+fn long() -> Ready<Value> {
+    Ready::new(&json!("x".repeat(MAX_RETAINED / 512 - PATH_SIZE - 3)), Style::Compact)
+}
+
+fn retained(rows: &Rows<Value>) -> usize {
+    rows.retained.load(Ordering::Relaxed)
 }
 
 #[test]
 fn what_is_kept_for_slow_readers_has_a_bound_and_the_oldest_goes_first() {
-    let mut rows = rows(Style::Compact, 2000);
+    let row = long();
+    let mut rows = Rows::new(Style::Compact, (1..=600).map(|number| (id(number), row.clone())));
     let (old, mut old_stream) = (rows.list(), stream(&rows.list()));
     assert!(old_stream.next_piece().is_ok());
-    write_as_much_as_is_kept(&mut rows);
+    for number in 1..=512 {
+        rows.insert(id(number), Ready::new(&json!(number), Style::Compact));
+    }
+    assert_eq!(retained(&rows), MAX_RETAINED);
     assert!(old_stream.next_piece().is_ok(), "as much as may be is kept");
     let mut young = stream(&rows.list());
-    for _ in 0..3 {
-        rows.insert(id(1), Ready::new(&json!("x".repeat(64 * 1024)), rows.style));
+    // Each write beyond it ends a list, and frees what that alone has kept.
+    for number in 513..=514 {
+        rows.insert(id(number), Ready::new(&json!(number), Style::Compact));
     }
     assert!(old_stream.next_piece().is_err());
     assert!(old.to_body().expect("a length").into_bytes().is_err());
     assert!(young.next_piece().is_ok());
-    // Nothing is kept for it any more.
-    assert_eq!(rows.snapshots.get_mut().len(), 1);
+    assert!(retained(&rows) < MAX_RETAINED / 100, "{}", retained(&rows));
+}
+
+/// The snapshot has one version of the row, however often it is written: one writer must not be able to end the
+/// lists of others.
+#[test]
+fn writes_of_what_no_snapshot_has_end_no_list() {
+    let row = long();
+    let mut rows = Rows::new(Style::Compact, (1..=600).map(|number| (id(number), row.clone())));
+    let mut list = stream(&rows.list());
+    for _ in 0..2000 {
+        rows.insert(id(1), row.clone());
+    }
+    assert_eq!(retained(&rows), MAX_RETAINED / 512);
+    // Nor with a list in between that is given up again.
+    for _ in 0..2000 {
+        let other = rows.list();
+        rows.insert(id(1), row.clone());
+        drop(other);
+    }
+    assert_eq!(retained(&rows), MAX_RETAINED / 512);
+    while list.next_piece().expect("a snapshot").is_some() {}
+    drop(list);
+    assert_eq!(retained(&rows), 0);
 }
 
 #[test]
@@ -123,8 +149,9 @@ fn lists_that_have_been_sent_are_forgotten() {
 fn an_old_row_is_kept_only_for_lists_that_are_being_sent() {
     let mut rows = rows(Style::Compact, 2000);
     let write_over = |rows: &mut Rows<Value>, number| {
-        let row = rows.insert(id(number), Ready::new(&json!(number), rows.style));
-        row.and_then(|row| row.text().cloned()).expect("a row")
+        let text = rows.get(id(number)).and_then(Ready::text).cloned().expect("a row");
+        rows.insert(id(number), Ready::new(&json!(number), rows.style));
+        text
     };
     assert!(write_over(&mut rows, 7).is_unique());
     let list = rows.list();
