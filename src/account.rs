@@ -156,7 +156,7 @@ impl Accounts {
         };
         let hash = user.hash.clone();
         Ok(self.store.update_user(id, user, self.tokens.now()).map_err(WriteError::Store).inspect(|_| {
-            // Whoever has set a password knows it.
+            // A client that sets a password knows it.
             self.store.remember_network(id, &hash, client);
             self.throttle.succeeded(&admission);
         }))

@@ -47,7 +47,7 @@ enum BodyState {
     Arrived,
     /// The client waits to be told to send it (RFC 9110, section 10.1.1). It says how long it is, unless it is chunked.
     Awaited { length: Option<u64> },
-    /// So it does, and what the head says does not decide the answer.
+    /// The client waits to send it, and the answer depends on it.
     Needed,
 }
 

@@ -87,7 +87,7 @@ const LEAST_RANK: isize = -12;
 const FIRST: isize = -20;
 
 /// Whether all routes that a request could be for are [operations](crate::openapi::mounts), whose guards know that the
-/// body of a request may still be awaited. So it is for a path that no route has.
+/// body of a request may still be awaited. Also true if no route matches the path.
 pub fn is_for_operations<'a>(
     routes: impl Iterator<Item = &'a Route>,
     method: Method,

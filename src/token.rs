@@ -6,7 +6,8 @@
 //!
 //! All times are by this machine's clock. If it is set back behind the start of the server, new tokens are
 //! refused, as older than the start, until it has caught up. If it was ahead for a while, tokens are refused that would
-//! have expired by then. Closed, rather than open, both times; and the log says so ([`SetBack`]).
+//! have expired by then. In both cases the server refuses too many tokens rather than too few, and logs it
+//! ([`SetBack`]).
 
 use std::fmt;
 use std::sync::Arc;

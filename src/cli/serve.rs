@@ -196,7 +196,9 @@ async fn listen_and_serve(ready: Ready, mut signals: Signals) -> Result<(), Fail
     let listeners = address.listen(port).map_err(|error| failed(explain(&error, address, port)))?;
     if let Some(tokens) = rocket.state::<Tokens>() {
         let file = if let KeySource::File(file) = &keys { Some(file.clone()) } else { None };
-        hangup::reload_keys_on_hangup(&mut signals, tokens.clone(), file).await;
+        if !hangup::reload_keys_on_hangup(&mut signals, tokens.clone(), file).await {
+            return Ok(());
+        }
     }
     shutdown::on_signals(ender, signals);
     let bound = listeners.first().and_then(|listener| listener.local_addr().ok());

@@ -125,7 +125,9 @@ async fn first_bytes(stream: &mut TcpStream, most: usize) -> Vec<u8> {
     let mut bytes = Vec::new();
     let head = async {
         let mut stream = stream.take(most as u64);
-        while !bytes.windows(4).any(|end| end == b"\r\n\r\n") {
+        let mut searched = 0;
+        while !bytes.get(searched..).is_some_and(|rest| rest.windows(4).any(|end| end == b"\r\n\r\n")) {
+            searched = bytes.len().saturating_sub(3);
             if !matches!(stream.read_buf(&mut bytes).await, Ok(1..)) {
                 break;
             }

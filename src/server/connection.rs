@@ -99,8 +99,8 @@ pub(super) async fn run(
     let unread = parts.read_buf;
     let origin = match phase {
         Phase::Idle => origin::of_bytes(&unread),
-        // The one that is longer begins with the request: hyper drops a head that it refuses, and what came together
-        // with the request before is not in the other.
+        // The longer of the two: hyper's buffer is empty after a head that it refused, and the socket's copy lacks what
+        // came together with the request before.
         Phase::Head => {
             origin::of_bytes(head.as_deref().filter(|head| head.len() > unread.len()).unwrap_or(&unread))
         }
@@ -111,7 +111,7 @@ pub(super) async fn run(
     finish(stream, ended, fault, registration, &peer, front).await;
 }
 
-/// How a connection was found when hyper was left alone with it no longer.
+/// The state of a connection when the server takes it back from hyper.
 struct Ended {
     end: End,
     phase: Phase,
@@ -202,6 +202,8 @@ async fn drive(
     let mut alarm = pin!(sleep_until(progress.step().1));
     let mut leaving: Option<Instant> = None;
     let mut served_by: Option<Waker> = None;
+    // The deadline of the idle time before whose end the connection was read once more.
+    let mut looked_again_for: Option<Instant> = None;
     loop {
         let current = *stage.borrow_and_update();
         match (current, progress.phase()) {
@@ -239,8 +241,14 @@ async fn drive(
             changed.as_mut().poll(context).map(|_| None)
         })
         .await;
-        if let Some(end) = late {
-            return end;
+        match late {
+            // A request may have come that the runtime has not noticed yet, since it looks when tasks give way.
+            Some(End::Late(Phase::Idle)) if looked_again_for != Some(progress.step().1) => {
+                looked_again_for = Some(progress.step().1);
+                tokio::task::yield_now().await;
+            }
+            Some(end) => return end,
+            None => {}
         }
     }
 }

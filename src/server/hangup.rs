@@ -11,15 +11,20 @@ use crate::token::Tokens;
 
 /// Reads the keys of `tokens` from `file` again each time a SIGHUP comes, unless it ends the server. If the file is not in
 /// order, they stay as they are. Without a file, SIGHUP changes nothing. A SIGHUP that has come since the start of the
-/// process is obeyed before this returns.
+/// process is obeyed before this returns. Gives whether the start goes on: a signal that ends it does not wait for a file.
 #[cfg(unix)]
-pub async fn reload_keys_on_hangup(signals: &mut Signals, tokens: Tokens, file: Option<KeyFile>) {
-    let Some(mut hangup) = signals.take_hangup() else { return };
+#[must_use]
+pub async fn reload_keys_on_hangup(signals: &mut Signals, tokens: Tokens, file: Option<KeyFile>) -> bool {
+    let Some(mut hangup) = signals.take_hangup() else { return true };
     // The runtime hears of signals where it waits.
     tokio::task::yield_now().await;
     let has_come = poll_fn(|context| Poll::Ready(hangup.poll_recv(context).is_ready())).await;
     if has_come {
-        reload(&tokens, file.as_ref()).await;
+        tokio::select! {
+            biased;
+            _ = signals.ended() => return false,
+            () = reload(&tokens, file.as_ref()) => {}
+        }
     }
     tokio::spawn(async move {
         // Signals that come while the file is being read are one when it has been read.
@@ -27,11 +32,15 @@ pub async fn reload_keys_on_hangup(signals: &mut Signals, tokens: Tokens, file: 
             reload(&tokens, file.as_ref()).await;
         }
     });
+    true
 }
 
 /// There is no such signal here.
 #[cfg(not(unix))]
-pub async fn reload_keys_on_hangup(_: &mut Signals, _: Tokens, _: Option<KeyFile>) {}
+#[must_use]
+pub async fn reload_keys_on_hangup(_: &mut Signals, _: Tokens, _: Option<KeyFile>) -> bool {
+    true
+}
 
 #[cfg(unix)]
 async fn reload(tokens: &Tokens, file: Option<&KeyFile>) {

@@ -34,7 +34,7 @@ const SHORT_IDLE: Duration = Duration::from_millis(250);
 /// A client that takes less than [`Traffic::LEAST_RATE`] bytes of its answer in this time keeps the server waiting.
 const STALLED: Duration = Duration::from_secs(1);
 
-/// How a connection waits for its client. The least of several is the first that is closed to make room.
+/// How a connection waits for its client. Ordered: the smallest value is closed first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Wait {
     purpose: Purpose,
@@ -46,7 +46,7 @@ pub(super) struct Wait {
 enum Purpose {
     /// Nothing in particular: it is idle, or lingers.
     Nothing,
-    /// The rest of a request, that the answer is taken, or the next request of a client that has asked once or never.
+    /// The rest of a request, the client reading its answer, or the first or second request of a connection.
     Request,
     /// The next request of a client that has asked again and again, and was answered a moment ago.
     Next,
@@ -65,10 +65,12 @@ struct State {
     deadline: Instant,
     /// There while the connection ends to make room for another.
     eviction: Option<Eviction>,
+    /// How many bytes of the body the client has sent, more or less: they are counted as they are read.
+    uploaded: u64,
     /// How many bytes of the answer the client has taken.
     taken: u64,
-    /// When it took the last [`Traffic::LEAST_RATE`] of them, or the answer was ready.
-    taken_at: Instant,
+    /// When it sent or took the last [`Traffic::LEAST_RATE`] of them, or its turn began.
+    advanced_at: Instant,
     /// Whether hyper has all of the answer.
     complete: bool,
     /// How many requests of the connection were answered.
@@ -91,8 +93,9 @@ impl Progress {
             began: now,
             deadline,
             eviction: None,
+            uploaded: 0,
             taken: 0,
-            taken_at: now,
+            advanced_at: now,
             complete: false,
             answered: 0,
             is_head: false,
@@ -122,15 +125,25 @@ impl Progress {
         self.state.lock().began
     }
 
-    /// Bytes have come from the client. Gives the phase in which they came.
-    pub(super) fn received(&self) -> Phase {
+    /// So many bytes have come from the client. Gives the phase in which they came.
+    pub(super) fn received(&self, bytes: usize) -> Phase {
         let mut state = self.state.lock();
         let phase = state.phase;
-        if phase == Phase::Idle {
-            let now = Instant::now();
-            state.phase = Phase::Head;
-            state.go_on_until(now + self.traffic.header_timeout);
-            state.begin(now);
+        match phase {
+            Phase::Idle => {
+                let now = Instant::now();
+                state.phase = Phase::Head;
+                state.go_on_until(now + self.traffic.header_timeout);
+                state.begin(now);
+            }
+            Phase::Body => {
+                let before = state.uploaded / Traffic::LEAST_RATE;
+                state.uploaded = state.uploaded.saturating_add(bytes as u64);
+                if state.uploaded / Traffic::LEAST_RATE > before {
+                    state.advanced_at = Instant::now();
+                }
+            }
+            _ => {}
         }
         phase
     }
@@ -146,7 +159,8 @@ impl Progress {
         state.is_head = is_head;
         let deadline;
         (state.phase, deadline) = if body {
-            (Phase::Body, Instant::now() + self.traffic.body_timeout)
+            state.advanced_at = Instant::now();
+            (Phase::Body, state.advanced_at + self.traffic.body_timeout)
         } else {
             (Phase::Answering, state.began + self.traffic.request_timeout)
         };
@@ -165,7 +179,9 @@ impl Progress {
     pub(super) fn body_is_awaited(&self) {
         let mut state = self.state.lock();
         state.phase = Phase::Body;
-        state.go_on_until(Instant::now() + self.traffic.body_timeout);
+        state.advanced_at = Instant::now();
+        let deadline = state.advanced_at + self.traffic.body_timeout;
+        state.go_on_until(deadline);
     }
 
     /// The request is to be entered into the log when it is over.
@@ -203,7 +219,7 @@ impl Progress {
         let mut state = self.state.lock();
         let now = Instant::now();
         state.phase = Phase::Sending;
-        state.taken_at = now;
+        state.advanced_at = now;
         state.go_on_until(now + self.traffic.request_timeout);
     }
 
@@ -221,7 +237,7 @@ impl Progress {
         let earned = state.taken / Traffic::LEAST_RATE - before;
         if earned > 0 {
             let now = Instant::now();
-            state.taken_at = now;
+            state.advanced_at = now;
             let longest = now + self.traffic.request_timeout;
             let deadline = longest.min(state.deadline + Duration::from_secs(earned));
             state.go_on_until(deadline);
@@ -309,13 +325,13 @@ impl Progress {
 impl State {
     /// A request begins.
     fn begin(&mut self, now: Instant) {
-        (self.began, self.taken, self.complete, self.is_head) = (now, 0, false, false);
+        (self.began, self.uploaded, self.taken, self.complete, self.is_head) = (now, 0, 0, false, false);
     }
 
     /// Since when the connection waits for its client, if it does.
     fn since(&self) -> Instant {
-        if self.phase == Phase::Sending {
-            self.taken_at
+        if matches!(self.phase, Phase::Body | Phase::Sending) {
+            self.advanced_at
         } else {
             self.began
         }

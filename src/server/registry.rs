@@ -24,10 +24,10 @@ use crate::network::Network;
 /// request arrives first.
 const MAX_CLOSING: usize = 256;
 
-/// From so many on, it is better to wait for them than to accept more.
+/// Above this number, the server pauses accepting until some have closed.
 const MANY_CLOSING: usize = 64;
 
-/// One search for candidates finds one in so many of the connections that it looks at.
+/// A search keeps one of this many waiting connections as a candidate.
 const SEARCHED_PER_CANDIDATE: usize = 32;
 
 /// How long candidates are remembered.
@@ -370,7 +370,7 @@ mod tests {
                 let is_evicted = idle.progress.is_evicted();
                 count += usize::from(is_evicted);
                 if is_evicted && count % 3 == 0 {
-                    idle.progress.received();
+                    idle.progress.received(1);
                 }
                 !idle.progress.is_evicted()
             });
@@ -378,6 +378,24 @@ mod tests {
         assert!(open.len() >= 100, "{}", open.len());
         let closing = registry.closing.load(Ordering::Relaxed);
         assert_eq!(closing, 0, "all have left or go on");
+    }
+
+    /// A large body takes its time, and its client is not what the server waits for.
+    #[test]
+    fn an_upload_that_goes_on_stays_and_one_that_has_stopped_goes() {
+        let (registry, traffic) = registry(2, 2);
+        let uploading = || {
+            let idle = idle(registry, traffic, "192.0.2.1").expect("room");
+            idle.progress.received(100);
+            idle.progress.head_is_complete(false, true);
+            idle
+        };
+        let (older, younger) = (uploading(), uploading());
+        older.progress.received(16 * 1024);
+        // Too little to count.
+        younger.progress.received(1);
+        let _new = idle(registry, traffic, "192.0.2.1").expect("room");
+        assert_eq!([&older, &younger].map(|idle| idle.progress.is_evicted()), [false, true]);
     }
 
     #[test]

@@ -62,7 +62,7 @@ impl AsyncRead for Socket {
         ready!(Pin::new(&mut self.stream).poll_read(context, buffer))?;
         let bytes = buffer.filled().get(before..).unwrap_or_default();
         if !bytes.is_empty() {
-            let phase = self.progress.received();
+            let phase = self.progress.received(bytes.len());
             self.keep(bytes, phase);
         }
         Poll::Ready(Ok(()))
