@@ -263,7 +263,7 @@ fn broken(error: &dyn fmt::Display) -> Internal {
 pub struct Busy;
 
 /// Hashes and verifies passwords on the blocking threads, on half of the machine's cores at most: the other half
-/// answers everything else meanwhile. A few more may wait for their turn (see [`Queue`]); whoever comes then is told
+/// answers everything else meanwhile. A few more may wait for their turn (see [`Queue`]); any other client is told
 /// at once.
 ///
 /// Each works in [`Cost::memory`], which is kept for the next one: freed and allocated anew, it would soon lie

@@ -5,7 +5,7 @@
 //!
 //! A stranger must not be able to use up what others need:
 //! - Only work that costs much, or changes something, is counted, and only once all cheap checks have passed.
-//!   Whoever does such work needs an [`Admission`], so none can be forgotten.
+//!   Such work takes an [`Admission`], so none can be forgotten.
 //! - The overall limit protects the processor from passwords, so it counts what hashes one; a refresh does not.
 //!   Networks with a recent success have a reserve of their own for when strangers have used up the overall limit.
 //! - Logins under one name are limited, whoever sends them, but for those from a network from which that user has

@@ -141,6 +141,15 @@ fn source(
             fixtures.folder_of(&recorded.name).display()
         )));
     }
+    if let (Source::Original, Subject::InProcess, Some(_), false) =
+        (&before, subject, &flags.file, flags.in_process)
+    {
+        return Err(failed(format!(
+            "{} was recorded from the original, and cannot be recorded again: choose another name; with --in-process, \
+             other exchanges with this server take its place",
+            fixtures.folder_of(&recorded.name).display()
+        )));
+    }
     Ok(if flags.file.is_some() || flags.in_process { now } else { before })
 }
 

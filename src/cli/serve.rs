@@ -38,7 +38,7 @@ pub(super) struct Serve {
     /// Folder that /static/ serves [default: static]
     #[arg(long, value_name = "FOLDER")]
     static_dir: Option<PathBuf>,
-    /// File of the keys that sign and verify tokens; read anew at SIGHUP [default: a key for this run]
+    /// File of the keys that sign and verify tokens; read again at SIGHUP [default: a key for this run]
     #[arg(long, value_name = "FILE")]
     jwt_secret_file: Option<PathBuf>,
     /// Layout of JSON answers [default: pretty; compact in the release profile]
@@ -202,7 +202,7 @@ async fn listen_and_serve(ready: Ready, mut signals: Signals) -> Result<(), Fail
     }
     shutdown::on_signals(ender, signals);
     let bound = listeners.first().and_then(|listener| listener.local_addr().ok());
-    // A server that nobody listens to on standard output serves all the same.
+    // If standard output is closed, the server serves all the same.
     let _ = print(&announcement(bound, &source, &keys, example_users));
     server::serve(rocket, listeners, traffic, shutdown).await.map_err(failed)
 }

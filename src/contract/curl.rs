@@ -6,6 +6,7 @@ use base64::engine::general_purpose::STANDARD;
 use base64::Engine;
 use rocket::http::Method;
 
+use super::media_type::is_token;
 use super::message::{header, Request};
 use super::shell;
 use crate::printable::printable;
@@ -324,10 +325,6 @@ fn unknown(option: &str) -> String {
     )
 }
 
-fn is_token(text: &str) -> bool {
-    !text.is_empty()
-        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte))
-}
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -23,7 +23,7 @@ const SUMS: &str = "SHA256SUMS";
 /// The file in it that says what each scenario was recorded from.
 const SOURCES: &str = "SOURCES";
 
-/// The most bytes of a transcript, and of a file beside the scenarios. What is longer was not recorded here.
+/// The most bytes of a transcript, and of a file next to the scenarios. What is longer was not recorded here.
 const MOST: u64 = 16 * 1024 * 1024;
 
 /// Exchanges in order, to be held against one fresh server.
@@ -141,8 +141,8 @@ impl Fixtures {
         Ok(*recorded == sum(&text))
     }
 
-    /// A file beside the scenarios, and what is in it: nothing, if it is not there.
-    fn beside(&self, name: &str) -> Result<(PathBuf, String), FixtureError> {
+    /// The path of a file next to the scenarios, and its text: empty, if it does not exist.
+    fn next_to_scenarios(&self, name: &str) -> Result<(PathBuf, String), FixtureError> {
         let path = self.folder.join(name);
         let text = match regular_file::read(&path, MOST) {
             Ok(bytes) => text_of(&path, bytes)?,
@@ -156,7 +156,7 @@ impl Fixtures {
     }
 
     fn sources(&self) -> Result<Sources, FixtureError> {
-        let (path, text) = self.beside(SOURCES)?;
+        let (path, text) = self.next_to_scenarios(SOURCES)?;
         Sources::parse(&text)
             .map_err(|line| wrong(format!("{}:{line}", path.display()), "expected `SCENARIO  SOURCE`"))
     }
@@ -175,7 +175,7 @@ impl Fixtures {
     /// # Errors
     /// The file cannot be read.
     pub fn sums(&self) -> Result<Sums, FixtureError> {
-        let (path, text) = self.beside(SUMS)?;
+        let (path, text) = self.next_to_scenarios(SUMS)?;
         let mut sums = BTreeMap::new();
         for (number, line) in (1..).zip(text.lines()) {
             let place = || format!("{}:{number}", path.display());
@@ -212,6 +212,9 @@ impl Fixtures {
     /// # Errors
     /// A file cannot be written, or there is something in the folder that is no transcript.
     pub fn write(&self, scenario: &Scenario, source: Source) -> Result<Vec<String>, FixtureError> {
+        // Before anything is made: what is wrong with these must leave nothing behind.
+        let mut sources = self.sources()?;
+        let sums_before = self.sums()?.0;
         let folder = self.folder_of(&scenario.name);
         std::fs::create_dir_all(&folder).map_err(|error| wrong(folder.display(), error))?;
         let mut stale: Vec<PathBuf> = Vec::new();
@@ -221,8 +224,7 @@ impl Fixtures {
                 stale.push(path);
             }
         }
-        let mut sources = self.sources()?;
-        let mut sums = self.sums()?.0;
+        let mut sums = sums_before.clone();
         sums.retain(|file, _| !file.starts_with(&format!("{}/", scenario.name)));
         let mut changes = Vec::new();
         for exchange in &scenario.exchanges {
@@ -241,10 +243,15 @@ impl Fixtures {
             std::fs::remove_file(&path).map_err(|error| wrong(path.display(), error))?;
             changes.push(format!("removed  {}", path.display()));
         }
+        let is_recorded_again = !changes.is_empty();
         let path = self.folder.join(SUMS);
+        if changes.is_empty() && sums != sums_before {
+            // A transcript was changed by hand.
+            changes.push(format!("updated  {}", path.display()));
+        }
         let text: String = sums.iter().map(|(file, sum)| format!("{sum}  {file}\n")).collect();
         std::fs::write(&path, text).map_err(|error| wrong(path.display(), error))?;
-        if !changes.is_empty() {
+        if is_recorded_again {
             sources.0.insert(scenario.name.clone(), source);
             let path = self.folder.join(SOURCES);
             std::fs::write(&path, sources.text()).map_err(|error| wrong(path.display(), error))?;

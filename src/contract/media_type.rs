@@ -73,7 +73,8 @@ fn quoted_string(text: &str) -> Option<(String, &str)> {
     }
 }
 
-fn is_token(text: &str) -> bool {
+/// Whether a text is a token (RFC 9110, section 5.6.2).
+pub(super) fn is_token(text: &str) -> bool {
     !text.is_empty()
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte))
 }

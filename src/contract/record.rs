@@ -4,7 +4,7 @@
 //! its tokens are signed again with the public demo key, and its JSON is laid out as the contract has it. Secrets are
 //! looked for in each exchange ([`super::secrets`]): so nothing that is checked in opens anything.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::time::Duration;
 
@@ -134,7 +134,7 @@ fn public(
 pub struct Recording {
     /// The scenario.
     pub scenario: Scenario,
-    /// A line for each thing that whoever checks it in should look at.
+    /// A line for each thing that a reviewer should look at.
     pub notes: Vec<String>,
 }
 
@@ -158,7 +158,7 @@ pub fn record(
     };
     let mut variables = Variables::default();
     let (mut exchanges, mut notes) = (Vec::new(), Vec::new());
-    let mut earlier = String::new();
+    let (mut earlier, mut sent) = (String::new(), BTreeSet::new());
     let width = lines.len().to_string().len().max(2);
     for (number, line) in (1..).zip(lines) {
         let place = || format!("line {}", line.number);
@@ -171,7 +171,8 @@ pub fn record(
         let mut response = source.answer(&request).map_err(|reason| failed(place(), reason))?;
         let redacted = secrets::redact(&mut response).into_iter();
         said.extend(redacted.map(|name| format!("the value of {name} is not recorded")));
-        let answered = secrets::in_answer(&request, &response).but_for(not_secret);
+        sent.extend(placeholders::needed(&request));
+        let answered = secrets::in_answer(&sent, &response).but_for(not_secret);
         said.extend(answered.map_err(|reason| failed(place(), reason))?);
         notes.extend(said.into_iter().map(|note| format!("{}: {note}", place())));
         earlier += &String::from_utf8_lossy(&response.body);
@@ -269,7 +270,9 @@ fn again(
     let mut renewed = scenario.clone();
     // Tokens that are not as they were, and what stands for them now.
     let mut tokens_now: Vec<(String, String)> = Vec::new();
+    let mut sent = BTreeSet::new();
     for (index, exchange) in renewed.exchanges.iter_mut().enumerate() {
+        sent.extend(placeholders::needed(&exchange.request));
         let place = format!("{}/{}", scenario.name, exchange.name);
         let command =
             tokens_now.iter().fold(exchange.command.clone(), |command, (was, is)| command.replace(was, is));
@@ -290,7 +293,7 @@ fn again(
             continue;
         }
         let renewed_response = adopted(&exchange.response, &response);
-        let answered = secrets::in_answer(&exchange.request, &renewed_response);
+        let answered = secrets::in_answer(&sent, &renewed_response);
         let said = answered.but_for(not_secret).map_err(|reason| failed(&place, reason))?;
         notes.extend(said.into_iter().map(|note| format!("{place}: {note}")));
         let (before, now) = (exchange.response.json(), response.json());

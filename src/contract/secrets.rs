@@ -13,7 +13,7 @@ use serde_json::Value;
 use super::jwt::Jwt;
 use super::lossless::Json;
 use super::message::{Request, Response};
-use super::placeholders::{basic, needed, placeholders, value_of};
+use super::placeholders::{basic, placeholders, value_of};
 use super::replay::demo_key;
 use crate::data::EXAMPLE;
 use crate::json;
@@ -22,7 +22,7 @@ use crate::json;
 const REDACTED: &str = "REDACTED";
 
 /// How names of fields that hold secrets end, without regard to case, `-` and `_`.
-const SECRET_NAMES: [&str; 20] = [
+const SECRET_NAMES: [&str; 21] = [
     "apikey",
     "accesskey",
     "secretkey",
@@ -43,12 +43,13 @@ const SECRET_NAMES: [&str; 20] = [
     "credential",
     "bearer",
     "auth",
+    "otp",
 ];
 
 /// The whole names of parameters in addresses that do, besides.
 const SECRET_PARAMETERS: [&str; 4] = ["key", "sig", "code", "ticket"];
 
-const PASSWORDS: [&str; 4] = ["password", "passwd", "pwd", "passphrase"];
+const PASSWORDS: [&str; 6] = ["password", "passwd", "pwd", "passphrase", "passcode", "pass"];
 
 /// The fewest characters of a value that looks like a secret whatever its name.
 const LONG: usize = 20;
@@ -95,11 +96,12 @@ that variable; if a value opens nothing, add --not-secret with the name of its f
 
 const SIGNED: &str = "\
 nothing is recorded, for recordings are checked in, and --not-secret is not for such tokens. Tokens that are members of an \
-answer themselves are signed anew when their scenario is recorded from its curl lines: give the file";
+answer themselves are signed again when their scenario is recorded from its curl lines: give the file";
 
 /// A name without what is a matter of taste: case, marks between words, the plural.
 fn plain(name: &str) -> String {
-    let name = name.to_ascii_lowercase().replace(['-', '_', '.'], "");
+    // In forms, `user[password]` is a member of `user`.
+    let name = name.to_ascii_lowercase().replace(['-', '_', '.', '[', ']'], "");
     name.trim_end_matches('s').to_owned()
 }
 
@@ -153,7 +155,7 @@ fn opens_nothing(jwt: &Jwt) -> bool {
     expired || unsigned || jwt.is_signed_with(&demo_key())
 }
 
-/// Looks for secrets in a request. What `earlier` answers have is known to whoever reads the recording.
+/// Looks for secrets in a request. What `earlier` answers have is in the recording already.
 #[must_use]
 pub(super) fn in_request(request: &Request, earlier: &str) -> Findings {
     let mut look = Look { found: Findings::default(), earlier, answered: false };
@@ -161,16 +163,16 @@ pub(super) fn in_request(request: &Request, earlier: &str) -> Findings {
     look.found
 }
 
-/// Looks for secrets in an answer to a request with these variables.
+/// Looks for secrets in an answer. `sent` are the variables of the secrets that its server has been sent.
 #[must_use]
-pub(super) fn in_answer(request: &Request, response: &Response) -> Findings {
+pub(super) fn in_answer(sent: &BTreeSet<String>, response: &Response) -> Findings {
     let mut look = Look { found: Findings::default(), earlier: "", answered: true };
     look.response(response);
     let texts = response.headers.iter().map(|(_, value)| Cow::Borrowed(value.as_str()));
     let texts: Vec<_> = texts.chain([String::from_utf8_lossy(&response.body)]).collect();
-    for name in needed(request) {
-        if value_of(&name).is_some_and(|value| texts.iter().any(|text| text.contains(&value))) {
-            look.secret("text", &name, "");
+    for name in sent {
+        if value_of(name).is_some_and(|value| texts.iter().any(|text| text.contains(&value))) {
+            look.secret("text", name, "");
         }
     }
     look.found
@@ -194,7 +196,9 @@ impl Look<'_> {
     }
 
     fn is_known(&self, value: &str) -> bool {
-        is_public(value) || (!self.answered && self.earlier.contains(value))
+        // What is short may be part of anything.
+        let was_answered = !self.answered && value.len() >= LONG && self.earlier.contains(value);
+        is_public(value) || was_answered
     }
 
     fn request(&mut self, request: &Request) {
@@ -278,7 +282,8 @@ impl Look<'_> {
     }
 
     fn pairs(&mut self, text: &str, place: &str) {
-        for pair in text.split(['?', '#', '&', ';']).filter(|pair| !pair.is_empty()) {
+        let is_between = |character: char| "?#&;".contains(character) || character.is_whitespace();
+        for pair in text.split(is_between).filter(|pair| !pair.is_empty()) {
             let (name, value) = pair.split_once('=').unwrap_or(("", pair));
             let decoded = |text: &str| RawStr::new(text).url_decode_lossy().into_owned();
             let (name, value) = (decoded(name), decoded(value));
@@ -295,18 +300,31 @@ impl Look<'_> {
     fn body(&mut self, text: &str) {
         match Json::parse(text.as_bytes()) {
             Ok(value) => self.json("", &value),
-            Err(_) if text.contains('=') && !text.contains(char::is_whitespace) => {
-                self.pairs(text, "body");
+            Err(_) => {
+                if text.contains('=') {
+                    self.pairs(text, "body");
+                } else {
+                    self.value("body", "", text);
+                }
+                // JSON that does not parse has names and texts in quotation marks all the same.
+                let parts: Vec<&str> = text.split('"').skip(1).collect();
+                for part in parts.windows(3) {
+                    if let [name, between, value] = part {
+                        if between.trim() == ":" && is_secret_name(name) && !self.is_known(value) {
+                            self.secret("body", name, value);
+                        }
+                    }
+                }
             }
-            Err(_) => self.value("body", "", text),
         }
     }
 
     fn json(&mut self, name: &str, value: &Json) {
         match value {
-            Json::Object(members) => members.iter().for_each(|(name, member)| {
-                self.value("body", "", name);
-                self.json(name, member);
+            // What is in a secret is one, whatever it is called there.
+            Json::Object(members) => members.iter().for_each(|(member, value)| {
+                self.value("body", "", member);
+                self.json(if is_secret_name(name) { name } else { member }, value);
             }),
             Json::List(items) => items.iter().for_each(|item| self.json(name, item)),
             Json::Text(text) if is_password(name) => self.password(name, text),
@@ -314,6 +332,8 @@ impl Look<'_> {
                 self.secret("body", name, text)
             }
             Json::Text(text) => self.value("body", name, text),
+            Json::Number(number) if is_password(name) => self.password(name, number.text()),
+            Json::Number(number) if is_secret_name(name) => self.secret("body", name, number.text()),
             _ => {}
         }
     }

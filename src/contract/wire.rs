@@ -29,7 +29,9 @@ impl Target {
     /// # Errors
     /// What is wrong with it, in words.
     pub fn parse(url: &str) -> Result<Self, String> {
-        let wrong = |reason: &str| format!("{url:?}: {reason}, such as http://localhost:5000");
+        // A password before the host is not shown.
+        let shown = url.rsplit_once('@').map_or(url, |(_, host)| host);
+        let wrong = |reason: &str| format!("{shown:?}: {reason}, such as http://localhost:5000");
         // Schemes have no case (RFC 3986, section 3.1).
         let scheme = url.get(..7).filter(|scheme| scheme.eq_ignore_ascii_case("http://"));
         let rest = scheme.and_then(|scheme| url.get(scheme.len()..));

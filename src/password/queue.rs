@@ -103,7 +103,7 @@ mod tests {
         let known: Vec<_> = (0..9).flat_map(|_| [enter(20, true), enter(21, true)]).flatten().collect();
         assert_eq!(known.len(), 4);
         assert!(enter(22, true).is_none(), "nothing is left");
-        // Whoever leaves makes room.
+        // A client that leaves makes room.
         first.truncate(4);
         assert!(enter(22, false).is_some() && enter(1, true).is_some());
         drop((first, strangers, known));

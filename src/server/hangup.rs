@@ -46,7 +46,7 @@ pub async fn reload_keys_on_hangup(_: &mut Signals, _: Tokens, _: Option<KeyFile
 async fn reload(tokens: &Tokens, file: Option<&KeyFile>) {
     match file {
         Some(file) => in_a_thread(tokens.clone(), file.clone()).await,
-        None => tracing::warn!("SIGHUP changes nothing: there is no jwt_secret_file to read anew"),
+        None => tracing::warn!("SIGHUP changes nothing: there is no jwt_secret_file to read again"),
     }
 }
 

@@ -90,7 +90,7 @@ fn a_known_network_has_a_quarter_of_its_own_when_nothing_is_left_overall() {
     let ask = |operation, client| throttle.admit(operation, network(client));
     let good = ask(Operation::LogIn, "192.0.2.1").expect("it is the first");
     throttle.succeeded(&good);
-    // Another's success is known to nobody but that network, and a refresh makes no network known.
+    // Another's success makes only that network known, and a refresh makes none known.
     throttle.refreshed(&ask(Operation::Refresh, "192.0.2.2").expect("it is the first"));
     ask(Operation::LogIn, "192.0.2.3").expect("there is one left");
     assert_eq!(told(ask(Operation::LogIn, "192.0.2.2")), Err(TooMany { wait: 1800 }));

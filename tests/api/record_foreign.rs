@@ -158,6 +158,28 @@ fn new_lines_turn_no_success_into_an_error_unasked() {
     }
 }
 
+/// The exchanges of the original cannot be recorded again, and a changed transcript is not passed over in silence.
+#[test]
+fn what_cannot_be_recorded_again_stays_and_what_was_changed_by_hand_is_said() {
+    let here = folder("recorded_original");
+    let done = record(&here, &["--scenario", "own", "-"], Some(LINES));
+    assert_eq!(done.code, Some(0), "{done:?}");
+    std::fs::write(here.join("SOURCES"), "own  original\n").unwrap();
+    let made = files(&here);
+    let done = record(&here, &["--scenario", "own", "--update", "-"], Some(LINES));
+    assert_eq!(done.code, Some(1), "{done:?}");
+    assert!(done.stderr.contains("cannot be recorded again"), "{done:?}");
+    assert_eq!(files(&here), made);
+    let (path, text) =
+        made.iter().find(|(path, _)| path.extension().is_some_and(|end| end == "txt")).unwrap();
+    std::fs::write(path, text.replace("Server: Shipyard", "Server: Another")).unwrap();
+    let done = record(&here, &["--scenario", "own", "--update"], None);
+    assert!(done.stdout.contains("updated") && done.stdout.contains("SHA256SUMS"), "{done:?}");
+    let done = record(&here, &["--scenario", "x", "--url", "http://u:hunter2@h:1", "-"], Some(LINES));
+    assert_eq!(done.code, Some(2), "{done:?}");
+    assert!(!done.stderr.contains("hunter2"), "{done:?}");
+}
+
 /// Whoever reads a recording may paste its line into a shell, and the server chose the value.
 #[test]
 fn values_of_answers_are_texts_in_the_shell() {
@@ -260,6 +282,7 @@ fn secrets_of_requests_are_not_recorded() {
         (format!("-d '{{\"tokens\": [\"{SECRET}\"]}}'"), "body: tokens"),
         (format!("-d '{{\"a\": \"see {FOREIGN_JWT}\"}}'"), "body: a"),
         (format!("-d 'text {FOREIGN_JWT}'"), "body: body"),
+        (format!("-d 'auth[token]={SECRET}&scope=a b'"), "body: auth[token]"),
         (format!("-d '{{\"a\": 1e999, \"client_secret\": \"{SECRET}\"}}'"), "body: client_secret"),
     ] {
         for live in [&["--url", server.url.as_str()][..], &[]] {
@@ -297,6 +320,10 @@ fn secrets_of_answers_are_not_recorded() {
         ("200 OK", format!("[\"{FOREIGN_JWT}\"]"), "body: body"),
         ("200 OK", format!("<a>{FOREIGN_JWT}</a>"), "body: body"),
         ("200 OK", format!("access_token={SECRET}&scope=x"), "body: access_token"),
+        ("200 OK", format!("scope=a b&access_token={SECRET}\n"), "body: access_token"),
+        ("200 OK", format!("{{\"client_secret\": \"{SECRET}\",}}"), "body: client_secret"),
+        ("200 OK", format!("{{\"session\": {{\"id\": \"{SECRET}\"}}}}"), "body: session"),
+        ("200 OK", "{\"otp\": 493817}".to_owned(), "body: otp"),
         ("302 Found\r\nLocation: /next?code=hunter2-hunter2-7f3a9b", String::new(), "Location: code"),
         (
             "302 Found\r\nLocation: http://a/#access_token=hunter2-hunter2-7f3a9b",
