@@ -17,15 +17,15 @@ use criterion::measurement::WallTime;
 use criterion::{BatchSize, BenchmarkGroup, BenchmarkId, Criterion, Throughput};
 use mimalloc::MiMalloc;
 use serde_json::Value;
-use shipyard::clock::{Clock, TokenIds};
-use shipyard::data::EXAMPLE;
+use shipyard::auth::clock::{Clock, TokenIds};
+use shipyard::auth::secret::Secret;
+use shipyard::auth::token::{Claims, Kind, Lifetimes, TokenError, Tokens};
 use shipyard::json::{self, Ready, Style};
 use shipyard::model::id::Id;
 use shipyard::model::ship::{Ship, ShipInput};
 use shipyard::model::{self, Input};
-use shipyard::secret::Secret;
+use shipyard::store::seed::EXAMPLE;
 use shipyard::store::{Caps, Store};
-use shipyard::token::{Claims, Kind, Lifetimes, TokenError, Tokens};
 use uuid::Builder;
 
 /// That of the program: much of what is measured here is memory that comes and goes.

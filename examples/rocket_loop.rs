@@ -3,11 +3,11 @@
 
 use std::error::Error;
 
-use shipyard::clock::{Clock, TokenIds};
+use shipyard::auth::clock::{Clock, TokenIds};
+use shipyard::auth::secret::Secret;
 use shipyard::config::Settings;
-use shipyard::data::Data;
 use shipyard::json::Style;
-use shipyard::secret::Secret;
+use shipyard::store::seed::Data;
 use shipyard::Parts;
 
 fn main() -> Result<(), Box<dyn Error>> {

@@ -12,10 +12,10 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 use rocket::figment::value::Dict;
+use shipyard::api::openapi;
 use shipyard::config::{self, Settings};
-use shipyard::contract::fixtures::Fixtures;
-use shipyard::openapi;
-use shipyard::printable::printable;
+use shipyard::contract::recording::fixtures::Fixtures;
+use shipyard::escape::printable;
 use shipyard::regular_file;
 
 const EXAMPLES: &str = "\

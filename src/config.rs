@@ -21,17 +21,17 @@ use rocket::Config;
 
 use self::file::SettingsFile;
 use self::values::{number, optional, refused, seconds, source};
-use crate::base_url::BaseUrl;
-use crate::cors::Cors;
+use crate::api::base_url::BaseUrl;
+use crate::api::cors::Cors;
+use crate::auth::password::{Cost, Hash, Hasher, Passwords};
+use crate::auth::rate_limit::{Rate, Rates};
+use crate::auth::secret::Secret;
+use crate::auth::token::Lifetimes;
+use crate::http::listen::Address;
+use crate::http::{Traffic, TrustedProxies};
 use crate::json::Style;
 use crate::log;
-use crate::password::{Cost, Hash, Hasher, Passwords};
-use crate::secret::Secret;
-use crate::server::listen::Address;
-use crate::server::{Traffic, TrustedProxies};
 use crate::store::Caps;
-use crate::throttle::{Rate, Rates};
-use crate::token::Lifetimes;
 
 pub use self::framework::defaults;
 
@@ -104,7 +104,7 @@ pub struct Settings {
     pub static_dir: PathBuf,
     /// `jwt_secret`: the key that signs tokens, at least 32 bytes. Without it each start makes its own.
     pub jwt_secret: Option<Secret>,
-    /// `jwt_secret_file`: a file of keys (see [`crate::keys::file`]), instead of `jwt_secret`.
+    /// `jwt_secret_file`: a file of keys (see [`crate::auth::keys::file`]), instead of `jwt_secret`.
     pub jwt_secret_file: Option<PathBuf>,
     /// `access_token_ttl` and `refresh_token_ttl`: seconds, from 1 to ten years. Default 900 and 2592000.
     pub lifetimes: Lifetimes,

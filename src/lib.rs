@@ -1,64 +1,42 @@
 //! Shipyard: a REST API server with users, starships and JWT login, and the contract that it is held to.
 //!
-//! [`build`] puts everything together. A request goes from the guards ([`guard`]) to its handler ([`routes`]),
-//! from there to the [`store`] and comes back as a [`reply`] or an [`error`].
+//! [`build`] puts everything together. A request goes from the guards ([`guards`](api::guards)) to its handler ([`routes`](api::routes)),
+//! from there to the [`store`] and comes back as a [`response`](api::response) or an [`error`](api::error).
 
 #![cfg_attr(test, allow(clippy::expect_used))]
 
-pub mod account;
-pub mod base_url;
-pub mod clock;
-pub mod conditional;
+pub mod api;
+pub mod auth;
 pub mod config;
 pub mod contract;
-pub mod cors;
-pub mod cutoff;
-pub mod data;
-pub mod docs;
-pub mod error;
-pub mod guard;
-pub mod handed;
-mod hs256;
-pub mod internal;
+pub mod dispatch_context;
+pub mod escape;
+pub mod http;
+pub mod internal_error;
 pub mod json;
-pub mod keys;
-mod links;
 pub mod log;
 pub mod model;
-pub mod network;
-pub mod openapi;
-pub mod password;
-pub mod printable;
 pub mod regular_file;
-pub mod reply;
-mod revocation;
-pub mod routes;
-pub mod routing;
-pub mod secret;
-pub mod security_headers;
-pub mod server;
 pub mod store;
-pub mod throttle;
-pub mod token;
 
 use rocket::log::LogLevel;
 use rocket::shield::Shield;
 use rocket::{Build, Rocket};
 
-use crate::account::Accounts;
-use crate::clock::{Clock, TokenIds};
+use crate::api::cors::CorsHeaders;
+use crate::api::routes::static_files::StaticDir;
+use crate::api::routing::TrueMethod;
+use crate::api::security_headers::SecurityHeaders;
+use crate::auth::clock::{Clock, TokenIds};
+use crate::auth::keys::KeySet;
+use crate::auth::password::Passwords;
+use crate::auth::rate_limit::Throttle;
+use crate::auth::token::Tokens;
 use crate::config::Settings;
-use crate::cors::CorsHeaders;
-use crate::data::Data;
-use crate::internal::Internal;
-use crate::keys::KeySet;
+use crate::internal_error::Internal;
 use crate::log::facts::NoteRoute;
-use crate::password::Passwords;
-use crate::routes::static_files::StaticDir;
-use crate::routing::TrueMethod;
-use crate::security_headers::SecurityHeaders;
-use crate::throttle::Throttle;
-use crate::token::Tokens;
+use crate::store::accounts::Accounts;
+use crate::store::seed::Data;
 
 /// Everything that a server is made of.
 #[derive(Debug)]
@@ -99,7 +77,7 @@ pub fn build(parts: Parts) -> Result<Rocket<Build>, Internal> {
         .manage(accounts)
         .manage(store)
         .manage(tokens)
-        .register("/", rocket::catchers![error::catcher::default_catcher]);
+        .register("/", rocket::catchers![api::error::catcher::default_catcher]);
     // What has nothing to do costs each request something all the same.
     if let Some(cors) = cors {
         rocket = rocket.attach(cors);
@@ -110,7 +88,7 @@ pub fn build(parts: Parts) -> Result<Rocket<Build>, Internal> {
     if let Some(url) = settings.public_url {
         rocket = rocket.manage(url);
     }
-    for (base, routes) in openapi::mounts() {
+    for (base, routes) in api::openapi::mounts() {
         rocket = rocket.mount(base, routes);
     }
     Ok(rocket)

@@ -24,7 +24,8 @@ use tracing_subscriber::fmt::time::FormatTime;
 pub use self::facts::Facts;
 use self::lines::Lines;
 pub use self::request_id::RequestId;
-use crate::{clock, routing};
+use crate::api::routing;
+use crate::auth::clock;
 
 /// How the lines are written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]

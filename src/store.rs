@@ -3,10 +3,12 @@
 //! Every method takes the lock once, and checks and writes under it. Nothing is awaited meanwhile, and a
 //! panic elsewhere does not poison the lock.
 
-mod account;
-mod refusal;
+pub mod accounts;
+mod error;
 mod rows;
+pub mod seed;
 mod table;
+mod user_record;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -14,20 +16,20 @@ use std::sync::Arc;
 
 use parking_lot::RwLock;
 
-use self::account::Account;
-pub use self::refusal::{
+pub use self::error::{
     CreateShipError, CreateUserError, GetError, RefreshError, SessionError, UpdateShipError, UpdateUserError,
 };
 pub use self::rows::List;
 use self::rows::Rows;
 use self::table::{Ids, Table};
+use self::user_record::Account;
+use crate::auth::network::Network;
+use crate::auth::password::Hash;
+use crate::auth::token::Claims;
 use crate::json::{Ready, Style};
 use crate::model::id::Id;
 use crate::model::ship::{Ship, ShipInput};
 use crate::model::user::User;
-use crate::network::Network;
-use crate::password::Hash;
-use crate::token::Claims;
 
 /// How much is kept at most, so that memory has a bound.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

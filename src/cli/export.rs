@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use shipyard::contract::export::{har, http, hurl, ScenarioFile};
-use shipyard::contract::fixtures::{Fixtures, Scenario, FOLDER};
+use shipyard::contract::recording::fixtures::{Fixtures, Scenario, FOLDER};
 
 use super::{chosen, failed, print, print_lines, warn, wrong_usage, Failure};
 

@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
-use shipyard::contract::fixtures::{is_name, Fixtures, Scenario, FOLDER};
+use shipyard::contract::client::wire::Target;
 use shipyard::contract::record::{record, record_again, turned_into_failures, Recording, Subject};
-use shipyard::contract::script;
-use shipyard::contract::source::Source;
-use shipyard::contract::wire::Target;
+use shipyard::contract::recording::fixtures::{is_name, Fixtures, Scenario, FOLDER};
+use shipyard::contract::recording::script;
+use shipyard::contract::recording::source::Source;
 use shipyard::regular_file;
 
 use super::verify::seconds;

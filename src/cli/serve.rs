@@ -9,17 +9,17 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use rocket::figment::value::{Dict, Value};
 use rocket::{Build, Rocket};
-use shipyard::clock::{Clock, TokenIds};
+use shipyard::auth::clock::{Clock, TokenIds};
+use shipyard::auth::keys::file::KeyFile;
+use shipyard::auth::keys::KeySet;
+use shipyard::auth::secret::Secret;
+use shipyard::auth::token::Tokens;
 use shipyard::config::Settings;
-use shipyard::data::{Data, Source};
-use shipyard::keys::file::KeyFile;
-use shipyard::keys::KeySet;
+use shipyard::http::listen::Address;
+use shipyard::http::{reload, rlimit, shutdown, Shutdown, Signals, Traffic};
 use shipyard::log::{self, Log};
-use shipyard::secret::Secret;
-use shipyard::server::listen::Address;
-use shipyard::server::{descriptors, hangup, shutdown, Shutdown, Signals, Traffic};
-use shipyard::token::Tokens;
-use shipyard::{server, Parts};
+use shipyard::store::seed::{Data, Source};
+use shipyard::{http, Parts};
 use tokio::runtime::{Builder, Runtime};
 
 use super::{failed, print, settings, warn, wrong_usage, Failure};
@@ -158,7 +158,7 @@ fn prepare(settings: Settings) -> Result<Ready, Failure> {
     data.fits(settings.caps).map_err(|reason| failed(format!("{}: {reason}", source.name())))?;
     let example_users = data.has_example_users();
     let (set, keys) = keys(&settings)?;
-    descriptors::raise_limit();
+    rlimit::raise_limit();
     let log = log::start(settings.log).map_err(failed)?;
     let (config, address, traffic) = (settings.rocket.clone(), settings.address, settings.traffic.clone());
     let parts = Parts { settings, data, keys: set, clock: Clock::System, token_ids: TokenIds::Random };
@@ -196,7 +196,7 @@ async fn listen_and_serve(ready: Ready, mut signals: Signals) -> Result<(), Fail
     let listeners = address.listen(port).map_err(|error| failed(explain(&error, address, port)))?;
     if let Some(tokens) = rocket.state::<Tokens>() {
         let file = if let KeySource::File(file) = &keys { Some(file.clone()) } else { None };
-        if !hangup::reload_keys_on_hangup(&mut signals, tokens.clone(), file).await {
+        if !reload::reload_keys_on_hangup(&mut signals, tokens.clone(), file).await {
             return Ok(());
         }
     }
@@ -204,7 +204,7 @@ async fn listen_and_serve(ready: Ready, mut signals: Signals) -> Result<(), Fail
     let bound = listeners.first().and_then(|listener| listener.local_addr().ok());
     // If standard output is closed, the server serves all the same.
     let _ = print(&announcement(bound, &source, &keys, example_users));
-    server::serve(rocket, listeners, traffic, shutdown).await.map_err(failed)
+    http::serve(rocket, listeners, traffic, shutdown).await.map_err(failed)
 }
 
 fn announcement(bound: Option<SocketAddr>, source: &Source, keys: &KeySource, example_users: bool) -> String {

@@ -5,16 +5,16 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
-use shipyard::contract::compare::Measure;
-use shipyard::contract::deviation::{self, Deviation, Side};
-use shipyard::contract::fixtures::{Fixtures, FOLDER};
-use shipyard::contract::junit;
-use shipyard::contract::report::{Broken, Checked, Outcome};
-use shipyard::contract::transcript::Exchange;
+use shipyard::auth::secret::Secret;
+use shipyard::contract::client::wire::Target;
+use shipyard::contract::compare::deviation::{self, Deviation, Side};
+use shipyard::contract::compare::difference::Measure;
+use shipyard::contract::compare::junit;
+use shipyard::contract::compare::report::{Broken, Checked, Outcome};
+use shipyard::contract::recording::fixtures::{Fixtures, FOLDER};
+use shipyard::contract::recording::transcript::Exchange;
 use shipyard::contract::verify::{Against, Progress, Verifier};
-use shipyard::contract::wire::Target;
-use shipyard::printable::printable;
-use shipyard::secret::Secret;
+use shipyard::escape::printable;
 
 use super::{chosen, failed, print, print_lines, wrong_usage, Failure};
 

@@ -11,7 +11,7 @@ use rocket::log::LogLevel;
 
 use super::values::{bytes, number, refused};
 use super::{ConfigError, DEFAULT_BODY_LIMIT, DEFAULT_PORT, SERVER};
-use crate::server::listen::Address;
+use crate::http::listen::Address;
 
 /// The most threads that serve connections (`workers`).
 const MAX_WORKERS: usize = 1024;

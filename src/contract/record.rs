@@ -2,7 +2,7 @@
 //!
 //! What is recorded from a live server is written as if it had been recorded at the address in the curl lines,
 //! its tokens are signed again with the public demo key, and its JSON is laid out as the contract has it. Secrets are
-//! looked for in each exchange ([`super::secrets`]): so nothing that is checked in opens anything.
+//! looked for in each exchange ([`crate::contract::recording::secrets`]): so nothing that is checked in opens anything.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -10,22 +10,22 @@ use std::time::Duration;
 
 use rocket::http::Method;
 
-use super::compare::{difference, Measure, COMPARED};
-use super::curl;
-use super::deviation::{self, Case, Side};
-use super::fixtures::{tokens, Scenario};
-use super::history::History;
-use super::jwt::Jwt;
-use super::live::{NotSent, Session};
-use super::lossless::Json;
-use super::message::{header, Headers, Request, Response};
-use super::placeholders;
-use super::replay::{demo_key, Replay};
-use super::script::{Line, Variables};
-use super::secrets;
-use super::transcript::{http_date, Exchange};
-use super::wire::Target;
-use crate::clock::Clock;
+use crate::auth::clock::Clock;
+use crate::contract::client::wire::Target;
+use crate::contract::compare::deviation::{self, Case, Side};
+use crate::contract::compare::difference::{difference, Measure, COMPARED};
+use crate::contract::compare::lossless::Json;
+use crate::contract::recording::curl;
+use crate::contract::recording::fixtures::{tokens, Scenario};
+use crate::contract::recording::history::History;
+use crate::contract::recording::message::{header, Headers, Request, Response};
+use crate::contract::recording::placeholders;
+use crate::contract::recording::script::{Line, Variables};
+use crate::contract::recording::secrets;
+use crate::contract::recording::transcript::{http_date, Exchange};
+use crate::contract::replay::{demo_key, Replay};
+use crate::contract::session::jwt::Jwt;
+use crate::contract::session::live::{NotSent, Session};
 use crate::json::{self, Style};
 
 /// Why nothing was recorded.

@@ -6,17 +6,17 @@ use rocket::http::Header;
 use rocket::local::blocking::Client;
 use uuid::Uuid;
 
-use super::fixtures::Scenario;
-use super::message::{Request, Response};
-use super::transcript::{http_date, Exchange};
-use crate::clock::{Clock, TokenIds};
+use crate::auth::clock::{Clock, TokenIds};
+use crate::auth::password::{Cost, Hasher};
+use crate::auth::secret::Secret;
 use crate::config::Settings;
-use crate::data::{Data, EXAMPLE};
-use crate::handed::Handed;
-use crate::internal::Internal;
+use crate::contract::recording::fixtures::Scenario;
+use crate::contract::recording::message::{Request, Response};
+use crate::contract::recording::transcript::{http_date, Exchange};
+use crate::dispatch_context::Handed;
+use crate::internal_error::Internal;
 use crate::json::Style;
-use crate::password::{Cost, Hasher};
-use crate::secret::Secret;
+use crate::store::seed::{Data, EXAMPLE};
 use crate::Parts;
 
 /// The public demo key of the original, with which every recorded token is signed. It protects nothing.

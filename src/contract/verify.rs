@@ -3,18 +3,18 @@
 
 use std::time::{Duration, Instant};
 
-use super::compare::{difference, Measure};
-use super::deviation::{Case, Deviation, Side};
-use super::fixtures::{FixtureError, Fixtures, Scenario, Sums};
-use super::history::History;
-use super::live::{NotSent, Session};
-use super::message::Response;
-use super::replay::Replay;
-use super::report::{Broken, Checked, Outcome, Report};
-use super::server_process::ServerProcess;
-use super::transcript::Exchange;
-use super::wire::{Target, WireError};
-use crate::secret::Secret;
+use crate::auth::secret::Secret;
+use crate::contract::client::wire::{Target, WireError};
+use crate::contract::compare::deviation::{Case, Deviation, Side};
+use crate::contract::compare::difference::{difference, Measure};
+use crate::contract::compare::report::{Broken, Checked, Outcome, Report};
+use crate::contract::process::server_process::ServerProcess;
+use crate::contract::recording::fixtures::{FixtureError, Fixtures, Scenario, Sums};
+use crate::contract::recording::history::History;
+use crate::contract::recording::message::Response;
+use crate::contract::recording::transcript::Exchange;
+use crate::contract::replay::Replay;
+use crate::contract::session::live::{NotSent, Session};
 
 /// What the exchanges are held against.
 #[derive(Debug)]

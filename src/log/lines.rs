@@ -7,7 +7,7 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::Format;
-use crate::clock;
+use crate::auth::clock;
 
 /// How many bytes may wait to be written. As many may be in the writer's hands.
 const ROOM: usize = 1024 * 1024;

@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 
 use super::id::Id;
 use super::name;
-use crate::printable::printable;
+use crate::escape::printable;
 
 /// A field of a body.
 #[derive(Debug)]

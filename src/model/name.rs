@@ -7,7 +7,7 @@
 use unicode_normalization::{is_nfc, UnicodeNormalization};
 use unicode_properties::{GeneralCategory, UnicodeGeneralCategory};
 
-use crate::printable::is_invisible;
+use crate::escape::is_invisible;
 
 /// The name in Unicode's normal form C.
 #[must_use]

@@ -1,8 +1,8 @@
 //! The rules that no client sees broken without a race.
 
 use super::*;
-use crate::clock::TokenIds;
-use crate::password::{Cost, Password};
+use crate::auth::clock::TokenIds;
+use crate::auth::password::{Cost, Password};
 
 const ANN: Id = Id::new(1);
 

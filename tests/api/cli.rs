@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use argon2::{Argon2, PasswordVerifier};
-use shipyard::openapi;
+use shipyard::api::openapi;
 
 use crate::support::program::{folder, run, run_with_bytes, shipyard, Run};
 use crate::support::snapshots;
@@ -67,7 +67,7 @@ fn routes() {
 
 #[test]
 fn spec_is_printed_checked_and_written() {
-    let text = shipyard::routes::spec::TEXT;
+    let text = shipyard::api::routes::spec::TEXT;
     assert!(ended(&["spec"]).stdout == text, "`shipyard spec` prints another text than is checked in");
     let checked = ended(&["spec", "--check"]);
     assert_eq!((checked.code, checked.stderr.as_str()), (Some(0), ""));
@@ -116,7 +116,7 @@ fn hash_password_gives_what_the_data_file_takes() {
         assert_eq!((run.code, run.stderr.as_str()), (Some(0), ""), "{input:?}");
         let hash = run.stdout.trim_end();
         assert!(hash.starts_with("$argon2id$v=19$m=8,t=1,p=1$"), "{hash}");
-        assert!(shipyard::password::Hash::parse(hash).is_ok());
+        assert!(shipyard::auth::password::Hash::parse(hash).is_ok());
         assert!(Argon2::default().verify_password(password.as_bytes(), hash).is_ok(), "{input:?}");
         assert!(Argon2::default().verify_password(format!("{password}\n").as_bytes(), hash).is_err());
     }

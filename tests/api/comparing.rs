@@ -1,8 +1,8 @@
 //! What `verify` takes for the same: two answers that mean the same, written in different ways, and no others.
 
-use shipyard::contract::compare::{difference, Measure};
-use shipyard::contract::message::Response;
-use shipyard::contract::transcript::Exchange;
+use shipyard::contract::compare::difference::{difference, Measure};
+use shipyard::contract::recording::message::Response;
+use shipyard::contract::recording::transcript::Exchange;
 
 /// An exchange whose recorded answer has these headers and this body.
 fn recorded(status: u16, headers: &[&str], body: &str) -> Exchange {

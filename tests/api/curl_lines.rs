@@ -9,8 +9,8 @@ use std::sync::mpsc::{channel, Receiver};
 use std::time::Duration;
 
 use proptest::prelude::*;
-use shipyard::contract::wire::Target;
-use shipyard::contract::{curl, shell};
+use shipyard::contract::client::wire::Target;
+use shipyard::contract::recording::{curl, shell};
 
 use crate::support::program::folder;
 

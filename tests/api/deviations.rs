@@ -4,11 +4,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{json, Value};
-use shipyard::contract::compare::Measure;
-use shipyard::contract::deviation::{named, Case, Side, ALL};
-use shipyard::contract::history::History;
-use shipyard::contract::message::{Request, Response};
-use shipyard::contract::transcript::Exchange;
+use shipyard::contract::compare::deviation::{named, Case, Side, ALL};
+use shipyard::contract::compare::difference::Measure;
+use shipyard::contract::recording::history::History;
+use shipyard::contract::recording::message::{Request, Response};
+use shipyard::contract::recording::transcript::Exchange;
 
 use crate::support::forge::{claims, header, sign, without_claim};
 use crate::support::server::NOW;
@@ -54,7 +54,7 @@ struct Section {
 }
 
 fn curl(line: &str) -> Request {
-    shipyard::contract::curl::parse(&format!("curl http://localhost:5000{line}")).unwrap()
+    shipyard::contract::recording::curl::parse(&format!("curl http://localhost:5000{line}")).unwrap()
 }
 
 /// The same with a token of that kind and user that was issued at that time.

@@ -7,11 +7,11 @@ use rocket::http::Method;
 use rocket::local::asynchronous::Client;
 use rocket::tokio::task::JoinSet;
 use serde_json::{json, Value};
+use shipyard::auth::rate_limit::Rates;
 use shipyard::config::Settings;
-use shipyard::data::{Data, EXAMPLE};
 use shipyard::json::Style;
+use shipyard::store::seed::{Data, EXAMPLE};
 use shipyard::store::Caps;
-use shipyard::throttle::Rates;
 
 use crate::support::forge::{claims, header, sign, with_claim, without_claim};
 use crate::support::server::{settings, unstarted, Answer, Ask, Server, CHEAP, NOW};
@@ -301,10 +301,10 @@ fn tokens_from_before_the_start() {
 
 #[test]
 fn hashed_passwords() {
-    let hash = shipyard::password::Cost { memory: 16, ..CHEAP }
+    let hash = shipyard::auth::password::Cost { memory: 16, ..CHEAP }
         .hasher()
         .unwrap()
-        .hash(&shipyard::password::Password::new("a password".to_owned()))
+        .hash(&shipyard::auth::password::Password::new("a password".to_owned()))
         .unwrap();
     let data = json!({"users": [{"id": 1, "name": "hashed", "password_hash": hash.as_str()}], "ships": []});
     let server = Server::started_with(&data.to_string());

@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use shipyard::api::openapi;
 use shipyard::config::OWN;
-use shipyard::contract::deviation;
-use shipyard::openapi;
+use shipyard::contract::compare::deviation;
 
 use crate::support::transcript::scenario_named;
 

@@ -12,9 +12,9 @@ use crate::support::program::{folder, run, shipyard, Run};
 use crate::support::snapshots;
 use crate::support::transcript::{scenario_named, scenarios, FIXTURES};
 use shipyard::contract::export::{http, hurl};
-use shipyard::contract::fixtures::Scenario;
-use shipyard::contract::message::{header, Request, Response};
-use shipyard::contract::transcript::Exchange;
+use shipyard::contract::recording::fixtures::Scenario;
+use shipyard::contract::recording::message::{header, Request, Response};
+use shipyard::contract::recording::transcript::Exchange;
 
 fn export(arguments: &[&str]) -> Run {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));

@@ -5,8 +5,8 @@ use std::path::Path;
 use std::time::UNIX_EPOCH;
 
 use rocket::http::Method;
-use shipyard::contract::live::Session;
-use shipyard::contract::wire::Target;
+use shipyard::contract::client::wire::Target;
+use shipyard::contract::session::live::Session;
 use uuid::{Uuid, Variant};
 
 use crate::support::program::{folder, run, shipyard, Serving, LIMIT};

@@ -10,9 +10,9 @@ use serde_json::json;
 
 use crate::properties::check;
 use crate::support::program::{folder, run, shipyard, Run};
-use shipyard::contract::lossless::Json;
-use shipyard::contract::message::header;
-use shipyard::contract::{curl, script::Variables};
+use shipyard::contract::compare::lossless::Json;
+use shipyard::contract::recording::message::header;
+use shipyard::contract::recording::{curl, script::Variables};
 
 /// A server that answers each request with the same head and body, and keeps what it was sent.
 struct Foreign {

@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 
 use rocket::http::Method;
-use shipyard::contract::compare::{difference, Measure};
-use shipyard::contract::deviation::{named, Case, Side};
-use shipyard::contract::history::History;
+use shipyard::contract::compare::deviation::{named, Case, Side};
+use shipyard::contract::compare::difference::{difference, Measure};
+use shipyard::contract::recording::history::History;
 use shipyard::contract::replay::Replay;
 
 use crate::support::server::Answer;

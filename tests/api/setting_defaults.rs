@@ -6,11 +6,11 @@ use std::time::{Duration, Instant};
 
 use rocket::http::Method;
 use rocket::log::LogLevel;
+use shipyard::auth::rate_limit::{Rate, Rates};
 use shipyard::config::{self, Settings};
-use shipyard::data::DEFAULT_FILE;
 use shipyard::json::Style;
 use shipyard::log::Format;
-use shipyard::throttle::{Rate, Rates};
+use shipyard::store::seed::DEFAULT_FILE;
 
 use crate::support::program::{folder, here, run, shipyard, Serving, LIMIT};
 use crate::support::server::{Answer, Ask};

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
-use shipyard::error::{Message, OF_CONNECTIONS, TABLE};
-use shipyard::openapi;
+use shipyard::api::error::{Message, OF_CONNECTIONS, TABLE};
+use shipyard::api::openapi;
 
 use crate::support::contract::{operations, validator, Operation, SPEC};
 use crate::support::snapshots;
@@ -27,7 +27,7 @@ fn walk<'a>(value: &'a Value, place: &str, visit: &mut dyn FnMut(&str, &'a Value
 #[test]
 fn the_checked_in_text_is_what_the_code_says() {
     let generated = openapi::text().unwrap();
-    let checked_in = shipyard::routes::spec::TEXT;
+    let checked_in = shipyard::api::routes::spec::TEXT;
     assert!(
         generated == checked_in,
         "{} is out of date; `cargo run -- spec --write` updates it\n{}",

@@ -4,20 +4,21 @@ use rocket::http::Method;
 use rocket::local::blocking::Client;
 use rocket::log::LogLevel;
 use serde_json::json;
-use shipyard::base_url::BaseUrl;
-use shipyard::clock::{Clock, TokenIds};
+use shipyard::api::base_url::BaseUrl;
+use shipyard::auth::clock::{Clock, TokenIds};
+use shipyard::auth::keys::{Key, KeyId, KeySet};
+use shipyard::auth::password::{Cost, Password, Passwords};
+use shipyard::auth::rate_limit::{Operation, Throttle};
+use shipyard::auth::secret::Secret;
+use shipyard::auth::token::{Kind, Tokens};
 use shipyard::config::{Settings, DEFAULT_LIFETIMES};
-use shipyard::data::{Data, EXAMPLE};
 use shipyard::json::Style;
-use shipyard::keys::{Key, KeyId, KeySet};
 use shipyard::log;
 use shipyard::model::auth::{Credentials, RefreshedToken, TokenPair};
 use shipyard::model::id::Id;
-use shipyard::password::{Cost, Password, Passwords};
-use shipyard::secret::Secret;
-use shipyard::throttle::{Operation, Throttle};
-use shipyard::token::{Kind, Tokens};
-use shipyard::{openapi, Parts};
+use shipyard::store::seed::{Data, EXAMPLE};
+use shipyard::api::openapi;
+use shipyard::Parts;
 
 use crate::support::server::{settings, Ask, Server, NOW, SECRET};
 
@@ -268,7 +269,7 @@ fn a_link_out_of_the_static_folder_is_not_followed() {
 fn the_specification_is_served_as_it_is_checked_in_with_an_etag() {
     let server = Server::new();
     let answer = server.get("/openapi.json");
-    assert_eq!((answer.status, answer.body.as_str()), (200, shipyard::routes::spec::TEXT));
+    assert_eq!((answer.status, answer.body.as_str()), (200, shipyard::api::routes::spec::TEXT));
     assert_eq!(answer.header("Content-Type"), Some("application/json"));
     let etag = answer.header("ETag").unwrap();
     for known in [etag.to_owned(), format!("\"other\", {etag}"), format!("W/{etag}"), "*".to_owned()] {

@@ -4,9 +4,9 @@
 use std::time::Duration;
 
 use rocket::tokio::time::sleep;
+use shipyard::api::cors::Cors;
 use shipyard::config::Settings;
-use shipyard::cors::Cors;
-use shipyard::server::Traffic;
+use shipyard::http::Traffic;
 
 use crate::support::front::{short, Front, Raw, Sent, Setup, State};
 use crate::support::server::settings;

@@ -3,9 +3,9 @@
 
 use rocket::http::Method;
 use serde_json::{json, Value};
+use shipyard::auth::rate_limit::Rates;
 use shipyard::config::Settings;
-use shipyard::server::Traffic;
-use shipyard::throttle::Rates;
+use shipyard::http::Traffic;
 
 use crate::support::front::{Front, Raw, Sent, Setup, State};
 use crate::support::server::settings;

@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use rocket::tokio::time::sleep;
-use shipyard::server::Traffic;
+use shipyard::http::Traffic;
 use socket2::SockRef;
 
 use crate::slow::LEEWAY;

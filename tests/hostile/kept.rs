@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use rocket::http::Method;
 use serde_json::{json, Value};
-use shipyard::server::Traffic;
+use shipyard::http::Traffic;
 
 use crate::racing::{Caller, Racing};
 use crate::support::front::{Front, Sent};

@@ -9,13 +9,13 @@ use rocket::local::asynchronous::{Client, LocalResponse};
 use rocket::tokio::task::JoinSet;
 use rocket::tokio::time::sleep;
 use serde_json::json;
-use shipyard::clock::{Clock, TokenIds};
+use shipyard::auth::clock::{Clock, TokenIds};
+use shipyard::auth::password::{Cost, Passwords};
+use shipyard::auth::rate_limit::{Rate, Rates};
+use shipyard::auth::secret::Secret;
 use shipyard::config::Settings;
-use shipyard::data::{Data, EXAMPLE};
-use shipyard::password::{Cost, Passwords};
-use shipyard::secret::Secret;
+use shipyard::store::seed::{Data, EXAMPLE};
 use shipyard::store::Caps;
-use shipyard::throttle::{Rate, Rates};
 use shipyard::Parts;
 
 use crate::support::contract::{conforms, operations};

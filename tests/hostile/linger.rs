@@ -4,7 +4,7 @@
 use std::io::Write;
 use std::time::{Duration, Instant};
 
-use shipyard::server::Traffic;
+use shipyard::http::Traffic;
 
 use crate::slow::LEEWAY;
 use crate::support::front::{short, Front, Raw, State};

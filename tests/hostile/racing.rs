@@ -6,9 +6,9 @@ use std::net::TcpStream;
 use std::sync::Barrier;
 use std::time::Duration;
 
-use shipyard::server::listen::Address;
-use shipyard::server::shutdown::Ender;
-use shipyard::server::{serve, Shutdown};
+use shipyard::http::listen::Address;
+use shipyard::http::shutdown::Ender;
+use shipyard::http::{serve, Shutdown};
 use tokio::runtime::{Builder, Runtime};
 
 use crate::support::server::{settings, unstarted, Answer, Ask};

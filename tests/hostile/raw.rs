@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use rocket::data::ToByteUnit;
 use rocket::{Data, Route};
-use shipyard::server::Traffic;
+use shipyard::http::Traffic;
 
 use crate::support::front::{Front, Raw, Sent, Setup, State};
 

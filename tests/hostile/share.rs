@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use rocket::tokio::time::sleep;
-use shipyard::server::{Traffic, TrustedProxies};
+use shipyard::http::{Traffic, TrustedProxies};
 
 use crate::support::front::{Front, Raw, Setup, State, GOOD};
 

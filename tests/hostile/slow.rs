@@ -8,7 +8,7 @@ use std::io::Write;
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-use shipyard::server::{descriptors, Traffic};
+use shipyard::http::{rlimit, Traffic};
 use socket2::{Domain, Socket, Type};
 
 use self::attack::{attack, Attack, Seen};
@@ -284,7 +284,7 @@ fn a_good_client_does_not_notice_a_thousand_slow_ones() {
     use std::sync::atomic::{AtomicBool, Ordering};
 
     const MANY: usize = 1000;
-    descriptors::raise_limit();
+    rlimit::raise_limit();
     let here = folder("many_slow");
     std::fs::create_dir(here.join("static")).unwrap();
     std::fs::write(here.join("static/big"), vec![b'x'; 8 * 1024 * 1024]).unwrap();

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use shipyard::password::Cost;
+use shipyard::auth::password::Cost;
 
 use crate::support::server::Server;
 

@@ -5,10 +5,10 @@ use rocket::http::RawStr;
 use rocket::time::OffsetDateTime;
 use serde_json::{json, Value};
 
-use crate::contract::fixtures::Scenario;
-use crate::contract::message::{header, Request, Response};
-use crate::contract::transcript::Exchange;
-use crate::printable::is_invisible;
+use crate::contract::recording::fixtures::Scenario;
+use crate::contract::recording::message::{header, Request, Response};
+use crate::contract::recording::transcript::Exchange;
+use crate::escape::is_invisible;
 
 /// HAR's word for "not known".
 const UNKNOWN: i32 = -1;

@@ -10,10 +10,10 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::{introduction, steps, unsendable, Body, Call, Expected, Given, Location, ScenarioFile, Step};
-use crate::contract::fixtures::Scenario;
-use crate::contract::message::Request;
-use crate::contract::transcript::Exchange;
-use crate::printable::printable;
+use crate::contract::recording::fixtures::Scenario;
+use crate::contract::recording::message::Request;
+use crate::contract::recording::transcript::Exchange;
+use crate::escape::printable;
 
 /// What all calls of a file use. `base` can be given from outside; a plain definition would override that.
 const COMMON: &str = "\

@@ -5,10 +5,10 @@ use serde_json::{Number, Value};
 use super::{
     introduction, steps, unsendable, Body, Call, Expected, Given, Location, ScenarioFile, Step, TokenIn,
 };
-use crate::contract::fixtures::Scenario;
-use crate::contract::message::Request;
-use crate::contract::transcript::Exchange;
-use crate::printable::{is_invisible, printable};
+use crate::contract::recording::fixtures::Scenario;
+use crate::contract::recording::message::Request;
+use crate::contract::recording::transcript::Exchange;
+use crate::escape::{is_invisible, printable};
 
 /// The Hurl file of a scenario.
 #[must_use]

@@ -6,8 +6,9 @@ use serde_json::{json, Value};
 
 use super::server::Answer;
 
-pub static SPEC: LazyLock<Value> =
-    LazyLock::new(|| serde_json::from_str(shipyard::routes::spec::TEXT).expect("the specification is JSON"));
+pub static SPEC: LazyLock<Value> = LazyLock::new(|| {
+    serde_json::from_str(shipyard::api::routes::spec::TEXT).expect("the specification is JSON")
+});
 
 /// An operation of the specification.
 pub struct Operation {

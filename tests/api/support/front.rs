@@ -9,13 +9,13 @@ use std::time::{Duration, Instant};
 
 use rocket::{Build, Rocket};
 use serde_json::Value;
-use shipyard::clock::{Clock, TokenIds};
+use shipyard::auth::clock::{Clock, TokenIds};
+use shipyard::auth::secret::Secret;
 use shipyard::config::Settings;
-use shipyard::data::{Data, EXAMPLE};
-use shipyard::secret::Secret;
-use shipyard::server::listen::Address;
-use shipyard::server::shutdown::Ender;
-use shipyard::server::{serve, Shutdown, Traffic};
+use shipyard::http::listen::Address;
+use shipyard::http::shutdown::Ender;
+use shipyard::http::{serve, Shutdown, Traffic};
+use shipyard::store::seed::{Data, EXAMPLE};
 use shipyard::Parts;
 #[cfg(target_os = "linux")]
 use socket2::{Domain, Socket, Type};

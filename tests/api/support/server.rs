@@ -7,18 +7,18 @@ use rocket::http::{Header, Method};
 use rocket::local::blocking::Client;
 use rocket::{Build, Rocket};
 use serde_json::Value;
-use shipyard::clock::{Clock, TokenIds};
+use shipyard::auth::clock::{Clock, TokenIds};
+use shipyard::auth::keys::KeySet;
+use shipyard::auth::password::Cost;
+use shipyard::auth::secret::Secret;
 use shipyard::config::Settings;
-use shipyard::contract::fixtures::Scenario;
-pub use shipyard::contract::message::Request as Ask;
-use shipyard::contract::message::Response;
+use shipyard::contract::recording::fixtures::Scenario;
+pub use shipyard::contract::recording::message::Request as Ask;
+use shipyard::contract::recording::message::Response;
 use shipyard::contract::replay::demo_key;
-use shipyard::data::{Data, EXAMPLE};
-use shipyard::handed::Handed;
+use shipyard::dispatch_context::Handed;
 use shipyard::json::Style;
-use shipyard::keys::KeySet;
-use shipyard::password::Cost;
-use shipyard::secret::Secret;
+use shipyard::store::seed::{Data, EXAMPLE};
 use shipyard::Parts;
 
 /// When the clock of [`Server::new`] stands still: 2026-11-23T00:00:00Z.

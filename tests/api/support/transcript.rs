@@ -6,8 +6,8 @@ use std::sync::LazyLock;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use base64::Engine;
 use serde_json::Value;
-use shipyard::contract::fixtures::Fixtures;
-pub use shipyard::contract::fixtures::Scenario;
+use shipyard::contract::recording::fixtures::Fixtures;
+pub use shipyard::contract::recording::fixtures::Scenario;
 
 pub static FIXTURES: LazyLock<Fixtures> =
     LazyLock::new(|| Fixtures::at(&Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures")));

@@ -6,7 +6,7 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::Command;
 
-use shipyard::server::Traffic;
+use shipyard::http::Traffic;
 
 use crate::support::front::{Front, Raw, Sent, Setup, State};
 use crate::support::program::{folder, shipyard, Serving};

@@ -10,7 +10,7 @@ use rocket::request::{FromRequest, Outcome};
 use rocket::response::{self, Responder};
 use rocket::tokio::io::{AsyncRead, AsyncSeek, ReadBuf};
 use rocket::{async_trait, Request, Response, State};
-use shipyard::server::Traffic;
+use shipyard::http::Traffic;
 use shipyard::store::Store;
 
 use crate::support::front::{Front, Setup, State as Connection, GOOD};

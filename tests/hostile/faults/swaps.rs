@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-use shipyard::keys::file::KeyFile;
-use shipyard::server::Traffic;
+use shipyard::auth::keys::file::KeyFile;
+use shipyard::http::Traffic;
 
 use crate::support::front::{Front, Setup};
 use crate::support::program::{folder, run, shipyard, Serving, LIMIT};

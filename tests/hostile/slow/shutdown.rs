@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use rocket::http::Method;
 use rocket::tokio::time::sleep;
-use shipyard::server::Traffic;
+use shipyard::http::Traffic;
 
 use super::LEEWAY;
 use crate::support::front::{Front, Raw, Setup, State, GOOD};

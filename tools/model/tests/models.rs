@@ -6,18 +6,18 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::Arc;
 
 use serde_json::Value;
-use shipyard::clock::{Clock, TokenIds};
+use shipyard::auth::clock::{Clock, TokenIds};
 use shipyard::config::DEFAULT_LIFETIMES;
-use shipyard::cutoff::Cutoff;
+use shipyard::auth::valid_after::Cutoff;
 use shipyard::json::JsonBody;
 use shipyard::model::id::Id;
 use shipyard::model::ship::{Ship, ShipInput};
-use shipyard::password::Hash;
-use shipyard::secret::Secret;
+use shipyard::auth::password::Hash;
+use shipyard::auth::secret::Secret;
 use shipyard::store::{
     CreateUserError, GetError, HashedUser, RefreshError, Store, StoredUser, UpdateShipError, UpdateUserError,
 };
-use shipyard::token::{Issued, Kind, TokenError, Tokens};
+use shipyard::auth::token::{Issued, Kind, TokenError, Tokens};
 use shuttle::scheduler::DfsScheduler;
 use shuttle::thread::{self, JoinHandle};
 use shuttle::{Config, Runner};

@@ -1,0 +1,12 @@
+//! The API on Rocket: operations, guards, errors and the specification.
+
+pub mod base_url;
+pub mod cors;
+pub mod error;
+pub mod etag;
+pub mod guards;
+pub mod openapi;
+pub mod response;
+pub mod routes;
+pub mod routing;
+pub mod security_headers;

@@ -1,0 +1,191 @@
+//! Which pages of other origins may read what is answered (Fetch Standard, "CORS protocol"). None, unless
+//! configured.
+//!
+//! Who a request is from is said by its Authorization header, which a browser never adds by itself. So nothing is
+//! ever allowed "with credentials", and a page of an origin that is not allowed can do nothing that any other
+//! program could not.
+
+use std::sync::Arc;
+
+use rocket::fairing::{Fairing, Info, Kind};
+use rocket::http::{Header, Method, Status};
+use rocket::{async_trait, Request, Response};
+
+use crate::api::routing;
+
+/// What a page may read beside the headers that every page may.
+const EXPOSED: &str = "Location, Retry-After, WWW-Authenticate, X-Request-Id, ETag";
+
+/// What a page may send beside what every page may.
+const ACCEPTED: &str = "Authorization, Content-Type, If-None-Match, X-Request-Id";
+
+/// For how many seconds a browser need not ask again.
+const MAX_AGE: &str = "600";
+
+/// The origins whose pages may read answers.
+#[derive(Clone, Debug, Default)]
+pub struct Cors(Allowed);
+
+#[derive(Clone, Debug, Default)]
+enum Allowed {
+    #[default]
+    None,
+    Any,
+    These(Arc<[String]>),
+}
+
+impl Cors {
+    /// Reads origins as browsers write them (RFC 6454, section 6.2), or `*` alone, which is any.
+    ///
+    /// # Errors
+    /// The first that is no origin.
+    pub fn parse(origins: Vec<String>) -> Result<Self, String> {
+        if origins.is_empty() {
+            return Ok(Self::default());
+        }
+        if origins == ["*"] {
+            return Ok(Self(Allowed::Any));
+        }
+        match origins.iter().find(|origin| !is_origin(origin)) {
+            Some(other) => Err(format!(
+                "{other:?} is no origin as browsers write it: http[s]://host[:port], in lower case, without a \
+                 usual port and without anything behind; \"*\" stands alone"
+            )),
+            None => Ok(Self(Allowed::These(origins.into()))),
+        }
+    }
+
+    /// Whether there is any such origin.
+    #[must_use]
+    pub fn is_on(&self) -> bool {
+        !matches!(self.0, Allowed::None)
+    }
+
+    /// The headers of every answer to a request with those `Origin` headers.
+    pub fn headers<'a>(
+        &self,
+        origins: &mut dyn Iterator<Item = &'a str>,
+    ) -> impl Iterator<Item = (&'static str, &'a str)> + use<'a> {
+        let is_on = self.is_on();
+        let allowed = self.allowed(origins);
+        // What is answered to one origin must not be taken out of a cache for another.
+        let vary = is_on.then_some(("Vary", "Origin"));
+        let allow = allowed.map(|origin| ("Access-Control-Allow-Origin", origin));
+        let expose = allowed.map(|_| ("Access-Control-Expose-Headers", EXPOSED));
+        vary.into_iter().chain(allow).chain(expose)
+    }
+
+    fn allowed<'a>(&self, origins: &mut dyn Iterator<Item = &'a str>) -> Option<&'a str> {
+        match (&self.0, origins.next(), origins.next()) {
+            (Allowed::Any, _, _) => Some("*"),
+            (Allowed::These(these), Some(origin), None) => {
+                these.iter().any(|this| this == origin).then_some(origin)
+            }
+            _ => None,
+        }
+    }
+}
+
+/// Whether the text is an origin as browsers write it.
+fn is_origin(text: &str) -> bool {
+    let (rest, usual_port) = match (text.strip_prefix("http://"), text.strip_prefix("https://")) {
+        (Some(rest), _) => (rest, "80"),
+        (_, Some(rest)) => (rest, "443"),
+        _ => return false,
+    };
+    let (host, port) = match rest.rsplit_once(':') {
+        Some((host, port)) if !port.ends_with(']') => (host, Some(port)),
+        _ => (rest, None),
+    };
+    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-._".contains(&byte);
+    let bracketed = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+    let is_host = match bracketed {
+        Some(address) => address.parse::<std::net::Ipv6Addr>().is_ok_and(|read| read.to_string() == address),
+        None => !host.is_empty() && host.bytes().all(plain),
+    };
+    let is_port =
+        |port: &str| port != usual_port && port.parse::<u16>().is_ok_and(|read| read.to_string() == port);
+    is_host && port.is_none_or(is_port)
+}
+
+/// Adds the headers to everything that Rocket answers, and answers preflight requests.
+pub struct CorsHeaders(pub Cors);
+
+#[async_trait]
+impl Fairing for CorsHeaders {
+    fn info(&self) -> Info {
+        Info { name: "CORS", kind: Kind::Response }
+    }
+
+    async fn on_response<'r>(&self, request: &'r Request<'_>, response: &mut Response<'r>) {
+        let mut allowed = false;
+        for (name, value) in self.0.headers(&mut request.headers().get("Origin")) {
+            allowed |= name == "Access-Control-Allow-Origin";
+            response.adjoin_header(Header::new(name, value));
+        }
+        if allowed && is_preflight(request) && response.status() == Status::NoContent {
+            response.remove_header("Access-Control-Expose-Headers");
+            response.set_header(Header::new(
+                "Access-Control-Allow-Methods",
+                routing::methods_at(request).join(", "),
+            ));
+            response.set_header(Header::new("Access-Control-Allow-Headers", ACCEPTED));
+            response.set_header(Header::new("Access-Control-Max-Age", MAX_AGE));
+        }
+    }
+}
+
+/// Whether a browser asks what it may ask (Fetch Standard, "CORS-preflight request").
+fn is_preflight(request: &Request<'_>) -> bool {
+    request.method() == Method::Options && request.headers().contains("Access-Control-Request-Method")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_origin_is_what_a_browser_would_write() {
+        for origin in [
+            "http://localhost:3000",
+            "https://app.example",
+            "http://app.example:443",
+            "http://127.0.0.1:5173",
+            "http://[::1]:8080",
+            "https://[::1]",
+        ] {
+            assert!(is_origin(origin), "{origin}");
+        }
+        for other in [
+            "",
+            "*",
+            "null",
+            "app.example",
+            "https://",
+            "https://app.example/",
+            "https://app.example:443",
+            "http://app.example:80",
+            "https://App.example",
+            "ftp://app.example",
+            "https://app.example:",
+            "https://app.example:0443",
+            "https://app.example:65536",
+            "https://a b",
+            "https://*.example",
+            "https://user@app.example",
+            "http://[::1",
+            "http://[0:0::1]",
+            "https://app.example?x",
+        ] {
+            assert!(!is_origin(other), "{other:?}");
+        }
+    }
+
+    #[test]
+    fn any_origin_stands_alone() {
+        let parse = |origins: &[&str]| Cors::parse(origins.iter().map(|&origin| origin.to_owned()).collect());
+        assert!(parse(&["*"]).is_ok() && parse(&[]).is_ok());
+        assert!(parse(&["https://app.example", "*"]).is_err());
+        assert!(parse(&["*", "*"]).is_err());
+    }
+}

@@ -1,0 +1,87 @@
+//! The access token.
+
+use rocket::request::{FromRequest, Outcome};
+use rocket::{async_trait, Ignite, Request, Rocket, Sentinel};
+use rocket_okapi::gen::OpenApiGenerator;
+use rocket_okapi::okapi::openapi3::Responses;
+use rocket_okapi::request::{OpenApiFromRequest, RequestHeaderInput};
+
+use super::bearer::{self, BearerError};
+use super::{admit, Keepers};
+use crate::api::error::Failure;
+use crate::api::openapi::components;
+use crate::auth::token::{Claims, Kind, TokenError};
+use crate::store::SessionError;
+
+/// The request carries an access token that is in order, of a user who exists.
+#[derive(Debug)]
+pub struct AccessToken(pub Claims);
+
+/// Why the request is not let in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AccessError {
+    /// There is no token.
+    Bearer(BearerError),
+    /// The token is not in order.
+    Token(TokenError),
+    /// Its user has been deleted.
+    UnknownUser,
+    /// It was logged out with all others that its user had.
+    LoggedOut,
+}
+
+impl From<SessionError> for AccessError {
+    fn from(error: SessionError) -> Self {
+        match error {
+            SessionError::UnknownUser => Self::UnknownUser,
+            SessionError::LoggedOut => Self::LoggedOut,
+        }
+    }
+}
+
+/// The claims of an access token that is in order. Whether it still stands for its user is left open.
+pub(super) fn verified(keepers: &Keepers<'_>, request: &Request<'_>) -> Result<Claims, AccessError> {
+    let token = bearer::token(request).map_err(AccessError::Bearer)?;
+    keepers.claims(request, token, Kind::Access).map_err(AccessError::Token)
+}
+
+/// The claims of an access token that is in order, of a user who exists.
+fn of_a_user(keepers: &Keepers<'_>, request: &Request<'_>) -> Result<Claims, AccessError> {
+    let claims = verified(keepers, request)?;
+    keepers.store.check_access(&claims)?;
+    Ok(claims)
+}
+
+#[async_trait]
+impl<'r> FromRequest<'r> for AccessToken {
+    type Error = AccessError;
+
+    async fn from_request(request: &'r Request<'_>) -> Outcome<Self, AccessError> {
+        admit(request, |keepers| of_a_user(keepers, request).map(Self))
+    }
+}
+
+impl Sentinel for AccessToken {
+    fn abort(rocket: &Rocket<Ignite>) -> bool {
+        Keepers::are_missing(rocket)
+    }
+}
+
+/// The security scheme of the access token.
+pub(super) fn security() -> RequestHeaderInput {
+    bearer::security("accessToken", "The `access_token` of `auth_login` or `auth_refresh`.")
+}
+
+impl<'r> OpenApiFromRequest<'r> for AccessToken {
+    fn from_request_input(
+        _: &mut OpenApiGenerator,
+        _: String,
+        _: bool,
+    ) -> rocket_okapi::Result<RequestHeaderInput> {
+        Ok(security())
+    }
+
+    fn get_responses(generator: &mut OpenApiGenerator) -> rocket_okapi::Result<Responses> {
+        Ok(components::errors(generator, &AccessError::rows()))
+    }
+}

@@ -1,0 +1,174 @@
+//! JSON bodies that create or replace a resource.
+
+use rocket::data::{self, Data, FromData, ToByteUnit};
+use rocket::http::Status;
+use rocket::outcome::Outcome;
+use rocket::{async_trait, Request};
+use rocket_okapi::gen::OpenApiGenerator;
+use rocket_okapi::okapi::openapi3::RequestBody;
+use rocket_okapi::request::OpenApiFromData;
+use schemars::gen::SchemaGenerator;
+use schemars::schema::Schema;
+use schemars::JsonSchema;
+use serde_json::Value;
+use tokio::io::AsyncReadExt;
+
+use crate::api::openapi::components;
+use crate::config::DEFAULT_BODY_LIMIT;
+use crate::dispatch_context::Handed;
+use crate::json;
+use crate::model::field::FieldErrors;
+use crate::model::{self, Input};
+
+/// Why a body is of no use.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum BodyError {
+    /// It cannot be read as JSON.
+    Read(ReadError),
+    /// It is JSON with the wrong fields.
+    Invalid(FieldErrors),
+}
+
+/// A body that creates a resource. What its `id` says, if there is one, is for the store to refuse.
+#[derive(Debug)]
+pub struct Create<T>(pub T);
+
+/// A body that replaces a resource. It may repeat the resource's `id`.
+#[derive(Debug)]
+pub struct Update<T>(pub T);
+
+/// What a handler takes: the body, or why there is none. It is the handler that answers the error, after the
+/// other guards have had their say.
+pub type CreateBody<T> = Result<Create<T>, BodyError>;
+
+/// What a handler takes: the body, or why there is none.
+pub type UpdateBody<T> = Result<Update<T>, BodyError>;
+
+/// Why there is no JSON value to look at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ReadError {
+    /// The body has more bytes than that.
+    TooLarge(u64),
+    /// The body is not JSON.
+    Malformed(String),
+}
+
+/// The body, whatever its Content-Type.
+async fn bytes(request: &Request<'_>, data: Data<'_>) -> Result<Vec<u8>, ReadError> {
+    /// Room for nearly every body.
+    const USUAL: usize = 1024;
+    let limit = limit(request);
+    let mut stream = data.open((limit.saturating_add(1)).bytes());
+    let mut body = Vec::with_capacity(USUAL);
+    let broken = |error| ReadError::Malformed(format!("the body broke off: {error}"));
+    while stream.read_buf(&mut body).await.map_err(broken)? > 0 {}
+    if body.len() as u64 > limit {
+        return Err(ReadError::TooLarge(limit));
+    }
+    Ok(body)
+}
+
+/// What the head says of a body that the client waits to be told to send (RFC 9110, section 10.1.1): that it is too
+/// large, or else that it is needed. `None` if it is there.
+pub(super) fn awaited(request: &Request<'_>) -> Option<Result<(), ReadError>> {
+    let shelf = Handed::shelf(request)?;
+    let length = shelf.awaited_length()?;
+    let limit = limit(request);
+    if length.is_some_and(|length| length > limit) {
+        return Some(Err(ReadError::TooLarge(limit)));
+    }
+    shelf.need_body();
+    Some(Ok(()))
+}
+
+/// No handler runs before the body is there. The front throws away what is answered instead.
+pub(super) fn stop<T, E>(data: Data<'_>) -> Outcome<T, (Status, E), (Data<'_>, Status)> {
+    Outcome::Forward((data, Status::NotFound))
+}
+
+fn limit(request: &Request<'_>) -> u64 {
+    request.limits().get("json").unwrap_or(DEFAULT_BODY_LIMIT).as_u64()
+}
+
+fn parsed(body: &[u8]) -> Result<Value, ReadError> {
+    json::parse(body).map_err(|error| ReadError::Malformed(error.to_string()))
+}
+
+/// The JSON value of the body.
+pub(super) async fn read(request: &Request<'_>, data: Data<'_>) -> Result<Value, ReadError> {
+    parsed(&bytes(request, data).await?)
+}
+
+async fn input<T: Input>(request: &Request<'_>, data: Data<'_>) -> Result<T, BodyError> {
+    let body = bytes(request, data).await.map_err(BodyError::Read)?;
+    if let Some(input) = model::read_plain(&body) {
+        return Ok(input);
+    }
+    model::read(parsed(&body).map_err(BodyError::Read)?).map_err(BodyError::Invalid)
+}
+
+async fn outcome<'r, T, B>(request: &Request<'_>, data: Data<'r>, body: fn(T) -> B) -> data::Outcome<'r, B>
+where
+    T: Input,
+    B: FromData<'r, Error = BodyError>,
+{
+    match awaited(request) {
+        Some(Ok(())) => return stop(data),
+        Some(Err(error)) => return Outcome::Error((Status::BadRequest, BodyError::Read(error))),
+        None => {}
+    }
+    match input(request, data).await {
+        Ok(input) => Outcome::Success(body(input)),
+        Err(error) => Outcome::Error((Status::BadRequest, error)),
+    }
+}
+
+#[async_trait]
+impl<'r, T: Input> FromData<'r> for Create<T> {
+    type Error = BodyError;
+
+    async fn from_data(request: &'r Request<'_>, data: Data<'r>) -> data::Outcome<'r, Self> {
+        outcome(request, data, Self).await
+    }
+}
+
+#[async_trait]
+impl<'r, T: Input> FromData<'r> for Update<T> {
+    type Error = BodyError;
+
+    async fn from_data(request: &'r Request<'_>, data: Data<'r>) -> data::Outcome<'r, Self> {
+        outcome(request, data, Self).await
+    }
+}
+
+impl<T: Input> JsonSchema for Create<T> {
+    fn schema_name() -> String {
+        format!("New{}", T::RESOURCE)
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        model::create_schema::<T>("What creates a resource. The server chooses its id.")
+    }
+}
+
+impl<T: Input> JsonSchema for Update<T> {
+    fn schema_name() -> String {
+        format!("{}Update", T::RESOURCE)
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        model::update_schema::<T>("What replaces a resource. It may repeat the id of the path.")
+    }
+}
+
+impl<'r, T: Input> OpenApiFromData<'r> for Create<T> {
+    fn request_body(generator: &mut OpenApiGenerator) -> rocket_okapi::Result<RequestBody> {
+        Ok(components::request_body::<Self>(generator, "What to create.", T::example()))
+    }
+}
+
+impl<'r, T: Input> OpenApiFromData<'r> for Update<T> {
+    fn request_body(generator: &mut OpenApiGenerator) -> rocket_okapi::Result<RequestBody> {
+        Ok(components::request_body::<Self>(generator, "What to put in its place.", T::example()))
+    }
+}

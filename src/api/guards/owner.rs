@@ -1,0 +1,80 @@
+//! Ownership: users change their own data only.
+
+use rocket::http::Status;
+use rocket::request::{FromRequest, Outcome};
+use rocket::{async_trait, Ignite, Request, Rocket, Sentinel};
+use rocket_okapi::gen::OpenApiGenerator;
+use rocket_okapi::okapi::openapi3::Responses;
+use rocket_okapi::request::{OpenApiFromRequest, RequestHeaderInput};
+
+use super::access::{self, AccessError};
+use super::{admit, Keepers};
+use crate::api::error::Failure;
+use crate::api::openapi::components;
+use crate::api::routing;
+use crate::auth::token::Claims;
+use crate::model::id::Id;
+use crate::store::SessionError;
+
+/// The request carries an access token of the user whose id the path names. Whether that user still exists
+/// is for the store to say, so that the owner of a deleted account gets a 404.
+#[derive(Debug)]
+pub struct Owner;
+
+/// Why the request is not let in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OwnerError {
+    /// There is no access token in order, or its user has been deleted.
+    Access(AccessError),
+    /// The token is another user's.
+    NotTheOwner,
+}
+
+/// The claims of the token, and whether their user is gone.
+fn seen(keepers: &Keepers<'_>, request: &Request<'_>) -> Result<(Claims, bool), AccessError> {
+    let claims = access::verified(keepers, request)?;
+    match keepers.store.check_access(&claims) {
+        Ok(()) => Ok((claims, false)),
+        Err(SessionError::UnknownUser) => Ok((claims, true)),
+        Err(error @ SessionError::LoggedOut) => Err(error.into()),
+    }
+}
+
+fn verified(keepers: &Keepers<'_>, request: &Request<'_>, id: Id) -> Result<(), OwnerError> {
+    match seen(keepers, request).map_err(OwnerError::Access)? {
+        (claims, _) if claims.identity == id => Ok(()),
+        (_, false) => Err(OwnerError::NotTheOwner),
+        (_, true) => Err(OwnerError::Access(AccessError::UnknownUser)),
+    }
+}
+
+#[async_trait]
+impl<'r> FromRequest<'r> for Owner {
+    type Error = OwnerError;
+
+    async fn from_request(request: &'r Request<'_>) -> Outcome<Self, OwnerError> {
+        let id = routing::id_position(request).and_then(|position| request.param::<Id>(position));
+        let Some(Ok(id)) = id else { return Outcome::Forward(Status::NotFound) };
+        admit(request, |keepers| verified(keepers, request, id).map(|()| Self))
+    }
+}
+
+impl Sentinel for Owner {
+    fn abort(rocket: &Rocket<Ignite>) -> bool {
+        Keepers::are_missing(rocket)
+    }
+}
+
+impl<'r> OpenApiFromRequest<'r> for Owner {
+    fn from_request_input(
+        _: &mut OpenApiGenerator,
+        _: String,
+        _: bool,
+    ) -> rocket_okapi::Result<RequestHeaderInput> {
+        Ok(access::security())
+    }
+
+    fn get_responses(generator: &mut OpenApiGenerator) -> rocket_okapi::Result<Responses> {
+        Ok(components::errors(generator, &OwnerError::rows()))
+    }
+}

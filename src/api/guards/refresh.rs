@@ -1,0 +1,65 @@
+//! The refresh token.
+
+use rocket::request::{FromRequest, Outcome};
+use rocket::{async_trait, Ignite, Request, Rocket, Sentinel};
+use rocket_okapi::gen::OpenApiGenerator;
+use rocket_okapi::okapi::openapi3::Responses;
+use rocket_okapi::request::{OpenApiFromRequest, RequestHeaderInput};
+
+use super::bearer::{self, BearerError};
+use super::{admit, Keepers};
+use crate::api::error::Failure;
+use crate::api::openapi::components;
+use crate::auth::token::{Claims, Kind, TokenError};
+use crate::store::RefreshError;
+
+/// The request carries a refresh token that is in order, of a user who exists and has the same password still.
+#[derive(Debug)]
+pub struct RefreshToken(pub Claims);
+
+/// Why the request is not let in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RefreshTokenError {
+    /// There is no token.
+    Bearer(BearerError),
+    /// The token is not in order.
+    Token(TokenError),
+    /// Its user is gone, or has another password.
+    User(RefreshError),
+}
+
+fn verified(keepers: &Keepers<'_>, request: &Request<'_>) -> Result<Claims, RefreshTokenError> {
+    let token = bearer::token(request).map_err(RefreshTokenError::Bearer)?;
+    let claims = keepers.claims(request, token, Kind::Refresh).map_err(RefreshTokenError::Token)?;
+    keepers.store.check_refresh(&claims).map_err(RefreshTokenError::User)?;
+    Ok(claims)
+}
+
+#[async_trait]
+impl<'r> FromRequest<'r> for RefreshToken {
+    type Error = RefreshTokenError;
+
+    async fn from_request(request: &'r Request<'_>) -> Outcome<Self, RefreshTokenError> {
+        admit(request, |keepers| verified(keepers, request).map(Self))
+    }
+}
+
+impl Sentinel for RefreshToken {
+    fn abort(rocket: &Rocket<Ignite>) -> bool {
+        Keepers::are_missing(rocket)
+    }
+}
+
+impl<'r> OpenApiFromRequest<'r> for RefreshToken {
+    fn from_request_input(
+        _: &mut OpenApiGenerator,
+        _: String,
+        _: bool,
+    ) -> rocket_okapi::Result<RequestHeaderInput> {
+        Ok(bearer::security("refreshToken", "The `refresh_token` of `auth_login`."))
+    }
+
+    fn get_responses(generator: &mut OpenApiGenerator) -> rocket_okapi::Result<Responses> {
+        Ok(components::errors(generator, &RefreshTokenError::rows()))
+    }
+}

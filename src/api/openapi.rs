@@ -1,0 +1,177 @@
+//! THE list of operations, and the specification that is generated from it.
+
+use rocket::Route;
+use rocket_okapi::okapi::openapi3::{Info, License, OpenApi, Operation, PathItem, RefOr, Server, Tag};
+use rocket_okapi::settings::OpenApiSettings;
+
+pub mod components;
+pub mod links;
+
+use crate::api::routes::{auth, docs, ships, spec, static_files, users};
+use crate::api::routing::{looked_at_first, under_one_address};
+
+/// Where the specification lies in the repository.
+pub const SPEC_PATH: &str = "spec/openapi.json";
+
+/// Where Swagger UI is mounted.
+const DOCS: &str = "/docs";
+
+/// The operations of the contract, handed to one of rocket_okapi's macros: `openapi_routes` or `openapi_spec`.
+macro_rules! operations {
+    ($hand_to:ident) => {
+        rocket_okapi::$hand_to![
+            auth::login,
+            auth::refresh,
+            auth::logout_access_token,
+            auth::logout_refresh_token,
+            ships::list,
+            ships::get,
+            ships::create,
+            ships::update,
+            ships::delete,
+            users::list,
+            users::get,
+            users::create,
+            users::update,
+            users::delete,
+        ]
+    };
+}
+
+fn settings() -> OpenApiSettings {
+    let mut settings = OpenApiSettings::default();
+    settings.schema_settings.option_nullable = false;
+    settings
+}
+
+/// What rocket_okapi can say of the operations.
+fn described() -> OpenApi {
+    operations!(openapi_spec)(&settings())
+}
+
+/// Every route with the path under which it is mounted: the operations, and what lies beside the contract.
+pub fn mounts() -> Vec<(&'static str, Vec<Route>)> {
+    let operations: Vec<Route> = operations!(openapi_routes)(None, &settings());
+    let beside = rocket::routes![spec::openapi_json, static_files::file];
+    vec![
+        ("/", looked_at_first(under_one_address(operations))),
+        ("/", under_one_address(beside)),
+        (DOCS, docs::routes("/openapi.json")),
+    ]
+}
+
+/// The specification as OpenAPI 3.0 JSON, with sorted keys.
+///
+/// # Errors
+/// Only if the specification cannot be written as JSON, which would be a defect.
+pub fn text() -> Result<String, serde_json::Error> {
+    let mut spec = described();
+    spec.info = Info {
+        title: "Shipyard".to_owned(),
+        description: Some(
+            "Users and starships behind JWT login. Ids are given by the server, never twice. Nothing is \
+             persisted: every start begins with the data file."
+                .to_owned(),
+        ),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        license: Some(License {
+            name: "MIT".to_owned(),
+            url: Some("https://spdx.org/licenses/MIT.html".to_owned()),
+            ..License::default()
+        }),
+        ..Info::default()
+    };
+    spec.servers = vec![Server {
+        // Relative to where the text was found: Swagger UI asks the server that it came from.
+        url: "/".to_owned(),
+        description: Some("The server that serves this specification.".to_owned()),
+        ..Server::default()
+    }];
+    spec.tags = vec![
+        tag("auth", "Login, refresh and logout."),
+        tag("ships", "Everyone reads ships; whoever is logged in changes them."),
+        tag("users", "Everyone reads users and creates one; users change their own data only."),
+    ];
+    for (path, item) in &mut spec.paths {
+        let thing = if path.starts_with("/api/users") { "user" } else { "ship" };
+        for (_, operation) in each(item) {
+            describe_parameters(operation, thing);
+            // Said, rather than left out: nobody needs to be logged in.
+            operation.security.get_or_insert_default();
+        }
+    }
+    links::add(&mut spec);
+    // By way of a Value, whose maps are sorted: the text must not depend on the order of a hash map.
+    let mut text = serde_json::to_string_pretty(&serde_json::to_value(&spec)?)?;
+    text.push('\n');
+    Ok(text)
+}
+
+fn tag(name: &str, description: &str) -> Tag {
+    Tag { name: name.to_owned(), description: Some(description.to_owned()), ..Tag::default() }
+}
+
+fn describe_parameters(operation: &mut Operation, thing: &str) {
+    for parameter in &mut operation.parameters {
+        if let RefOr::Object(parameter) = parameter {
+            parameter.description = Some(format!("The id of the {thing}, in decimal digits."));
+        }
+    }
+}
+
+/// The operations of a path, with their methods.
+pub(crate) fn each(item: &mut PathItem) -> Vec<(&'static str, &mut Operation)> {
+    let PathItem { get, put, post, delete, .. } = item;
+    [("GET", get), ("POST", post), ("PUT", put), ("DELETE", delete)]
+        .into_iter()
+        .filter_map(|(method, operation)| Some((method, operation.as_mut()?)))
+        .collect()
+}
+
+/// A line of the table of routes.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Endpoint {
+    /// The operationId, or the name of what lies beside the contract.
+    pub name: String,
+    /// The method.
+    pub method: &'static str,
+    /// The path, with its parameters in angle brackets.
+    pub rule: String,
+}
+
+/// Every endpoint, by rule. Swagger UI counts as one.
+#[must_use]
+pub fn endpoints() -> Vec<Endpoint> {
+    let mut endpoints = vec![
+        Endpoint { name: "docs".to_owned(), method: "GET", rule: DOCS.to_owned() },
+        Endpoint { name: "openapi".to_owned(), method: "GET", rule: "/openapi.json".to_owned() },
+        Endpoint { name: "static".to_owned(), method: "GET", rule: "/static/<path..>".to_owned() },
+    ];
+    for (path, mut item) in described().paths {
+        let rule = path.replace('{', "<").replace('}', ">");
+        for (method, operation) in each(&mut item) {
+            let name = operation.operation_id.clone().unwrap_or_default();
+            endpoints.push(Endpoint { name, method, rule: rule.clone() });
+        }
+    }
+    endpoints.sort_by(|a, b| a.rule.cmp(&b.rule));
+    endpoints
+}
+
+/// The table of routes, as `flask routes --sort rule` lays it out.
+#[must_use]
+pub fn routes_table() -> String {
+    let endpoints = endpoints();
+    let width = |column: fn(&Endpoint) -> &str, title: &str| {
+        endpoints.iter().map(|endpoint| column(endpoint).len()).chain([title.len()]).max().unwrap_or(0)
+    };
+    let name = width(|endpoint| &endpoint.name, "Endpoint");
+    let method = width(|endpoint| endpoint.method, "Methods");
+    let rule = width(|endpoint| &endpoint.rule, "Rule");
+    let mut table = format!("{:name$}  {:method$}  Rule\n", "Endpoint", "Methods");
+    table += &format!("{:-<name$}  {:-<method$}  {:-<rule$}\n", "", "", "");
+    for endpoint in &endpoints {
+        table += &format!("{:name$}  {:method$}  {}\n", endpoint.name, endpoint.method, endpoint.rule);
+    }
+    table
+}

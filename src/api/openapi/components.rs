@@ -1,0 +1,121 @@
+//! Pieces of the specification that several operations share.
+
+use rocket_okapi::gen::OpenApiGenerator;
+use rocket_okapi::okapi::openapi3::{
+    Example, ExampleValue, Header, MediaType, Object, ParameterValue, RefOr, RequestBody, Response, Responses,
+};
+use rocket_okapi::okapi::Map;
+use schemars::schema::{InstanceType, SchemaObject};
+use schemars::JsonSchema;
+use serde_json::{json, Value};
+
+use crate::api::error::fault::ErrorBody;
+use crate::api::error::Row;
+
+const JSON: &str = "application/json";
+
+/// One response.
+pub fn response(description: &str) -> Response {
+    Response { description: description.to_owned(), ..Response::default() }
+}
+
+/// One response with a JSON body of that type.
+pub fn response_with<T: JsonSchema>(generator: &mut OpenApiGenerator, description: &str) -> Response {
+    let media = MediaType { schema: Some(generator.json_schema::<T>()), ..MediaType::default() };
+    let content = Map::from_iter([(JSON.to_owned(), media)]);
+    Response { content, ..response(description) }
+}
+
+/// The responses of one status.
+pub fn only(status: u16, response: Response) -> Responses {
+    let mut responses = Responses::default();
+    responses.responses.insert(status.to_string(), RefOr::Object(response));
+    responses
+}
+
+/// The responses for those rows of the table of errors: one for each status, with an example for each row.
+pub fn errors(generator: &mut OpenApiGenerator, rows: &[&Row]) -> Responses {
+    let mut responses = Responses::default();
+    for row in rows {
+        let entry = responses.responses.entry(row.status.to_string()).or_insert_with(|| {
+            let mut response = response_with::<ErrorBody>(generator, "");
+            if row.status == 401 {
+                let about = "What authorization is wanted (RFC 6750, section 3).";
+                response.headers.insert("WWW-Authenticate".to_owned(), header(about, None));
+            }
+            if matches!(row.status, 429 | 503) {
+                let about = "After how many seconds to come again (RFC 9110, section 10.2.3).";
+                response.headers.insert("Retry-After".to_owned(), header(about, None));
+            }
+            RefOr::Object(response)
+        });
+        let RefOr::Object(response) = entry else { continue };
+        let name = row.name.to_lowercase();
+        // One that can come from two places is one.
+        if response
+            .content
+            .get(JSON)
+            .and_then(|media| media.examples.as_ref())
+            .is_some_and(|examples| examples.contains_key(&name))
+        {
+            continue;
+        }
+        if !response.description.is_empty() {
+            response.description.push(' ');
+        }
+        response.description.push_str(row.when);
+        if let Some(media) = response.content.get_mut(JSON) {
+            let example = Example {
+                summary: Some(row.when.to_owned()),
+                description: None,
+                value: ExampleValue::Value(json!(row.example())),
+                extensions: Object::default(),
+            };
+            media.examples.get_or_insert_default().insert(name, example);
+        }
+    }
+    responses
+}
+
+/// A response header that is always there: a text, of that format.
+pub fn header(description: &str, format: Option<&str>) -> RefOr<Header> {
+    let schema = SchemaObject {
+        instance_type: Some(InstanceType::String.into()),
+        format: format.map(str::to_owned),
+        ..SchemaObject::default()
+    };
+    RefOr::Object(Header {
+        description: Some(description.to_owned()),
+        required: true,
+        deprecated: false,
+        allow_empty_value: false,
+        value: ParameterValue::Schema {
+            style: None,
+            explode: None,
+            allow_reserved: false,
+            schema,
+            example: None,
+            examples: None,
+        },
+        extensions: Object::default(),
+    })
+}
+
+/// A required JSON request body.
+pub fn request_body<T: JsonSchema>(
+    generator: &mut OpenApiGenerator,
+    description: &str,
+    example: Value,
+) -> RequestBody {
+    let media = MediaType {
+        schema: Some(generator.json_schema::<T>()),
+        example: Some(example),
+        ..MediaType::default()
+    };
+    RequestBody {
+        description: Some(description.to_owned()),
+        content: Map::from_iter([(JSON.to_owned(), media)]),
+        required: true,
+        extensions: Object::default(),
+    }
+}

@@ -1,0 +1,64 @@
+//! Login, refresh and the two logouts.
+
+use std::net::IpAddr;
+
+use rocket::{delete, post, State};
+use rocket_okapi::openapi;
+
+use crate::api::error::answer::Answer;
+use crate::api::guards::access::AccessToken;
+use crate::api::guards::login::{Login, LoginBody, LoginError};
+use crate::api::guards::refresh::RefreshToken;
+use crate::api::response::Json;
+use crate::model::auth::{Message, RefreshedToken, TokenPair};
+use crate::store::accounts::{Accounts, RenewError};
+
+const LOGGED_OUT: Message = Message { message: "Successfully logged out." };
+
+/// # Log in
+///
+/// Gives an access token and a refresh token for a name and its password. Unless the server is configured
+/// otherwise, they live 15 minutes and 30 days. The Content-Type must be `application/json` or end in `+json`.
+#[openapi(tag = "auth")]
+#[post("/auth/login", data = "<body>")]
+pub async fn login(
+    client: Option<IpAddr>,
+    body: LoginBody,
+    accounts: &State<Accounts>,
+) -> Answer<Json<TokenPair>, LoginError> {
+    let Login(credentials) = body?;
+    Ok(Json(accounts.log_in(credentials, client.into()).await??))
+}
+
+/// # Get a new access token
+///
+/// Gives a new access token for a refresh token, which stays as it is.
+#[openapi(tag = "auth")]
+#[post("/auth/refresh")]
+pub fn refresh(
+    token: RefreshToken,
+    client: Option<IpAddr>,
+    accounts: &State<Accounts>,
+) -> Answer<Json<RefreshedToken>, RenewError> {
+    Ok(Json(accounts.refresh(&token.0, client.into())??))
+}
+
+/// # Log out the access token
+///
+/// Revokes the access token that the request carries.
+#[openapi(tag = "auth")]
+#[delete("/auth/logout")]
+pub fn logout_access_token(token: AccessToken, accounts: &State<Accounts>) -> Json<Message> {
+    accounts.log_out(&token.0);
+    Json(LOGGED_OUT)
+}
+
+/// # Log out the refresh token
+///
+/// Revokes the refresh token that the request carries.
+#[openapi(tag = "auth")]
+#[delete("/auth/logout2")]
+pub fn logout_refresh_token(token: RefreshToken, accounts: &State<Accounts>) -> Json<Message> {
+    accounts.log_out(&token.0);
+    Json(LOGGED_OUT)
+}

@@ -1,0 +1,71 @@
+//! Ships: everyone reads them; whoever is logged in changes them.
+
+use rocket::{delete, get, post, put, State};
+use rocket_okapi::openapi;
+
+use crate::api::error::answer::{Answer, BodyOr};
+use crate::api::guards::access::AccessToken;
+use crate::api::guards::body::{CreateBody, UpdateBody};
+use crate::api::response::{Created, Deleted, Json, Public};
+use crate::json::Ready;
+use crate::model::id::Id;
+use crate::model::ship::{Ship, ShipInput};
+use crate::store::{CreateShipError, GetError, List, Store, UpdateShipError};
+
+/// # List all ships
+///
+/// Gives all ships by ascending id.
+#[openapi(tag = "ships")]
+#[get("/api/ships")]
+pub fn list(store: &State<Store>) -> Public<List<Ship>> {
+    Public(store.ships())
+}
+
+/// # Get a ship
+///
+/// Gives the ship of that id.
+#[openapi(tag = "ships")]
+#[get("/api/ships/<id>")]
+pub fn get(id: Id, store: &State<Store>) -> Answer<Public<Ready<Ship>>, GetError> {
+    Ok(Public(store.ship(id)?))
+}
+
+/// # Create a ship
+///
+/// Adds a ship under a new id.
+#[openapi(tag = "ships")]
+#[post("/api/ships", data = "<body>")]
+pub fn create(
+    _token: AccessToken,
+    body: CreateBody<ShipInput>,
+    store: &State<Store>,
+) -> Answer<Created<Ready<Ship>>, BodyOr<CreateShipError>> {
+    let ship = body?.0;
+    let (id, ship) = store.create_ship(ship)?;
+    Ok(Created::under("/api/ships", id, ship))
+}
+
+/// # Replace a ship
+///
+/// Puts the given ship in the place of that id.
+#[openapi(tag = "ships")]
+#[put("/api/ships/<id>", data = "<body>")]
+pub fn update(
+    id: Id,
+    _token: AccessToken,
+    body: UpdateBody<ShipInput>,
+    store: &State<Store>,
+) -> Answer<Json<Ready<Ship>>, BodyOr<UpdateShipError>> {
+    let ship = body?.0;
+    Ok(Json(store.update_ship(id, ship)?))
+}
+
+/// # Delete a ship
+///
+/// Removes the ship of that id. The id is never given out again.
+#[openapi(tag = "ships")]
+#[delete("/api/ships/<id>")]
+pub fn delete(id: Id, _token: AccessToken, store: &State<Store>) -> Answer<Deleted, GetError> {
+    store.delete_ship(id)?;
+    Ok(Deleted)
+}

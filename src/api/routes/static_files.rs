@@ -1,0 +1,69 @@
+//! Files.
+
+use std::fs::Metadata;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::UNIX_EPOCH;
+
+use rocket::http::ContentType;
+use rocket::tokio::fs::File;
+use rocket::tokio::task::spawn_blocking;
+use rocket::{get, State};
+
+use crate::api::error::answer::Answer;
+use crate::api::etag::Validated;
+use crate::internal_error::Internal;
+use crate::regular_file::{self, Found};
+use crate::store::GetError;
+
+/// The folder whose files are served.
+#[derive(Clone, Debug)]
+pub struct StaticDir(pub PathBuf);
+
+/// A file of the folder, read piece by piece as it is sent. `..`, hidden files and whatever lies outside, by way
+/// of a link or otherwise, are not found.
+#[get("/static/<path..>")]
+pub async fn file(path: PathBuf, folder: &State<StaticDir>) -> Answer<Validated<File>, GetError> {
+    match open(&folder.0, &path).await {
+        Ok(file) => Ok(file.ok_or(GetError::NotFound)?),
+        // A client, or a cache, that is told that there is no such file would remember it.
+        Err(error) if is_want(&error) => Err(Internal::new("opening a file", error).into()),
+        Err(_) => Err(GetError::NotFound.into()),
+    }
+}
+
+/// Whether the system lacks something: descriptors, memory, a disk that can be read.
+fn is_want(error: &io::Error) -> bool {
+    #[cfg(unix)]
+    {
+        use rustix::io::Errno;
+        // AGAIN: another program has a lease on the file, and is being asked to give it up (fcntl(2)).
+        const WANTS: [Errno; 5] = [Errno::MFILE, Errno::NFILE, Errno::NOMEM, Errno::IO, Errno::AGAIN];
+        Errno::from_io_error(error).is_some_and(|error| WANTS.contains(&error))
+    }
+    #[cfg(not(unix))]
+    {
+        error.kind() == io::ErrorKind::OutOfMemory
+    }
+}
+
+async fn open(folder: &Path, path: &Path) -> io::Result<Option<Validated<File>>> {
+    let (folder, path) = (folder.to_owned(), path.to_owned());
+    let found = spawn_blocking(move || regular_file::open_within(&folder, &path)).await??;
+    let Some(Found { file, metadata, path }) = found else { return Ok(None) };
+    let extension = path.extension().and_then(|extension| ContentType::from_extension(extension.to_str()?));
+    let Ok(length) = usize::try_from(metadata.len()) else { return Ok(None) };
+    Ok(Some(Validated {
+        etag: validator(&metadata),
+        label: extension.unwrap_or(ContentType::Binary),
+        length,
+        body: File::from_std(file),
+    }))
+}
+
+/// Weak, since a file can change twice in the time that its system tells apart (RFC 9110, section 8.8.1).
+fn validator(metadata: &Metadata) -> String {
+    let modified = metadata.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+    let modified = modified.unwrap_or_default().as_nanos();
+    format!("W/\"{:x}-{modified:x}\"", metadata.len())
+}

@@ -1,0 +1,74 @@
+//! Users: everyone reads them and creates one; users change their own data only.
+
+use std::net::IpAddr;
+
+use rocket::{delete, get, post, put, State};
+use rocket_okapi::openapi;
+
+use crate::api::error::answer::{Answer, BodyOr};
+use crate::api::guards::body::{CreateBody, UpdateBody};
+use crate::api::guards::owner::Owner;
+use crate::api::response::{Created, Deleted, Json};
+use crate::json::Ready;
+use crate::model::id::Id;
+use crate::model::user::{User, UserInput};
+use crate::store::accounts::{Accounts, WriteError};
+use crate::store::{CreateUserError, GetError, List, Store, UpdateUserError};
+
+/// # List all users
+///
+/// Gives all users by ascending id, without their passwords.
+#[openapi(tag = "users")]
+#[get("/api/users")]
+pub fn list(store: &State<Store>) -> Json<List<User>> {
+    Json(store.users())
+}
+
+/// # Get a user
+///
+/// Gives the user of that id, without the password.
+#[openapi(tag = "users")]
+#[get("/api/users/<id>")]
+pub fn get(id: Id, store: &State<Store>) -> Answer<Json<Ready<User>>, GetError> {
+    Ok(Json(store.user(id)?))
+}
+
+/// # Create a user
+///
+/// Adds a user under a new id. Nobody needs to be logged in.
+#[openapi(tag = "users")]
+#[post("/api/users", data = "<body>")]
+pub async fn create(
+    client: Option<IpAddr>,
+    body: CreateBody<UserInput>,
+    accounts: &State<Accounts>,
+) -> Answer<Created<User>, BodyOr<WriteError<CreateUserError>>> {
+    let user = accounts.create(body?.0, client.into()).await??;
+    Ok(Created::under("/api/users", user.id, user))
+}
+
+/// # Replace one's own data
+///
+/// Puts the given name and password in the place of the user's own. The user's refresh tokens end.
+#[openapi(tag = "users")]
+#[put("/api/users/<id>", data = "<body>")]
+pub async fn update(
+    id: Id,
+    _owner: Owner,
+    client: Option<IpAddr>,
+    body: UpdateBody<UserInput>,
+    accounts: &State<Accounts>,
+) -> Answer<Json<User>, BodyOr<WriteError<UpdateUserError>>> {
+    let user = body?.0;
+    Ok(Json(accounts.update(id, user, client.into()).await??))
+}
+
+/// # Delete oneself
+///
+/// Removes the user who is logged in. The user's tokens end, and the id is never given out again.
+#[openapi(tag = "users")]
+#[delete("/api/users/<id>")]
+pub fn delete(id: Id, _owner: Owner, store: &State<Store>) -> Answer<Deleted, GetError> {
+    store.delete_user(id)?;
+    Ok(Deleted)
+}

@@ -1,0 +1,285 @@
+//! Reads one HTTP/1 response from a connection, as it was sent: all of it, and nothing behind it.
+
+use std::io::{self, Read};
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
+
+use rocket::http::Method;
+
+use crate::contract::client::wire::{remaining, WireError};
+use crate::contract::recording::message::{Headers, Response};
+
+/// The most bytes of an answer.
+const MOST: usize = 16 * 1024 * 1024;
+
+/// The most headers of an answer, and the most bytes of all of them.
+const MOST_HEADERS: usize = 128;
+const MOST_OF_HEAD: usize = 256 * 1024;
+
+/// How long a complete answer is watched for more bytes, if the server leaves the connection open although it
+/// was asked to close it: what was sent with the answer is there by then.
+const AFTERWARDS: Duration = Duration::from_millis(50);
+
+/// How long, if the server says that it closes the connection. What comes late is seen then.
+const UNTIL_CLOSED: Duration = Duration::from_secs(2);
+
+/// How a body ends (RFC 9112, section 6.3).
+enum Framing {
+    Nothing,
+    Length(usize),
+    Chunked,
+    Close,
+}
+
+/// Reads from one connection until a deadline.
+pub(crate) struct Reader {
+    connection: TcpStream,
+    deadline: Instant,
+    limit: Duration,
+    bytes: Vec<u8>,
+    ended: bool,
+}
+
+impl Reader {
+    /// `limit` is the time that there was until the deadline, for messages.
+    pub(crate) fn new(connection: TcpStream, deadline: Instant, limit: Duration) -> Self {
+        Self { connection, deadline, limit, bytes: Vec::new(), ended: false }
+    }
+
+    /// Reads more. `false` at the end of the connection.
+    fn more(&mut self) -> Result<bool, WireError> {
+        if self.ended {
+            return Ok(false);
+        }
+        let silent = WireError::Silent { limit: self.limit, got: self.bytes.len() };
+        let left = remaining(self.deadline).ok_or_else(|| silent.clone())?;
+        let closed =
+            |error: io::Error| WireError::Closed { got: self.bytes.len(), reason: error.to_string() };
+        self.connection.set_read_timeout(Some(left)).map_err(closed)?;
+        let mut buffer = [0; 16 * 1024];
+        match self.connection.read(&mut buffer) {
+            Ok(0) => {
+                self.ended = true;
+                Ok(false)
+            }
+            Ok(count) => {
+                self.bytes.extend_from_slice(buffer.get(..count).unwrap_or_default());
+                if self.bytes.len() > MOST {
+                    return Err(self.garbage(format!("more than {MOST} bytes")));
+                }
+                Ok(true)
+            }
+            Err(error) => match error.kind() {
+                io::ErrorKind::Interrupted => Ok(true),
+                io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => Err(silent),
+                _ => Err(closed(error)),
+            },
+        }
+    }
+
+    /// The answer to a request with that method.
+    pub(crate) fn answer(&mut self, method: Method) -> Result<Response, WireError> {
+        loop {
+            let (head, mut response) = self.head()?;
+            if (100..200).contains(&response.status) && response.status != 101 {
+                // An interim response (RFC 9110, section 15.2); the final one is still to come. Behind a 101 there
+                // is another protocol, which nobody has asked for.
+                self.bytes.drain(..head);
+                continue;
+            }
+            let framing = self.framing(method, &response)?;
+            let (body, end) = self.body(head, &framing)?;
+            response.body = body;
+            // A client that asks for none gets none, so it is the curl line that asks.
+            if let Some(coding) = response.header("Content-Encoding").filter(|_| !response.body.is_empty()) {
+                if !coding.eq_ignore_ascii_case("identity") {
+                    let reason = format!(
+                        "the body is encoded ({coding}), and is not decoded here: take --compressed and Accept-Encoding \
+                         out of the curl line"
+                    );
+                    return Err(self.garbage(reason));
+                }
+            }
+            let closes = is_closed_after(&response);
+            self.nothing_more(end, &framing, if closes { UNTIL_CLOSED } else { AFTERWARDS })?;
+            return Ok(response);
+        }
+    }
+
+    /// The length of the head, and what it says.
+    fn head(&mut self) -> Result<(usize, Response), WireError> {
+        loop {
+            let mut headers = [httparse::EMPTY_HEADER; MOST_HEADERS];
+            let mut parsed = httparse::Response::new(&mut headers);
+            match parsed.parse(&self.bytes) {
+                Ok(httparse::Status::Complete(length)) => {
+                    let status = parsed.code.unwrap_or_default();
+                    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
+                    let headers: Headers = parsed
+                        .headers
+                        .iter()
+                        .map(|header| (header.name.to_owned(), text(header.value)))
+                        .collect();
+                    let version = parsed.version.unwrap_or_default();
+                    let status_line =
+                        format!("HTTP/1.{version} {status} {}", parsed.reason.unwrap_or_default());
+                    return Ok((length, Response { status_line, status, headers, body: Vec::new() }));
+                }
+                Ok(httparse::Status::Partial) => {}
+                Err(error) => return Err(self.garbage(format!("not an HTTP/1 response ({error})"))),
+            }
+            if self.bytes.len() > MOST_OF_HEAD {
+                return Err(self.garbage(format!("no end of the headers within {MOST_OF_HEAD} bytes")));
+            }
+            if !self.more()? {
+                let reason =
+                    if self.bytes.is_empty() { "nothing was sent" } else { "the headers have no end" };
+                return Err(WireError::Closed { got: self.bytes.len(), reason: reason.to_owned() });
+            }
+        }
+    }
+
+    fn framing(&self, method: Method, response: &Response) -> Result<Framing, WireError> {
+        let values = |name: &str| -> Vec<&str> {
+            let headers = response.headers.iter();
+            headers
+                .filter(|(known, _)| known.eq_ignore_ascii_case(name))
+                .map(|(_, value)| value.as_str())
+                .collect()
+        };
+        let (lengths, codings) = (values("Content-Length"), values("Transfer-Encoding"));
+        let without_body = method == Method::Head || matches!(response.status, 101 | 204 | 304);
+        match (lengths.as_slice(), codings.as_slice()) {
+            (_, [_, ..]) if response.status == 204 || response.status < 200 => Err(self.garbage(format!(
+                "a {} has no Transfer-Encoding (RFC 9112, section 6.1)",
+                response.status
+            ))),
+            _ if without_body => Ok(Framing::Nothing),
+            ([], []) => Ok(Framing::Close),
+            ([], [coding]) if coding.eq_ignore_ascii_case("chunked") => Ok(Framing::Chunked),
+            ([length], []) => {
+                let length = number(length, 10).filter(|&length| length <= MOST);
+                let wrong = || self.garbage(format!("Content-Length is {:?}", lengths.join(", ")));
+                Ok(Framing::Length(length.ok_or_else(wrong)?))
+            }
+            _ => Err(self.garbage(format!(
+                "the length of the body is ambiguous (Content-Length: {lengths:?}, Transfer-Encoding: {codings:?})"
+            ))),
+        }
+    }
+
+    /// The body, and where it ends.
+    fn body(&mut self, start: usize, framing: &Framing) -> Result<(Vec<u8>, usize), WireError> {
+        match framing {
+            Framing::Nothing => Ok((Vec::new(), start)),
+            Framing::Close => {
+                while self.more()? {}
+                Ok((self.bytes.get(start..).unwrap_or_default().to_vec(), self.bytes.len()))
+            }
+            Framing::Length(length) => {
+                let end = start + length;
+                while self.bytes.len() < end {
+                    if !self.more()? {
+                        let got = self.bytes.len() - start;
+                        let reason = format!("Content-Length is {length}, the body has {got} bytes");
+                        return Err(WireError::Closed { got: self.bytes.len(), reason });
+                    }
+                }
+                Ok((self.bytes.get(start..end).unwrap_or_default().to_vec(), end))
+            }
+            Framing::Chunked => self.chunks(start),
+        }
+    }
+
+    /// A chunked body (RFC 9112, section 7.1). Trailers are read and dropped.
+    fn chunks(&mut self, start: usize) -> Result<(Vec<u8>, usize), WireError> {
+        let mut body = Vec::new();
+        let mut at = start;
+        loop {
+            let line = self.line(at)?;
+            let size = line.split(';').next().unwrap_or_default().trim();
+            let size = number(size, 16).filter(|&size| size <= MOST);
+            let size = size.ok_or_else(|| self.garbage(format!("{line:?} is no size of a chunk")))?;
+            at += line.len() + 2;
+            if size == 0 {
+                break;
+            }
+            while self.bytes.len() < at + size + 2 {
+                self.more_of_chunks()?;
+            }
+            body.extend_from_slice(self.bytes.get(at..at + size).unwrap_or_default());
+            at += size;
+            if self.bytes.get(at..at + 2) != Some(b"\r\n") {
+                return Err(self.garbage("a chunk is longer than it says".to_owned()));
+            }
+            at += 2;
+        }
+        loop {
+            let trailer = self.line(at)?;
+            at += trailer.len() + 2;
+            if trailer.is_empty() {
+                return Ok((body, at));
+            }
+        }
+    }
+
+    /// The line that begins at `at`, without its line end.
+    fn line(&mut self, at: usize) -> Result<String, WireError> {
+        loop {
+            let rest = self.bytes.get(at..).unwrap_or_default();
+            if let Some(end) = rest.windows(2).position(|pair| pair == b"\r\n") {
+                return String::from_utf8(rest.get(..end).unwrap_or_default().to_vec())
+                    .map_err(|_| self.garbage("a chunk begins with what is no text".to_owned()));
+            }
+            self.more_of_chunks()?;
+        }
+    }
+
+    fn more_of_chunks(&mut self) -> Result<(), WireError> {
+        let got = self.bytes.len();
+        if self.more()? {
+            return Ok(());
+        }
+        Err(WireError::Closed { got, reason: "the last chunk is missing".to_owned() })
+    }
+
+    /// Behind the answer there must be nothing.
+    fn nothing_more(&mut self, end: usize, framing: &Framing, watch: Duration) -> Result<(), WireError> {
+        self.deadline = self.deadline.min(Instant::now() + watch);
+        // Whatever ends the waiting: only the bytes that came are of interest.
+        while self.bytes.len() == end && self.more().unwrap_or(false) {}
+        let excess = self.bytes.len().saturating_sub(end);
+        if excess == 0 {
+            return Ok(());
+        }
+        Err(self.garbage(match framing {
+            Framing::Length(length) => {
+                format!(
+                    "Content-Length is {length}, the body has {excess} bytes more or a second answer follows"
+                )
+            }
+            _ => format!("{excess} bytes after the end of the answer"),
+        }))
+    }
+
+    fn garbage(&self, reason: String) -> WireError {
+        const SHOWN: usize = 60;
+        let beginning = String::from_utf8_lossy(self.bytes.get(..SHOWN).unwrap_or(&self.bytes)).into_owned();
+        WireError::Garbage { reason, beginning: format!("{beginning:?}") }
+    }
+}
+
+/// Whether the server says that it closes the connection, by the default of its version too (RFC 9112, section 9.3).
+fn is_closed_after(response: &Response) -> bool {
+    let says = |option: &str| {
+        let headers = response.headers.iter().filter(|(name, _)| name.eq_ignore_ascii_case("Connection"));
+        headers.flat_map(|(_, value)| value.split(',')).any(|known| known.trim().eq_ignore_ascii_case(option))
+    };
+    says("close") || (response.status_line.starts_with("HTTP/1.0") && !says("keep-alive"))
+}
+
+/// Digits and nothing else: Rust would take a sign as well.
+fn number(text: &str, radix: u32) -> Option<usize> {
+    let digits = text.chars().all(|digit| digit.is_digit(radix));
+    usize::from_str_radix(text, radix).ok().filter(|_| digits)
+}

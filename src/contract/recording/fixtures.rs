@@ -1,0 +1,363 @@
+//! The folder of recorded exchanges: a folder for each scenario, a transcript for each exchange.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
+
+use crate::contract::recording::source::{Source, Sources};
+use crate::contract::recording::transcript::{Exchange, BYTE_ORDER_MARK};
+use crate::contract::session::jwt::Jwt;
+use crate::regular_file;
+
+/// Where the fixtures lie in the repository.
+pub const FOLDER: &str = "fixtures";
+
+/// The file in it that holds the SHA-256 of every transcript, as `sha256sum` writes them.
+const SUMS: &str = "SHA256SUMS";
+
+/// The file in it that says what each scenario was recorded from.
+const SOURCES: &str = "SOURCES";
+
+/// The most bytes of a transcript, and of a file next to the scenarios. What is longer was not recorded here.
+const MOST: u64 = 16 * 1024 * 1024;
+
+/// Exchanges in order, to be held against one fresh server.
+#[derive(Clone, Debug)]
+pub struct Scenario {
+    /// The name of its folder.
+    pub name: String,
+    /// At least one.
+    pub exchanges: Vec<Exchange>,
+}
+
+/// What is wrong with the fixtures, and where.
+#[derive(Debug)]
+pub struct FixtureError(String);
+
+impl fmt::Display for FixtureError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+fn wrong(place: impl fmt::Display, reason: impl fmt::Display) -> FixtureError {
+    FixtureError(format!("{place}: {reason}"))
+}
+
+/// A folder of scenarios.
+#[derive(Clone, Debug)]
+pub struct Fixtures {
+    folder: PathBuf,
+}
+
+impl Fixtures {
+    /// The fixtures in that folder; it need not exist yet.
+    #[must_use]
+    pub fn at(folder: &Path) -> Self {
+        Self { folder: folder.to_owned() }
+    }
+
+    /// The folder of that scenario.
+    #[must_use]
+    pub fn folder_of(&self, scenario: &str) -> PathBuf {
+        self.folder.join(scenario)
+    }
+
+    /// The file of that exchange.
+    #[must_use]
+    pub fn file_of(&self, scenario: &str, exchange: &str) -> PathBuf {
+        self.folder_of(scenario).join(format!("{exchange}.txt"))
+    }
+
+    /// The names of all scenarios, sorted.
+    ///
+    /// # Errors
+    /// There is no such folder, or no scenario in it.
+    pub fn names(&self) -> Result<Vec<String>, FixtureError> {
+        let place = || self.folder.display();
+        let entries = entries(&self.folder).map_err(|error| {
+            let hint = if error.kind() == io::ErrorKind::NotFound {
+                " (run this where the fixtures are, or name their folder with --fixtures)"
+            } else {
+                ""
+            };
+            wrong(place(), format!("{error}{hint}"))
+        })?;
+        let folders = entries.into_iter().filter(|path| path.is_dir());
+        let names: Vec<String> = folders.filter_map(|path| name(&path, "")).collect();
+        if names.is_empty() {
+            return Err(wrong(place(), "no scenario in this folder"));
+        }
+        Ok(names)
+    }
+
+    /// One scenario.
+    ///
+    /// # Errors
+    /// There is none of that name, or a file in it is not a transcript.
+    pub fn scenario(&self, scenario: &str) -> Result<Scenario, FixtureError> {
+        if !is_name(scenario) {
+            return Err(wrong(format!("{scenario:?}"), "not the name of a scenario"));
+        }
+        let folder = self.folder_of(scenario);
+        if !folder.is_dir() {
+            let known = self.names()?.join(", ");
+            return Err(wrong(folder.display(), format!("no such scenario; there are {known}")));
+        }
+        let mut exchanges: Vec<Exchange> = Vec::new();
+        for path in entries(&folder).map_err(|error| wrong(folder.display(), error))? {
+            let mut exchange = read(&path)?;
+            // Servers that keep their Date header for a while may send an older one again.
+            exchange.date = exchanges.last().map_or(0, |before| before.date).max(exchange.date);
+            exchanges.push(exchange);
+        }
+        if exchanges.is_empty() {
+            return Err(wrong(folder.display(), "no transcript in this folder"));
+        }
+        Ok(Scenario { name: scenario.to_owned(), exchanges })
+    }
+
+    /// Every scenario.
+    ///
+    /// # Errors
+    /// As [`Fixtures::names`] and [`Fixtures::scenario`].
+    pub fn scenarios(&self) -> Result<Vec<Scenario>, FixtureError> {
+        self.names()?.iter().map(|name| self.scenario(name)).collect()
+    }
+
+    /// Whether the transcript of that exchange is the recorded one, by [`Sums`].
+    ///
+    /// # Errors
+    /// The transcript cannot be read.
+    pub fn is_as_recorded(&self, sums: &Sums, scenario: &str, exchange: &str) -> Result<bool, FixtureError> {
+        let Some(recorded) = sums.0.get(&key(scenario, exchange)) else { return Ok(true) };
+        let path = self.file_of(scenario, exchange);
+        let text = regular_file::read(&path, MOST).map_err(|error| wrong(path.display(), error))?;
+        Ok(*recorded == sum(&text))
+    }
+
+    /// The path of a file next to the scenarios, and its text: empty, if it does not exist.
+    fn next_to_scenarios(&self, name: &str) -> Result<(PathBuf, String), FixtureError> {
+        let path = self.folder.join(name);
+        let text = match regular_file::read(&path, MOST) {
+            Ok(bytes) => text_of(&path, bytes)?,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
+            Err(error) => return Err(wrong(path.display(), error)),
+        };
+        if text.starts_with('\u{feff}') {
+            return Err(wrong(format!("{}:1", path.display()), BYTE_ORDER_MARK));
+        }
+        Ok((path, text))
+    }
+
+    fn sources(&self) -> Result<Sources, FixtureError> {
+        let (path, text) = self.next_to_scenarios(SOURCES)?;
+        Sources::parse(&text)
+            .map_err(|line| wrong(format!("{}:{line}", path.display()), "expected `SCENARIO  SOURCE`"))
+    }
+
+    /// What that scenario was recorded from.
+    ///
+    /// # Errors
+    /// The file of sources cannot be read.
+    pub fn source(&self, scenario: &Scenario) -> Result<Source, FixtureError> {
+        let known = self.sources()?.0.remove(&scenario.name);
+        Ok(known.unwrap_or_else(|| Source::of(scenario)))
+    }
+
+    /// The sums that are checked in; none if there is no such file.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn sums(&self) -> Result<Sums, FixtureError> {
+        let (path, text) = self.next_to_scenarios(SUMS)?;
+        let mut sums = BTreeMap::new();
+        for (number, line) in (1..).zip(text.lines()) {
+            let place = || format!("{}:{number}", path.display());
+            let (sum, file) = line.split_once("  ").ok_or_else(|| wrong(place(), "expected `SUM  FILE`"))?;
+            sums.insert(file.to_owned(), sum.to_owned());
+        }
+        Ok(Sums(sums))
+    }
+
+    /// The transcripts of a scenario that have a sum but are not there.
+    #[must_use]
+    pub fn lost(&self, sums: &Sums, scenario: &str) -> Vec<String> {
+        let folder = format!("{scenario}/");
+        let files = sums.files().filter(|file| file.starts_with(&folder));
+        files.filter(|file| !self.folder.join(file).is_file()).map(str::to_owned).collect()
+    }
+
+    /// The scenarios that there are, and those of which only the sums are left.
+    ///
+    /// # Errors
+    /// As [`Fixtures::names`] and [`Fixtures::sums`].
+    pub fn expected(&self) -> Result<Vec<String>, FixtureError> {
+        let mut names = self.names()?;
+        let sums = self.sums()?;
+        names.extend(sums.files().filter_map(|file| Some(file.split_once('/')?.0.to_owned())));
+        names.sort();
+        names.dedup();
+        Ok(names)
+    }
+
+    /// Writes a scenario: its transcripts, nothing else in its folder, their sums, and what it was recorded from. Gives
+    /// what has changed, a line for each file.
+    ///
+    /// # Errors
+    /// A file cannot be written, or there is something in the folder that is no transcript.
+    pub fn write(&self, scenario: &Scenario, source: Source) -> Result<Vec<String>, FixtureError> {
+        // Before anything is made: what is wrong with these must leave nothing behind.
+        let mut sources = self.sources()?;
+        let sums_before = self.sums()?.0;
+        let folder = self.folder_of(&scenario.name);
+        std::fs::create_dir_all(&folder).map_err(|error| wrong(folder.display(), error))?;
+        let mut stale: Vec<PathBuf> = Vec::new();
+        for path in entries(&folder).map_err(|error| wrong(folder.display(), error))? {
+            let name = name(&path, ".txt").ok_or_else(|| wrong(path.display(), "not a transcript"))?;
+            if scenario.exchanges.iter().all(|exchange| exchange.name != name) {
+                stale.push(path);
+            }
+        }
+        let mut sums = sums_before.clone();
+        sums.retain(|file, _| !file.starts_with(&format!("{}/", scenario.name)));
+        let mut changes = Vec::new();
+        for exchange in &scenario.exchanges {
+            let path = self.file_of(&scenario.name, &exchange.name);
+            let text = exchange.text();
+            sums.insert(key(&scenario.name, &exchange.name), sum(&text));
+            let before = regular_file::read(&path, MOST).ok();
+            if before.as_ref() == Some(&text) {
+                continue;
+            }
+            std::fs::write(&path, text).map_err(|error| wrong(path.display(), error))?;
+            let what = if before.is_some() { "updated" } else { "new    " };
+            changes.push(format!("{what}  {}", path.display()));
+        }
+        for path in stale {
+            std::fs::remove_file(&path).map_err(|error| wrong(path.display(), error))?;
+            changes.push(format!("removed  {}", path.display()));
+        }
+        let is_recorded_again = !changes.is_empty();
+        let path = self.folder.join(SUMS);
+        if changes.is_empty() && sums != sums_before {
+            // A transcript was changed by hand.
+            changes.push(format!("updated  {}", path.display()));
+        }
+        let text: String = sums.iter().map(|(file, sum)| format!("{sum}  {file}\n")).collect();
+        std::fs::write(&path, text).map_err(|error| wrong(path.display(), error))?;
+        if is_recorded_again {
+            sources.0.insert(scenario.name.clone(), source);
+            let path = self.folder.join(SOURCES);
+            std::fs::write(&path, sources.text()).map_err(|error| wrong(path.display(), error))?;
+        }
+        Ok(changes)
+    }
+}
+
+/// The sums of the transcripts, by file.
+#[derive(Debug, Default)]
+pub struct Sums(BTreeMap<String, String>);
+
+impl Sums {
+    /// The files that have a sum, as `scenario/exchange.txt`.
+    pub fn files(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(String::as_str)
+    }
+}
+
+impl Scenario {
+    /// The ids of the tokens that the recorded server issued, in order.
+    #[must_use]
+    pub fn issued_ids(&self) -> Vec<Uuid> {
+        let bodies = self.exchanges.iter().filter_map(|exchange| exchange.response.json());
+        let ids = |body: Value| {
+            let mut issued: Vec<Jwt> =
+                tokens(&body).into_iter().filter_map(|(_, token)| Jwt::parse(token)).collect();
+            // An answer has them in the order of their names; the access token is made first.
+            issued.sort_by(|a, b| a.text("type").cmp(&b.text("type")));
+            issued.iter().filter_map(|jwt| jwt.text("jti")?.parse().ok()).collect::<Vec<_>>()
+        };
+        bodies.flat_map(ids).collect()
+    }
+
+    /// When its server was started: not after the first exchange.
+    #[must_use]
+    pub fn start(&self) -> u64 {
+        self.exchanges.first().map_or(0, |exchange| exchange.date)
+    }
+}
+
+/// The tokens in an answer to a login or a refresh, with the names of their members.
+#[must_use]
+pub fn tokens(body: &Value) -> Vec<(&str, &str)> {
+    let members = body.as_object().into_iter().flatten();
+    let texts = members.filter_map(|(name, value)| Some((name.as_str(), value.as_str()?)));
+    texts.filter(|(_, text)| Jwt::parse(text).is_some()).collect()
+}
+
+/// Whether a scenario can have that name: letters, digits, `-` and `_`; no `-` first, or commands would take the names
+/// of its files for options.
+#[must_use]
+pub fn is_name(text: &str) -> bool {
+    !text.is_empty()
+        && !text.starts_with('-')
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
+}
+
+fn key(scenario: &str, exchange: &str) -> String {
+    format!("{scenario}/{exchange}.txt")
+}
+
+fn sum(text: &[u8]) -> String {
+    Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// What is in a folder, hidden files left out, sorted by the number that names begin with and then by name.
+fn entries(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut paths = Vec::new();
+    for entry in std::fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.file_name().is_some_and(|name| !name.to_string_lossy().starts_with('.')) {
+            paths.push(path);
+        }
+    }
+    let number = |path: &Path| {
+        let name = path.file_name()?.to_str()?;
+        name.split(|character: char| !character.is_ascii_digit()).next()?.parse::<u64>().ok()
+    };
+    paths.sort_by_key(|path| (number(path), path.clone()));
+    Ok(paths)
+}
+
+/// The name of a file or folder without that ending.
+fn name(path: &Path, ending: &str) -> Option<String> {
+    Some(path.file_name()?.to_str()?.strip_suffix(ending)?.to_owned())
+}
+
+fn read(path: &Path) -> Result<Exchange, FixtureError> {
+    let name = name(path, ".txt").ok_or_else(|| wrong(path.display(), "not a transcript (.txt)"))?;
+    let bytes = regular_file::read(path, MOST).map_err(|error| wrong(path.display(), error))?;
+    let text = text_of(path, bytes)?;
+    Exchange::parse(&name, &text)
+        .map_err(|malformed| wrong(format!("{}:{}", path.display(), malformed.line), malformed.reason))
+}
+
+fn text_of(path: &Path, bytes: Vec<u8>) -> Result<String, FixtureError> {
+    if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
+        return Err(wrong(
+            format!("{}:1", path.display()),
+            "UTF-16; save the file as UTF-8 without a byte order mark",
+        ));
+    }
+    String::from_utf8(bytes).map_err(|error| {
+        let valid = error.as_bytes().iter().take(error.utf8_error().valid_up_to());
+        let line = valid.filter(|&&byte| byte == b'\n').count() + 1;
+        wrong(format!("{}:{line}", path.display()), "a byte that is not UTF-8")
+    })
+}

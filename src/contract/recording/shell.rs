@@ -1,0 +1,451 @@
+//! The words of one shell command, as bash splits it: quotes and backslashes, no expansions.
+//!
+//! A construct with a meaning that is not implemented here (a variable, a pipe, a pattern, a comment) is an error that
+//! names it: taken for plain text it would make another command than the one that was typed.
+
+use std::str::Chars;
+
+use crate::contract::recording::placeholders;
+
+/// How much of a command a text is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Extent {
+    /// All of it.
+    Complete,
+    /// It ends with a backslash that takes the line end away; whether that is within double quotes.
+    Continued {
+        /// White space at the beginning of the next line counts, then.
+        in_quotes: bool,
+    },
+    /// It ends within a quotation.
+    Quoted,
+}
+
+/// The words of a command.
+///
+/// # Errors
+/// The construct that is not implemented, by name.
+pub fn words(command: &str) -> Result<Vec<String>, String> {
+    let mut splitter = Splitter::new(command);
+    match splitter.run()? {
+        Extent::Complete => Ok(splitter.words),
+        Extent::Continued { .. } => Err("a backslash at the end".to_owned()),
+        Extent::Quoted => Err("a quotation is not closed".to_owned()),
+    }
+}
+
+/// Finds out whether a command goes on in the next line, line by line. What is wrong with it is found when it is split.
+#[derive(Debug, Default)]
+pub struct Scanner {
+    quotation: Option<Quotation>,
+    in_word: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Quotation {
+    Single,
+    Double,
+    AnsiC,
+}
+
+impl Scanner {
+    /// How much of the command there is with this text, which follows what was given before.
+    pub fn scan(&mut self, text: &str) -> Extent {
+        let mut rest = text.chars();
+        while let Some(character) = rest.next() {
+            let was_in_word = std::mem::replace(&mut self.in_word, !matches!(character, ' ' | '\t'));
+            self.quotation = match (self.quotation, character) {
+                (None | Some(Quotation::Double | Quotation::AnsiC), '\\') => {
+                    if rest.next().is_none() {
+                        self.in_word = was_in_word;
+                        return match self.quotation {
+                            None => Extent::Continued { in_quotes: false },
+                            Some(Quotation::Double) => Extent::Continued { in_quotes: true },
+                            Some(_) => Extent::Quoted,
+                        };
+                    }
+                    continue;
+                }
+                (None, '\'') => Some(Quotation::Single),
+                (None, '"') => Some(Quotation::Double),
+                (None, '$') if rest.as_str().starts_with('\'') => {
+                    rest.next();
+                    Some(Quotation::AnsiC)
+                }
+                // A comment, in which quotes are no quotes.
+                (None, '#') if !was_in_word => return Extent::Complete,
+                (Some(Quotation::Single | Quotation::AnsiC), '\'') | (Some(Quotation::Double), '"') => {
+                    self.in_word = true;
+                    None
+                }
+                (quotation, _) => quotation,
+            };
+        }
+        if self.quotation.is_some() {
+            Extent::Quoted
+        } else {
+            Extent::Complete
+        }
+    }
+}
+
+/// The text as part of a word, outside quotes or within double quotes: whatever is in it, it is that text to a shell.
+#[must_use]
+pub fn escaped(text: &str, in_double_quotes: bool) -> String {
+    if text.is_empty() && !in_double_quotes {
+        return "''".to_owned();
+    }
+    let mut escaped = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            // Interactive shells look for it in double quotes, where no backslash helps.
+            '!' if in_double_quotes => escaped += "\"'!'\"",
+            '"' | '\\' | '$' | '`' if in_double_quotes => escaped.extend(['\\', character]),
+            plain if in_double_quotes || plain.is_alphanumeric() || "_-./:@%+=,".contains(plain) => {
+                escaped.push(plain)
+            }
+            special => escaped.extend(['\\', special]),
+        }
+    }
+    escaped
+}
+
+/// Whether a `$` before that is the beginning of an expansion. (Before a quote it is one outside quotes only.)
+#[must_use]
+pub fn is_expanded(next: char) -> bool {
+    next.is_ascii_alphanumeric() || "_{([*@#?-$!".contains(next)
+}
+
+struct Splitter<'a> {
+    rest: Chars<'a>,
+    words: Vec<String>,
+    word: Option<String>,
+}
+
+impl<'a> Splitter<'a> {
+    fn new(command: &'a str) -> Self {
+        Self { rest: command.chars(), words: Vec::new(), word: None }
+    }
+
+    fn next_is(&self) -> Option<char> {
+        self.rest.clone().next()
+    }
+
+    fn push(&mut self, character: char) {
+        self.word.get_or_insert_default().push(character);
+    }
+
+    fn run(&mut self) -> Result<Extent, String> {
+        while let Some(character) = self.rest.next() {
+            let ended = match character {
+                ' ' | '\t' => {
+                    self.words.extend(self.word.take());
+                    None
+                }
+                '\'' => self.single_quoted(),
+                '"' => self.double_quoted()?,
+                '\\' => self.backslash(),
+                '$' if self.next_is() == Some('\'') => self.ansi_c_quoted()?,
+                _ => {
+                    self.plain(character)?;
+                    None
+                }
+            };
+            if let Some(ended) = ended {
+                return Ok(ended);
+            }
+        }
+        self.words.extend(self.word.take());
+        Ok(Extent::Complete)
+    }
+
+    /// A character outside quotes.
+    fn plain(&mut self, character: char) -> Result<(), String> {
+        let at_start = self.word.is_none();
+        // No file has such a name, so such a pattern stands for itself.
+        let in_address = self.word.as_deref().is_some_and(|word| word.contains("://"));
+        let meaning = match character {
+            '$' if self.placeholder() => return Ok(()),
+            '$' => self.dollar(self.next_is() == Some('"'))?,
+            '`' => Some("a command to run"),
+            '|' => Some("a pipe"),
+            '&' => Some("the end of a command that runs in the background"),
+            ';' => Some("the end of a command"),
+            '<' | '>' => Some("a redirection"),
+            '(' | ')' => Some("a group of commands"),
+            '{' => Some("the beginning of a list of words"),
+            '*' | '?' | '[' if !in_address => Some("a pattern of file names"),
+            '#' if at_start => Some("the beginning of a comment"),
+            // Behind the `=` of an assignment, too, and behind each `:` in its value: bash looks for those in every word.
+            '~' if self.word.as_deref().is_none_or(|word| word.ends_with(['=', ':'])) => {
+                Some("a home folder")
+            }
+            '\n' | '\r' => Some("the end of a command"),
+            _ => None,
+        };
+        match meaning {
+            Some(meaning) => Err(format!("{character:?} outside quotes is {meaning} to a shell; quote it")),
+            None => {
+                self.push(character);
+                Ok(())
+            }
+        }
+    }
+
+    /// Takes the name of a secret behind a `$`, if there is one. It stays in the word as it is: the environment fills it in
+    /// when the request is sent.
+    fn placeholder(&mut self) -> bool {
+        let rest = self.rest.as_str();
+        let name = rest.strip_prefix('{').unwrap_or(rest);
+        if !name.starts_with(placeholders::PREFIX) {
+            return false;
+        }
+        let is_part = |character: char| character.is_ascii_alphanumeric() || character == '_';
+        let end = rest.len() - name.trim_start_matches(is_part).len();
+        let (taken, after) = rest.split_at(end);
+        let (closing, after) = match after.strip_prefix('}').filter(|_| name.len() < rest.len()) {
+            Some(after) => ("}", after),
+            None if name.len() < rest.len() => return false,
+            None => ("", after),
+        };
+        self.word.get_or_insert_default().extend(["$", taken, closing]);
+        self.rest = after.chars();
+        true
+    }
+
+    /// What a `$` means; `None` for the character itself.
+    fn dollar(&self, before_quote: bool) -> Result<Option<&'static str>, String> {
+        if before_quote {
+            return Ok(Some("the beginning of a text to be translated"));
+        }
+        let Some(next) = self.next_is().filter(|next| is_expanded(*next)) else { return Ok(None) };
+        if matches!(next, '(' | '[') {
+            return Err(format!("`${next}` is an expansion of the shell; write what it gives"));
+        }
+        let end =
+            |character: char| !(character.is_ascii_alphanumeric() || matches!(character, '_' | '{' | '}'));
+        let name = self.rest.as_str().split(end).next().filter(|name| !name.is_empty());
+        let name = name.map_or_else(|| next.to_string(), str::to_owned);
+        Err(format!("`${name}` is a variable of the shell; write its value"))
+    }
+
+    fn single_quoted(&mut self) -> Option<Extent> {
+        self.word.get_or_insert_default();
+        loop {
+            match self.rest.next() {
+                None => return Some(Extent::Quoted),
+                Some('\'') => return None,
+                Some(character) => self.push(character),
+            }
+        }
+    }
+
+    fn double_quoted(&mut self) -> Result<Option<Extent>, String> {
+        self.word.get_or_insert_default();
+        loop {
+            match self.rest.next() {
+                None => return Ok(Some(Extent::Quoted)),
+                Some('"') => return Ok(None),
+                // A backslash stands for itself, except before these.
+                Some('\\') => match self.next_is() {
+                    None => return Ok(Some(Extent::Continued { in_quotes: true })),
+                    Some(escaped @ ('"' | '\\' | '$' | '`')) => {
+                        self.rest.next();
+                        self.push(escaped);
+                    }
+                    Some('\n') => drop(self.rest.next()),
+                    Some(_) => self.push('\\'),
+                },
+                Some('`') => return Err("'`' is a command to run to a shell; quote it".to_owned()),
+                Some('$') if self.placeholder() => {}
+                Some('$') => {
+                    self.dollar(false)?;
+                    self.push('$');
+                }
+                Some(character) => self.push(character),
+            }
+        }
+    }
+
+    fn backslash(&mut self) -> Option<Extent> {
+        match self.rest.next() {
+            None => return Some(Extent::Continued { in_quotes: false }),
+            Some('\n') => {}
+            Some(character) => self.push(character),
+        }
+        None
+    }
+
+    /// `$'...'`, as browsers copy what has a quote or a character beyond ASCII in it.
+    fn ansi_c_quoted(&mut self) -> Result<Option<Extent>, String> {
+        self.rest.next();
+        self.word.get_or_insert_default();
+        loop {
+            match self.rest.next() {
+                None => return Ok(Some(Extent::Quoted)),
+                Some('\'') => return Ok(None),
+                Some('\\') => {
+                    let Some(escape) = self.rest.next() else { return Ok(Some(Extent::Quoted)) };
+                    self.escape(escape)?;
+                }
+                Some(character) => self.push(character),
+            }
+        }
+    }
+
+    /// What stands behind a backslash in `$'...'`.
+    fn escape(&mut self, escape: char) -> Result<(), String> {
+        let character = match escape {
+            'a' => '\u{7}',
+            'b' => '\u{8}',
+            'e' | 'E' => '\u{1b}',
+            'f' => '\u{c}',
+            'n' => '\n',
+            'r' => '\r',
+            't' => '\t',
+            'v' => '\u{b}',
+            '\\' | '\'' | '"' | '?' => escape,
+            'x' if self.next_is() == Some('{') => {
+                return Err("`\\x{` in $'...' is not understood here".to_owned());
+            }
+            'x' => return self.numbered(escape, 16, 2, 0),
+            'u' => return self.numbered(escape, 16, 4, 0),
+            'U' => return self.numbered(escape, 16, 8, 0),
+            '0'..='7' => return self.numbered(escape, 8, 2, escape.to_digit(8).unwrap_or_default()),
+            'c' => return Err("`\\c` in $'...' is not understood here".to_owned()),
+            other => {
+                self.push('\\');
+                other
+            }
+        };
+        self.push(character);
+        Ok(())
+    }
+
+    /// A character by its number, of so many digits more at most.
+    fn numbered(&mut self, escape: char, radix: u32, most: usize, first: u32) -> Result<(), String> {
+        let mut number = first;
+        let mut digits = usize::from(radix == 8);
+        for _ in 0..most {
+            let Some(digit) = self.next_is().and_then(|next| next.to_digit(radix)) else { break };
+            self.rest.next();
+            digits += 1;
+            number = number.wrapping_mul(radix).wrapping_add(digit);
+        }
+        if digits == 0 {
+            // Without digits it is no escape.
+            self.push('\\');
+            self.push(escape);
+            return Ok(());
+        }
+        // By `\x` and in octal it is a byte, and a word is text.
+        let is_byte = radix == 8 || escape == 'x';
+        let character = char::from_u32(number).filter(|_| number != 0 && !(is_byte && number > 0x7f));
+        self.push(
+            character.ok_or_else(|| format!("`\\{escape}` in $'...' gives no character: {number:#x}"))?,
+        );
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_those_of_bash() {
+        for (command, expected) in [
+            ("a  'b c'\t\"d\"e \"\" ''", vec!["a", "b c", "de", "", ""]),
+            (r#"'a\b\' "a\b\"\$\`\\" a\ b\'"#, vec![r"a\b\", r#"a\b"$`\"#, "a b'"]),
+            (r"$'a\'b\n\u00e9\x41\101\?\q' $'\U0001F600'", vec!["a'b\né\u{41}A?\\q", "\u{1f600}"]),
+            (
+                "a#b c~ http://a/?b*[c] \"$\" $ a$ \"$'\"",
+                vec!["a#b", "c~", "http://a/?b*[c]", "$", "$", "a$", "$'"],
+            ),
+            ("a!b \"!\" }", vec!["a!b", "!", "}"]),
+            (
+                "-H \"A: $SHIPYARD_SECRET_A\" ${SHIPYARD_SECRET_B}c",
+                vec!["-H", "A: $SHIPYARD_SECRET_A", "${SHIPYARD_SECRET_B}c"],
+            ),
+            ("$SHIPYARD_SECRET_A}b a~ a=\\~ 'a=~'", vec!["$SHIPYARD_SECRET_A}b", "a~", "a=~", "a=~"]),
+        ] {
+            assert_eq!(words(command), Ok(expected.into_iter().map(str::to_owned).collect()), "{command}");
+        }
+    }
+
+    #[test]
+    fn what_has_another_meaning_is_named() {
+        for (command, name) in [
+            ("a | b", "a pipe"),
+            ("a;b", "end of a command"),
+            ("a & b", "in the background"),
+            ("a > b", "a redirection"),
+            ("a (b)", "a group of commands"),
+            ("a `b`", "a command to run"),
+            ("\"`b`\"", "a command to run"),
+            ("\"a $B_1 c\"", "`$B_1` is a variable"),
+            ("${b}", "`${b}` is a variable"),
+            ("$?", "`$?` is a variable"),
+            ("${SHIPYARD_SECRET_A", "`${SHIPYARD_SECRET_A` is a variable"),
+            ("\"$(b)\"", "`$(` is an expansion"),
+            ("$\"b\"", "to be translated"),
+            ("a #b", "a comment"),
+            ("~/a", "a home folder"),
+            ("a=~/x", "a home folder"),
+            ("a=b:~", "a home folder"),
+            ("a+=~", "a home folder"),
+            ("$'\\x{41}'", "`\\x{` in $'...' is not understood"),
+            ("*.txt", "a pattern"),
+            ("a[1]", "a pattern"),
+            ("{a,b}", "a list of words"),
+            ("a\nb", "end of a command"),
+            ("$'\\xe9'", "`\\x` in $'...' gives no character"),
+            ("$'\\0'", "gives no character"),
+            ("$'\\ud83d'", "`\\u` in $'...' gives no character"),
+            ("'a", "a quotation is not closed"),
+            ("a \\", "a backslash at the end"),
+        ] {
+            assert!(
+                words(command).is_err_and(|reason| reason.contains(name)),
+                "{command}: {:?}",
+                words(command)
+            );
+        }
+    }
+
+    /// Work in proportion to the square of the length would take hours.
+    #[test]
+    fn a_long_line_with_many_dollars_is_split_at_once() {
+        let started = std::time::Instant::now();
+        let text = "$ ".repeat(512 * 1024);
+        assert_eq!(words(&format!("\"{text}\"")), Ok(vec![text.clone()]));
+        assert_eq!(words(&text).map(|words| words.len()), Ok(512 * 1024));
+        assert!(started.elapsed().as_secs() < 10, "{:?}", started.elapsed());
+    }
+
+    #[test]
+    fn a_line_that_goes_on_is_known() {
+        for (line, expected) in [
+            ("a", Extent::Complete),
+            ("a \\", Extent::Continued { in_quotes: false }),
+            ("a \"b \\", Extent::Continued { in_quotes: true }),
+            ("a \\\\", Extent::Complete),
+            ("a 'b \\", Extent::Quoted),
+            ("a 'b \\'", Extent::Complete),
+            ("a $'b\\'", Extent::Quoted),
+            ("a $'b\\", Extent::Quoted),
+            ("a $b \"${c.d}\" \\", Extent::Continued { in_quotes: false }),
+            ("a # it's", Extent::Complete),
+            ("a#'", Extent::Quoted),
+        ] {
+            assert_eq!(Scanner::default().scan(line), expected, "{line}");
+        }
+    }
+
+    #[test]
+    fn what_is_escaped_is_one_word_again() {
+        let text = "a b\"c'$d`e\\f*[g]{h}~#é;|&";
+        assert_eq!(words(&escaped(text, false)), Ok(vec![text.to_owned()]));
+        assert_eq!(words(&format!("\"{}\"", escaped(text, true))), Ok(vec![text.to_owned()]));
+    }
+}

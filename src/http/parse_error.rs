@@ -1,0 +1,44 @@
+//! What hyper would not take for a request, and what to say to it.
+
+use super::Traffic;
+use crate::api::error::fault::Fault;
+use crate::api::error::{HEAD_TOO_LARGE, HTTP_VERSION, REQUEST_MALFORMED};
+
+/// How hyper words that the first line names a version that it does not speak; nothing else tells.
+const OF_VERSION: &str = "invalid HTTP version parsed";
+
+/// An error for it, unless there was nothing to be answered. `unread` is what hyper has left: all of the head,
+/// or what comes behind it if the head could be parsed.
+pub(super) fn fault(error: &hyper::Error, unread: &[u8], traffic: &Traffic) -> Option<Fault> {
+    if !error.is_parse() {
+        return None;
+    }
+    if error.is_parse_too_large() {
+        return Some(head_too_large(traffic));
+    }
+    let of_version = error.to_string() == OF_VERSION && names_another_version(unread);
+    if error.is_parse_version_h2() || of_version {
+        return Some(Fault::of(&HTTP_VERSION));
+    }
+    Some(Fault::of(&REQUEST_MALFORMED).with_message(format!("Malformed request: {error}.")))
+}
+
+/// The error for a head with too many bytes or fields.
+pub(super) fn head_too_large(traffic: &Traffic) -> Fault {
+    Fault::of(&HEAD_TOO_LARGE).with_message(format!(
+        "The head of a request may have {} bytes and {} fields at most.",
+        traffic.max_header_size, traffic.max_headers
+    ))
+}
+
+/// Whether the first line ends with a version of HTTP (RFC 9112, section 2.3) that is not spoken here.
+fn names_another_version(unread: &[u8]) -> bool {
+    let line = unread.split(|&byte| matches!(byte, b'\r' | b'\n')).next().unwrap_or_default();
+    let word = line.rsplit(|&byte| byte == b' ').next().unwrap_or_default();
+    match word.strip_prefix(b"HTTP/") {
+        Some([major, b'.', minor]) => {
+            major.is_ascii_digit() && minor.is_ascii_digit() && !matches!((major, minor), (b'1', b'0' | b'1'))
+        }
+        _ => false,
+    }
+}

@@ -1,0 +1,82 @@
+//! What SIGHUP does: has the keys read anew.
+
+#[cfg(unix)]
+use std::future::poll_fn;
+#[cfg(unix)]
+use std::task::Poll;
+
+use super::signals::Signals;
+use crate::auth::keys::file::KeyFile;
+use crate::auth::token::Tokens;
+
+/// Reads the keys of `tokens` from `file` again each time a SIGHUP comes, unless it ends the server. If the file is not in
+/// order, they stay as they are. Without a file, SIGHUP changes nothing. A SIGHUP that has come since the start of the
+/// process is obeyed before this returns. Gives whether the start goes on: a signal that ends it does not wait for a file.
+#[cfg(unix)]
+#[must_use]
+pub async fn reload_keys_on_hangup(signals: &mut Signals, tokens: Tokens, file: Option<KeyFile>) -> bool {
+    let Some(mut hangup) = signals.take_hangup() else { return true };
+    // The runtime hears of signals where it waits.
+    tokio::task::yield_now().await;
+    let has_come = poll_fn(|context| Poll::Ready(hangup.poll_recv(context).is_ready())).await;
+    if has_come {
+        tokio::select! {
+            biased;
+            _ = signals.ended() => return false,
+            () = reload(&tokens, file.as_ref()) => {}
+        }
+    }
+    tokio::spawn(async move {
+        // Signals that come while the file is being read are one when it has been read.
+        while hangup.recv().await.is_some() {
+            reload(&tokens, file.as_ref()).await;
+        }
+    });
+    true
+}
+
+/// There is no such signal here.
+#[cfg(not(unix))]
+#[must_use]
+pub async fn reload_keys_on_hangup(_: &mut Signals, _: Tokens, _: Option<KeyFile>) -> bool {
+    true
+}
+
+#[cfg(unix)]
+async fn reload(tokens: &Tokens, file: Option<&KeyFile>) {
+    match file {
+        Some(file) => in_a_thread(tokens.clone(), file.clone()).await,
+        None => tracing::warn!("SIGHUP changes nothing: there is no jwt_secret_file to read again"),
+    }
+}
+
+/// In one of its own, which the end of the server does not wait for, wherever the file lies.
+#[cfg(unix)]
+async fn in_a_thread(tokens: Tokens, file: KeyFile) {
+    let (done, read) = tokio::sync::oneshot::channel();
+    let thread = std::thread::Builder::new().name("shipyard-keys".to_owned()).spawn(move || {
+        change_keys(&tokens, &file);
+        // Whoever does not wait any more has ended.
+        let _ = done.send(());
+    });
+    match thread {
+        // An error says that the thread has ended without a word.
+        Ok(_) => drop(read.await),
+        Err(error) => tracing::error!("keys stay as they were: no thread to read them: {error}"),
+    }
+}
+
+#[cfg(unix)]
+fn change_keys(tokens: &Tokens, file: &KeyFile) {
+    match file.read() {
+        Ok(found) => {
+            // Who has asked for it must hear of it, whether requests are logged or not.
+            tracing::warn!("keys read anew: {}", found.keys);
+            tokens.change_keys(found.keys);
+            if let Some(exposed) = found.exposed {
+                tracing::warn!("{exposed}");
+            }
+        }
+        Err(error) => tracing::error!("keys stay as they were: {error}"),
+    }
+}

@@ -1,0 +1,143 @@
+//! What the head of a request must be, beyond what hyper asks of it: one that two readers could read in two
+//! ways is refused.
+
+use hyper::header::{HeaderMap, HeaderValue, EXPECT, HOST, TRANSFER_ENCODING};
+use hyper::http::request::Parts;
+use hyper::{Method, Uri, Version};
+use parking_lot::Mutex;
+use rocket::http::uri::{Host, Origin};
+
+use crate::api::error::fault::Fault;
+use crate::api::error::{EXPECTATION, METHOD_NOT_IMPLEMENTED, REQUEST_MALFORMED, TRANSFER_CODING};
+
+/// Whom and what the request asks.
+#[derive(Debug)]
+pub(super) struct Target<'a> {
+    /// The host, if the request names one.
+    pub(super) host: Option<Host<'static>>,
+    uri: &'a Uri,
+}
+
+impl Target<'_> {
+    /// The path and the query.
+    pub(super) fn origin(&self) -> Result<Origin<'static>, Fault> {
+        let target = self.uri.path_and_query().map_or("/", |path| path.as_str());
+        // An empty path is the root's (RFC 3986, section 6.2.3).
+        let target = if target.starts_with('?') { format!("/{target}") } else { target.to_owned() };
+        let origin = Origin::parse_owned(target).ok().filter(|_| is_encoded(self.uri.path()));
+        origin.ok_or_else(|| malformed("the target is no path"))
+    }
+}
+
+fn malformed(reason: &str) -> Fault {
+    Fault::of(&REQUEST_MALFORMED).with_message(format!("Malformed request: {reason}."))
+}
+
+/// The last Host header of a connection. The next is the same, as a rule, and need not be read again.
+#[derive(Default)]
+pub(super) struct LastHost(Mutex<Option<(HeaderValue, Host<'static>)>>);
+
+impl LastHost {
+    fn read(&self, field: &HeaderValue) -> Option<Host<'static>> {
+        let mut last = self.0.lock();
+        match &*last {
+            Some((known, host)) if known == field => Some(host.clone()),
+            _ => {
+                let host = parsed(field.to_str().ok()?)?;
+                *last = Some((field.clone(), host.clone()));
+                Some(host)
+            }
+        }
+    }
+}
+
+/// Reads the target and the Host header (RFC 9112, sections 3.2 and 6.1). `None` if the whole server is asked.
+#[inline]
+pub(super) fn read<'a>(head: &'a Parts, last_host: &LastHost) -> Result<Option<Target<'a>>, Fault> {
+    if head.method == Method::CONNECT {
+        // Its target is no path, but an address to connect to (RFC 9110, section 9.3.6).
+        return Err(Fault::of(&METHOD_NOT_IMPLEMENTED));
+    }
+    codings(&head.headers)?;
+    expectations(&head.headers)?;
+    let named = host(head, last_host)?;
+    let uri = &head.uri;
+    let host = match uri.authority() {
+        // The target wins over the Host header.
+        Some(authority) if uri.scheme_str() == Some("http") => {
+            Some(parsed(authority.as_str()).ok_or_else(|| malformed("the host of the target is none"))?)
+        }
+        Some(_) => return Err(malformed("the target is neither a path nor an http:// address")),
+        None => named,
+    };
+    if uri.path() == "*" {
+        if head.method != Method::OPTIONS {
+            return Err(malformed("the target * is for OPTIONS"));
+        }
+        return Ok(None);
+    }
+    Ok(Some(Target { host, uri }))
+}
+
+/// Whether each `%` begins the code of a byte (RFC 3986, section 2.1). Another reader could take what is none
+/// for itself, or for nothing.
+fn is_encoded(text: &str) -> bool {
+    let is_code = |rest: &str| rest.bytes().take(2).filter(u8::is_ascii_hexdigit).count() == 2;
+    text.split('%').skip(1).all(is_code)
+}
+
+/// The only transfer coding that is understood is `chunked`, once. (hyper has seen that it is the last.)
+fn codings(headers: &HeaderMap) -> Result<(), Fault> {
+    if !headers.contains_key(TRANSFER_ENCODING) {
+        return Ok(());
+    }
+    let fields = headers.get_all(TRANSFER_ENCODING).iter();
+    let codings = fields.flat_map(|field| field.as_bytes().split(|&byte| byte == b','));
+    let codings: Vec<&[u8]> = codings.map(<[u8]>::trim_ascii).collect();
+    match codings.as_slice() {
+        [] => Ok(()),
+        [coding] if is_chunked(coding) => Ok(()),
+        _ if codings.iter().all(|coding| coding.is_empty() || is_chunked(coding)) => {
+            Err(malformed("the transfer coding is there twice"))
+        }
+        _ => Err(Fault::of(&TRANSFER_CODING)),
+    }
+}
+
+fn is_chunked(coding: &[u8]) -> bool {
+    coding.eq_ignore_ascii_case(b"chunked")
+}
+
+/// RFC 9110, section 10.1.1.
+fn expectations(headers: &HeaderMap) -> Result<(), Fault> {
+    let known = |expected: &HeaderValue| expected.as_bytes().eq_ignore_ascii_case(b"100-continue");
+    if headers.get_all(EXPECT).iter().all(known) {
+        Ok(())
+    } else {
+        Err(Fault::of(&EXPECTATION))
+    }
+}
+
+/// RFC 9112, section 3.2: HTTP/1.1 has exactly one Host header, which may be empty.
+fn host(head: &Parts, last: &LastHost) -> Result<Option<Host<'static>>, Fault> {
+    let mut hosts = head.headers.get_all(HOST).iter();
+    match (hosts.next(), hosts.next()) {
+        (None, _) if head.version == Version::HTTP_11 => Err(malformed("there is no Host header")),
+        (None, _) => Ok(None),
+        (Some(_), Some(_)) => Err(malformed("there is more than one Host header")),
+        (Some(host), None) if host.is_empty() => Ok(None),
+        (Some(host), None) => {
+            let host = last.read(host);
+            Ok(Some(host.ok_or_else(|| malformed("the Host header is no host"))?))
+        }
+    }
+}
+
+/// A host and perhaps a port; never whoever asks (RFC 9110, section 4.2.4).
+fn parsed(host: &str) -> Option<Host<'static>> {
+    if host.contains('@') || !is_encoded(host) {
+        return None;
+    }
+    let host = Host::parse_owned(host.to_owned()).ok()?;
+    (!host.domain().is_empty()).then_some(host)
+}

@@ -1,0 +1,231 @@
+//! Where users, passwords and tokens meet: login, refresh, and every write of a password. No HTTP here.
+
+use crate::auth::network::Network;
+use crate::auth::password::{Busy, Passwords};
+use crate::auth::rate_limit::{Admission, Operation, Throttle, TooMany};
+use crate::auth::token::{Claims, Kind, Tokens};
+use crate::internal_error::Internal;
+use crate::model::auth::{Credentials, RefreshedToken, TokenPair};
+use crate::model::id::Id;
+use crate::model::user::{User, UserInput};
+use crate::store::{CreateUserError, HashedUser, RefreshError, Store, UpdateUserError};
+
+/// Why nobody is logged in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogInError {
+    /// The name or the password is wrong; which one is not said.
+    Invalid,
+    /// There were too many logins.
+    TooMany(TooMany),
+    /// Too many passwords wait to be verified.
+    Busy,
+}
+
+/// Why there is no new access token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RenewError {
+    /// There were too many refreshes.
+    TooMany(TooMany),
+    /// The refresh token has ended since it was looked at.
+    Refresh(RefreshError),
+}
+
+/// Why a user is not written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WriteError<E> {
+    /// There were too many such writes.
+    TooMany(TooMany),
+    /// Too many passwords wait to be hashed.
+    Busy,
+    /// The store refuses it.
+    Store(E),
+}
+
+/// Users with their passwords and tokens.
+#[derive(Clone)]
+pub struct Accounts {
+    store: Store,
+    tokens: Tokens,
+    passwords: Passwords,
+    throttle: Throttle,
+    max_revocations: usize,
+}
+
+impl Accounts {
+    /// Accounts over the users of `store`, of which at most `max_revocations` tokens are logged out singly.
+    #[must_use]
+    pub fn new(
+        store: Store,
+        tokens: Tokens,
+        passwords: Passwords,
+        throttle: Throttle,
+        max_revocations: usize,
+    ) -> Self {
+        Self { store, tokens, passwords, throttle, max_revocations }
+    }
+
+    /// Both tokens for a name and its password. An unknown name costs as much as a wrong password, and is
+    /// limited as one that is known.
+    ///
+    /// # Errors
+    /// [`LogInError`]; outside it [`Internal`].
+    pub async fn log_in(
+        &self,
+        login: Credentials,
+        client: Network,
+    ) -> Result<Result<TokenPair, LogInError>, Internal> {
+        let returning = self.store.returning_user(&login.username, client);
+        let admission = match self.throttle.admit_login(&login.username, returning, client) {
+            Ok(admission) => admission,
+            Err(error) => return Ok(Err(LogInError::TooMany(error))),
+        };
+        let found = self.store.credentials(&login.username);
+        let hash = found.as_ref().map(|(_, hash)| hash.clone());
+        let Ok(matches) = self.passwords.verify(&admission, login.password, hash).await? else {
+            return Ok(Err(LogInError::Busy));
+        };
+        let Some((id, hash)) = found.filter(|_| matches) else { return Ok(Err(LogInError::Invalid)) };
+        let access = self.tokens.issue(Kind::Access, id)?;
+        let refresh = self.tokens.issue(Kind::Refresh, id)?;
+        if !self.store.admit_login(&hash, &access.claims, &refresh.claims) {
+            return Ok(Err(LogInError::Invalid));
+        }
+        self.store.remember_network(id, &hash, client);
+        self.throttle.succeeded(&admission);
+        Ok(Ok(TokenPair { access_token: access.text, refresh_token: refresh.text }))
+    }
+
+    /// A new access token for the user of a refresh token.
+    ///
+    /// # Errors
+    /// [`RenewError`]; outside it [`Internal`].
+    pub fn refresh(
+        &self,
+        refresh: &Claims,
+        client: Network,
+    ) -> Result<Result<RefreshedToken, RenewError>, Internal> {
+        let admission = match self.throttle.admit(Operation::Refresh, client) {
+            Ok(admission) => admission,
+            Err(error) => return Ok(Err(RenewError::TooMany(error))),
+        };
+        let access = self.tokens.issue(Kind::Access, refresh.identity)?;
+        if let Err(error) = self.store.admit_refresh(refresh, &access.claims) {
+            return Ok(Err(RenewError::Refresh(error)));
+        }
+        self.throttle.refreshed(&admission);
+        Ok(Ok(RefreshedToken { access_token: access.text }))
+    }
+
+    /// Ends that token. If there is no room to remember it by itself, all tokens of its user end that were
+    /// issued until now: none that was logged out is ever let in, and nobody else notices.
+    pub fn log_out(&self, token: &Claims) {
+        if self.tokens.revoke(token, self.max_revocations).is_err() {
+            self.store.log_out(token.identity, self.tokens.now());
+        }
+    }
+
+    /// Creates a user.
+    ///
+    /// # Errors
+    /// [`WriteError`] with [`CreateUserError`]; outside it [`Internal`].
+    pub async fn create(
+        &self,
+        input: UserInput,
+        client: Network,
+    ) -> Result<Result<User, WriteError<CreateUserError>>, Internal> {
+        Ok(match self.hashed(Operation::CreateUser, input, client).await? {
+            Ok((user, _)) => self.store.create_user(user).map_err(WriteError::Store),
+            Err(error) => Err(error),
+        })
+    }
+
+    /// Replaces a user's name and password. The user's refresh tokens end; access tokens live on until they
+    /// expire.
+    ///
+    /// # Errors
+    /// [`WriteError`] with [`UpdateUserError`]; outside it [`Internal`].
+    pub async fn update(
+        &self,
+        id: Id,
+        input: UserInput,
+        client: Network,
+    ) -> Result<Result<User, WriteError<UpdateUserError>>, Internal> {
+        let (user, admission) = match self.hashed(Operation::UpdateUser, input, client).await? {
+            Ok(hashed) => hashed,
+            Err(error) => return Ok(Err(error)),
+        };
+        let hash = user.hash.clone();
+        Ok(self.store.update_user(id, user, self.tokens.now()).map_err(WriteError::Store).inspect(|_| {
+            // A client that sets a password knows it.
+            self.store.remember_network(id, &hash, client);
+            self.throttle.succeeded(&admission);
+        }))
+    }
+
+    async fn hashed<E>(
+        &self,
+        operation: Operation,
+        input: UserInput,
+        client: Network,
+    ) -> Result<Result<(HashedUser, Admission), WriteError<E>>, Internal> {
+        let admission = match self.throttle.admit(operation, client) {
+            Ok(admission) => admission,
+            Err(error) => return Ok(Err(WriteError::TooMany(error))),
+        };
+        let UserInput { id, name, password } = input;
+        let hash = self.passwords.hash(&admission, password).await?;
+        let user = hash.map(|hash| (HashedUser { id, name, hash }, admission));
+        Ok(user.map_err(|Busy| WriteError::Busy))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::future::Future;
+    use std::pin::pin;
+    use std::task::{Context, Waker};
+
+    use super::*;
+    use crate::auth::clock::{Clock, TokenIds};
+    use crate::auth::password::{Cost, Password};
+    use crate::auth::secret::Secret;
+    use crate::config::DEFAULT_LIFETIMES;
+    use crate::store::StoredUser;
+
+    const ANN: Id = Id::new(1);
+
+    fn password(text: &str) -> Password {
+        Password::new(text.to_owned())
+    }
+
+    /// The password changes while a login with the old one is being verified. That the change ends all tokens
+    /// issued before would be worth nothing if the login got its tokens afterwards.
+    #[test]
+    fn a_login_with_the_old_password_gets_nothing_once_the_password_is_changed() {
+        // Enough for the verification to be still under way when the change is made.
+        let hasher = Cost { memory: 32 * 1024, iterations: 3, parallelism: 1 }.hasher().expect("a cost");
+        let hash = hasher.hash(&password("old password")).expect("a hash");
+        let users = BTreeMap::from([(ANN, StoredUser { name: "ann".to_owned(), hash })]);
+        let store = Store::new(users, BTreeMap::new());
+        let secret = Secret::random().expect("a key");
+        let tokens = Tokens::new(&secret, DEFAULT_LIFETIMES, Clock::manual(1), TokenIds::Random);
+        let passwords = Passwords::new(hasher.clone(), 16).expect("a hash");
+        let accounts = Accounts::new(store.clone(), tokens, passwords, Throttle::new(None), 1000);
+        let log_in = |text| {
+            accounts.log_in(Credentials { username: "ann".to_owned(), password: password(text) }, None.into())
+        };
+        let new = HashedUser {
+            id: None,
+            name: "ann".to_owned(),
+            hash: hasher.hash(&password("new password")).expect("a hash"),
+        };
+        rocket::execute(async {
+            let mut late = pin!(log_in("old password"));
+            assert!(late.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+            store.update_user(ANN, new, 1).expect("ann is there");
+            assert_eq!(late.await.expect("it is hashed").err(), Some(LogInError::Invalid));
+            assert!(log_in("new password").await.expect("it is hashed").is_ok());
+        });
+    }
+}

@@ -1,0 +1,267 @@
+//! The data file: read once, at start. Whatever is not plainly in order refuses the start.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
+use std::{fmt, io, thread};
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use serde_json::Value;
+
+use crate::auth::password::{Hash, Hasher, Passwords};
+use crate::escape::printable;
+use crate::internal_error::Internal;
+use crate::json::{self, Style};
+use crate::model::id::Id;
+use crate::model::ship::{Ship, ShipInput};
+use crate::model::user::UserInput;
+use crate::model::{self, Input};
+use crate::regular_file;
+use crate::store::{Caps, Store, StoredUser};
+
+/// The example data, which is also in the repository as `data.json`.
+pub const EXAMPLE: &str = include_str!("../../data.json");
+
+/// The data file that is read when none is asked for, if it is there.
+pub const DEFAULT_FILE: &str = "data.json";
+
+/// The largest data file, in bytes: three million of the longest ships in ASCII, which take up several times as much
+/// while they are read.
+const MAX_SIZE: u64 = 2 * 1024 * 1024 * 1024;
+
+/// Where the data comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// A file.
+    File(PathBuf),
+    /// The example data in this program.
+    BuiltIn,
+}
+
+impl Source {
+    /// Its name, for messages.
+    #[must_use]
+    pub fn name(&self) -> String {
+        match self {
+            Self::File(path) => path.display().to_string(),
+            Self::BuiltIn => "the built-in data".to_owned(),
+        }
+    }
+}
+
+/// What a server starts with.
+#[derive(Debug, Default)]
+pub struct Data {
+    users: BTreeMap<Id, DataUser>,
+    ships: BTreeMap<Id, Ship>,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+struct DataUser {
+    name: String,
+    secret: UserSecret,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum UserSecret {
+    Password(crate::auth::password::Password),
+    Hash(Hash),
+}
+
+/// Why a data file is refused: which file, where in it, and why.
+#[derive(Debug)]
+pub struct DataError {
+    file: String,
+    place: String,
+    reason: String,
+}
+
+impl fmt::Display for DataError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { file, place, reason } = self;
+        // It may quote what is in the file.
+        let reason = printable(reason);
+        if place.is_empty() {
+            write!(f, "{file}: {reason}")
+        } else {
+            write!(f, "{file}: {place}: {reason}")
+        }
+    }
+}
+
+/// The names and types at the top of the file. The texts of the elements tell their lines.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Layout<'a> {
+    #[serde(borrow)]
+    users: Vec<&'a RawValue>,
+    #[serde(borrow)]
+    ships: Vec<&'a RawValue>,
+}
+
+impl Data {
+    /// Reads a data file.
+    ///
+    /// # Errors
+    /// [`DataError`]: the file cannot be read, is not JSON, or breaks a rule of the store.
+    pub fn read(path: &Path) -> Result<Self, DataError> {
+        let file = path.display().to_string();
+        let bytes = regular_file::read(path, MAX_SIZE).map_err(|error| DataError {
+            file: file.clone(),
+            place: String::new(),
+            reason: error.to_string(),
+        })?;
+        Self::parse(&file, &bytes)
+    }
+
+    /// Reads the file that is asked for; with none asked for [`DEFAULT_FILE`], and without that the example.
+    ///
+    /// # Errors
+    /// As [`Data::read`].
+    pub fn find(asked: Option<&Path>) -> Result<(Self, Source), DataError> {
+        let default = Path::new(DEFAULT_FILE);
+        match asked.or_else(|| default.symlink_metadata().is_ok().then_some(default)) {
+            Some(path) => Ok((Self::read(path)?, Source::File(path.to_owned()))),
+            None => Ok((Self::parse(&Source::BuiltIn.name(), EXAMPLE.as_bytes())?, Source::BuiltIn)),
+        }
+    }
+
+    /// Whether these are the users of the example, whose passwords everybody knows.
+    #[must_use]
+    pub fn has_example_users(&self) -> bool {
+        Self::parse("", EXAMPLE.as_bytes()).is_ok_and(|example| example.users == self.users)
+    }
+
+    /// Reads the text of a data file; `file` is its name for messages.
+    ///
+    /// # Errors
+    /// [`DataError`]: the text is not JSON, or breaks a rule of the store.
+    pub fn parse(file: &str, bytes: &[u8]) -> Result<Self, DataError> {
+        let refuse = |place: String, reason: String| DataError { file: file.to_owned(), place, reason };
+        let anywhere = |reason: String| refuse(String::new(), reason);
+        let Value::Object(mut whole) = json::parse(bytes).map_err(|error| anywhere(error.to_string()))?
+        else {
+            return Err(anywhere(
+                "expected an object with `users` and `ships` at line 1 column 1".to_owned(),
+            ));
+        };
+        let text = json::text(bytes).map_err(|error| anywhere(error.to_string()))?;
+        let layout: Layout<'_> = serde_json::from_str(text).map_err(|error| anywhere(error.to_string()))?;
+        let place = |list: &str, index: usize, raw: &RawValue| {
+            format!("line {}, {list}[{index}]", line_of(text, raw.get()))
+        };
+        let mut elements = |list: &str| match whole.remove(list) {
+            Some(Value::Array(elements)) => elements,
+            _ => Vec::new(),
+        };
+        let mut data = Self::default();
+        let mut names: HashMap<String, Id> = HashMap::new();
+        for (index, (value, raw)) in elements("users").into_iter().zip(layout.users).enumerate() {
+            let here = || place("users", index, raw);
+            let (id, user) = user(value).map_err(|reason| refuse(here(), reason))?;
+            if let Some(other) = names.insert(user.name.clone(), id) {
+                let reason = format!("name: {:?} is the name of user {other} already", user.name);
+                return Err(refuse(here(), reason));
+            }
+            if data.users.insert(id, user).is_some() {
+                return Err(refuse(here(), format!("id: {id} is the id of another user already")));
+            }
+        }
+        for (index, (value, raw)) in elements("ships").into_iter().zip(layout.ships).enumerate() {
+            let here = || place("ships", index, raw);
+            let ship = ship(value).map_err(|reason| refuse(here(), reason))?;
+            let id = ship.id;
+            if data.ships.insert(id, ship).is_some() {
+                return Err(refuse(here(), format!("id: {id} is the id of another ship already")));
+            }
+        }
+        Ok(data)
+    }
+
+    /// Whether the server may keep so much.
+    ///
+    /// # Errors
+    /// A line that says what there is too much of.
+    pub fn fits(&self, caps: Caps) -> Result<(), String> {
+        for (list, count, most, setting) in [
+            ("users", self.users.len(), caps.users, "max_users"),
+            ("ships", self.ships.len(), caps.ships, "max_ships"),
+        ] {
+            if count > most {
+                return Err(format!("{list}: {count} are more than {setting} = {most}"));
+            }
+        }
+        Ok(())
+    }
+
+    /// The store with this data, which gives JSON in that style. Passwords in clear text are hashed, which takes the time of one login each, as many at
+    /// a time as when clients log in.
+    ///
+    /// # Errors
+    /// [`Internal`] where the system gives no random bytes or no threads.
+    pub fn into_store(self, hasher: &Hasher, caps: Caps, style: Style) -> Result<Store, Internal> {
+        let users: Vec<(Id, DataUser)> = self.users.into_iter().collect();
+        let share = users.len().div_ceil(Passwords::cores()).max(1);
+        let broken = |why: &dyn fmt::Display| Internal::new("hashing the passwords of the data file", why);
+        let hashed: Result<Vec<_>, Internal> = thread::scope(|scope| {
+            let one = |share| thread::Builder::new().spawn_scoped(scope, move || hashed(share, hasher));
+            let shares: io::Result<Vec<_>> = users.chunks(share).map(one).collect();
+            let shares = shares.map_err(|error| broken(&error))?;
+            shares.into_iter().map(|share| share.join().map_err(|_| broken(&"a thread panicked"))?).collect()
+        });
+        Ok(Store::with_caps(hashed?.into_iter().flatten().collect(), self.ships, caps, style))
+    }
+}
+
+/// Those users with their passwords hashed.
+fn hashed(users: &[(Id, DataUser)], hasher: &Hasher) -> Result<Vec<(Id, StoredUser)>, Internal> {
+    let mut memory = Vec::new();
+    let hashed = users.iter().map(|(id, user)| {
+        let hash = match &user.secret {
+            UserSecret::Hash(hash) => hash.clone(),
+            UserSecret::Password(password) => hasher.hash_in(password, &mut memory)?,
+        };
+        Ok((*id, StoredUser { name: user.name.clone(), hash }))
+    });
+    hashed.collect()
+}
+
+/// The line, from 1, on which `part` begins; `part` is a slice of `text`.
+fn line_of(text: &str, part: &str) -> usize {
+    let offset = (part.as_ptr() as usize).saturating_sub(text.as_ptr() as usize);
+    text.bytes().take(offset).filter(|&byte| byte == b'\n').count() + 1
+}
+
+/// An element as a body of the API would be read: by the same rules.
+fn read<T: Input>(value: Value) -> Result<T, String> {
+    model::read(value).map_err(|errors| errors.first().unwrap_or_default())
+}
+
+fn required_id(id: Option<Id>) -> Result<Id, String> {
+    id.ok_or_else(|| "id: Missing data for required field.".to_owned())
+}
+
+fn ship(value: Value) -> Result<Ship, String> {
+    let input: ShipInput = read(value)?;
+    let id = required_id(input.id)?;
+    Ok(input.with_id(id))
+}
+
+fn user(mut value: Value) -> Result<(Id, DataUser), String> {
+    let hash = value.as_object_mut().and_then(|user| user.remove("password_hash"));
+    let Some(hash) = hash else {
+        let UserInput { id, name, password } = read(value)?;
+        return Ok((required_id(id)?, DataUser { name, secret: UserSecret::Password(password) }));
+    };
+    let Value::String(hash) = hash else { return Err("password_hash: Not a valid string.".to_owned()) };
+    let hash = Hash::parse(&hash).map_err(|reason| format!("password_hash: {reason}"))?;
+    if value.get("password").is_some() {
+        return Err("password_hash: there is a password too; give one of the two".to_owned());
+    }
+    // The other fields are held to the rules of a body, in which there must be some password.
+    if let Some(user) = value.as_object_mut() {
+        user.insert("password".to_owned(), Value::from("hashed"));
+    }
+    let UserInput { id, name, .. } = read(value)?;
+    Ok((required_id(id)?, DataUser { name, secret: UserSecret::Hash(hash) }))
+}

@@ -1,0 +1,112 @@
+//! A user's account: the password, and since when the user's tokens count.
+
+use super::{RefreshError, SessionError};
+use crate::auth::network::Network;
+use crate::auth::password::Hash;
+use crate::auth::token::Claims;
+use crate::auth::valid_after::Cutoff;
+
+/// How many networks are remembered of a user: 300 bytes.
+const MAX_NETWORKS: usize = 16;
+
+/// A user as stored.
+#[derive(Debug)]
+pub(super) struct Account {
+    pub(super) name: String,
+    pub(super) hash: Hash,
+    /// Since when refresh tokens count; none if the password is the first.
+    password_change: Option<Cutoff>,
+    /// Since when tokens of either kind count; none if they were never all logged out.
+    logout: Option<Cutoff>,
+    /// When the newest token was issued.
+    newest_token: u64,
+    /// The networks from which the user has proved the present password, the latest last.
+    networks: Vec<Network>,
+}
+
+impl Account {
+    pub(super) fn new(name: String, hash: Hash) -> Self {
+        Self { name, hash, password_change: None, logout: None, newest_token: 0, networks: Vec::new() }
+    }
+
+    /// A cutoff that ends what was issued until `now`, the time before the lock was taken: a token may have been
+    /// issued in a later second, if it came between.
+    fn cutoff(&self, now: u64) -> Cutoff {
+        Cutoff::at(now.max(self.newest_token), Cutoff::OF_A_USER)
+    }
+
+    /// Takes note of a token of either kind.
+    fn issued(&mut self, token: &Claims) {
+        self.newest_token = self.newest_token.max(token.iat);
+        if let Some(cutoff) = &self.logout {
+            cutoff.note(token.iat, token.jti);
+        }
+    }
+
+    fn is_logged_out(&self, token: &Claims) -> bool {
+        self.logout.as_ref().is_some_and(|cutoff| !cutoff.admits(token.iat, token.jti))
+    }
+
+    /// Whether the user has proved the present password from there.
+    pub(super) fn has_logged_in_from(&self, network: Network) -> bool {
+        self.networks.contains(&network)
+    }
+
+    /// Remembers from where a password was proved, if it is the user's still.
+    pub(super) fn remember_network(&mut self, verified: &Hash, network: Network) {
+        if self.hash == *verified {
+            self.networks.retain(|known| *known != network);
+            if self.networks.len() >= MAX_NETWORKS {
+                self.networks.remove(0);
+            }
+            self.networks.push(network);
+        }
+    }
+
+    /// Ends the refresh tokens issued until `now`, and forgets from where the old password was proved.
+    pub(super) fn change_password(&mut self, hash: Hash, now: u64) {
+        self.hash = hash;
+        self.networks.clear();
+        self.password_change = Some(self.cutoff(now));
+    }
+
+    /// Ends all tokens issued until `now`.
+    pub(super) fn log_out(&mut self, now: u64) {
+        self.logout = Some(self.cutoff(now));
+    }
+
+    pub(super) fn admit_login(&mut self, verified: &Hash, access: &Claims, refresh: &Claims) -> bool {
+        if self.hash != *verified {
+            return false;
+        }
+        self.issued(access);
+        self.issued(refresh);
+        if let Some(cutoff) = &self.password_change {
+            cutoff.note(refresh.iat, refresh.jti);
+        }
+        true
+    }
+
+    pub(super) fn admit_refresh(&mut self, refresh: &Claims, access: &Claims) -> Result<(), RefreshError> {
+        self.check_refresh(refresh)?;
+        self.issued(access);
+        Ok(())
+    }
+
+    pub(super) fn check_access(&self, access: &Claims) -> Result<(), SessionError> {
+        if self.is_logged_out(access) {
+            return Err(SessionError::LoggedOut);
+        }
+        Ok(())
+    }
+
+    pub(super) fn check_refresh(&self, refresh: &Claims) -> Result<(), RefreshError> {
+        if self.is_logged_out(refresh) {
+            return Err(RefreshError::LoggedOut);
+        }
+        match &self.password_change {
+            Some(cutoff) if !cutoff.admits(refresh.iat, refresh.jti) => Err(RefreshError::Revoked),
+            _ => Ok(()),
+        }
+    }
+}
