@@ -20,12 +20,12 @@ use serde_json::Value;
 use shipyard::auth::clock::{Clock, TokenIds};
 use shipyard::auth::secret::Secret;
 use shipyard::auth::token::{Claims, Kind, Lifetimes, TokenError, Tokens};
-use shipyard::json::{self, Ready, Style};
+use shipyard::json::{self, EncodedJson, Style};
 use shipyard::model::id::Id;
 use shipyard::model::ship::{Ship, ShipInput};
 use shipyard::model::{self, Input};
 use shipyard::store::seed::EXAMPLE;
-use shipyard::store::{Caps, Store};
+use shipyard::store::{Store, StoreLimits};
 use uuid::Builder;
 
 /// That of the program: much of what is measured here is memory that comes and goes.
@@ -212,14 +212,14 @@ fn ships(count: u64) -> BTreeMap<Id, Ship> {
 }
 
 fn store_of(count: u64) -> Store {
-    let caps = Caps { ships: usize::MAX, ..Caps::default() };
-    Store::with_caps(BTreeMap::new(), ships(count), caps, Style::Compact)
+    let caps = StoreLimits { ships: usize::MAX, ..StoreLimits::default() };
+    Store::with_limits(BTreeMap::new(), ships(count), caps, Style::Compact)
 }
 
 fn bodies(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("body");
     let body = ShipInput::example().to_string();
-    let plain = |body: &str| model::read_plain::<ShipInput>(body.as_bytes());
+    let plain = |body: &str| model::parse_fast::<ShipInput>(body.as_bytes());
     let read = |body: &str| json::parse(body.as_bytes()).map(model::read::<ShipInput>);
     assert!(plain(&body).is_some());
     assert!(read(&body).is_ok_and(|ship| ship.is_ok()));
@@ -229,14 +229,14 @@ fn bodies(criterion: &mut Criterion) {
 
     let ship = ships(2).pop_last().expect("there are two").1;
     for style in [Style::Compact, Style::Pretty] {
-        let text = Ready::new(&ship, style).text().cloned().expect("JSON");
+        let text = EncodedJson::new(&ship, style).text().cloned().expect("JSON");
         group.throughput(Throughput::Bytes(text.len() as u64));
         group.bench_function(format!("write a ship, {style:?}"), |bencher| {
-            bencher.iter(|| Ready::new(black_box(&ship), style));
+            bencher.iter(|| EncodedJson::new(black_box(&ship), style));
         });
         for (what, count) in [("15 ships", 15), ("10,000 ships", 10_000)] {
-            let caps = Caps::default();
-            let store = Store::with_caps(BTreeMap::new(), ships(count), caps, style);
+            let caps = StoreLimits::default();
+            let store = Store::with_limits(BTreeMap::new(), ships(count), caps, style);
             let list = || store.ships().to_body().expect("JSON");
             group.throughput(Throughput::Bytes(list().length() as u64));
             group.bench_function(format!("list {what}, {style:?}"), |bencher| {

@@ -8,13 +8,13 @@ use shipyard::auth::secret::Secret;
 use shipyard::config::Settings;
 use shipyard::json::Style;
 use shipyard::store::seed::Data;
-use shipyard::Parts;
+use shipyard::AppConfig;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut settings = Settings::defaults().map_err(|error| error.to_string())?;
     settings.rocket.port = std::env::var("ROCKET_PORT")?.parse()?;
     settings.json = Style::Compact;
-    let parts = Parts {
+    let parts = AppConfig {
         settings,
         data: Data::find(None).map_err(|error| error.to_string())?.0,
         keys: Secret::random().map_err(|error| error.to_string())?.into(),

@@ -7,6 +7,7 @@ pub mod etag;
 pub mod guards;
 pub mod openapi;
 pub mod response;
+pub mod result;
 pub mod routes;
 pub mod routing;
 pub mod security_headers;

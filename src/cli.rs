@@ -15,7 +15,7 @@ use rocket::figment::value::Dict;
 use shipyard::api::openapi;
 use shipyard::config::{self, Settings};
 use shipyard::contract::recording::fixtures::Fixtures;
-use shipyard::escape::printable;
+use shipyard::escape::escape_invisible;
 use shipyard::regular_file;
 
 const EXAMPLES: &str = "\
@@ -116,7 +116,7 @@ pub(crate) fn run() -> ExitCode {
 /// Prints a line to standard error. It may hold text from a recording or a server.
 fn say(line: &str) {
     // Standard error may be closed; no one is left to tell.
-    let _ = writeln!(io::stderr(), "shipyard: {}", printable(line));
+    let _ = writeln!(io::stderr(), "shipyard: {}", escape_invisible(line));
 }
 
 /// Prints a warning to standard error.
@@ -135,7 +135,7 @@ fn print(text: &str) -> Result<(), Failure> {
 
 /// Prints lines to standard output. They may hold text from a recording or a server.
 fn print_lines(text: &str) -> Result<(), Failure> {
-    print(&text.lines().map(|line| printable(line) + "\n").collect::<String>())
+    print(&text.lines().map(|line| escape_invisible(line) + "\n").collect::<String>())
 }
 
 /// One word of a shell command, for hints.
@@ -148,7 +148,7 @@ fn shell_word(text: &str) -> String {
 }
 
 /// The scenarios that are asked for; with none asked for, all.
-fn chosen(fixtures: &Fixtures, asked: &[String]) -> Result<Vec<String>, Failure> {
+fn select_scenarios(fixtures: &Fixtures, asked: &[String]) -> Result<Vec<String>, Failure> {
     // No recordings at all are none of this program's; damaged ones are what it is to find.
     fixtures.names().map_err(wrong_usage)?;
     let known = fixtures.expected().map_err(failed)?;
@@ -163,7 +163,10 @@ fn chosen(fixtures: &Fixtures, asked: &[String]) -> Result<Vec<String>, Failure>
 }
 
 fn settings(overrides: Dict) -> Result<Settings, Failure> {
-    config::figment().and_then(|figment| Settings::read(figment, overrides)).map_err(wrong_usage)
+    let settings =
+        config::figment().and_then(|figment| Settings::read(figment, overrides)).map_err(wrong_usage)?;
+    settings.warnings.iter().for_each(|warning| warn(warning));
+    Ok(settings)
 }
 
 /// The largest file that is compared with the specification, in bytes.

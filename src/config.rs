@@ -20,7 +20,7 @@ use rocket::log::LogLevel;
 use rocket::Config;
 
 use self::file::SettingsFile;
-use self::values::{number, optional, refused, seconds, source};
+use self::values::{invalid, number, optional, seconds, source};
 use crate::api::base_url::BaseUrl;
 use crate::api::cors::Cors;
 use crate::auth::password::{Cost, Hash, Hasher, Passwords};
@@ -28,10 +28,10 @@ use crate::auth::rate_limit::{Rate, Rates};
 use crate::auth::secret::Secret;
 use crate::auth::token::Lifetimes;
 use crate::http::listen::Address;
-use crate::http::{Traffic, TrustedProxies};
+use crate::http::{HttpLimits, TrustedProxies};
 use crate::json::Style;
 use crate::log;
-use crate::store::Caps;
+use crate::store::StoreLimits;
 
 pub use self::framework::defaults;
 
@@ -54,7 +54,7 @@ pub const DEFAULT_LIFETIMES: Lifetimes = Lifetimes { access: 15 * 60, refresh: 3
 pub const MAX_LIFETIME: u64 = 10 * 365 * 24 * 60 * 60;
 
 /// The settings of this crate, beside Rocket's.
-pub const OWN: [&str; 30] = [
+pub const KNOWN_SETTINGS: [&str; 30] = [
     "access_token_ttl",
     "body_timeout",
     "cors_origins",
@@ -63,7 +63,6 @@ pub const OWN: [&str; 30] = [
     "json",
     "jwt_secret",
     "jwt_secret_file",
-    "kept_answers",
     "log_format",
     "max_connections",
     "max_connections_per_address",
@@ -83,13 +82,19 @@ pub const OWN: [&str; 30] = [
     "rate_overall",
     "refresh_token_ttl",
     "request_timeout",
+    "response_cache_size",
     "static_dir",
     "trusted_proxies",
 ];
 
+/// Old names of settings, accepted with a warning for one version, and the names that replace them.
+const RENAMED: [(&str, &str); 1] = [("kept_answers", "response_cache_size")];
+
 /// Every setting, checked.
 #[derive(Debug)]
 pub struct Settings {
+    /// What the user should change: one line each.
+    pub warnings: Vec<String>,
     /// Rocket's. Its own log is off, whatever `log_level` says: it would write tokens, and wait for its readers.
     pub rocket: Config,
     /// `log_level` and `log_format`: what is logged, and how.
@@ -97,7 +102,7 @@ pub struct Settings {
     /// `address`: where to listen. Default `localhost`: 127.0.0.1 and ::1.
     pub address: Address,
     /// What a client may take: time, connections, bytes.
-    pub traffic: Traffic,
+    pub limits: HttpLimits,
     /// `data`: the data file, if one is asked for.
     pub data: Option<PathBuf>,
     /// `static_dir`: the folder that `/static/` serves. Default `static`.
@@ -122,7 +127,7 @@ pub struct Settings {
     /// 120, 30 and 1200 a minute.
     pub rates: Option<Rates>,
     /// `max_users`, `max_ships`, `max_revocations`. Default 100000, 100000, 1000000.
-    pub caps: Caps,
+    pub store_limits: StoreLimits,
 }
 
 /// What is wrong with the configuration: a line for each setting.
@@ -161,7 +166,10 @@ fn one_line(error: &figment::Error) -> String {
 fn is_known(key: &str) -> bool {
     // Figment's own marker, which Rocket leaves out of its list.
     const FURTHER: &str = "profile";
-    OWN.contains(&key) || Config::PARAMETERS.contains(&key) || key == FURTHER
+    KNOWN_SETTINGS.contains(&key)
+        || RENAMED.iter().any(|(old, _)| *old == key)
+        || Config::PARAMETERS.contains(&key)
+        || key == FURTHER
 }
 
 /// The configuration before anything is read from it: defaults, Rocket.toml, environment, in this order.
@@ -174,7 +182,7 @@ pub fn figment() -> Result<Figment, ConfigError> {
     let default = Path::new("Rocket.toml");
     let figment = match asked {
         Some(path) => {
-            let file = SettingsFile::read(path).map_err(|reason| refused("ROCKET_CONFIG", reason))?;
+            let file = SettingsFile::read(path).map_err(|reason| invalid("ROCKET_CONFIG", reason))?;
             defaults().merge(file)
         }
         // A link to nowhere is a mistake, and no reason to start with other settings.
@@ -193,7 +201,7 @@ pub fn figment() -> Result<Figment, ConfigError> {
     match secret.map(|(_, secret)| secret.into_string()) {
         None => Ok(figment),
         Some(Ok(secret)) => Ok(figment.merge(Serialized::global("jwt_secret", secret))),
-        Some(Err(_)) => Err(refused("ROCKET_JWT_SECRET", "not UTF-8")),
+        Some(Err(_)) => Err(invalid("ROCKET_JWT_SECRET", "not UTF-8")),
     }
 }
 
@@ -215,9 +223,10 @@ impl Settings {
             .into_iter()
             .fold(figment, |figment, (key, value)| figment.merge(Serialized::global(&key, value)));
         refuse_unknown(&figment)?;
+        let (figment, warnings) = renamed(figment)?;
         let address = match optional::<String>(&figment, "address")? {
             None => Address::Localhost,
-            Some(text) => text.parse().map_err(|reason: String| refused("address", reason))?,
+            Some(text) => text.parse().map_err(|reason: String| invalid("address", reason))?,
         };
         let log = logging(&figment)?;
         let rocket = framework::read(&figment, address)?;
@@ -225,16 +234,17 @@ impl Settings {
             |key| Ok::<_, ConfigError>(optional::<RelativePathBuf>(&figment, key)?.map(|p| p.relative()));
         let default_style = if *figment.profile() == "release" { Style::Compact } else { Style::Pretty };
         Ok(Self {
-            traffic: traffic(&figment, &rocket)?,
+            warnings,
+            limits: limits(&figment, &rocket)?,
             address,
             rocket,
             log,
             cors: Cors::parse(optional(&figment, "cors_origins")?.unwrap_or_default())
-                .map_err(|reason| refused("cors_origins", reason))?,
+                .map_err(|reason| invalid("cors_origins", reason))?,
             data: path("data")?,
             static_dir: match path("static_dir")? {
                 Some(folder) if !folder.is_dir() => {
-                    return Err(refused("static_dir", format!("{}: no such folder", folder.display())));
+                    return Err(invalid("static_dir", format!("{}: no such folder", folder.display())));
                 }
                 Some(folder) => folder,
                 None => DEFAULT_STATIC_DIR.into(),
@@ -249,13 +259,13 @@ impl Settings {
             },
             json: optional(&figment, "json")?.unwrap_or(default_style),
             public_url: optional::<String>(&figment, "public_url")?
-                .map(|url| BaseUrl::try_from(url).map_err(|reason| refused("public_url", reason)))
+                .map(|url| BaseUrl::try_from(url).map_err(|reason| invalid("public_url", reason)))
                 .transpose()?,
             hasher: hasher(&figment)?,
             password_queue: number(&figment, "password_queue", 0..=10_000)?
                 .unwrap_or(Passwords::DEFAULT_QUEUE),
             rates: rates(&figment)?,
-            caps: caps(&figment)?,
+            store_limits: caps(&figment)?,
         })
     }
 }
@@ -278,25 +288,45 @@ fn refuse_unknown(figment: &Figment) -> Result<(), ConfigError> {
     }
 }
 
+/// Gives the value of each old name to the new one.
+fn renamed(mut figment: Figment) -> Result<(Figment, Vec<String>), ConfigError> {
+    let mut warnings = Vec::new();
+    for (old, new) in RENAMED {
+        let Ok(value) = figment.find_value(old) else { continue };
+        if figment.contains(new) {
+            return Err(invalid(
+                old,
+                format!("this is the old name of `{new}`, which is set as well; remove it"),
+            ));
+        }
+        let source = source(&figment, old);
+        warnings.push(format!(
+            "the setting `{old}`{source} is now called `{new}`; the next version refuses the old name"
+        ));
+        figment = figment.merge(Serialized::global(new, value));
+    }
+    Ok((figment, warnings))
+}
+
 fn logging(figment: &Figment) -> Result<log::Settings, ConfigError> {
     let default = if *figment.profile() == "release" { LogLevel::Critical } else { LogLevel::Normal };
     let level = match optional::<String>(figment, "log_level")? {
         None => default,
         Some(name) => name.parse().map_err(|_| {
-            refused("log_level", format!("{name:?} is neither off, nor critical, nor normal"))
+            invalid("log_level", format!("{name:?} is neither off, nor critical, nor normal"))
         })?,
     };
     if level == LogLevel::Debug {
-        return Err(refused("log_level", "debug is Rocket's, and shows tokens; normal is the most there is"));
+        return Err(invalid("log_level", "debug is Rocket's, and shows tokens; normal is the most there is"));
     }
     Ok(log::Settings { level, format: optional(figment, "log_format")?.unwrap_or_default() })
 }
 
-fn traffic(figment: &Figment, rocket: &Config) -> Result<Traffic, ConfigError> {
-    let default = Traffic::default();
+fn limits(figment: &Figment, rocket: &Config) -> Result<HttpLimits, ConfigError> {
+    let default = HttpLimits::default();
     let proxies: Vec<String> = optional(figment, "trusted_proxies")?.unwrap_or_default();
     let body = rocket.limits.get("json").unwrap_or(DEFAULT_BODY_LIMIT).as_u64();
-    Ok(Traffic {
+    Ok(HttpLimits {
         keep_alive: Duration::from_secs(rocket.keep_alive.into()),
         header_timeout: seconds(figment, "header_timeout")?.unwrap_or(default.header_timeout),
         body_timeout: seconds(figment, "body_timeout")?.unwrap_or(default.body_timeout),
@@ -305,16 +335,17 @@ fn traffic(figment: &Figment, rocket: &Config) -> Result<Traffic, ConfigError> {
             .unwrap_or(default.max_connections),
         max_connections_per_address: number(figment, "max_connections_per_address", 1..=1_000_000)?
             .unwrap_or(default.max_connections_per_address),
-        max_header_size: number(figment, "max_header_size", Traffic::LEAST_HEADER_SIZE..=1024 * 1024)?
+        max_header_size: number(figment, "max_header_size", HttpLimits::MIN_HEADER_SIZE..=1024 * 1024)?
             .unwrap_or(default.max_header_size),
         max_headers: number(figment, "max_headers", 8..=1024)?.unwrap_or(default.max_headers),
         // It is within its range, and so fits.
         max_body: usize::try_from(body).unwrap_or(default.max_body),
-        kept_answers: number(figment, "kept_answers", 0..=1_000_000)?.unwrap_or(default.kept_answers),
+        response_cache_size: number(figment, "response_cache_size", 0..=1_000_000)?
+            .unwrap_or(default.response_cache_size),
         workers: rocket.workers,
         max_blocking: rocket.max_blocking,
         trusted_proxies: TrustedProxies::parse(&proxies)
-            .map_err(|reason| refused("trusted_proxies", reason))?,
+            .map_err(|reason| invalid("trusted_proxies", reason))?,
     })
 }
 
@@ -323,7 +354,7 @@ fn rates(figment: &Figment) -> Result<Option<Rates>, ConfigError> {
     let default = Rates::default();
     let rate = |key, default| match optional::<String>(figment, key)? {
         None => Ok(default),
-        Some(text) => text.parse::<Rate>().map_err(|reason| refused(key, reason)),
+        Some(text) => text.parse::<Rate>().map_err(|reason| invalid(key, reason)),
     };
     let rates = Rates {
         by_address: rate("rate_by_address", default.by_address)?,
@@ -333,10 +364,10 @@ fn rates(figment: &Figment) -> Result<Option<Rates>, ConfigError> {
     Ok(optional(figment, "rate_limits")?.unwrap_or(true).then_some(rates))
 }
 
-fn caps(figment: &Figment) -> Result<Caps, ConfigError> {
+fn caps(figment: &Figment) -> Result<StoreLimits, ConfigError> {
     const MOST: usize = 100_000_000;
-    let default = Caps::default();
-    Ok(Caps {
+    let default = StoreLimits::default();
+    Ok(StoreLimits {
         users: number(figment, "max_users", 1..=MOST)?.unwrap_or(default.users),
         ships: number(figment, "max_ships", 1..=MOST)?.unwrap_or(default.ships),
         revocations: number(figment, "max_revocations", 0..=MOST)?.unwrap_or(default.revocations),
@@ -350,14 +381,14 @@ fn jwt_secret(figment: &Figment) -> Result<Option<Secret>, ConfigError> {
         Err(_) => Ok(None),
         // Which of the two was meant is a guess that may let in who holds the other.
         Ok(_) if figment.contains("jwt_secret_file") => {
-            Err(refused(KEY, "jwt_secret_file is given as well; one of the two"))
+            Err(invalid(KEY, "jwt_secret_file is given as well; one of the two"))
         }
-        Ok(Value::String(_, key)) if is_padded(&key) => Err(refused(
+        Ok(Value::String(_, key)) if is_padded(&key) => Err(invalid(
             KEY,
             "a control character, or white space or a byte order mark at an end; the key goes without",
         )),
-        Ok(Value::String(_, key)) => Secret::new(key).map(Some).map_err(|short| refused(KEY, short)),
-        Ok(_) => Err(refused(KEY, "expected a text in quotation marks")),
+        Ok(Value::String(_, key)) => Secret::new(key).map(Some).map_err(|short| invalid(KEY, short)),
+        Ok(_) => Err(invalid(KEY, "expected a text in quotation marks")),
     }
 }
 
@@ -380,5 +411,5 @@ fn hasher(figment: &Figment) -> Result<Hasher, ConfigError> {
     };
     // What is left is wrong with two of them together.
     cost.hasher()
-        .map_err(|reason| refused("password_memory, password_iterations, password_parallelism", reason))
+        .map_err(|reason| invalid("password_memory, password_iterations, password_parallelism", reason))
 }

@@ -8,16 +8,16 @@ use rocket::Request;
 
 use crate::json::JsonBody;
 
-/// What is left with a request, as `Some(Handed)`.
+/// What is left with a request, as `Some(DispatchContext)`.
 #[derive(Debug)]
-pub struct Handed {
+pub struct DispatchContext {
     /// The method that was sent.
     pub method: Method,
     /// There if it was the front, which adds to the answer what every answer has, and takes JSON from here.
-    pub front: Option<Arc<Shelf>>,
+    pub response_slot: Option<Arc<ResponseSlot>>,
 }
 
-impl Handed {
+impl DispatchContext {
     /// What was left with the request, if anything was.
     #[must_use]
     pub fn with<'r>(request: &'r Request<'_>) -> Option<&'r Self> {
@@ -26,16 +26,16 @@ impl Handed {
 
     /// The shelf of the front that the request came from, if it came from there.
     #[must_use]
-    pub fn shelf<'r>(request: &'r Request<'_>) -> Option<&'r Shelf> {
-        Self::with(request)?.front.as_deref()
+    pub fn response_slot<'r>(request: &'r Request<'_>) -> Option<&'r ResponseSlot> {
+        Self::with(request)?.response_slot.as_deref()
     }
 }
 
 /// Where an answer's JSON is left for the front: in the answer itself it would need a label, and be copied when it is
 /// read out of it, however long it is.
 #[derive(Debug, Default)]
-pub struct Shelf {
-    left: Mutex<Left>,
+pub struct ResponseSlot {
+    left: Mutex<SlotState>,
     body: Mutex<BodyState>,
 }
 
@@ -52,32 +52,32 @@ enum BodyState {
 }
 
 #[derive(Debug, Default)]
-struct Left {
+struct SlotState {
     json: Option<(Status, JsonBody)>,
     is_public: bool,
 }
 
-impl Shelf {
+impl ResponseSlot {
     /// Leaves the JSON of an answer of that status.
     pub fn put(&self, status: Status, json: JsonBody) {
-        *self.left.lock() = Left { json: Some((status, json)), is_public: false };
+        *self.left.lock() = SlotState { json: Some((status, json)), is_public: false };
     }
 
     /// Says that what was left is the same for everyone.
-    pub fn publish(&self) {
+    pub fn mark_cacheable(&self) {
         self.left.lock().is_public = true;
     }
 
     /// Takes what was left for an answer of that status, if anything was, and whether it is the same for everyone.
     /// Nothing is left behind.
     pub fn take(&self, status: Status) -> (Option<JsonBody>, bool) {
-        let Left { json, is_public } = std::mem::take(&mut *self.left.lock());
+        let SlotState { json, is_public } = std::mem::take(&mut *self.left.lock());
         (json.and_then(|(its, json)| (its == status).then_some(json)), is_public)
     }
 
     /// Throws away what was left by a request that came to nothing.
     pub fn clear(&self) {
-        *self.left.lock() = Left::default();
+        *self.left.lock() = SlotState::default();
     }
 
     /// Says that the client waits to be told to send the body, of that length if it is known.

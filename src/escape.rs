@@ -2,7 +2,7 @@
 
 /// The text with everything that cannot be seen, but for spaces, written as an escape.
 #[must_use]
-pub fn printable(text: &str) -> String {
+pub fn escape_invisible(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for character in text.chars() {
         if character.is_control() {
@@ -33,6 +33,6 @@ mod tests {
     #[test]
     fn what_cannot_be_seen_is_written_as_an_escape() {
         let text = "a \u{feff}b\u{1b}[2J\u{a0}\u{200b}é\t";
-        assert_eq!(super::printable(text), "a \\u{feff}b\\u{1b}[2J\\u{a0}\\u{200b}é\\t");
+        assert_eq!(super::escape_invisible(text), "a \\u{feff}b\\u{1b}[2J\\u{a0}\\u{200b}é\\t");
     }
 }

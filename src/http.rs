@@ -1,4 +1,4 @@
-//! The front: takes connections, bounds and times what comes over them, and hands whole requests to Rocket.
+//! The server: takes connections, bounds and times what comes over them, and hands whole requests to Rocket.
 //!
 //! hyper reads and writes HTTP/1; Rocket routes, guards and answers, in process. In between lies what neither
 //! does: a limit for every wait and for everything that grows. Why it is done this way, and what was measured:
@@ -38,33 +38,33 @@ use tokio::sync::{watch, Semaphore};
 use tokio::task::JoinHandle;
 
 pub use self::client_address::TrustedProxies;
-pub use self::limits::Traffic;
+pub use self::limits::HttpLimits;
 pub use self::shutdown::{Shutdown, Stage};
 pub use self::signals::Signals;
 
 use self::registry::Registry;
 use self::workers::Workers;
 use crate::api::cors::Cors;
-use crate::internal_error::Internal;
+use crate::internal_error::InternalError;
 use crate::json::Style;
-use crate::log::Crowd;
+use crate::log::RejectionReporter;
 use crate::store::Store;
 
 /// How many connections beyond the limit are told so at a time; more are closed without a word.
-const REFUSED_AT_A_TIME: usize = 64;
+const MAX_CONCURRENT_REJECTIONS: usize = 64;
 
 /// What every connection needs to know.
-struct Front {
+struct ServerState {
     rocket: Client,
     store: Option<Store>,
     style: Style,
     cors: Cors,
-    traffic: Traffic,
+    limits: HttpLimits,
     registry: Registry,
     /// Room for connections that are told that there is none, or no longer.
-    refusals: Arc<Semaphore>,
-    crowd: Crowd,
-    evictions: Crowd,
+    rejection_permits: Arc<Semaphore>,
+    rejections: RejectionReporter,
+    evictions: RejectionReporter,
     stage: watch::Receiver<Stage>,
     workers: Workers,
 }
@@ -75,40 +75,41 @@ struct Front {
 /// while they are read from it.
 ///
 /// # Errors
-/// [`Internal`]: Rocket does not start, or the system gives no threads.
+/// [`InternalError`]: Rocket does not start, or the system gives no threads.
 pub async fn serve(
     rocket: Rocket<Build>,
     listeners: Vec<TcpListener>,
-    traffic: Traffic,
+    limits: HttpLimits,
     shutdown: Shutdown,
-) -> Result<(), Internal> {
-    let rocket = Client::untracked(rocket).await.map_err(|error| Internal::new("starting Rocket", error))?;
-    let workers = Workers::start(traffic.workers, traffic.max_blocking)
-        .map_err(|error| Internal::new("starting the threads of `workers`", error))?;
+) -> Result<(), InternalError> {
+    let rocket =
+        Client::untracked(rocket).await.map_err(|error| InternalError::new("starting Rocket", error))?;
+    let workers = Workers::start(limits.workers, limits.max_blocking)
+        .map_err(|error| InternalError::new("starting the threads of `workers`", error))?;
     let style = rocket.rocket().state::<Style>().copied().unwrap_or(Style::Compact);
     let store = rocket.rocket().state::<Store>().cloned();
     let cors = rocket.rocket().state::<Cors>().cloned().unwrap_or_default();
-    let front: &'static Front = Box::leak(Box::new(Front {
+    let server: &'static ServerState = Box::leak(Box::new(ServerState {
         rocket,
         store,
         style,
         cors,
-        registry: Registry::new(&traffic),
-        refusals: Arc::new(Semaphore::new(REFUSED_AT_A_TIME)),
-        crowd: Crowd::default(),
-        evictions: Crowd::default(),
-        traffic,
+        registry: Registry::new(&limits),
+        rejection_permits: Arc::new(Semaphore::new(MAX_CONCURRENT_REJECTIONS)),
+        rejections: RejectionReporter::default(),
+        evictions: RejectionReporter::default(),
+        limits,
         stage: shutdown.stage(),
         workers,
     }));
-    let accepting = listeners.into_iter().map(|listener| tokio::spawn(accept::accept(listener, front)));
+    let accepting = listeners.into_iter().map(|listener| tokio::spawn(accept::accept(listener, server)));
     let accepting: Vec<JoinHandle<()>> = accepting.collect();
     let all_have_ended = async {
         for accepting in accepting {
             // Whether it has ended well or not, it accepts no more.
             let _ = accepting.await;
         }
-        front.registry.emptied().await;
+        server.registry.emptied().await;
     };
     shutdown.complete(all_have_ended).await;
     Ok(())

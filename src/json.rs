@@ -5,9 +5,9 @@
 //! different values.
 
 mod body;
+mod encoded;
 mod list;
 mod members;
-mod ready;
 
 use std::{fmt, iter};
 
@@ -17,9 +17,9 @@ use serde_json::map::Entry;
 use serde_json::{Map, Number, Value};
 
 pub use self::body::{JsonBody, JsonStream, PIECE};
+pub use self::encoded::EncodedJson;
 pub(crate) use self::list::ListWriter;
 pub(crate) use self::members::{Member, Members};
-pub use self::ready::Ready;
 
 /// How answers are laid out. Keys are sorted and one newline ends the text in both.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -41,7 +41,7 @@ impl Style {
         serde_json::to_writer(&mut text, value)?;
         text.push(b'\n');
         Ok(match self {
-            Self::Pretty => lay_out(&text),
+            Self::Pretty => pretty(&text),
             Self::Compact => text,
         })
     }
@@ -49,7 +49,7 @@ impl Style {
 
 /// JSON text without white space between its parts, laid out as in the recorded exchanges. There, `", "` stands
 /// before a line break: the original let Python's `json.dumps` put its default separator in front of the indent.
-fn lay_out(compact: &[u8]) -> Vec<u8> {
+fn pretty(compact: &[u8]) -> Vec<u8> {
     let mut text = Vec::with_capacity(compact.len() * 2);
     let mut depth = 0;
     let break_line = |text: &mut Vec<u8>, depth: usize| {
@@ -123,7 +123,7 @@ impl fmt::Display for Malformed {
 pub fn parse(bytes: &[u8]) -> Result<Value, Malformed> {
     let text = text(bytes)?;
     let mut deserializer = serde_json::Deserializer::from_str(text);
-    let value = Strict.deserialize(&mut deserializer).map_err(|error| Malformed(error.to_string()))?;
+    let value = UniqueKeys.deserialize(&mut deserializer).map_err(|error| Malformed(error.to_string()))?;
     deserializer.end().map_err(|error| Malformed(error.to_string()))?;
     Ok(value)
 }
@@ -150,9 +150,9 @@ pub fn text(bytes: &[u8]) -> Result<&str, Malformed> {
 
 /// Builds a [`Value`], refusing names that occur twice in one object: serde_json would keep the last.
 #[derive(Clone, Copy)]
-struct Strict;
+struct UniqueKeys;
 
-impl<'de> DeserializeSeed<'de> for Strict {
+impl<'de> DeserializeSeed<'de> for UniqueKeys {
     type Value = Value;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
@@ -160,7 +160,7 @@ impl<'de> DeserializeSeed<'de> for Strict {
     }
 }
 
-impl<'de> Visitor<'de> for Strict {
+impl<'de> Visitor<'de> for UniqueKeys {
     type Value = Value;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -25,22 +25,22 @@ use rocket::{Build, Rocket};
 
 use crate::api::cors::CorsHeaders;
 use crate::api::routes::static_files::StaticDir;
-use crate::api::routing::TrueMethod;
+use crate::api::routing::IgnoreMethodOverride;
 use crate::api::security_headers::SecurityHeaders;
 use crate::auth::clock::{Clock, TokenIds};
 use crate::auth::keys::KeySet;
 use crate::auth::password::Passwords;
-use crate::auth::rate_limit::Throttle;
+use crate::auth::rate_limit::RateLimiter;
 use crate::auth::token::Tokens;
 use crate::config::Settings;
-use crate::internal_error::Internal;
-use crate::log::facts::NoteRoute;
+use crate::internal_error::InternalError;
+use crate::log::request_context::RecordRoute;
 use crate::store::accounts::Accounts;
 use crate::store::seed::Data;
 
 /// Everything that a server is made of.
 #[derive(Debug)]
-pub struct Parts {
+pub struct AppConfig {
     /// Every setting.
     pub settings: Settings,
     /// The users and ships to start with.
@@ -56,20 +56,25 @@ pub struct Parts {
 /// Puts a server together.
 ///
 /// # Errors
-/// [`Internal`] where the system gives no random bytes.
-pub fn build(parts: Parts) -> Result<Rocket<Build>, Internal> {
-    let Parts { settings, data, keys, clock, token_ids } = parts;
-    let store = data.into_store(&settings.hasher, settings.caps, settings.json)?;
+/// [`InternalError`] where the system gives no random bytes.
+pub fn build(parts: AppConfig) -> Result<Rocket<Build>, InternalError> {
+    let AppConfig { settings, data, keys, clock, token_ids } = parts;
+    let store = data.into_store(&settings.hasher, settings.store_limits, settings.json)?;
     let passwords = Passwords::new(settings.hasher, settings.password_queue)?;
     let tokens = Tokens::new(keys, settings.lifetimes, clock, token_ids);
-    let throttle = Throttle::new(settings.rates);
-    let accounts =
-        Accounts::new(store.clone(), tokens.clone(), passwords, throttle, settings.caps.revocations);
+    let rate_limiter = RateLimiter::new(settings.rates);
+    let accounts = Accounts::new(
+        store.clone(),
+        tokens.clone(),
+        passwords,
+        rate_limiter,
+        settings.store_limits.revocations,
+    );
     let cors = settings.cors.is_on().then(|| CorsHeaders(settings.cors.clone()));
     let mut rocket = rocket::custom(settings.rocket)
         // Its headers are for pages; these are for JSON.
         .attach(Shield::new())
-        .attach(TrueMethod)
+        .attach(IgnoreMethodOverride)
         .attach(SecurityHeaders)
         .manage(settings.cors)
         .manage(settings.json)
@@ -83,7 +88,7 @@ pub fn build(parts: Parts) -> Result<Rocket<Build>, Internal> {
         rocket = rocket.attach(cors);
     }
     if settings.log.level == LogLevel::Normal {
-        rocket = rocket.attach(NoteRoute);
+        rocket = rocket.attach(RecordRoute);
     }
     if let Some(url) = settings.public_url {
         rocket = rocket.manage(url);

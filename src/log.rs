@@ -4,8 +4,8 @@
 //! ever written (OWASP Logging Cheat Sheet). The one text of a client's that is written is its `X-Request-Id`,
 //! which [`RequestId`] bounds.
 
-pub mod facts;
 mod lines;
+pub mod request_context;
 pub mod request_id;
 
 use std::io;
@@ -21,8 +21,8 @@ use tracing::Level;
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::FormatTime;
 
-pub use self::facts::Facts;
 use self::lines::Lines;
+pub use self::request_context::RequestLogContext;
 pub use self::request_id::RequestId;
 use crate::api::routing;
 use crate::auth::clock;
@@ -137,9 +137,9 @@ impl Outcome {
     }
 }
 
-/// The line of one request. It is written once, by [`Entry::end`].
+/// The line of one request. It is written once, by [`AccessLogEntry::end`].
 #[derive(Debug)]
-pub struct Entry {
+pub struct AccessLogEntry {
     /// The id of the request.
     pub id: RequestId,
     /// The method, if it is one that is known: others are a client's own text.
@@ -147,30 +147,30 @@ pub struct Entry {
     client: IpAddr,
     /// When its first byte came.
     began: Instant,
-    facts: Option<Arc<Facts>>,
+    log_context: Option<Arc<RequestLogContext>>,
     status: Option<u16>,
     bytes: u64,
 }
 
-impl Entry {
+impl AccessLogEntry {
     /// For a request that could not be read.
     #[must_use]
     pub fn unread(id: RequestId, client: IpAddr, began: Instant) -> Self {
-        Self { id, method: None, client, began, facts: None, status: None, bytes: 0 }
+        Self { id, method: None, client, began, log_context: None, status: None, bytes: 0 }
     }
 
     /// For a request with that method.
     #[must_use]
     #[inline]
     pub fn new(id: RequestId, method: &str, client: IpAddr, began: Instant) -> Self {
-        let facts = requests_are_logged().then(Arc::default);
-        Self { method: routing::known_method(method), facts, ..Self::unread(id, client, began) }
+        let log_context = requests_are_logged().then(Arc::default);
+        Self { method: routing::parse_method(method), log_context, ..Self::unread(id, client, began) }
     }
 
     /// Where guards and routing put what they find out; nowhere, if it is not asked for.
     #[must_use]
-    pub fn facts(&self) -> Option<Arc<Facts>> {
-        self.facts.clone()
+    pub fn log_context(&self) -> Option<Arc<RequestLogContext>> {
+        self.log_context.clone()
     }
 
     /// Whether the status is known.
@@ -191,16 +191,16 @@ impl Entry {
 
     /// Writes the line.
     pub fn end(self, outcome: Outcome) {
-        let facts = self.facts.as_deref();
+        let log_context = self.log_context.as_deref();
         tracing::info!(
             method = %self.method.map_or("-", Method::as_str),
-            route = %facts.and_then(|facts| facts.route.get()).map_or("-", String::as_str),
+            route = %log_context.and_then(|log_context| log_context.route.get()).map_or("-", String::as_str),
             status = self.status,
             outcome = %outcome.as_str(),
             duration_us = u64::try_from(self.began.elapsed().as_micros()).unwrap_or(u64::MAX),
             bytes = self.bytes,
             id = %self.id,
-            user = facts.and_then(|facts| facts.user.get()).map(|user| user.number()),
+            user = log_context.and_then(|log_context| log_context.user.get()).map(|user| user.number()),
             client = %self.client,
             "request"
         );
@@ -210,9 +210,9 @@ impl Entry {
 /// Says that there was no place for connections, or that connections were closed to make room for others; once a second
 /// at most.
 #[derive(Debug, Default)]
-pub struct Crowd(Mutex<(Option<Instant>, u64)>);
+pub struct RejectionReporter(Mutex<(Option<Instant>, u64)>);
 
-impl Crowd {
+impl RejectionReporter {
     const EVERY: Duration = Duration::from_secs(1);
 
     /// One more was refused, or closed without a word.
@@ -252,7 +252,7 @@ mod tests {
 
     #[test]
     fn a_crowd_is_one_line_a_second_with_a_count() {
-        let crowd = Crowd::default();
+        let crowd = RejectionReporter::default();
         let start = Instant::now();
         assert_eq!(crowd.count(start), Some(1));
         for _ in 0..1000 {

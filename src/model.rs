@@ -26,13 +26,13 @@ pub trait Input: DeserializeOwned {
 
     /// Whether the values are within the limits of their fields, where to find that out at once is worth it. `false`
     /// need not say that they are not.
-    const PLAINLY_FITS: Option<fn(&Self) -> bool> = None;
+    const FAST_CHECK: Option<fn(&Self) -> bool> = None;
 }
 
 /// Reads a body that plainly fits, as nearly all do. `None` need not say that it does not fit: [`read`] tells what is
 /// wrong with it, if anything is.
-pub fn read_plain<T: Input>(body: &[u8]) -> Option<T> {
-    let fits = T::PLAINLY_FITS?;
+pub fn parse_fast<T: Input>(body: &[u8]) -> Option<T> {
+    let fits = T::FAST_CHECK?;
     // serde would take a list for the fields in their order.
     let object = body.starts_with(b"{").then_some(body)?;
     serde_json::from_slice(object).ok().filter(fits)

@@ -26,14 +26,14 @@ use self::user_record::Account;
 use crate::auth::network::Network;
 use crate::auth::password::Hash;
 use crate::auth::token::Claims;
-use crate::json::{Ready, Style};
+use crate::json::{EncodedJson, Style};
 use crate::model::id::Id;
 use crate::model::ship::{Ship, ShipInput};
 use crate::model::user::User;
 
 /// How much is kept at most, so that memory has a bound.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Caps {
+pub struct StoreLimits {
     /// Users.
     pub users: usize,
     /// Ships.
@@ -42,7 +42,7 @@ pub struct Caps {
     pub revocations: usize,
 }
 
-impl Default for Caps {
+impl Default for StoreLimits {
     /// With the longest names and texts in ASCII these are 115, 420 and 30 MB.
     fn default() -> Self {
         Self { users: 100_000, ships: 100_000, revocations: 1_000_000 }
@@ -89,7 +89,7 @@ struct State {
     /// What is answered of the users.
     user_rows: Rows<User>,
     ids_by_name: HashMap<String, Id>,
-    caps: Caps,
+    limits: StoreLimits,
 }
 
 impl Default for Store {
@@ -102,29 +102,29 @@ impl Store {
     /// A store with those users and ships, of the usual size, in compact style. Names must be unique.
     #[must_use]
     pub fn new(users: BTreeMap<Id, StoredUser>, ships: BTreeMap<Id, Ship>) -> Self {
-        Self::with_caps(users, ships, Caps::default(), Style::Compact)
+        Self::with_limits(users, ships, StoreLimits::default(), Style::Compact)
     }
 
     /// A store with those users and ships, to which more are added only as far as `caps` allow, and which gives JSON
     /// in that style.
     #[must_use]
-    pub fn with_caps(
+    pub fn with_limits(
         users: BTreeMap<Id, StoredUser>,
         ships: BTreeMap<Id, Ship>,
-        caps: Caps,
+        limits: StoreLimits,
         style: Style,
     ) -> Self {
         let ids_by_name = users.iter().map(|(id, user)| (user.name.clone(), *id)).collect();
         let row = |(id, user): (&Id, &StoredUser)| {
-            (*id, Ready::new(&User { id: *id, name: user.name.clone() }, style))
+            (*id, EncodedJson::new(&User { id: *id, name: user.name.clone() }, style))
         };
         let user_rows = Rows::new(style, users.iter().map(row));
         let users =
             users.into_iter().map(|(id, StoredUser { name, hash })| (id, Account::new(name, hash))).collect();
         let ship_ids = Ids::after(ships.keys().next_back().copied());
-        let ships = Rows::new(style, ships.iter().map(|(id, ship)| (*id, Ready::new(ship, style))));
+        let ships = Rows::new(style, ships.iter().map(|(id, ship)| (*id, EncodedJson::new(ship, style))));
         let users = Table::new(users);
-        let state = RwLock::new(State { ships, ship_ids, users, user_rows, ids_by_name, caps });
+        let state = RwLock::new(State { ships, ship_ids, users, user_rows, ids_by_name, limits });
         Self(Arc::new(Shared { style, state, version: AtomicU64::new(0) }))
     }
 
@@ -136,7 +136,7 @@ impl Store {
     }
 
     /// Counts a write of a ship. The caller holds the lock, so that no one can read the ship yet.
-    fn ships_are_written(&self) {
+    fn invalidate_ships(&self) {
         self.0.version.fetch_add(1, Ordering::SeqCst);
     }
 
@@ -157,7 +157,7 @@ impl Store {
     ///
     /// # Errors
     /// [`GetError::NotFound`].
-    pub fn ship(&self, id: Id) -> Result<Ready<Ship>, GetError> {
+    pub fn ship(&self, id: Id) -> Result<EncodedJson<Ship>, GetError> {
         self.0.state.read().ships.get(id).cloned().ok_or(GetError::NotFound)
     }
 
@@ -165,18 +165,18 @@ impl Store {
     ///
     /// # Errors
     /// [`CreateShipError`].
-    pub fn create_ship(&self, input: ShipInput) -> Result<(Id, Ready<Ship>), CreateShipError> {
+    pub fn create_ship(&self, input: ShipInput) -> Result<(Id, EncodedJson<Ship>), CreateShipError> {
         if input.id.is_some() {
             return Err(CreateShipError::IdGiven);
         }
         let mut state = self.0.state.write();
-        if state.ships.len() >= state.caps.ships {
+        if state.ships.len() >= state.limits.ships {
             return Err(CreateShipError::Full);
         }
         let id = state.ship_ids.next_id().ok_or(CreateShipError::IdsExhausted)?;
-        let ship = Ready::new(&input.with_id(id), self.0.style);
+        let ship = EncodedJson::new(&input.with_id(id), self.0.style);
         let freed = state.ships.insert(id, ship.clone());
-        self.ships_are_written();
+        self.invalidate_ships();
         drop(state);
         drop(freed);
         Ok((id, ship))
@@ -186,9 +186,9 @@ impl Store {
     ///
     /// # Errors
     /// [`UpdateShipError`].
-    pub fn update_ship(&self, id: Id, input: ShipInput) -> Result<Ready<Ship>, UpdateShipError> {
+    pub fn update_ship(&self, id: Id, input: ShipInput) -> Result<EncodedJson<Ship>, UpdateShipError> {
         let of_another = input.id.is_some_and(|given| given != id);
-        let ship = Ready::new(&input.with_id(id), self.0.style);
+        let ship = EncodedJson::new(&input.with_id(id), self.0.style);
         let mut state = self.0.state.write();
         if state.ships.get(id).is_none() {
             return Err(UpdateShipError::NotFound);
@@ -197,7 +197,7 @@ impl Store {
             return Err(UpdateShipError::IdMismatch);
         }
         let freed = state.ships.insert(id, ship.clone());
-        self.ships_are_written();
+        self.invalidate_ships();
         drop(state);
         drop(freed);
         Ok(ship)
@@ -210,7 +210,7 @@ impl Store {
     pub fn delete_ship(&self, id: Id) -> Result<(), GetError> {
         let mut state = self.0.state.write();
         let freed = state.ships.remove(id).ok_or(GetError::NotFound)?;
-        self.ships_are_written();
+        self.invalidate_ships();
         drop(state);
         drop(freed);
         Ok(())
@@ -226,7 +226,7 @@ impl Store {
     ///
     /// # Errors
     /// [`GetError::NotFound`].
-    pub fn user(&self, id: Id) -> Result<Ready<User>, GetError> {
+    pub fn user(&self, id: Id) -> Result<EncodedJson<User>, GetError> {
         self.0.state.read().user_rows.get(id).cloned().ok_or(GetError::NotFound)
     }
 
@@ -273,11 +273,11 @@ impl Store {
             return Err(CreateUserError::IdGiven);
         }
         let mut state = self.0.state.write();
-        let State { users, user_rows, ids_by_name, caps, .. } = &mut *state;
+        let State { users, user_rows, ids_by_name, limits, .. } = &mut *state;
         if ids_by_name.contains_key(&input.name) {
             return Err(CreateUserError::NameTaken);
         }
-        if users.rows.len() >= caps.users {
+        if users.rows.len() >= limits.users {
             return Err(CreateUserError::Full);
         }
         let HashedUser { id: _, name, hash } = input;
@@ -285,7 +285,7 @@ impl Store {
         users.rows.insert(id, Account::new(name.clone(), hash));
         ids_by_name.insert(name.clone(), id);
         let user = User { id, name };
-        let freed = user_rows.insert(id, Ready::new(&user, self.0.style));
+        let freed = user_rows.insert(id, EncodedJson::new(&user, self.0.style));
         drop(state);
         drop(freed);
         Ok(user)
@@ -311,7 +311,7 @@ impl Store {
         account.name.clone_from(&input.name);
         account.change_password(input.hash, now);
         let user = User { id, name: input.name };
-        let freed = user_rows.insert(id, Ready::new(&user, self.0.style));
+        let freed = user_rows.insert(id, EncodedJson::new(&user, self.0.style));
         drop(state);
         drop(freed);
         Ok(user)

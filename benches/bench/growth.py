@@ -61,7 +61,7 @@ class Growth:
 
     def _start(self, path, **settings):
         # Of answers that are kept, the store is not asked.
-        settings = {"kept_answers": 0} | settings
+        settings = {"response_cache_size": 0} | settings
         environment = {f"ROCKET_{name.upper()}": str(value) for name, value in settings.items()}
         return Running(replace(self.peer, environment=self.peer.environment | environment), path, None)
 
@@ -137,7 +137,7 @@ class Growth:
         for count in self.sizes.connections:
             self.tell(f"connections: {count:,}")
             # As it is started without settings: so it answers most of its clients.
-            with self._start(path, kept_answers=1024) as running:
+            with self._start(path, response_cache_size=1024) as running:
                 reports = self._rounds([(running, requests)], count)[0]
                 self.rows.append({
                     "grown": "connections", "n": count, "memory_mb": round(running.memory(peak=True), 1),

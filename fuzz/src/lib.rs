@@ -28,7 +28,7 @@ use shipyard::model::ship::ShipInput;
 use shipyard::model::user::UserInput;
 use shipyard::model::{self, Input};
 use shipyard::store::seed::Data;
-use shipyard::store::{Caps, CreateShipError};
+use shipyard::store::{CreateShipError, StoreLimits};
 
 /// What must hold for any bytes: panics if it does not.
 pub type Target = fn(&[u8]);
@@ -151,7 +151,7 @@ pub fn data(input: &[u8]) {
         Err(error) => return assert_one_line(&error.to_string()),
     };
     let cheap = Cost { memory: 8, iterations: 1, parallelism: 1 }.hasher().expect("a cost");
-    let store = data.into_store(&cheap, Caps::default(), Style::Compact).expect("random bytes");
+    let store = data.into_store(&cheap, StoreLimits::default(), Style::Compact).expect("random bytes");
     let list = |list: Option<JsonBody>| -> Vec<Value> {
         let text = list.and_then(|list| list.into_bytes().ok()).expect("JSON");
         serde_json::from_slice(&text).expect("a list")
@@ -200,7 +200,7 @@ pub fn script(input: &[u8]) {
     assert!(!lines.is_empty());
     let mut variables = Variables::default();
     let answer = Json::parse(br#"{"access_token": "a.b.c", "refresh_token": "d.e.f", "id": 3}"#);
-    variables.learn("login", &answer.expect("JSON"));
+    variables.capture("login", &answer.expect("JSON"));
     for line in lines {
         assert!((1..=text.lines().count()).contains(&line.number) && line.command.starts_with("curl "));
         assert!(

@@ -5,13 +5,12 @@
 //! table. An operation names such an enum in its return type, and so can neither answer an error that its
 //! documentation does not list, nor list one that it cannot answer.
 
-pub mod answer;
+pub mod api_error;
 pub mod catcher;
-pub mod fault;
 
 use serde_json::{json, Value};
 
-use self::fault::{ErrorBody, Fault};
+use self::api_error::{ApiError, ErrorBody};
 use crate::api::guards::access::AccessError;
 use crate::api::guards::bearer::BearerError;
 use crate::api::guards::body::{BodyError, ReadError};
@@ -26,7 +25,7 @@ use crate::store::{
 
 /// One kind of error.
 #[derive(Debug)]
-pub struct Row {
+pub struct ErrorSpec {
     /// Its name: the key of its example in the specification.
     pub name: &'static str,
     /// The status.
@@ -65,7 +64,7 @@ impl Message {
     }
 }
 
-impl Row {
+impl ErrorSpec {
     /// A body with this error.
     #[must_use]
     pub fn example(&self) -> ErrorBody {
@@ -75,7 +74,7 @@ impl Row {
 
 macro_rules! table {
     ($(#[$about:meta])* $table:ident; $($name:ident: $status:literal, $error:literal, $message:expr, $when:literal;)*) => {
-        $(#[doc = $when] pub static $name: Row = Row {
+        $(#[doc = $when] pub static $name: ErrorSpec = ErrorSpec {
             name: stringify!($name),
             status: $status,
             error: $error,
@@ -84,7 +83,7 @@ macro_rules! table {
         };)*
 
         $(#[$about])*
-        pub static $table: &[&Row] = &[$(&$name),*];
+        pub static $table: &[&ErrorSpec] = &[$(&$name),*];
     };
 }
 
@@ -198,12 +197,12 @@ table! {
 }
 
 /// An error of a domain module: which rows it can be, and which one it is.
-pub trait Failure {
+pub trait ToApiError {
     /// Every row that it can be.
-    fn rows() -> Vec<&'static Row>;
+    fn error_specs() -> Vec<&'static ErrorSpec>;
 
     /// What to answer.
-    fn fault(&self) -> Fault;
+    fn to_api_error(&self) -> ApiError;
 }
 
 /// Maps every variant of an enum to its row. What a variant holds may take the place of the row's example.
@@ -213,17 +212,17 @@ macro_rules! rows {
         $($variant:ident $(($held:ident))? => $row:ident $(.$with:ident($value:expr))?),* $(,)?
         $(; $wrapper:ident($wrapped:ty))?
     }) => {
-        impl Failure for $type {
-            fn rows() -> Vec<&'static Row> {
-                let own: Vec<&'static Row> = vec![$(&$row),*];
-                $(let own = [own, <$wrapped>::rows()].concat();)?
+        impl ToApiError for $type {
+            fn error_specs() -> Vec<&'static ErrorSpec> {
+                let own: Vec<&'static ErrorSpec> = vec![$(&$row),*];
+                $(let own = [own, <$wrapped>::error_specs()].concat();)?
                 own
             }
 
-            fn fault(&self) -> Fault {
+            fn to_api_error(&self) -> ApiError {
                 match self {
-                    $(Self::$variant $(($held))? => Fault::of(&$row)$(.$with($value))?,)*
-                    $(Self::$wrapper(error) => <$wrapped>::fault(error),)?
+                    $(Self::$variant $(($held))? => ApiError::of(&$row)$(.$with($value))?,)*
+                    $(Self::$wrapper(error) => <$wrapped>::to_api_error(error),)?
                 }
             }
         }
@@ -242,7 +241,7 @@ rows!(CreateUserError {
 rows!(UpdateUserError { NotFound => NOT_FOUND, IdMismatch => ID_MISMATCH, NameTaken => NAME_TAKEN });
 rows!(RefreshError { UnknownUser => UNKNOWN_USER, LoggedOut => TOKEN_REVOKED, Revoked => TOKEN_OUTDATED });
 rows!(RenewError {
-    TooMany(error) => TOO_MANY_REQUESTS.with_retry_after(error.wait);
+    RateLimited(error) => TOO_MANY_REQUESTS.with_retry_after(error.retry_after);
     Refresh(RefreshError)
 });
 rows!(BearerError { Missing => AUTHORIZATION_MISSING, Malformed => AUTHORIZATION_MALFORMED });
@@ -272,76 +271,76 @@ rows!(LoginError {
     NotAnObject => LOGIN_NOT_AN_OBJECT,
     Incomplete => LOGIN_INCOMPLETE,
     Invalid => LOGIN_INVALID,
-    TooMany(error) => TOO_MANY_REQUESTS.with_retry_after(error.wait),
-    Busy => BUSY;
+    RateLimited(error) => TOO_MANY_REQUESTS.with_retry_after(error.retry_after),
+    QueueFull => BUSY;
     Read(ReadError)
 });
 rows!(OwnerError { NotTheOwner => FORBIDDEN; Access(AccessError) });
 
-impl Failure for BodyError {
-    fn rows() -> Vec<&'static Row> {
-        let mut rows = ReadError::rows();
+impl ToApiError for BodyError {
+    fn error_specs() -> Vec<&'static ErrorSpec> {
+        let mut rows = ReadError::error_specs();
         rows.push(&INVALID_FIELDS);
         rows
     }
 
-    fn fault(&self) -> Fault {
+    fn to_api_error(&self) -> ApiError {
         match self {
-            Self::Read(error) => error.fault(),
-            Self::Invalid(errors) => Fault::of(&INVALID_FIELDS).with_message(errors),
+            Self::Read(error) => error.to_api_error(),
+            Self::Invalid(errors) => ApiError::of(&INVALID_FIELDS).with_message(errors),
         }
     }
 }
 
 /// The rows of a token guard: those of its header, those of tokens but for the other kind's, and its own.
-fn token_guard_rows(other_kind: &'static Row, own: Vec<&'static Row>) -> Vec<&'static Row> {
-    let mut rows = BearerError::rows();
-    rows.extend(TokenError::rows().into_iter().filter(|row| row.name != other_kind.name));
+fn token_guard_rows(other_kind: &'static ErrorSpec, own: Vec<&'static ErrorSpec>) -> Vec<&'static ErrorSpec> {
+    let mut rows = BearerError::error_specs();
+    rows.extend(TokenError::error_specs().into_iter().filter(|row| row.name != other_kind.name));
     rows.extend(own);
     rows
 }
 
-impl Failure for AccessError {
-    fn rows() -> Vec<&'static Row> {
+impl ToApiError for AccessError {
+    fn error_specs() -> Vec<&'static ErrorSpec> {
         token_guard_rows(&REFRESH_TOKEN_REQUIRED, vec![&UNKNOWN_USER])
     }
 
-    fn fault(&self) -> Fault {
+    fn to_api_error(&self) -> ApiError {
         match self {
-            Self::Bearer(error) => error.fault(),
-            Self::Token(error) => error.fault(),
-            Self::UnknownUser => Fault::of(&UNKNOWN_USER),
-            Self::LoggedOut => Fault::of(&TOKEN_REVOKED),
+            Self::Bearer(error) => error.to_api_error(),
+            Self::Token(error) => error.to_api_error(),
+            Self::UnknownUser => ApiError::of(&UNKNOWN_USER),
+            Self::LoggedOut => ApiError::of(&TOKEN_REVOKED),
         }
     }
 }
 
-impl<E: Failure> Failure for WriteError<E> {
-    fn rows() -> Vec<&'static Row> {
-        let mut rows = E::rows();
+impl<E: ToApiError> ToApiError for WriteError<E> {
+    fn error_specs() -> Vec<&'static ErrorSpec> {
+        let mut rows = E::error_specs();
         rows.extend([&TOO_MANY_REQUESTS, &BUSY]);
         rows
     }
 
-    fn fault(&self) -> Fault {
+    fn to_api_error(&self) -> ApiError {
         match self {
-            Self::TooMany(error) => Fault::of(&TOO_MANY_REQUESTS).with_retry_after(error.wait),
-            Self::Busy => Fault::of(&BUSY),
-            Self::Store(error) => error.fault(),
+            Self::RateLimited(error) => ApiError::of(&TOO_MANY_REQUESTS).with_retry_after(error.retry_after),
+            Self::QueueFull => ApiError::of(&BUSY),
+            Self::Store(error) => error.to_api_error(),
         }
     }
 }
 
-impl Failure for RefreshTokenError {
-    fn rows() -> Vec<&'static Row> {
-        token_guard_rows(&ACCESS_TOKEN_REQUIRED, RefreshError::rows())
+impl ToApiError for RefreshTokenError {
+    fn error_specs() -> Vec<&'static ErrorSpec> {
+        token_guard_rows(&ACCESS_TOKEN_REQUIRED, RefreshError::error_specs())
     }
 
-    fn fault(&self) -> Fault {
+    fn to_api_error(&self) -> ApiError {
         match self {
-            Self::Bearer(error) => error.fault(),
-            Self::Token(error) => error.fault(),
-            Self::User(error) => error.fault(),
+            Self::Bearer(error) => error.to_api_error(),
+            Self::Token(error) => error.to_api_error(),
+            Self::User(error) => error.to_api_error(),
         }
     }
 }

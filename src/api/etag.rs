@@ -6,7 +6,7 @@ use rocket::{Request, Response};
 use tokio::io::{AsyncRead, AsyncSeek};
 
 /// An answer with a validator.
-pub struct Validated<B> {
+pub struct WithEtag<B> {
     /// The validator, in quotation marks, with `W/` in front of a weak one.
     pub etag: String,
     /// The label of the body.
@@ -26,7 +26,7 @@ fn is_known(request: &Request<'_>, etag: &str) -> bool {
     fields().eq(["*"]) || listed.any(|tag| opaque(tag) == opaque(etag))
 }
 
-impl<'r, B: AsyncRead + AsyncSeek + Send + 'r> response::Responder<'r, 'r> for Validated<B> {
+impl<'r, B: AsyncRead + AsyncSeek + Send + 'r> response::Responder<'r, 'r> for WithEtag<B> {
     fn respond_to(self, request: &'r Request<'_>) -> response::Result<'r> {
         let mut response = Response::build();
         response.header(Header::new("ETag", self.etag.clone()));

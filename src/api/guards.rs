@@ -15,19 +15,19 @@ use rocket::http::Status;
 use rocket::request::Outcome;
 use rocket::{Ignite, Request, Rocket};
 
-use crate::api::error::fault::Fault;
-use crate::api::error::Failure;
+use crate::api::error::api_error::ApiError;
+use crate::api::error::ToApiError;
 use crate::auth::token::{Claims, Kind, TokenError, Tokens};
-use crate::log::Facts;
+use crate::log::RequestLogContext;
 use crate::store::Store;
 
-/// What the guards look at. A server that lacks either does not start: see [`Keepers::are_missing`].
-struct Keepers<'r> {
+/// What the guards look at. A server that lacks either does not start: see [`AuthState::is_unmanaged`].
+struct AuthState<'r> {
     tokens: &'r Tokens,
     store: &'r Store,
 }
 
-impl<'r> Keepers<'r> {
+impl<'r> AuthState<'r> {
     fn of(request: &'r Request<'_>) -> Option<Self> {
         let rocket = request.rocket();
         Some(Self { tokens: rocket.state()?, store: rocket.state()? })
@@ -36,41 +36,41 @@ impl<'r> Keepers<'r> {
     /// The claims of a token that is in order. From here on the request is known to be of its user.
     fn claims(&self, request: &Request<'_>, token: &str, kind: Kind) -> Result<Claims, TokenError> {
         let claims = self.tokens.verify(token, kind)?;
-        Facts::note_user(request, claims.identity);
+        RequestLogContext::record_user(request, claims.identity);
         Ok(claims)
     }
 
     /// What each guard's `Sentinel` asks, since Rocket cannot see into a guard.
-    fn are_missing(rocket: &Rocket<Ignite>) -> bool {
+    fn is_unmanaged(rocket: &Rocket<Ignite>) -> bool {
         rocket.state::<Tokens>().is_none() || rocket.state::<Store>().is_none()
     }
 }
 
 /// Lets the request in with what `check` finds, or keeps what it finds wrong for the catcher.
-fn admit<'r, T, E: Failure>(
+fn run_guard<'r, T, E: ToApiError>(
     request: &'r Request<'_>,
-    check: impl FnOnce(&Keepers<'r>) -> Result<T, E>,
+    check: impl FnOnce(&AuthState<'r>) -> Result<T, E>,
 ) -> Outcome<T, E> {
-    let Some(keepers) = Keepers::of(request) else {
+    let Some(auth) = AuthState::of(request) else {
         return Outcome::Forward(Status::InternalServerError);
     };
-    match check(&keepers) {
+    match check(&auth) {
         Ok(found) => Outcome::Success(found),
         Err(error) => refuse(request, error),
     }
 }
 
 /// Refuses the request, and keeps what is wrong for the catcher.
-fn refuse<T, E: Failure>(request: &Request<'_>, error: E) -> Outcome<T, E> {
-    let fault = error.fault();
-    let status = fault.status();
-    request.local_cache(|| Some(fault));
+fn refuse<T, E: ToApiError>(request: &Request<'_>, error: E) -> Outcome<T, E> {
+    let api_error = error.to_api_error();
+    let status = api_error.status();
+    request.local_cache(|| Some(api_error));
     Outcome::Error((status, error))
 }
 
 /// What a guard found wrong with the request, if one did.
-pub fn failure<'r>(request: &'r Request<'_>) -> Option<&'r Fault> {
-    request.local_cache(|| None::<Fault>).as_ref()
+pub fn failure<'r>(request: &'r Request<'_>) -> Option<&'r ApiError> {
+    request.local_cache(|| None::<ApiError>).as_ref()
 }
 
 #[cfg(test)]

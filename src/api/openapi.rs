@@ -8,7 +8,7 @@ pub mod components;
 pub mod links;
 
 use crate::api::routes::{auth, docs, ships, spec, static_files, users};
-use crate::api::routing::{looked_at_first, under_one_address};
+use crate::api::routing::{canonical, with_rank};
 
 /// Where the specification lies in the repository.
 pub const SPEC_PATH: &str = "spec/openapi.json";
@@ -17,7 +17,7 @@ pub const SPEC_PATH: &str = "spec/openapi.json";
 const DOCS: &str = "/docs";
 
 /// The operations of the contract, handed to one of rocket_okapi's macros: `openapi_routes` or `openapi_spec`.
-macro_rules! operations {
+macro_rules! operation_list {
     ($hand_to:ident) => {
         rocket_okapi::$hand_to![
             auth::login,
@@ -45,17 +45,17 @@ fn settings() -> OpenApiSettings {
 }
 
 /// What rocket_okapi can say of the operations.
-fn described() -> OpenApi {
-    operations!(openapi_spec)(&settings())
+fn generate() -> OpenApi {
+    operation_list!(openapi_spec)(&settings())
 }
 
 /// Every route with the path under which it is mounted: the operations, and what lies beside the contract.
 pub fn mounts() -> Vec<(&'static str, Vec<Route>)> {
-    let operations: Vec<Route> = operations!(openapi_routes)(None, &settings());
+    let operations: Vec<Route> = operation_list!(openapi_routes)(None, &settings());
     let beside = rocket::routes![spec::openapi_json, static_files::file];
     vec![
-        ("/", looked_at_first(under_one_address(operations))),
-        ("/", under_one_address(beside)),
+        ("/", with_rank(canonical(operations))),
+        ("/", canonical(beside)),
         (DOCS, docs::routes("/openapi.json")),
     ]
 }
@@ -65,7 +65,7 @@ pub fn mounts() -> Vec<(&'static str, Vec<Route>)> {
 /// # Errors
 /// Only if the specification cannot be written as JSON, which would be a defect.
 pub fn text() -> Result<String, serde_json::Error> {
-    let mut spec = described();
+    let mut spec = generate();
     spec.info = Info {
         title: "Shipyard".to_owned(),
         description: Some(
@@ -94,7 +94,7 @@ pub fn text() -> Result<String, serde_json::Error> {
     ];
     for (path, item) in &mut spec.paths {
         let thing = if path.starts_with("/api/users") { "user" } else { "ship" };
-        for (_, operation) in each(item) {
+        for (_, operation) in operations(item) {
             describe_parameters(operation, thing);
             // Said, rather than left out: nobody needs to be logged in.
             operation.security.get_or_insert_default();
@@ -120,7 +120,7 @@ fn describe_parameters(operation: &mut Operation, thing: &str) {
 }
 
 /// The operations of a path, with their methods.
-pub(crate) fn each(item: &mut PathItem) -> Vec<(&'static str, &mut Operation)> {
+pub(crate) fn operations(item: &mut PathItem) -> Vec<(&'static str, &mut Operation)> {
     let PathItem { get, put, post, delete, .. } = item;
     [("GET", get), ("POST", post), ("PUT", put), ("DELETE", delete)]
         .into_iter()
@@ -147,9 +147,9 @@ pub fn endpoints() -> Vec<Endpoint> {
         Endpoint { name: "openapi".to_owned(), method: "GET", rule: "/openapi.json".to_owned() },
         Endpoint { name: "static".to_owned(), method: "GET", rule: "/static/<path..>".to_owned() },
     ];
-    for (path, mut item) in described().paths {
+    for (path, mut item) in generate().paths {
         let rule = path.replace('{', "<").replace('}', ">");
-        for (method, operation) in each(&mut item) {
+        for (method, operation) in operations(&mut item) {
             let name = operation.operation_id.clone().unwrap_or_default();
             endpoints.push(Endpoint { name, method, rule: rule.clone() });
         }

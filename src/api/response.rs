@@ -14,8 +14,8 @@ use serde::Serialize;
 
 use crate::api::base_url::BaseUrl;
 use crate::api::openapi::components;
-use crate::dispatch_context::Handed;
-use crate::json::{JsonBody, Ready, Style};
+use crate::dispatch_context::DispatchContext;
+use crate::json::{EncodedJson, JsonBody, Style};
 use crate::model::id::Id;
 use crate::store::List;
 
@@ -32,7 +32,7 @@ impl<T: Serialize> ToJson for T {
 }
 
 /// In the style of the store that it comes from.
-impl<T> ToJson for Ready<T> {
+impl<T> ToJson for EncodedJson<T> {
     fn to_json(&self, _: Style) -> Option<JsonBody> {
         self.text().cloned().map(JsonBody::Full)
     }
@@ -52,8 +52,8 @@ impl<T: Debug + 'static> ToJson for List<T> {
 pub fn json(request: &Request<'_>, status: Status, body: &impl ToJson) -> response::Result<'static> {
     let style = request.rocket().state::<Style>().copied().unwrap_or(Style::Compact);
     let body = body.to_json(style).ok_or(Status::InternalServerError)?;
-    if let Some(shelf) = Handed::shelf(request) {
-        shelf.put(status, body);
+    if let Some(response_slot) = DispatchContext::response_slot(request) {
+        response_slot.put(status, body);
         return Response::build().status(status).ok();
     }
     let text = body.into_bytes().map_err(|_| Status::InternalServerError)?;
@@ -79,19 +79,19 @@ impl<T: JsonSchema> OpenApiResponderInner for Json<T> {
 /// 200 with a body that depends on the path and on what is stored, and on nothing else: who asks, or how, changes
 /// nothing. The front gives it again until something is written. Not for an operation with a guard.
 #[derive(Debug)]
-pub struct Public<T>(pub T);
+pub struct Cacheable<T>(pub T);
 
-impl<'r, T: ToJson> Responder<'r, 'static> for Public<T> {
+impl<'r, T: ToJson> Responder<'r, 'static> for Cacheable<T> {
     fn respond_to(self, request: &'r Request<'_>) -> response::Result<'static> {
         let response = json(request, Status::Ok, &self.0)?;
-        if let Some(shelf) = Handed::shelf(request) {
-            shelf.publish();
+        if let Some(response_slot) = DispatchContext::response_slot(request) {
+            response_slot.mark_cacheable();
         }
         Ok(response)
     }
 }
 
-impl<T: JsonSchema> OpenApiResponderInner for Public<T> {
+impl<T: JsonSchema> OpenApiResponderInner for Cacheable<T> {
     fn responses(generator: &mut OpenApiGenerator) -> rocket_okapi::Result<Responses> {
         Json::<T>::responses(generator)
     }
@@ -138,15 +138,15 @@ pub fn no_content() -> Response<'static> {
 
 /// 204: it is gone, and there is nothing to say.
 #[derive(Debug)]
-pub struct Deleted;
+pub struct NoContent;
 
-impl<'r> Responder<'r, 'static> for Deleted {
+impl<'r> Responder<'r, 'static> for NoContent {
     fn respond_to(self, _: &'r Request<'_>) -> response::Result<'static> {
         Ok(no_content())
     }
 }
 
-impl OpenApiResponderInner for Deleted {
+impl OpenApiResponderInner for NoContent {
     fn responses(_: &mut OpenApiGenerator) -> rocket_okapi::Result<Responses> {
         Ok(components::only(204, components::response("Deleted.")))
     }

@@ -11,7 +11,7 @@ use rocket::http::{Method, RawStr, Status};
 use rocket::route::{Handler, Outcome, Route};
 use rocket::{async_trait, Data, Request};
 
-use crate::dispatch_context::Handed;
+use crate::dispatch_context::DispatchContext;
 use crate::model::id::Id;
 
 /// The methods that the path of the request can be asked with, sorted; none if there is no such path. An id
@@ -58,10 +58,10 @@ fn matches(template: &str, path: &[Cow<'_, str>]) -> bool {
 /// A route that is found under its one address only. Rocket would also take `/api/ships/1/` and
 /// `//api//ships/1` for `/api/ships/1`.
 #[derive(Clone)]
-struct OneAddress(Box<dyn Handler>);
+struct CanonicalPath(Box<dyn Handler>);
 
 #[async_trait]
-impl Handler for OneAddress {
+impl Handler for CanonicalPath {
     async fn handle<'r>(&self, request: &'r Request<'_>, data: Data<'r>) -> Outcome<'r> {
         let path = request.uri().path().raw().as_str();
         if path.as_bytes().windows(2).any(|pair| pair == b"//") || path.ends_with('/') {
@@ -72,9 +72,9 @@ impl Handler for OneAddress {
 }
 
 /// The routes, found under their one address only.
-pub fn under_one_address(routes: Vec<Route>) -> Vec<Route> {
+pub fn canonical(routes: Vec<Route>) -> Vec<Route> {
     let strict = |mut route: Route| {
-        route.handler = Box::new(OneAddress(route.handler));
+        route.handler = Box::new(CanonicalPath(route.handler));
         route
     };
     routes.into_iter().map(strict).collect()
@@ -108,7 +108,7 @@ pub fn is_for_operations<'a>(
 
 /// The routes, looked at before any others: Rocket looks at those without parameters first, of which Swagger UI has
 /// many that are seldom asked for.
-pub fn looked_at_first(routes: Vec<Route>) -> Vec<Route> {
+pub fn with_rank(routes: Vec<Route>) -> Vec<Route> {
     let first = |mut route: Route| {
         route.rank += FIRST;
         route
@@ -118,22 +118,22 @@ pub fn looked_at_first(routes: Vec<Route>) -> Vec<Route> {
 
 /// The method of that name. Names are case-sensitive (RFC 9110, section 9.1), which Rocket forgets.
 #[must_use]
-pub fn known_method(name: &str) -> Option<Method> {
+pub fn parse_method(name: &str) -> Option<Method> {
     Method::from_str(name).ok().filter(|known| known.as_str() == name)
 }
 
 /// Undoes Rocket's reading of a form's `_method` field as the method: a request that caches, proxies and the
 /// browser's same-origin rules take for a POST must not delete anything.
-pub struct TrueMethod;
+pub struct IgnoreMethodOverride;
 
 #[async_trait]
-impl Fairing for TrueMethod {
+impl Fairing for IgnoreMethodOverride {
     fn info(&self) -> Info {
         Info { name: "the method is the one that was sent", kind: Kind::Request }
     }
 
     async fn on_request(&self, request: &mut Request<'_>, _: &mut Data<'_>) {
-        if let Some(method) = Handed::with(request).map(|handed| handed.method) {
+        if let Some(method) = DispatchContext::with(request).map(|context| context.method) {
             request.set_method(method);
         }
     }

@@ -10,7 +10,7 @@ use rocket::http::uri::Origin;
 use rocket::http::{Header, RawStr};
 use rocket::{async_trait, Request, Response};
 
-use crate::dispatch_context::Handed;
+use crate::dispatch_context::DispatchContext;
 
 /// A header: as text, and as hyper takes it.
 pub struct Field {
@@ -54,7 +54,7 @@ const fn policy(text: &'static str) -> Field {
 }
 
 /// The headers of what the front answers without looking for a path.
-pub fn of_the_front() -> impl Iterator<Item = &'static Field> {
+pub fn for_server_responses() -> impl Iterator<Item = &'static Field> {
     [&NO_SNIFFING, &NO_PAGE, &NO_STORE].into_iter()
 }
 
@@ -105,7 +105,7 @@ impl Fairing for SecurityHeaders {
     }
 
     async fn on_response<'r>(&self, request: &'r Request<'_>, response: &mut Response<'r>) {
-        if Handed::with(request).is_some_and(|handed| handed.front.is_some()) {
+        if DispatchContext::with(request).is_some_and(|context| context.response_slot.is_some()) {
             return;
         }
         for Field { text: (name, value), .. } in Place::of(request.uri()).headers(response.status().code) {

@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 use time::OffsetDateTime;
 use uuid::{Builder, Uuid};
 
-use crate::internal_error::Internal;
+use crate::internal_error::InternalError;
 
 /// Tells the time in whole seconds since 1970-01-01T00:00:00Z, the unit of every date in a token
 /// (RFC 7519, section 2, `NumericDate`).
@@ -144,8 +144,8 @@ impl TokenIds {
     /// The next id.
     ///
     /// # Errors
-    /// [`Internal`] where the system gives no random bytes.
-    pub fn next(&self) -> Result<Uuid, Internal> {
+    /// [`InternalError`] where the system gives no random bytes.
+    pub fn next(&self) -> Result<Uuid, InternalError> {
         match self {
             Self::Random => random(),
             Self::Recorded(ids) => ids.lock().pop_front().map_or_else(random, Ok),
@@ -157,18 +157,18 @@ impl TokenIds {
 /// costs to issue a token.
 const AT_A_TIME: usize = 256;
 
-fn random() -> Result<Uuid, Internal> {
+fn random() -> Result<Uuid, InternalError> {
     thread_local! {
         /// Random bytes that no id has been made of, at the end of what was taken.
         static UNUSED: RefCell<([u8; AT_A_TIME], usize)> = const { RefCell::new(([0; AT_A_TIME], 0)) };
     }
     UNUSED.with_borrow_mut(|(bytes, unused)| {
         if *unused == 0 {
-            getrandom::fill(bytes).map_err(|error| Internal::new("making a token id", error))?;
+            getrandom::fill(bytes).map_err(|error| InternalError::new("making a token id", error))?;
             *unused = AT_A_TIME;
         }
         let id = bytes.get(*unused - size_of::<Uuid>()..).and_then(|rest| rest.first_chunk());
-        let id = *id.ok_or_else(|| Internal::new("making a token id", "out of random bytes"))?;
+        let id = *id.ok_or_else(|| InternalError::new("making a token id", "out of random bytes"))?;
         *unused -= size_of::<Uuid>();
         Ok(Builder::from_random_bytes(id).into_uuid())
     })

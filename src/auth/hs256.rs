@@ -41,7 +41,7 @@ impl Hs256 {
         key.ok_or_else(|| ErrorKind::InvalidAlgorithm.into())
     }
 
-    fn over(&self, message: &[u8]) -> Hmac<Sha256> {
+    fn mac(&self, message: &[u8]) -> Hmac<Sha256> {
         let mut mac = self.0.clone();
         mac.update(message);
         mac
@@ -50,14 +50,14 @@ impl Hs256 {
 
 impl Signer<Vec<u8>> for Hs256 {
     fn try_sign(&self, message: &[u8]) -> std::result::Result<Vec<u8>, Error> {
-        Ok(self.over(message).finalize().into_bytes().to_vec())
+        Ok(self.mac(message).finalize().into_bytes().to_vec())
     }
 }
 
 impl Verifier<Vec<u8>> for Hs256 {
     fn verify(&self, message: &[u8], signature: &Vec<u8>) -> std::result::Result<(), Error> {
         // Compares in constant time, and refuses any other length.
-        self.over(message).verify_slice(signature).map_err(|_| Error::new())
+        self.mac(message).verify_slice(signature).map_err(|_| Error::new())
     }
 }
 

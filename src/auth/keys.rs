@@ -17,7 +17,7 @@ use serde::Serialize;
 
 use crate::auth::hs256;
 use crate::auth::secret::Secret;
-use crate::internal_error::Internal;
+use crate::internal_error::InternalError;
 
 /// The name of a key, which everybody can read in the tokens that it signed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,7 +48,7 @@ pub struct Key {
 
 /// Why keys do not go together. Keys are counted from 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Unfit {
+pub enum KeySetError {
     /// There is none.
     None,
     /// There are more than [`KeySet::MAX_KEYS`].
@@ -92,19 +92,19 @@ impl KeySet {
     /// Those keys, of which the first signs.
     ///
     /// # Errors
-    /// [`Unfit`]: the first thing that is wrong with them.
-    pub fn new(keys: &[Key]) -> Result<Self, Unfit> {
-        let signing = keys.first().ok_or(Unfit::None)?;
+    /// [`KeySetError`]: the first thing that is wrong with them.
+    pub fn new(keys: &[Key]) -> Result<Self, KeySetError> {
+        let signing = keys.first().ok_or(KeySetError::None)?;
         if keys.len() > Self::MAX_KEYS {
-            return Err(Unfit::TooMany);
+            return Err(KeySetError::TooMany);
         }
         for (this, key) in keys.iter().enumerate() {
             let before = keys.iter().take(this);
             if let Some(that) = before.clone().position(|other| key.id.is_some() && other.id == key.id) {
-                return Err(Unfit::SameId(this, that));
+                return Err(KeySetError::SameId(this, that));
             }
             if let Some(that) = before.clone().position(|other| other == key) {
-                return Err(Unfit::SameKey(this, that));
+                return Err(KeySetError::SameKey(this, that));
             }
         }
         Ok(Self::of(signing, keys))
@@ -125,9 +125,9 @@ impl KeySet {
     /// A token of those claims.
     ///
     /// # Errors
-    /// [`Internal`] where signing fails.
-    pub(crate) fn sign(&self, claims: &impl Serialize) -> Result<String, Internal> {
-        let failed = |error: &dyn fmt::Display| Internal::new("signing a token", error);
+    /// [`InternalError`] where signing fails.
+    pub(crate) fn sign(&self, claims: &impl Serialize) -> Result<String, InternalError> {
+        let failed = |error: &dyn fmt::Display| InternalError::new("signing a token", error);
         let claims = serde_json::to_vec(claims).map_err(|error| failed(&error))?;
         // As long as those of this server become.
         let mut token = String::with_capacity(512);
@@ -147,7 +147,7 @@ impl KeySet {
     }
 
     /// Whether that is the first segment of the tokens that are signed.
-    pub(crate) fn writes(&self, header: &str) -> bool {
+    pub(crate) fn is_own_header(&self, header: &str) -> bool {
         self.header == header
     }
 

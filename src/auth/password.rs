@@ -15,7 +15,7 @@ use tokio::task::spawn_blocking;
 
 use self::queue::Queue;
 use crate::auth::rate_limit::Admission;
-use crate::internal_error::Internal;
+use crate::internal_error::InternalError;
 
 /// A password in clear text. It cannot be printed.
 #[derive(Clone, PartialEq, Eq, Deserialize)]
@@ -105,7 +105,7 @@ impl Hash {
         &self.0.text
     }
 
-    fn matches(&self, password: &Password, memory: &mut Vec<Block>) -> Result<bool, Internal> {
+    fn matches(&self, password: &Password, memory: &mut Vec<Block>) -> Result<bool, InternalError> {
         let Parsed { argon2, salt, output, .. } = &*self.0;
         // Outputs are compared in constant time.
         Ok(digest(argon2, password, salt, output.len(), memory)? == *output)
@@ -133,8 +133,8 @@ fn digest(
     salt: &Salt,
     length: usize,
     memory: &mut Vec<Block>,
-) -> Result<Output, Internal> {
-    let failed = |error: &dyn fmt::Display| Internal::new("hashing a password", error);
+) -> Result<Output, InternalError> {
+    let failed = |error: &dyn fmt::Display| InternalError::new("hashing a password", error);
     let blocks = argon2.params().block_count();
     if let Some(more) = blocks.checked_sub(memory.len()) {
         // Memory that is not there fails one request, not the process.
@@ -216,27 +216,31 @@ impl Hasher {
     /// The hash of `password` with a fresh random salt of 16 bytes.
     ///
     /// # Errors
-    /// [`Internal`] where the system gives no random bytes.
-    pub fn hash(&self, password: &Password) -> Result<Hash, Internal> {
+    /// [`InternalError`] where the system gives no random bytes.
+    pub fn hash(&self, password: &Password) -> Result<Hash, InternalError> {
         self.hash_in(password, &mut Vec::new())
     }
 
     /// Works in `memory`, which it makes as large as it must be.
-    pub(crate) fn hash_in(&self, password: &Password, memory: &mut Vec<Block>) -> Result<Hash, Internal> {
+    pub(crate) fn hash_in(
+        &self,
+        password: &Password,
+        memory: &mut Vec<Block>,
+    ) -> Result<Hash, InternalError> {
         let salt = Salt::new(&random::<16>()?).map_err(|error| broken(&error))?;
         let output = digest(&self.0, password, &salt, Params::DEFAULT_OUTPUT_LEN, memory)?;
         self.finished(salt, output)
     }
 
     /// What is no password's hash, and takes as long to find out. Made without that work.
-    fn of_nothing(&self) -> Result<Hash, Internal> {
+    fn dummy_hash(&self) -> Result<Hash, InternalError> {
         let salt = Salt::new(&random::<16>()?).map_err(|error| broken(&error))?;
         let output =
             Output::new(&random::<{ Params::DEFAULT_OUTPUT_LEN }>()?).map_err(|error| broken(&error))?;
         self.finished(salt, output)
     }
 
-    fn finished(&self, salt: Salt, output: Output) -> Result<Hash, Internal> {
+    fn finished(&self, salt: Salt, output: Output) -> Result<Hash, InternalError> {
         let hash = PasswordHash {
             algorithm: Algorithm::Argon2id.ident(),
             version: Some(Version::V0x13.into()),
@@ -248,19 +252,19 @@ impl Hasher {
     }
 }
 
-fn random<const LENGTH: usize>() -> Result<[u8; LENGTH], Internal> {
+fn random<const LENGTH: usize>() -> Result<[u8; LENGTH], InternalError> {
     let mut bytes = [0; LENGTH];
     getrandom::fill(&mut bytes).map_err(|error| broken(&error))?;
     Ok(bytes)
 }
 
-fn broken(error: &dyn fmt::Display) -> Internal {
-    Internal::new("hashing a password", error)
+fn broken(error: &dyn fmt::Display) -> InternalError {
+    InternalError::new("hashing a password", error)
 }
 
 /// As many passwords wait to be hashed as may.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Busy;
+pub struct QueueFull;
 
 /// Hashes and verifies passwords on the blocking threads, on half of the machine's cores at most: the other half
 /// answers everything else meanwhile. A few more may wait for their turn (see [`Queue`]); any other client is told
@@ -272,7 +276,7 @@ pub struct Busy;
 pub struct Passwords {
     hasher: Hasher,
     /// What is verified against when there is no such user.
-    nobody: Hash,
+    dummy_hash: Hash,
     queue: Arc<Queue>,
     cores: Arc<Semaphore>,
     spare: Arc<Mutex<Vec<Vec<Block>>>>,
@@ -285,13 +289,13 @@ impl Passwords {
     /// With that cost for every new hash, and at most `queue` that wait.
     ///
     /// # Errors
-    /// [`Internal`] where the system gives no random bytes.
-    pub fn new(hasher: Hasher, queue: usize) -> Result<Self, Internal> {
-        let nobody = hasher.of_nothing()?;
+    /// [`InternalError`] where the system gives no random bytes.
+    pub fn new(hasher: Hasher, queue: usize) -> Result<Self, InternalError> {
+        let dummy_hash = hasher.dummy_hash()?;
         let cores = Self::cores();
         Ok(Self {
             hasher,
-            nobody,
+            dummy_hash,
             queue: Arc::new(Queue::new(cores, queue)),
             cores: Arc::new(Semaphore::new(cores)),
             spare: Arc::default(),
@@ -307,12 +311,12 @@ impl Passwords {
     /// The hash of a new password, for a request that was let through.
     ///
     /// # Errors
-    /// [`Busy`]; outside it [`Internal`] where the system gives no random bytes or no thread.
+    /// [`QueueFull`]; outside it [`InternalError`] where the system gives no random bytes or no thread.
     pub async fn hash(
         &self,
         admission: &Admission,
         password: Password,
-    ) -> Result<Result<Hash, Busy>, Internal> {
+    ) -> Result<Result<Hash, QueueFull>, InternalError> {
         let hasher = self.hasher.clone();
         self.on_a_blocking_thread(admission, move |memory| hasher.hash_in(&password, memory)).await
     }
@@ -321,15 +325,15 @@ impl Passwords {
     /// no, after the work that a hash of the configured cost takes.
     ///
     /// # Errors
-    /// [`Busy`]; outside it [`Internal`] where the system gives no thread.
+    /// [`QueueFull`]; outside it [`InternalError`] where the system gives no thread.
     pub async fn verify(
         &self,
         admission: &Admission,
         password: Password,
         hash: Option<Hash>,
-    ) -> Result<Result<bool, Busy>, Internal> {
+    ) -> Result<Result<bool, QueueFull>, InternalError> {
         let known = hash.is_some();
-        let hash = hash.unwrap_or_else(|| self.nobody.clone());
+        let hash = hash.unwrap_or_else(|| self.dummy_hash.clone());
         let matches =
             self.on_a_blocking_thread(admission, move |memory| hash.matches(&password, memory)).await?;
         Ok(matches.map(|matches| known && matches))
@@ -338,11 +342,11 @@ impl Passwords {
     async fn on_a_blocking_thread<T: Send + 'static>(
         &self,
         admission: &Admission,
-        work: impl FnOnce(&mut Vec<Block>) -> Result<T, Internal> + Send + 'static,
-    ) -> Result<Result<T, Busy>, Internal> {
-        let Some(place) = self.queue.enter(admission) else { return Ok(Err(Busy)) };
+        work: impl FnOnce(&mut Vec<Block>) -> Result<T, InternalError> + Send + 'static,
+    ) -> Result<Result<T, QueueFull>, InternalError> {
+        let Some(place) = self.queue.enter(admission) else { return Ok(Err(QueueFull)) };
         let core = Arc::clone(&self.cores).acquire_owned().await;
-        let core = core.map_err(|error| Internal::new("waiting for a core", error))?;
+        let core = core.map_err(|error| InternalError::new("waiting for a core", error))?;
         let spare = Arc::clone(&self.spare);
         let usual = self.hasher.0.params().block_count();
         // Both move along: a client that leaves does not free a core that is still hashing.
@@ -356,7 +360,7 @@ impl Passwords {
             drop((core, place));
             done
         });
-        job.await.map_err(|error| Internal::new("hashing on a blocking thread", error))?.map(Ok)
+        job.await.map_err(|error| InternalError::new("hashing on a blocking thread", error))?.map(Ok)
     }
 }
 
@@ -366,16 +370,16 @@ mod tests {
     use std::task::{Context, Poll, Waker};
 
     use super::*;
-    use crate::auth::rate_limit::{Operation, Throttle};
+    use crate::auth::rate_limit::{Operation, RateLimiter};
 
     /// Polls once, so that nothing is done yet when the last comes: how many of `count` are turned away.
     fn turned_away<'a, F>(jobs: &mut [std::pin::Pin<Box<F>>]) -> usize
     where
-        F: Future<Output = Result<Result<bool, Busy>, Internal>> + 'a,
+        F: Future<Output = Result<Result<bool, QueueFull>, InternalError>> + 'a,
     {
         let mut context = Context::from_waker(Waker::noop());
         let polls = jobs.iter_mut().map(|job| job.as_mut().poll(&mut context));
-        polls.filter(|poll| matches!(poll, Poll::Ready(Ok(Err(Busy))))).count()
+        polls.filter(|poll| matches!(poll, Poll::Ready(Ok(Err(QueueFull))))).count()
     }
 
     #[test]
@@ -383,7 +387,7 @@ mod tests {
         // Of many networks, none of which is known: to them a quarter of the queue is closed.
         let admission = |number: usize| {
             let client = std::net::Ipv4Addr::from(u32::try_from(number).expect("it fits"));
-            Throttle::new(None).admit(Operation::LogIn, Some(client.into()).into()).expect("no limits")
+            RateLimiter::new(None).admit(Operation::LogIn, Some(client.into()).into()).expect("no limits")
         };
         let admissions: Vec<Admission> = (0..200).map(admission).collect();
         // Enough for the first to be still at it when the last comes.

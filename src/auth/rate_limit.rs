@@ -26,7 +26,7 @@ use std::time::Duration;
 use governor::clock::Clock;
 use governor::Quota;
 
-use self::buckets::{Keyed, Recent};
+use self::buckets::{KeyedLimiter, Recent};
 use crate::auth::clock::Ticker;
 use crate::auth::network::Network;
 use crate::model::id::Id;
@@ -125,9 +125,9 @@ impl Default for Rates {
 
 /// There were too many.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TooMany {
+pub struct RateLimited {
     /// After how many seconds the next is let through; at least 1.
-    pub wait: u32,
+    pub retry_after: u32,
 }
 
 /// A request that has been counted and let through. What costs much takes one.
@@ -141,7 +141,7 @@ pub struct Admission {
 
 /// Counts requests, and refuses those above the limits. Clones share what they count.
 #[derive(Clone)]
-pub struct Throttle<C: Clock = Ticker>(Arc<Shared<C>>);
+pub struct RateLimiter<C: Clock = Ticker>(Arc<Shared<C>>);
 
 struct Shared<C: Clock> {
     /// None if nothing is limited.
@@ -153,16 +153,16 @@ struct Shared<C: Clock> {
 }
 
 struct Buckets<C: Clock> {
-    by_address: Keyed<(Operation, Network), C>,
+    by_address: KeyedLimiter<(Operation, Network), C>,
     /// By the hash of the name.
-    by_user: Keyed<u64, C>,
-    by_returning_user: Keyed<(Id, Network), C>,
-    overall: Keyed<Operation, C>,
+    by_user: KeyedLimiter<u64, C>,
+    by_returning_user: KeyedLimiter<(Id, Network), C>,
+    overall: KeyedLimiter<Operation, C>,
     /// Of each known network, when nothing is left overall.
-    reserve: Keyed<(Operation, Network), C>,
+    reserve: KeyedLimiter<(Operation, Network), C>,
 }
 
-impl Throttle {
+impl RateLimiter {
     /// Of those limits; with none, everything is let through.
     #[must_use]
     pub fn new(rates: Option<Rates>) -> Self {
@@ -170,26 +170,26 @@ impl Throttle {
     }
 }
 
-impl<C: Clock + Clone> Throttle<C> {
+impl<C: Clock + Clone> RateLimiter<C> {
     fn with_clock(rates: Option<Rates>, clock: &C) -> Self {
         let buckets = rates.map(|Rates { by_address, by_user, overall }| Buckets {
-            by_address: Keyed::new(by_address, clock),
-            by_user: Keyed::new(by_user, clock),
-            by_returning_user: Keyed::new(by_user, clock),
-            overall: Keyed::new(overall, clock),
-            reserve: Keyed::new(by_address.quarter(), clock),
+            by_address: KeyedLimiter::new(by_address, clock),
+            by_user: KeyedLimiter::new(by_user, clock),
+            by_returning_user: KeyedLimiter::new(by_user, clock),
+            overall: KeyedLimiter::new(overall, clock),
+            reserve: KeyedLimiter::new(by_address.quarter(), clock),
         });
         let known = Recent::new(KNOWN_FOR, clock.clone());
         Self(Arc::new(Shared { buckets, known, hasher: RandomState::new() }))
     }
 }
 
-impl<C: Clock> Throttle<C> {
+impl<C: Clock> RateLimiter<C> {
     /// Lets a client through, or not. What one network is refused does not count overall.
     ///
     /// # Errors
-    /// [`TooMany`].
-    pub fn admit(&self, operation: Operation, client: Network) -> Result<Admission, TooMany> {
+    /// [`RateLimited`].
+    pub fn admit(&self, operation: Operation, client: Network) -> Result<Admission, RateLimited> {
         self.admitted(operation, client, |_| Ok(()))
     }
 
@@ -197,13 +197,13 @@ impl<C: Clock> Throttle<C> {
     /// in from there before.
     ///
     /// # Errors
-    /// [`TooMany`].
+    /// [`RateLimited`].
     pub fn admit_login(
         &self,
         name: &str,
         returning: Option<Id>,
         client: Network,
-    ) -> Result<Admission, TooMany> {
+    ) -> Result<Admission, RateLimited> {
         // Before the overall limit: many logins under one name must not use that up.
         self.admitted(Operation::LogIn, client, |buckets| match returning {
             Some(user) => buckets.by_returning_user.take(&(user, client)),
@@ -215,8 +215,8 @@ impl<C: Clock> Throttle<C> {
         &self,
         operation: Operation,
         client: Network,
-        by_user: impl FnOnce(&Buckets<C>) -> Result<(), TooMany>,
-    ) -> Result<Admission, TooMany> {
+        by_user: impl FnOnce(&Buckets<C>) -> Result<(), RateLimited>,
+    ) -> Result<Admission, RateLimited> {
         let is_known = self.0.known.contains(&client);
         if let Some(buckets) = &self.0.buckets {
             buckets.by_address.take(&(operation, client))?;

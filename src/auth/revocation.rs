@@ -16,28 +16,28 @@ const BUCKET: u64 = 3600;
 /// million. A bucket is dropped whole when its hour has passed. Whatever would lie in it counts as revoked from then
 /// on: the clock may have been ahead of the time, and be set back.
 #[derive(Debug, Default)]
-pub(crate) struct Revocations(RwLock<Remembered>);
+pub(crate) struct Revocations(RwLock<DenyList>);
 
 #[derive(Debug, Default)]
-struct Remembered {
+struct DenyList {
     buckets: BTreeMap<u64, BTreeSet<Uuid>>,
     /// The first bucket that has not been dropped.
     first: u64,
 }
 
-impl Remembered {
+impl DenyList {
     fn contains(&self, id: Uuid, exp: u64) -> bool {
         let bucket = exp / BUCKET;
         bucket < self.first || self.buckets.get(&bucket).is_some_and(|bucket| bucket.contains(&id))
     }
 
-    fn revoke(&mut self, id: Uuid, exp: u64, most: usize) -> Result<(), Full> {
+    fn revoke(&mut self, id: Uuid, exp: u64, most: usize) -> Result<(), CapacityExceeded> {
         if self.contains(id, exp) {
             return Ok(());
         }
         // A sum over the hours ahead, rather than a number that would have to be kept equal to it.
         if self.buckets.values().map(BTreeSet::len).sum::<usize>() >= most {
-            return Err(Full);
+            return Err(CapacityExceeded);
         }
         self.buckets.entry(exp / BUCKET).or_default().insert(id);
         Ok(())
@@ -53,15 +53,15 @@ impl Remembered {
 
 /// As many tokens are revoked as can be remembered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Full;
+pub struct CapacityExceeded;
 
 impl Revocations {
     /// Forgets the tokens that expired before `now`, and revokes one that expires at `exp`, so long as no more
     /// than `most` are remembered then.
     ///
     /// # Errors
-    /// [`Full`]: the token is not revoked.
-    pub(crate) fn revoke(&self, id: Uuid, exp: u64, now: u64, most: usize) -> Result<(), Full> {
+    /// [`CapacityExceeded`]: the token is not revoked.
+    pub(crate) fn revoke(&self, id: Uuid, exp: u64, now: u64, most: usize) -> Result<(), CapacityExceeded> {
         let mut remembered = self.0.write();
         let expired = remembered.forget(now);
         let revoked = remembered.revoke(id, exp, most);
@@ -108,7 +108,7 @@ mod tests {
         let [one, two, three] = [1, 2, 3].map(Uuid::from_u128);
         assert_eq!(revocations.revoke(one, 5, 0, 2), Ok(()));
         assert_eq!(revocations.revoke(two, BUCKET + 5, 0, 2), Ok(()));
-        assert_eq!(revocations.revoke(three, BUCKET + 5, 0, 2), Err(Full));
+        assert_eq!(revocations.revoke(three, BUCKET + 5, 0, 2), Err(CapacityExceeded));
         // What is revoked already takes no more room.
         assert_eq!(revocations.revoke(two, BUCKET + 5, 0, 2), Ok(()));
         assert!(revocations.contains(one, 5) && revocations.contains(two, BUCKET + 5));

@@ -4,7 +4,7 @@ use std::fmt;
 
 use zeroize::Zeroizing;
 
-use crate::internal_error::Internal;
+use crate::internal_error::InternalError;
 
 /// A key for HS256. It cannot be printed, and its memory is overwritten when it is dropped.
 #[derive(Clone, PartialEq, Eq)]
@@ -39,10 +39,10 @@ impl Secret {
     /// A key that nobody knows, from the system's random source.
     ///
     /// # Errors
-    /// [`Internal`] where the system gives no random bytes.
-    pub fn random() -> Result<Self, Internal> {
+    /// [`InternalError`] where the system gives no random bytes.
+    pub fn random() -> Result<Self, InternalError> {
         let mut key = Zeroizing::new(vec![0; Self::MIN_LENGTH]);
-        getrandom::fill(&mut key).map_err(|error| Internal::new("making a signing key", error))?;
+        getrandom::fill(&mut key).map_err(|error| InternalError::new("making a signing key", error))?;
         Ok(Self(key))
     }
 

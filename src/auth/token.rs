@@ -20,10 +20,10 @@ use uuid::Uuid;
 
 use crate::auth::clock::{Clock, SetBack, TokenIds};
 use crate::auth::keys::{DecodeError, KeySet};
-pub use crate::auth::revocation::Full;
+pub use crate::auth::revocation::CapacityExceeded;
 use crate::auth::revocation::Revocations;
-use crate::auth::valid_after::Cutoff;
-use crate::internal_error::Internal;
+use crate::auth::valid_after::ValidAfter;
+use crate::internal_error::InternalError;
 use crate::json::{Member, Members};
 use crate::model::id::Id;
 
@@ -139,7 +139,7 @@ struct Shared {
     set_back: SetBack,
     ids: TokenIds,
     /// Tokens from before the start speak of users, ids and revocations that are gone.
-    start: Cutoff,
+    start: ValidAfter,
     revoked: Revocations,
 }
 
@@ -161,14 +161,14 @@ fn claim<'a>(claims: &'a Members, name: &'static str) -> Result<&'a Member, Toke
     claims.get(name).filter(|value| **value != Member::Null).ok_or(TokenError::MissingClaim(name))
 }
 
-fn whole(claims: &Members, name: &'static str) -> Result<u64, TokenError> {
+fn u64_claim(claims: &Members, name: &'static str) -> Result<u64, TokenError> {
     match claim(claims, name)? {
         Member::Whole(number) => Ok(*number),
         _ => Err(TokenError::InvalidClaim(name)),
     }
 }
 
-fn text<'a>(claims: &'a Members, name: &'static str) -> Result<&'a str, TokenError> {
+fn str_claim<'a>(claims: &'a Members, name: &'static str) -> Result<&'a str, TokenError> {
     match claim(claims, name)? {
         Member::Text(text) => Ok(text),
         _ => Err(TokenError::InvalidClaim(name)),
@@ -180,7 +180,7 @@ impl Tokens {
     #[must_use]
     pub fn new(keys: impl Into<KeySet>, lifetimes: Lifetimes, clock: Clock, ids: TokenIds) -> Self {
         let now = clock.now();
-        let start = Cutoff::at(now, Cutoff::OF_A_SERVER);
+        let start = ValidAfter::at(now, ValidAfter::SERVER_CAPACITY);
         Self(Arc::new(Shared {
             keys: RwLock::new(keys.into()),
             lifetimes,
@@ -210,8 +210,8 @@ impl Tokens {
     /// Issues a token of that kind to that user.
     ///
     /// # Errors
-    /// [`Internal`] where signing fails.
-    pub fn issue(&self, kind: Kind, identity: Id) -> Result<Issued, Internal> {
+    /// [`InternalError`] where signing fails.
+    pub fn issue(&self, kind: Kind, identity: Id) -> Result<Issued, InternalError> {
         let iat = self.now();
         let claims = Claims {
             identity,
@@ -229,7 +229,7 @@ impl Tokens {
             r#type: kind.name(),
         };
         let text = self.0.keys.read().sign(&wire)?;
-        self.0.start.note(iat, claims.jti);
+        self.0.start.record(iat, claims.jti);
         Ok(Issued { text, claims })
     }
 
@@ -249,9 +249,9 @@ impl Tokens {
     /// What the claims of an authentic token say, if they are in order.
     fn accept(&self, given: &Members, kind: Kind) -> Result<Claims, TokenError> {
         let now = self.now();
-        let exp = whole(given, "exp")?;
+        let exp = u64_claim(given, "exp")?;
         // Without nbf a token is valid from the start (RFC 7519, section 4.1.5).
-        match whole(given, "nbf") {
+        match u64_claim(given, "nbf") {
             Ok(nbf) if nbf > now => return Err(TokenError::NotYetValid),
             Ok(_) | Err(TokenError::MissingClaim(_)) => {}
             Err(error) => return Err(error),
@@ -261,13 +261,13 @@ impl Tokens {
         if exp <= now {
             return Err(TokenError::Expired);
         }
-        let identity = Id::new(whole(given, "identity")?);
+        let identity = Id::new(u64_claim(given, "identity")?);
         let given_kind = Kind::of(given)?;
-        let jti = text(given, "jti")?;
+        let jti = str_claim(given, "jti")?;
         let claims = Claims {
             identity,
             jti: Uuid::try_parse(jti).map_err(|_| TokenError::InvalidClaim("jti"))?,
-            iat: whole(given, "iat")?,
+            iat: u64_claim(given, "iat")?,
             exp,
         };
         match (kind, given_kind) {
@@ -279,7 +279,7 @@ impl Tokens {
         if claims.iat > now {
             return Err(TokenError::NotYetIssued);
         }
-        if !self.0.start.admits(claims.iat, claims.jti) || self.0.revoked.contains(claims.jti, claims.exp) {
+        if !self.0.start.allows(claims.iat, claims.jti) || self.0.revoked.contains(claims.jti, claims.exp) {
             return Err(TokenError::Revoked);
         }
         Ok(claims)
@@ -288,8 +288,8 @@ impl Tokens {
     /// Ends that token, so long as no more than `most` are to be remembered then.
     ///
     /// # Errors
-    /// [`Full`]: the token goes on.
-    pub fn revoke(&self, claims: &Claims, most: usize) -> Result<(), Full> {
+    /// [`CapacityExceeded`]: the token goes on.
+    pub fn revoke(&self, claims: &Claims, most: usize) -> Result<(), CapacityExceeded> {
         self.0.revoked.revoke(claims.jti, claims.exp, self.now(), most)
     }
 
@@ -299,7 +299,7 @@ impl Tokens {
     fn decode(&self, segments: &Segments<'_>) -> Result<Option<Members>, TokenError> {
         let keys = self.0.keys.read();
         // A header that this server writes needs no reading.
-        let decoded = if keys.writes(segments.header) {
+        let decoded = if keys.is_own_header(segments.header) {
             keys.decode(segments.token, keys.id())
         } else {
             let header = base64url(segments.header).and_then(|header| Members::read(&header));

@@ -6,7 +6,7 @@ use clap::Args;
 use shipyard::contract::export::{har, http, hurl, ScenarioFile};
 use shipyard::contract::recording::fixtures::{Fixtures, Scenario, FOLDER};
 
-use super::{chosen, failed, print, print_lines, warn, wrong_usage, Failure};
+use super::{failed, print, print_lines, select_scenarios, warn, wrong_usage, Failure};
 
 const LONG: &str = "\
 --har gives what was recorded, for tools that read traffic. --hurl and --http give a file for each scenario, for \
@@ -75,7 +75,7 @@ pub(super) fn run(flags: &Export) -> Result<(), Failure> {
 /// Those that are asked for, in the order of their names.
 fn scenarios(flags: &Export) -> Result<Vec<Scenario>, Failure> {
     let fixtures = Fixtures::at(&flags.fixtures);
-    let mut names = chosen(&fixtures, &flags.scenario)?;
+    let mut names = select_scenarios(&fixtures, &flags.scenario)?;
     names.sort();
     names.dedup();
     names.iter().map(|name| fixtures.scenario(name).map_err(wrong_usage)).collect()

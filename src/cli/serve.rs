@@ -16,10 +16,10 @@ use shipyard::auth::secret::Secret;
 use shipyard::auth::token::Tokens;
 use shipyard::config::Settings;
 use shipyard::http::listen::Address;
-use shipyard::http::{reload, rlimit, shutdown, Shutdown, Signals, Traffic};
+use shipyard::http::{reload, rlimit, shutdown, HttpLimits, Shutdown, Signals};
 use shipyard::log::{self, Log};
 use shipyard::store::seed::{Data, Source};
-use shipyard::{http, Parts};
+use shipyard::{http, AppConfig};
 use tokio::runtime::{Builder, Runtime};
 
 use super::{failed, print, settings, warn, wrong_usage, Failure};
@@ -144,7 +144,7 @@ fn ends_at_hangup(settings: &Settings) -> bool {
 struct Ready {
     rocket: Rocket<Build>,
     address: Address,
-    traffic: Traffic,
+    limits: HttpLimits,
     source: Source,
     keys: KeySource,
     example_users: bool,
@@ -155,15 +155,15 @@ struct Ready {
 
 fn prepare(settings: Settings) -> Result<Ready, Failure> {
     let (data, source) = Data::find(settings.data.as_deref()).map_err(failed)?;
-    data.fits(settings.caps).map_err(|reason| failed(format!("{}: {reason}", source.name())))?;
+    data.fits(settings.store_limits).map_err(|reason| failed(format!("{}: {reason}", source.name())))?;
     let example_users = data.has_example_users();
     let (set, keys) = keys(&settings)?;
-    rlimit::raise_limit();
+    rlimit::raise_nofile_limit();
     let log = log::start(settings.log).map_err(failed)?;
-    let (config, address, traffic) = (settings.rocket.clone(), settings.address, settings.traffic.clone());
-    let parts = Parts { settings, data, keys: set, clock: Clock::System, token_ids: TokenIds::Random };
+    let (config, address, limits) = (settings.rocket.clone(), settings.address, settings.limits.clone());
+    let parts = AppConfig { settings, data, keys: set, clock: Clock::System, token_ids: TokenIds::Random };
     let rocket = shipyard::build(parts).map_err(failed)?;
-    Ok(Ready { rocket, address, traffic, source, keys, example_users, config, log })
+    Ok(Ready { rocket, address, limits, source, keys, example_users, config, log })
 }
 
 /// Where the keys are from.
@@ -189,22 +189,23 @@ fn keys(settings: &Settings) -> Result<(KeySet, KeySource), Failure> {
 }
 
 async fn listen_and_serve(ready: Ready, mut signals: Signals) -> Result<(), Failure> {
-    let Ready { rocket, address, traffic, source, keys, example_users, config, log: _log } = ready;
+    let Ready { rocket, address, limits, source, keys, example_users, config, log: _log } = ready;
     let seconds = |seconds: u32| Duration::from_secs(seconds.into());
-    let (ender, shutdown) = Shutdown::new(seconds(config.shutdown.grace), seconds(config.shutdown.mercy));
+    let (shutdown_handle, shutdown) =
+        Shutdown::new(seconds(config.shutdown.grace), seconds(config.shutdown.mercy));
     let port = config.port;
     let listeners = address.listen(port).map_err(|error| failed(explain(&error, address, port)))?;
     if let Some(tokens) = rocket.state::<Tokens>() {
         let file = if let KeySource::File(file) = &keys { Some(file.clone()) } else { None };
-        if !reload::reload_keys_on_hangup(&mut signals, tokens.clone(), file).await {
+        if !reload::reload_keys_on_sighup(&mut signals, tokens.clone(), file).await {
             return Ok(());
         }
     }
-    shutdown::on_signals(ender, signals);
+    shutdown::on_signals(shutdown_handle, signals);
     let bound = listeners.first().and_then(|listener| listener.local_addr().ok());
     // If standard output is closed, the server serves all the same.
     let _ = print(&announcement(bound, &source, &keys, example_users));
-    http::serve(rocket, listeners, traffic, shutdown).await.map_err(failed)
+    http::serve(rocket, listeners, limits, shutdown).await.map_err(failed)
 }
 
 fn announcement(bound: Option<SocketAddr>, source: &Source, keys: &KeySource, example_users: bool) -> String {

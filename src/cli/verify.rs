@@ -7,16 +7,16 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use shipyard::auth::secret::Secret;
 use shipyard::contract::client::wire::Target;
-use shipyard::contract::compare::deviation::{self, Deviation, Side};
-use shipyard::contract::compare::difference::Measure;
+use shipyard::contract::compare::allowed_difference::{self, AllowedDifference, Side};
+use shipyard::contract::compare::difference::CompareMode;
 use shipyard::contract::compare::junit;
 use shipyard::contract::compare::report::{Broken, Checked, Outcome};
 use shipyard::contract::recording::fixtures::{Fixtures, FOLDER};
 use shipyard::contract::recording::transcript::Exchange;
 use shipyard::contract::verify::{Against, Progress, Verifier};
-use shipyard::escape::printable;
+use shipyard::escape::escape_invisible;
 
-use super::{chosen, failed, print, print_lines, wrong_usage, Failure};
+use super::{failed, print, print_lines, select_scenarios, wrong_usage, Failure};
 
 /// The variable that is read where `--secret` is not given: other users of the machine see command lines.
 const SECRET_VARIABLE: &str = "SHIPYARD_VERIFY_SECRET";
@@ -48,7 +48,7 @@ pub(super) struct Verify {
     /// Whose answers to tolerate where docs/differences.md says that the two differ
     /// [default: shipyard, or original if --allow-difference is given]
     #[arg(long = "as", value_name = "WHOM")]
-    whom: Option<Whom>,
+    whom: Option<Reference>,
     /// Difference in which Shipyard's answers are tolerated, by its name in docs/differences.md; may be given more
     /// than once
     #[arg(long, value_name = "NAME")]
@@ -72,7 +72,7 @@ pub(super) struct Verify {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Whom {
+enum Reference {
     Original,
     Shipyard,
 }
@@ -114,14 +114,17 @@ fn key(text: &str) -> Result<Secret, Failure> {
     Ok(Secret::for_replay(bytes))
 }
 
-fn tolerated(whom: Option<Whom>, names: &[String]) -> Result<Vec<(&'static Deviation, Side)>, Failure> {
-    let all = |side| deviation::ALL.iter().map(move |deviation| (deviation, side));
-    if whom == Some(Whom::Shipyard) || (whom.is_none() && names.is_empty()) {
+fn tolerated(
+    whom: Option<Reference>,
+    names: &[String],
+) -> Result<Vec<(&'static AllowedDifference, Side)>, Failure> {
+    let all = |side| allowed_difference::ALL.iter().map(move |deviation| (deviation, side));
+    if whom == Some(Reference::Shipyard) || (whom.is_none() && names.is_empty()) {
         return Ok(all(Side::Shipyard).collect());
     }
     let find = |name: &String| {
-        deviation::named(name).map(|deviation| (deviation, Side::Shipyard)).ok_or_else(|| {
-            let known = deviation::ALL.map(|deviation| deviation.name).join(", ");
+        allowed_difference::named(name).map(|deviation| (deviation, Side::Shipyard)).ok_or_else(|| {
+            let known = allowed_difference::ALL.map(|deviation| deviation.name).join(", ");
             wrong_usage(format!("--allow-difference {name}: no such difference; there are {known}"))
         })
     };
@@ -148,14 +151,17 @@ pub(super) fn run(flags: Verify) -> Result<(), Failure> {
             Against::Running(target)
         }
     };
-    let scenarios = chosen(&fixtures, &scenarios)?;
+    let scenarios = select_scenarios(&fixtures, &scenarios)?;
     if matches!(against, Against::Running(_)) && scenarios.len() > 1 {
         return Err(wrong_usage(
             "every scenario needs a freshly started server: give --start, or one --scenario for each start",
         ));
     }
-    let measure =
-        if flags.exact || matches!(against, Against::InProcess) { Measure::Exact } else { Measure::Json };
+    let measure = if flags.exact || matches!(against, Against::InProcess) {
+        CompareMode::Exact
+    } else {
+        CompareMode::Json
+    };
     let verifier = Verifier {
         fixtures,
         against,
@@ -215,7 +221,7 @@ impl Lines {
 impl Progress for Lines {
     fn reached(&mut self, scenario: &str, exchange: &Exchange) {
         let text = format!("...       {scenario}/{}  {}", exchange.name, exchange.request.line());
-        self.show(&printable(&text));
+        self.show(&escape_invisible(&text));
     }
 
     fn done(&mut self, checked: &Checked) {
@@ -237,7 +243,7 @@ impl Progress for Lines {
         self.line(&text);
         if self.form != Form::Text {
             // Whoever looks at the log of a job should not have to open the report.
-            let _ = text.lines().try_for_each(|line| writeln!(io::stderr(), "{}", printable(line)));
+            let _ = text.lines().try_for_each(|line| writeln!(io::stderr(), "{}", escape_invisible(line)));
         }
     }
 }

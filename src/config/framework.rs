@@ -9,7 +9,7 @@ use rocket::figment::value::{Dict, Value};
 use rocket::figment::{Figment, Profile};
 use rocket::log::LogLevel;
 
-use super::values::{bytes, number, refused};
+use super::values::{bytes, invalid, number};
 use super::{ConfigError, DEFAULT_BODY_LIMIT, DEFAULT_PORT, SERVER};
 use crate::http::listen::Address;
 
@@ -58,7 +58,7 @@ pub(super) fn read(figment: &Figment, address: Address) -> Result<Config, Config
     let figment = figment.merge(Serialized::global("address", address.first()));
     let config = Config::try_from(figment.merge(Serialized::global("log_level", LogLevel::Off)))?;
     if config.ip_header.is_some() {
-        return Err(refused(
+        return Err(invalid(
             "ip_header",
             "not supported; `trusted_proxies` says whose X-Forwarded-For is believed",
         ));
@@ -71,13 +71,13 @@ fn refuse_ineffective(figment: &Figment) -> Result<(), ConfigError> {
     let profile = figment.profile();
     let usual = ["default", "debug", "release"].map(Profile::new);
     if !usual.contains(profile) && !figment.profiles().any(|known| known == profile) {
-        return Err(refused("ROCKET_PROFILE", format!("{profile}: there is no such section in Rocket.toml")));
+        return Err(invalid("ROCKET_PROFILE", format!("{profile}: there is no such section in Rocket.toml")));
     }
     if figment.contains("tls") {
-        return Err(refused("tls", "not supported; let a proxy in front of this server speak TLS"));
+        return Err(invalid("tls", "not supported; let a proxy in front of this server speak TLS"));
     }
     if figment.contains("secret_key") {
-        return Err(refused("secret_key", "no effect here; `jwt_secret` is the key that signs tokens"));
+        return Err(invalid("secret_key", "no effect here; `jwt_secret` is the key that signs tokens"));
     }
     only(figment, "limits", &["json"])?;
     only(figment, "shutdown", &["ctrlc", "signals", "grace", "mercy", "force"])
@@ -90,7 +90,7 @@ fn only(figment: &Figment, key: &str, known: &[&str]) -> Result<(), ConfigError>
     match unknown(members) {
         None => Ok(()),
         Some(name) => {
-            Err(refused(&format!("{key}.{name}"), format!("no effect here; expected {}", known.join(", "))))
+            Err(invalid(&format!("{key}.{name}"), format!("no effect here; expected {}", known.join(", "))))
         }
     }
 }

@@ -22,7 +22,7 @@ pub(super) fn optional<T: DeserializeOwned>(figment: &Figment, key: &str) -> Res
 }
 
 /// The error of a setting that is of no use.
-pub(super) fn refused(key: &str, reason: impl fmt::Display) -> ConfigError {
+pub(super) fn invalid(key: &str, reason: impl fmt::Display) -> ConfigError {
     ConfigError(vec![format!("{key}: {reason}")])
 }
 
@@ -55,7 +55,7 @@ fn unexpected(figment: &Figment, key: &str, value: &Value, expected: impl fmt::D
             actual => actual.to_string(),
         },
     };
-    refused(key, format!("{shown}{}; expected {expected}", source(figment, key)))
+    invalid(key, format!("{shown}{}; expected {expected}", source(figment, key)))
 }
 
 /// A whole number within bounds, if it is given.

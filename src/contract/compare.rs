@@ -1,6 +1,6 @@
 //! Comparison of responses, and the differences that are allowed.
 
-pub mod deviation;
+pub mod allowed_difference;
 pub mod difference;
 pub mod junit;
 pub mod lossless;

@@ -1,4 +1,4 @@
-//! Recorded exchanges for other tools: [`har`] for those that read traffic, [`hurl`] and [`http`] for those
+//! Recorded exchanges for other tools: [`har`] for those that read limits, [`hurl`] and [`http`] for those
 //! that send it.
 //!
 //! What is to be read is given as it was recorded. What is to be sent is for a freshly started server: recorded
@@ -19,8 +19,8 @@ use crate::contract::recording::history::LOGIN;
 use crate::contract::recording::message::{header, Request};
 use crate::contract::recording::placeholders::needed;
 use crate::contract::recording::transcript::{http_date, Exchange};
-use crate::contract::session::plan::{Login, Origin, Plan};
-use crate::escape::printable;
+use crate::contract::session::plan::{Login, Plan, TokenSource};
+use crate::escape::escape_invisible;
 
 /// A file that runs one scenario.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -39,7 +39,7 @@ impl ScenarioFile {
     /// Counts an exchange that is left out, and gives what stands in its place.
     fn leave_out(&mut self, omitted: LeftOut<'_>) -> String {
         let LeftOut { exchange, reason, refused } = omitted;
-        let named = printable(&format!("{}, {}: {reason}.", exchange.name, exchange.request.line()));
+        let named = escape_invisible(&format!("{}, {}: {reason}.", exchange.name, exchange.request.line()));
         self.left_out += 1;
         let line = format!("Left out: {named}");
         if refused {
@@ -115,14 +115,14 @@ fn steps(scenario: &Scenario, refusal: fn(&Request) -> Option<String>) -> Vec<St
             continue;
         }
         steps.push(match plan.origin(index) {
-            None | Some(Origin::AsRecorded | Origin::Damaged) => {
+            None | Some(TokenSource::AsRecorded | TokenSource::Damaged) => {
                 Step::Exchange(outline.call(exchange, None), exchange)
             }
-            Some(Origin::Answer | Origin::Login(_)) => match outline.known.get(token).cloned() {
+            Some(TokenSource::Answer | TokenSource::Login(_)) => match outline.known.get(token).cloned() {
                 Some(found) => Step::Exchange(outline.call(exchange, Some(found)), exchange),
                 None => left_out("its token is in the answer to an exchange that is left out, too"),
             },
-            Some(Origin::Key(reason)) => {
+            Some(TokenSource::Key(reason)) => {
                 left_out(&format!("only who has the server's key can sign its token: {reason}"))
             }
         });

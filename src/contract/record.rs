@@ -12,8 +12,8 @@ use rocket::http::Method;
 
 use crate::auth::clock::Clock;
 use crate::contract::client::wire::Target;
-use crate::contract::compare::deviation::{self, Case, Side};
-use crate::contract::compare::difference::{difference, Measure, COMPARED};
+use crate::contract::compare::allowed_difference::{self, Case, Side};
+use crate::contract::compare::difference::{difference, CompareMode, COMPARED};
 use crate::contract::compare::lossless::Json;
 use crate::contract::recording::curl;
 use crate::contract::recording::fixtures::{tokens, Scenario};
@@ -177,7 +177,7 @@ pub fn record(
         notes.extend(said.into_iter().map(|note| format!("{}: {note}", place())));
         earlier += &String::from_utf8_lossy(&response.body);
         if let Ok(body) = Json::parse(&response.body) {
-            variables.learn(&line.name, &body);
+            variables.capture(&line.name, &body);
         }
         let name = format!("{number:0width$}-{}", line.name);
         // By way of the text, so that what is written is what will be read.
@@ -239,12 +239,12 @@ pub fn record_again(
     match subject {
         Subject::InProcess => {
             let server = Replay::of(scenario).map_err(|error| failed(&scenario.name, error))?;
-            again(scenario, Measure::Exact, not_secret, |_, exchange| Ok(server.answer(exchange)))
+            again(scenario, CompareMode::Exact, not_secret, |_, exchange| Ok(server.answer(exchange)))
         }
         Subject::Live(target, limit) => {
             let first = target.first_answer(*limit).map_err(|error| failed(&scenario.name, error))?;
             let mut session = Session::new(target, scenario, None, *limit, first.as_ref());
-            again(scenario, Measure::Json, not_secret, |index, exchange| {
+            again(scenario, CompareMode::Json, not_secret, |index, exchange| {
                 let request = match session.request(index, exchange) {
                     Ok(request) => request,
                     // What cannot be made for another server stays as it is.
@@ -261,7 +261,7 @@ pub fn record_again(
 
 fn again(
     scenario: &Scenario,
-    measure: Measure,
+    measure: CompareMode,
     not_secret: &[String],
     mut answer: impl FnMut(usize, &Exchange) -> Result<Response, String>,
 ) -> Result<Recording, RecordError> {
@@ -285,7 +285,7 @@ fn again(
         let tolerated = histories.get(index).is_some_and(|history| {
             let case = Case { exchange, start: scenario.start(), history, measure };
             let sides = [Side::Original, Side::Shipyard];
-            deviation::ALL
+            allowed_difference::ALL
                 .iter()
                 .any(|known| sides.iter().any(|side| known.explains(&case, &response, *side)))
         });

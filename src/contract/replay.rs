@@ -13,11 +13,11 @@ use crate::config::Settings;
 use crate::contract::recording::fixtures::Scenario;
 use crate::contract::recording::message::{Request, Response};
 use crate::contract::recording::transcript::{http_date, Exchange};
-use crate::dispatch_context::Handed;
-use crate::internal_error::Internal;
+use crate::dispatch_context::DispatchContext;
+use crate::internal_error::InternalError;
 use crate::json::Style;
 use crate::store::seed::{Data, EXAMPLE};
-use crate::Parts;
+use crate::AppConfig;
 
 /// The public demo key of the original, with which every recorded token is signed. It protects nothing.
 const DEMO_KEY: [u8; 30] = [
@@ -42,26 +42,26 @@ impl Replay {
     ///
     /// # Errors
     /// As [`Replay::started`].
-    pub fn of(scenario: &Scenario) -> Result<Self, Internal> {
+    pub fn of(scenario: &Scenario) -> Result<Self, InternalError> {
         Self::started(scenario.start(), scenario.issued_ids())
     }
 
     /// A server that starts at `now`, in seconds since 1970, with the example data.
     ///
     /// # Errors
-    /// [`Internal`] where the system gives no random bytes or no thread.
-    pub fn started(now: u64, token_ids: Vec<Uuid>) -> Result<Self, Internal> {
+    /// [`InternalError`] where the system gives no random bytes or no thread.
+    pub fn started(now: u64, token_ids: Vec<Uuid>) -> Result<Self, InternalError> {
         let clock = Clock::manual(now);
         let data = Data::parse("the built-in data", EXAMPLE.as_bytes());
-        let parts = Parts {
+        let parts = AppConfig {
             settings: settings()?,
-            data: data.map_err(|error| Internal::new("reading the example data", error))?,
+            data: data.map_err(|error| InternalError::new("reading the example data", error))?,
             keys: demo_key().into(),
             clock: clock.clone(),
             token_ids: TokenIds::recorded(token_ids),
         };
         let client = Client::untracked(crate::build(parts)?)
-            .map_err(|error| Internal::new("starting a server in process", error))?;
+            .map_err(|error| InternalError::new("starting a server in process", error))?;
         Ok(Self { client, clock })
     }
 
@@ -84,7 +84,7 @@ impl Replay {
             }
             local.add_header(Header::new(name.clone(), value.clone()));
         }
-        local.inner().local_cache(|| Some(Handed { method: request.method, front: None }));
+        local.inner().local_cache(|| Some(DispatchContext { method: request.method, response_slot: None }));
         if let Some(body) = &request.body {
             local.set_body(body);
         }
@@ -110,12 +110,12 @@ impl Replay {
 
 /// The settings under which the exchanges were recorded, as far as they are seen in answers. Passwords cost
 /// next to nothing: whoever replays has them all in clear text.
-fn settings() -> Result<Settings, Internal> {
+fn settings() -> Result<Settings, InternalError> {
     const CHEAP: Cost = Cost { memory: 8, iterations: 1, parallelism: 1 };
     let hasher: Hasher =
-        CHEAP.hasher().map_err(|error| Internal::new("choosing a cost of passwords", error))?;
+        CHEAP.hasher().map_err(|error| InternalError::new("choosing a cost of passwords", error))?;
     let defaults =
-        Settings::defaults().map_err(|error| Internal::new("reading the default settings", error))?;
+        Settings::defaults().map_err(|error| InternalError::new("reading the default settings", error))?;
     // A recording is replayed as fast as it goes.
     Ok(Settings { json: Style::Pretty, hasher, rates: None, ..defaults })
 }

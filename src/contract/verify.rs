@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use crate::auth::secret::Secret;
 use crate::contract::client::wire::{Target, WireError};
-use crate::contract::compare::deviation::{Case, Deviation, Side};
-use crate::contract::compare::difference::{difference, Measure};
+use crate::contract::compare::allowed_difference::{AllowedDifference, Case, Side};
+use crate::contract::compare::difference::{difference, CompareMode};
 use crate::contract::compare::report::{Broken, Checked, Outcome, Report};
 use crate::contract::process::server_process::ServerProcess;
 use crate::contract::recording::fixtures::{FixtureError, Fixtures, Scenario, Sums};
@@ -35,9 +35,9 @@ pub struct Verifier {
     /// What they are held against.
     pub against: Against,
     /// How bodies are compared.
-    pub measure: Measure,
+    pub measure: CompareMode,
     /// The deliberate differences that are tolerated, and whose answers are.
-    pub tolerated: Vec<(&'static Deviation, Side)>,
+    pub tolerated: Vec<(&'static AllowedDifference, Side)>,
     /// The key of the live server, if it is known.
     pub key: Option<Secret>,
     /// The time for one answer.
@@ -157,30 +157,35 @@ impl Run<'_> {
             Against::Started(target, command) => {
                 let (mut process, first) = ServerProcess::start(command, target, *start_limit, *stop_limit)
                     .map_err(Trouble::unreachable)?;
-                self.live(target, first.as_ref(), || process.obituary(target));
+                self.live(target, first.as_ref(), || process.exit_report(target));
                 process.end(target).map_err(|error| Trouble { ran: true, ..Trouble::unreachable(error) })
             }
         }
     }
 
-    fn live(&mut self, target: &Target, first: Option<&Response>, obituary: impl FnMut() -> Option<String>) {
+    fn live(
+        &mut self,
+        target: &Target,
+        first: Option<&Response>,
+        exit_report: impl FnMut() -> Option<String>,
+    ) {
         let Verifier { key, answer_limit, measure, .. } = self.verifier;
         let mut session = Session::new(target, self.scenario, key.as_ref(), *answer_limit, first);
-        let exact = *measure == Measure::Exact;
+        let exact = *measure == CompareMode::Exact;
         let answer = |index: usize, exchange: &Exchange| {
             let request = session.request(index, exchange).map_err(Unanswered::NotSent)?;
             let live = session.send(&request).map_err(|error| Unanswered::Wire(String::new(), error))?;
             let answered = session.answered(exchange, &live, exact);
             Ok((answered.response, answered.faults))
         };
-        self.each(answer, obituary);
+        self.each(answer, exit_report);
     }
 
     /// Every exchange in order, until the server is gone.
     fn each(
         &mut self,
         mut answer: impl FnMut(usize, &Exchange) -> Result<(Response, Vec<String>), Unanswered>,
-        mut obituary: impl FnMut() -> Option<String>,
+        mut exit_report: impl FnMut() -> Option<String>,
     ) {
         let scenario = self.scenario;
         let mut gone = None;
@@ -197,12 +202,13 @@ impl Run<'_> {
                     Err(
                         Unanswered::NotSent(NotSent::Unanswered(what, error)) | Unanswered::Wire(what, error),
                     ) => {
-                        let obituary =
-                            if matches!(error, WireError::Garbage { .. }) { None } else { obituary() };
-                        if error.is_fatal() || obituary.is_some() {
+                        let exit_report =
+                            if matches!(error, WireError::Garbage { .. }) { None } else { exit_report() };
+                        if error.is_fatal() || exit_report.is_some() {
                             gone = Some("the server does not answer any more");
                         }
-                        let more = obituary.map_or_else(String::new, |obituary| format!("; {obituary}"));
+                        let more =
+                            exit_report.map_or_else(String::new, |exit_report| format!("; {exit_report}"));
                         Outcome::Failed { reason: format!("{what}{error}{more}") }
                     }
                 }
@@ -227,7 +233,7 @@ impl Run<'_> {
         let Verifier { fixtures, measure, tolerated, .. } = self.verifier;
         let shown = fixtures.file_of(&self.scenario.name, &exchange.name).display().to_string();
         let diff = difference(exchange, response, *measure, &shown);
-        let explained = |(deviation, side): &&(&'static Deviation, Side)| {
+        let explained = |(deviation, side): &&(&'static AllowedDifference, Side)| {
             self.histories.get(index).is_some_and(|history| {
                 let case = Case { exchange, start: self.scenario.start(), history, measure: *measure };
                 deviation.explains(&case, response, *side)

@@ -9,11 +9,11 @@ use tokio::io::AsyncReadExt;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{timeout, timeout_at, Instant};
 
-use super::close::{self, Patience, Refusal};
+use super::close::{self, LingerTimeouts, Rejection};
 use super::connection;
 use super::progress::Progress;
-use super::{origin, Front, Stage};
-use crate::api::error::fault::Fault;
+use super::{origin, ServerState, Stage};
+use crate::api::error::api_error::ApiError;
 use crate::api::error::CONNECTIONS_EXHAUSTED;
 use crate::log::RequestId;
 
@@ -21,8 +21,8 @@ use crate::log::RequestId;
 const BACK_OFF: Duration = Duration::from_millis(100);
 
 /// How long connections are accepted at most once the server is ending, and how long the next is waited for.
-const LAST_LOOK: Duration = Duration::from_millis(100);
-const MOMENT: Duration = Duration::from_millis(10);
+const BACKLOG_WINDOW: Duration = Duration::from_millis(100);
+const BACKLOG_POLL: Duration = Duration::from_millis(10);
 
 /// How long to wait before accepting again while many connections are about to close, so that they get to it.
 const PAUSE: Duration = Duration::from_millis(1);
@@ -33,8 +33,8 @@ const FIRST_BYTES: Duration = Duration::from_millis(100);
 /// Accepts connections until the server ends, and those that have come by then. One for which there is no place
 /// is accepted all the same and told so: left in the system's queue, it would hang, and so would the health check
 /// of whoever has to know.
-pub(super) async fn accept(listener: TcpListener, front: &'static Front) {
-    let mut stage = front.stage.clone();
+pub(super) async fn accept(listener: TcpListener, server: &'static ServerState) {
+    let mut stage = server.stage.clone();
     let mut failing = false;
     loop {
         let accepted = tokio::select! {
@@ -45,12 +45,12 @@ pub(super) async fn accept(listener: TcpListener, front: &'static Front) {
         match accepted {
             Ok((stream, address)) => {
                 failing = false;
-                admit(stream, address, front);
-                if front.registry.is_behind() {
+                admit(stream, address, server);
+                if server.registry.is_behind() {
                     tokio::time::sleep(PAUSE).await;
                 }
             }
-            Err(error) if is_of_one_connection(&error) => {}
+            Err(error) if is_connection_error(&error) => {}
             Err(error) => {
                 // Once for each time that it begins: a full log would not help.
                 if !failing {
@@ -61,62 +61,62 @@ pub(super) async fn accept(listener: TcpListener, front: &'static Front) {
             }
         }
     }
-    take_the_rest(&listener, front).await;
+    drain_backlog(&listener, server).await;
 }
 
 /// Accepts what waits in the system's queue: its clients have been told that they are connected, and may have
 /// asked something. To close the listener would reset them.
-async fn take_the_rest(listener: &TcpListener, front: &'static Front) {
-    let end = Instant::now() + LAST_LOOK;
+async fn drain_backlog(listener: &TcpListener, server: &'static ServerState) {
+    let end = Instant::now() + BACKLOG_WINDOW;
     // Nobody tells whether the queue is empty: it is if nothing comes out of it in a moment.
-    while let Ok(accepted) = timeout_at(end.min(Instant::now() + MOMENT), listener.accept()).await {
+    while let Ok(accepted) = timeout_at(end.min(Instant::now() + BACKLOG_POLL), listener.accept()).await {
         match accepted {
-            Ok((stream, address)) => admit(stream, address, front),
-            Err(error) if is_of_one_connection(&error) => {}
+            Ok((stream, address)) => admit(stream, address, server),
+            Err(error) if is_connection_error(&error) => {}
             Err(_) => return,
         }
     }
 }
 
 /// Whether the error is that of a client that has gone before it was accepted.
-fn is_of_one_connection(error: &io::Error) -> bool {
+fn is_connection_error(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)
 }
 
-fn admit(stream: TcpStream, address: SocketAddr, front: &'static Front) {
-    let progress = Arc::new(Progress::new(&front.traffic));
-    let is_proxy = front.traffic.trusted_proxies.trusts(address.ip());
-    if let Some(registration) = front.registry.register(address.ip(), is_proxy, &progress) {
+fn admit(stream: TcpStream, address: SocketAddr, server: &'static ServerState) {
+    let progress = Arc::new(Progress::new(&server.limits));
+    let is_proxy = server.limits.trusted_proxies.trusts(address.ip());
+    if let Some(registration) = server.registry.register(address.ip(), is_proxy, &progress) {
         let Ok(stream) = stream.into_std() else { return };
-        front.workers.spawn(async move {
+        server.workers.spawn(async move {
             // It was one a moment ago, and of this thread's runtime it is one now.
             if let Ok(stream) = TcpStream::from_std(stream) {
-                connection::run(stream, address, front, progress, registration).await;
+                connection::run(stream, address, server, progress, registration).await;
             }
         });
         return;
     }
-    front.crowd.refused(address.ip().to_canonical());
-    if let Ok(place) = Arc::clone(&front.refusals).try_acquire_owned() {
+    server.rejections.refused(address.ip().to_canonical());
+    if let Ok(place) = Arc::clone(&server.rejection_permits).try_acquire_owned() {
         tokio::spawn(async move {
-            refuse(stream, front).await;
+            reject(stream, server).await;
             drop(place);
         });
     }
 }
 
 /// Tells a client that there is no room for its connection.
-async fn refuse(mut stream: TcpStream, front: &'static Front) {
-    let head = first_bytes(&mut stream, front.traffic.max_header_size).await;
-    let refusal = Refusal {
-        fault: &Fault::of(&CONNECTIONS_EXHAUSTED),
+async fn reject(mut stream: TcpStream, server: &'static ServerState) {
+    let head = first_bytes(&mut stream, server.limits.max_header_size).await;
+    let rejection = Rejection {
+        api_error: &ApiError::of(&CONNECTIONS_EXHAUSTED),
         id: RequestId::fresh(),
         is_head: origin::is_head_request(&head),
         origin: origin::of_bytes(&head),
     };
-    if close::send(&mut stream, &refusal, front, close::PATIENCE).await {
-        close::close(stream, Patience::of(close::PATIENCE), std::future::pending()).await;
+    if close::send(&mut stream, &rejection, server, close::CLOSE_TIMEOUT).await {
+        close::close(stream, LingerTimeouts::of(close::CLOSE_TIMEOUT), std::future::pending()).await;
     }
 }
 

@@ -7,18 +7,18 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{timeout, timeout_at, Instant};
 
-use super::Front;
-use crate::api::error::fault::Fault;
+use super::ServerState;
+use crate::api::error::api_error::ApiError;
 use crate::api::security_headers::{self, Field};
 use crate::auth::clock;
 use crate::log::RequestId;
 
 /// How long a client may take to read an error and to close the connection, unless it still sends.
-pub(super) const PATIENCE: Duration = Duration::from_secs(1);
+pub(super) const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// How long the system keeps what is left of an answer for a client that takes none of it.
 #[cfg(target_os = "linux")]
-const LEFT_FOR: Duration = Duration::from_secs(5);
+const TCP_USER_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How much of what a client goes on sending is read, so that it comes to read the answer. Many clients read nothing
 /// before they have sent all of their body.
@@ -28,8 +28,8 @@ const MAX_DRAIN_BYTES: usize = 64 * 1024 * 1024;
 const DRAIN_BUFFER: usize = 8 * 1024;
 
 /// An error for a request that is not complete, or was given up.
-pub(super) struct Refusal<'a> {
-    pub(super) fault: &'a Fault,
+pub(super) struct Rejection<'a> {
+    pub(super) api_error: &'a ApiError,
     pub(super) id: RequestId,
     /// Whether the request is HEAD, whose answer has no body (RFC 9110, section 9.3.2).
     pub(super) is_head: bool,
@@ -39,14 +39,14 @@ pub(super) struct Refusal<'a> {
 
 /// How long a connection lingers for a client that has been answered.
 #[derive(Clone, Copy)]
-pub(super) struct Patience {
+pub(super) struct LingerTimeouts {
     /// For a client that sends nothing more.
     pub(super) silent: Duration,
     /// For one that still sends.
     pub(super) sending: Duration,
 }
 
-impl Patience {
+impl LingerTimeouts {
     /// That long, whatever the client does.
     pub(super) fn of(limit: Duration) -> Self {
         Self { silent: limit, sending: limit }
@@ -56,29 +56,29 @@ impl Patience {
 /// Sends the error as an answer of its own. Says whether the system has taken it.
 pub(super) async fn send(
     stream: &mut TcpStream,
-    refusal: &Refusal<'_>,
-    front: &Front,
+    rejection: &Rejection<'_>,
+    server: &ServerState,
     limit: Duration,
 ) -> bool {
-    let text = text(refusal, front);
+    let text = text(rejection, server);
     matches!(timeout(limit, stream.write_all(&text)).await, Ok(Ok(())))
 }
 
-fn text(refusal: &Refusal<'_>, front: &Front) -> Vec<u8> {
-    let Refusal { fault, id, is_head, origin } = refusal;
-    let status = fault.status();
-    let body = fault.body(front.style);
+fn text(rejection: &Rejection<'_>, server: &ServerState) -> Vec<u8> {
+    let Rejection { api_error, id, is_head, origin } = rejection;
+    let status = api_error.status();
+    let body = api_error.body(server.style);
     let mut head = format!("HTTP/1.1 {} {}\r\n", status.code, status.reason_lossy());
     let mut line = |name: &str, value: &str| head += &format!("{name}: {value}\r\n");
     line("Content-Type", "application/json");
     line("Content-Length", &body.len().to_string());
-    for (name, value) in fault.headers() {
+    for (name, value) in api_error.headers() {
         line(name, &value);
     }
-    for Field { text: (name, value), .. } in security_headers::of_the_front() {
+    for Field { text: (name, value), .. } in security_headers::for_server_responses() {
         line(name, value);
     }
-    for (name, value) in front.cors.headers(&mut origin.as_deref().into_iter()) {
+    for (name, value) in server.cors.headers(&mut origin.as_deref().into_iter()) {
         line(name, value);
     }
     line("X-Request-Id", id.as_str());
@@ -90,16 +90,20 @@ fn text(refusal: &Refusal<'_>, front: &Front) -> Vec<u8> {
 
 /// Ends a connection so that the client has what was sent (RFC 9112, section 9.6): the system would throw it
 /// away if something that came were unread. What `hurry` gives ends it early.
-pub(super) async fn close(mut stream: TcpStream, patience: Patience, hurry: impl Future<Output = Drained>) {
+pub(super) async fn close(
+    mut stream: TcpStream,
+    timeouts: LingerTimeouts,
+    hurry: impl Future<Output = Drained>,
+) {
     let drained = tokio::select! {
         biased;
         drained = hurry => drained,
-        drained = drain(&mut stream, patience) => drained,
+        drained = drain(&mut stream, timeouts) => drained,
     };
     match drained {
         Drained::Ended => {}
         // The client may still be at the last of its answer.
-        Drained::TimedOut => leave(&stream),
+        Drained::TimedOut => linger(&stream),
         Drained::Aborted => abort(&stream),
     }
 }
@@ -114,15 +118,15 @@ pub(super) enum Drained {
     Aborted,
 }
 
-async fn drain(stream: &mut TcpStream, patience: Patience) -> Drained {
-    let end = Instant::now() + patience.sending;
+async fn drain(stream: &mut TcpStream, timeouts: LingerTimeouts) -> Drained {
+    let end = Instant::now() + timeouts.sending;
     if stream.shutdown().await.is_err() {
         return Drained::Aborted;
     }
     let mut buffer = vec![0; DRAIN_BUFFER];
     let mut left = MAX_DRAIN_BYTES;
     loop {
-        let next = end.min(Instant::now() + patience.silent);
+        let next = end.min(Instant::now() + timeouts.silent);
         match timeout_at(next, stream.read(&mut buffer)).await {
             Err(_) => return Drained::TimedOut,
             Ok(Ok(0)) => return Drained::Ended,
@@ -133,9 +137,9 @@ async fn drain(stream: &mut TcpStream, patience: Patience) -> Drained {
 }
 
 /// Leaves it to the system to send the rest, as long as the client takes some of it.
-fn leave(stream: &TcpStream) {
+fn linger(stream: &TcpStream) {
     #[cfg(target_os = "linux")]
-    let left = socket2::SockRef::from(stream).set_tcp_user_timeout(Some(LEFT_FOR)).is_ok();
+    let left = socket2::SockRef::from(stream).set_tcp_user_timeout(Some(TCP_USER_TIMEOUT)).is_ok();
     #[cfg(not(target_os = "linux"))]
     let left = false;
     if !left {

@@ -14,38 +14,38 @@ use parking_lot::Mutex;
 use tokio::net::TcpStream;
 use tokio::time::{sleep, sleep_until, Instant};
 
-use super::close::{self, Drained, Patience, Refusal};
+use super::close::{self, Drained, LingerTimeouts, Rejection};
 use super::progress::{Phase, Progress};
 use super::registry::Registration;
 use super::request_head::LastHost;
 use super::socket::Socket;
-use super::{dispatch, origin, parse_error, Front, Stage};
-use crate::api::error::fault::Fault;
+use super::{dispatch, origin, parse_error, ServerState, Stage};
+use crate::api::error::api_error::ApiError;
 use crate::api::error::{ANSWER_TIMEOUT, BODY_TIMEOUT, HEAD_TIMEOUT};
-use crate::log::{Entry, Outcome, RequestId};
+use crate::log::{AccessLogEntry, Outcome, RequestId};
 
 /// How long an idle connection is kept once the server is ending: a request may be on its way already.
-const LAST_CALL: Duration = Duration::from_millis(200);
+const DRAIN_IDLE_TIMEOUT: Duration = Duration::from_millis(200);
 
 /// How many fields hyper makes room for by itself, which costs nothing; any other number costs each request. That
 /// there are no more than may be is for `exchange` to see.
 const USUAL_FIELDS: usize = 100;
 
 /// Why hyper was left alone with the connection no longer.
-enum End {
+enum DisconnectReason {
     /// hyper is done with it.
     Done(hyper::Result<()>),
     /// This phase took too long.
-    Late(Phase),
+    Timeout(Phase),
     /// The server ends.
     ServerEnds,
 }
 
-impl End {
+impl DisconnectReason {
     /// What became of the request that was not over.
     fn outcome(&self) -> Outcome {
         match self {
-            Self::Late(_) => Outcome::Timeout,
+            Self::Timeout(_) => Outcome::Timeout,
             Self::ServerEnds => Outcome::Shutdown,
             Self::Done(Err(error)) if error.is_user() => Outcome::Failed,
             // What is no request is answered.
@@ -59,40 +59,40 @@ impl End {
 pub(super) async fn run(
     stream: TcpStream,
     address: SocketAddr,
-    front: &'static Front,
+    server: &'static ServerState,
     progress: Arc<Progress>,
     registration: Registration,
 ) {
     // Answers are written whole; waiting for more would only delay them. Without it they are slower, not wrong.
     let _ = stream.set_nodelay(true);
     let local = stream.local_addr().ok();
-    let peer = Arc::new(dispatch::Peer {
+    let context = Arc::new(dispatch::ConnectionContext {
         address,
         local,
         progress: Arc::clone(&progress),
         last_host: LastHost::default(),
-        shelf: Arc::default(),
+        response_slot: Arc::default(),
         origin: Mutex::default(),
     });
     let service = {
-        let peer = Arc::clone(&peer);
-        service_fn(move |request| dispatch::answer(front, Arc::clone(&peer), request))
+        let context = Arc::clone(&context);
+        service_fn(move |request| dispatch::answer(server, Arc::clone(&context), request))
     };
-    let socket = TokioIo::new(Socket::new(stream, Arc::clone(&progress), front.cors.is_on()));
+    let socket = TokioIo::new(Socket::new(stream, Arc::clone(&progress), server.cors.is_on()));
     let mut http = http1::Builder::new();
-    if front.traffic.max_headers > USUAL_FIELDS {
-        http.max_headers(front.traffic.max_headers);
+    if server.limits.max_headers > USUAL_FIELDS {
+        http.max_headers(server.limits.max_headers);
     }
     let mut connection = http
         .half_close(true)
         .header_read_timeout(None)
-        .keep_alive(!front.traffic.keep_alive.is_zero())
-        .max_buf_size(front.traffic.max_header_size)
-        .max_header_size(front.traffic.max_header_size)
+        .keep_alive(!server.limits.keep_alive.is_zero())
+        .max_buf_size(server.limits.max_header_size)
+        .max_header_size(server.limits.max_header_size)
         .serve_connection(socket, service);
-    let end = drive(&mut connection, &progress, front).await;
+    let end = drive(&mut connection, &progress, server).await;
     let (phase, is_head) = (progress.phase(), progress.is_head());
-    let is_evicted = matches!(end, End::Late(_)) && progress.is_evicted();
+    let is_evicted = matches!(end, DisconnectReason::Timeout(_)) && progress.is_evicted();
     // What was being answered is given up here, if anything was.
     let parts = connection.into_parts();
     let Socket { stream, head, .. } = parts.io.into_inner();
@@ -104,16 +104,16 @@ pub(super) async fn run(
         Phase::Head => {
             origin::of_bytes(head.as_deref().filter(|head| head.len() > unread.len()).unwrap_or(&unread))
         }
-        _ => peer.origin.lock().take(),
+        _ => context.origin.lock().take(),
     };
-    let fault = if is_evicted { evicted(phase) } else { fault(&end, phase, &unread, front) };
+    let error = if is_evicted { evicted(phase) } else { error_for(&end, phase, &unread, server) };
     let ended = Ended { end, phase, is_evicted, is_head, origin };
-    finish(stream, ended, fault, registration, &peer, front).await;
+    finish(stream, ended, error, registration, &context, server).await;
 }
 
 /// The state of a connection when the server takes it back from hyper.
 struct Ended {
-    end: End,
+    end: DisconnectReason,
     phase: Phase,
     is_evicted: bool,
     is_head: bool,
@@ -124,63 +124,72 @@ struct Ended {
 async fn finish(
     mut stream: TcpStream,
     ended: Ended,
-    fault: Option<Fault>,
+    api_error: Option<ApiError>,
     registration: Registration,
-    peer: &dispatch::Peer,
-    front: &'static Front,
+    context: &dispatch::ConnectionContext,
+    server: &'static ServerState,
 ) {
     let Ended { end, phase, is_evicted, is_head, origin } = ended;
-    let progress = &peer.progress;
-    let client = peer.address.ip().to_canonical();
-    let mut entry = progress.give_up();
-    if let Some(over) = entry.take_if(|entry| entry.is_answered() || fault.is_none()) {
+    let progress = &context.progress;
+    let client = context.address.ip().to_canonical();
+    let mut entry = progress.take_log_entry();
+    if let Some(over) = entry.take_if(|entry| entry.is_answered() || api_error.is_none()) {
         over.end(end.outcome());
     }
     let mut registration = Some(registration);
     if is_evicted {
-        front.evictions.evicted(client);
+        server.evictions.evicted(client);
         // Its place is another's.
         registration = None;
     }
     // Nobody is waited for long once the server is ending.
-    let is_short = is_evicted || *front.stage.borrow() != Stage::Serving;
-    let patience = if is_short {
-        Patience::of(LAST_CALL)
+    let is_short = is_evicted || *server.stage.borrow() != Stage::Serving;
+    let timeouts = if is_short {
+        LingerTimeouts::of(DRAIN_IDLE_TIMEOUT)
     } else {
-        Patience { silent: close::PATIENCE, sending: front.traffic.body_timeout.max(close::PATIENCE) }
+        LingerTimeouts {
+            silent: close::CLOSE_TIMEOUT,
+            sending: server.limits.body_timeout.max(close::CLOSE_TIMEOUT),
+        }
     };
-    if let Some(fault) = fault {
+    if let Some(api_error) = api_error {
         // What cannot be read as a request is one all the same, to whoever sent it.
-        let unread = || Entry::unread(RequestId::fresh(), client, progress.began());
+        let unread = || AccessLogEntry::unread(RequestId::fresh(), client, progress.began());
         let mut entry = entry.unwrap_or_else(unread);
         let id = entry.id;
-        entry.answered(fault.status().code);
-        entry.sent(if is_head { 0 } else { fault.body(front.style).len() });
+        entry.answered(api_error.status().code);
+        entry.sent(if is_head { 0 } else { api_error.body(server.style).len() });
         entry.end(end.outcome());
         // Those that have no place any more are few at a time.
-        let permit = is_evicted.then(|| front.refusals.try_acquire());
-        let refusal = Refusal { fault: &fault, id, is_head, origin };
-        if matches!(permit, Some(Err(_))) || !close::send(&mut stream, &refusal, front, patience.silent).await
+        let permit = is_evicted.then(|| server.rejection_permits.try_acquire());
+        let rejection = Rejection { api_error: &api_error, id, is_head, origin };
+        if matches!(permit, Some(Err(_)))
+            || !close::send(&mut stream, &rejection, server, timeouts.silent).await
         {
             return;
         }
-        linger(stream, patience, progress, front).await;
-    } else if matches!(end, End::Late(Phase::Sending)) || phase == Phase::Sending {
+        linger(stream, timeouts, progress, server).await;
+    } else if matches!(end, DisconnectReason::Timeout(Phase::Sending)) || phase == Phase::Sending {
         close::abort(&stream);
     } else if !is_evicted {
-        linger(stream, patience, progress, front).await;
+        linger(stream, timeouts, progress, server).await;
     }
     drop(registration);
 }
 
 /// Ends a connection whose client has been answered.
-async fn linger(stream: TcpStream, patience: Patience, progress: &Progress, front: &'static Front) {
-    progress.lingers(patience.sending + patience.silent);
-    let mut stage = front.stage.clone();
+async fn linger(
+    stream: TcpStream,
+    timeouts: LingerTimeouts,
+    progress: &Progress,
+    server: &'static ServerState,
+) {
+    progress.begin_linger(timeouts.sending + timeouts.silent);
+    let mut stage = server.stage.clone();
     let server_ends = async {
         // An error would say that the server is gone.
         drop(stage.wait_for(|stage| *stage != Stage::Serving).await);
-        sleep(LAST_CALL).await;
+        sleep(DRAIN_IDLE_TIMEOUT).await;
     };
     let hurry = async {
         tokio::select! {
@@ -188,17 +197,17 @@ async fn linger(stream: TcpStream, patience: Patience, progress: &Progress, fron
             () = server_ends => Drained::TimedOut,
         }
     };
-    close::close(stream, patience, hurry).await;
+    close::close(stream, timeouts, hurry).await;
 }
 
 /// Lets hyper go on until it is done, a phase takes too long, or the server ends.
 async fn drive(
     connection: &mut (impl Future<Output = hyper::Result<()>> + Unpin),
     progress: &Progress,
-    front: &'static Front,
-) -> End {
-    let mut stage = front.stage.clone();
-    let mut alarm = pin!(sleep_until(progress.step().1));
+    server: &'static ServerState,
+) -> DisconnectReason {
+    let mut stage = server.stage.clone();
+    let mut alarm = pin!(sleep_until(progress.deadline().1));
     let mut leaving: Option<Instant> = None;
     let mut served_by: Option<Waker> = None;
     // The deadline of the idle time before whose end the connection was read once more.
@@ -207,8 +216,8 @@ async fn drive(
         let current = *stage.borrow_and_update();
         match (current, progress.phase()) {
             (Stage::Closing, Phase::Sending) | (Stage::Serving, _) => {}
-            (Stage::Closing | Stage::Over, _) => return End::ServerEnds,
-            (Stage::Draining, _) => leaving = leaving.or_else(|| Some(Instant::now() + LAST_CALL)),
+            (Stage::Closing | Stage::Over, _) => return DisconnectReason::ServerEnds,
+            (Stage::Draining, _) => leaving = leaving.or_else(|| Some(Instant::now() + DRAIN_IDLE_TIMEOUT)),
         }
         let mut changed = pin!(stage.changed());
         let late = poll_fn(|context| {
@@ -217,10 +226,10 @@ async fn drive(
                 served_by = Some(context.waker().clone());
             }
             if let Poll::Ready(done) = Pin::new(&mut *connection).poll(context) {
-                return Poll::Ready(Some(End::Done(done)));
+                return Poll::Ready(Some(DisconnectReason::Done(done)));
             }
             loop {
-                let (phase, mut deadline) = progress.step();
+                let (phase, mut deadline) = progress.deadline();
                 if let (Phase::Idle, Some(leaving)) = (phase, leaving) {
                     deadline = deadline.min(leaving);
                 }
@@ -232,7 +241,7 @@ async fn drive(
                     break;
                 }
                 if deadline <= Instant::now() {
-                    return Poll::Ready(Some(End::Late(phase)));
+                    return Poll::Ready(Some(DisconnectReason::Timeout(phase)));
                 }
                 alarm.as_mut().reset(deadline);
             }
@@ -242,8 +251,10 @@ async fn drive(
         .await;
         match late {
             // A request may have come that the runtime has not noticed yet, since it looks when tasks give way.
-            Some(End::Late(Phase::Idle)) if looked_again_for != Some(progress.step().1) => {
-                looked_again_for = Some(progress.step().1);
+            Some(DisconnectReason::Timeout(Phase::Idle))
+                if looked_again_for != Some(progress.deadline().1) =>
+            {
+                looked_again_for = Some(progress.deadline().1);
                 tokio::task::yield_now().await;
             }
             Some(end) => return end,
@@ -253,41 +264,42 @@ async fn drive(
 }
 
 /// What to say to a client whose connection is closed to make room for another.
-fn evicted(phase: Phase) -> Option<Fault> {
+fn evicted(phase: Phase) -> Option<ApiError> {
     let needed = |what: &str| {
         format!("The server needed the connection for another client before the {what} was complete.")
     };
     match phase {
-        Phase::Head => Some(Fault::of(&HEAD_TIMEOUT).with_message(needed("head of the request"))),
-        Phase::Body => Some(Fault::of(&BODY_TIMEOUT).with_message(needed("body of the request"))),
+        Phase::Head => Some(ApiError::of(&HEAD_TIMEOUT).with_message(needed("head of the request"))),
+        Phase::Body => Some(ApiError::of(&BODY_TIMEOUT).with_message(needed("body of the request"))),
         _ => None,
     }
 }
 
 /// What to say to the client, if there is anything to say: nothing once its answer is on the way, or between
 /// requests.
-fn fault(end: &End, phase: Phase, unread: &[u8], front: &Front) -> Option<Fault> {
-    let traffic = &front.traffic;
+fn error_for(end: &DisconnectReason, phase: Phase, unread: &[u8], server: &ServerState) -> Option<ApiError> {
+    let limits = &server.limits;
     let seconds = |limit: Duration, what: &str| format!("{what} within {} seconds.", limit.as_secs_f32());
     match end {
-        End::Late(Phase::Head) => Some(
-            Fault::of(&HEAD_TIMEOUT)
-                .with_message(seconds(traffic.header_timeout, "The head of the request was not complete")),
+        DisconnectReason::Timeout(Phase::Head) => Some(
+            ApiError::of(&HEAD_TIMEOUT)
+                .with_message(seconds(limits.header_timeout, "The head of the request was not complete")),
         ),
-        End::Late(Phase::Body) => Some(
-            Fault::of(&BODY_TIMEOUT)
-                .with_message(seconds(traffic.body_timeout, "The body of the request was not complete")),
+        DisconnectReason::Timeout(Phase::Body) => Some(
+            ApiError::of(&BODY_TIMEOUT)
+                .with_message(seconds(limits.body_timeout, "The body of the request was not complete")),
         ),
-        End::Late(Phase::Answering) => Some(
-            Fault::of(&ANSWER_TIMEOUT).with_message(seconds(traffic.request_timeout, "There was no answer")),
+        DisconnectReason::Timeout(Phase::Answering) => Some(
+            ApiError::of(&ANSWER_TIMEOUT)
+                .with_message(seconds(limits.request_timeout, "There was no answer")),
         ),
         // Whether it was done in part, nobody knows; that it was not done in time is certain.
-        End::ServerEnds if phase == Phase::Answering => {
-            Some(Fault::of(&ANSWER_TIMEOUT).with_message("The server ends, and there was no answer yet."))
+        DisconnectReason::ServerEnds if phase == Phase::Answering => {
+            Some(ApiError::of(&ANSWER_TIMEOUT).with_message("The server ends, and there was no answer yet."))
         }
-        End::Late(Phase::Idle | Phase::Sending | Phase::Lingering) | End::ServerEnds | End::Done(Ok(())) => {
-            None
-        }
-        End::Done(Err(error)) => parse_error::fault(error, unread, traffic),
+        DisconnectReason::Timeout(Phase::Idle | Phase::Sending | Phase::Lingering)
+        | DisconnectReason::ServerEnds
+        | DisconnectReason::Done(Ok(())) => None,
+        DisconnectReason::Done(Err(error)) => parse_error::api_error(error, unread, limits),
     }
 }

@@ -26,17 +26,17 @@ use tokio::io::AsyncReadExt;
 
 use super::progress::Progress;
 use super::request_head::{self, LastHost, Target};
-use super::response_body::Reply;
-use super::response_cache::{self, Question};
-use super::rocket_request::Asked;
-use super::{origin, parse_error, Front, Stage};
-use crate::api::error::fault::Fault;
+use super::response_body::ResponseBody;
+use super::response_cache::{CacheKey, CachedResponse};
+use super::rocket_request::RocketRequest;
+use super::{origin, parse_error, ServerState, Stage};
+use crate::api::error::api_error::ApiError;
 use crate::api::error::{BODY_BROKE_OFF, INTERNAL};
 use crate::api::routing;
 use crate::api::security_headers::{self, Field, Place};
-use crate::dispatch_context::Shelf;
+use crate::dispatch_context::ResponseSlot;
 use crate::json::{JsonBody, PIECE};
-use crate::log::{Entry, Facts, RequestId};
+use crate::log::{AccessLogEntry, RequestId, RequestLogContext};
 
 #[allow(
     clippy::declare_interior_mutable_const,
@@ -46,59 +46,60 @@ const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const X_REQUEST_ID: HeaderName = HeaderName::from_static(RequestId::HEADER);
 
 /// An answer up to this size is taken from Rocket at once, if it says its size; a longer one piece by piece.
-const WHOLE: usize = PIECE;
+const MAX_BUFFERED_BODY: usize = PIECE;
 
 /// The two ends of a connection, how far it has come, and what is kept from one of its requests to the next.
-pub(super) struct Peer {
+pub(super) struct ConnectionContext {
     pub(super) address: SocketAddr,
     pub(super) local: Option<SocketAddr>,
     pub(super) progress: Arc<Progress>,
     pub(super) last_host: LastHost,
-    pub(super) shelf: Arc<Shelf>,
+    pub(super) response_slot: Arc<ResponseSlot>,
     /// The Origin of the present request, if pages of any origin may read answers.
     pub(super) origin: Mutex<Option<String>>,
 }
 
 /// Answers a request.
 pub(super) async fn answer(
-    front: &'static Front,
-    peer: Arc<Peer>,
+    server: &'static ServerState,
+    connection: Arc<ConnectionContext>,
     request: Request<Incoming>,
-) -> Result<Response<Reply>, Infallible> {
-    let progress = &peer.progress;
+) -> Result<Response<ResponseBody>, Infallible> {
+    let progress = &connection.progress;
     progress.head_is_complete(request.method() == hyper::Method::HEAD, !request.body().is_end_stream());
     let (head, body) = request.into_parts();
-    if front.cors.is_on() {
-        *peer.origin.lock() = origin::of_head(&head.headers);
+    if server.cors.is_on() {
+        *connection.origin.lock() = origin::of_head(&head.headers);
     }
     let id = request_id(&head.headers);
-    let client = front.traffic.trusted_proxies.client(peer.address, &head.headers);
-    let entry = Entry::new(id, head.method.as_str(), client, progress.began());
-    let facts = entry.facts();
-    progress.note(entry);
-    let mut last = *front.stage.borrow() != Stage::Serving;
-    let client = SocketAddr::new(client, peer.address.port());
-    let mut answer = match whole(front, &peer, &head, body, client, facts.as_ref()).await {
-        Ok(Whole::AnsweredBefore(answer)) => again(answer, progress),
-        Ok(Whole::OfTheServer { is_complete }) => {
+    let client = server.limits.trusted_proxies.client(connection.address, &head.headers);
+    let entry = AccessLogEntry::new(id, head.method.as_str(), client, progress.began());
+    let log_context = entry.log_context();
+    progress.set_log_entry(entry);
+    let mut last = *server.stage.borrow() != Stage::Serving;
+    let client = SocketAddr::new(client, connection.address.port());
+    let mut answer = match read_request(server, &connection, &head, body, client, log_context.as_ref()).await
+    {
+        Ok(Routed::Cached(answer)) => from_cache(answer, progress),
+        Ok(Routed::OptionsAsterisk { is_complete }) => {
             last |= !is_complete;
-            of_the_server(progress)
+            options_asterisk(progress)
         }
-        Ok(Whole::DecidedByHead(answer)) => {
+        Ok(Routed::DecidedByHead(answer)) => {
             last = true;
             *answer
         }
-        Ok(Whole::OfRocket { origin, host, body, question }) => {
+        Ok(Routed::ToRocket { origin, host, body, cache_key }) => {
             progress.request_is_complete();
             // What goes beyond the limit has not been read: the next request cannot be found behind it.
-            last |= body.len() > front.traffic.max_body;
-            let asked = Asked { origin, host, body, client, facts };
-            let answer = of_rocket(front, &peer, &head, asked, question).await;
-            answer.unwrap_or_else(|| of_front(front, &Fault::of(&INTERNAL), progress, &head))
+            last |= body.len() > server.limits.max_body;
+            let asked = RocketRequest { origin, host, body, client, log_context };
+            let answer = dispatch_to_rocket(server, &connection, &head, asked, cache_key).await;
+            answer.unwrap_or_else(|| error_response(server, &ApiError::of(&INTERNAL), progress, &head))
         }
-        Err(fault) => {
+        Err(api_error) => {
             last = true;
-            of_front(front, &fault, progress, &head)
+            error_response(server, &api_error, progress, &head)
         }
     };
     // It was made of nothing that a header cannot hold.
@@ -106,7 +107,7 @@ pub(super) async fn answer(
         answer.headers_mut().insert(X_REQUEST_ID, id);
     }
     // The server may have begun to end while the request was being answered.
-    if last || *front.stage.borrow() != Stage::Serving {
+    if last || *server.stage.borrow() != Stage::Serving {
         answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     }
     progress.answer_is_ready();
@@ -121,59 +122,66 @@ fn request_id(headers: &HeaderMap) -> RequestId {
 }
 
 /// A request that is complete, and whom it asks.
-enum Whole<'a> {
+enum Routed<'a> {
     /// Nobody: it was asked before.
-    AnsweredBefore(response_cache::Answer),
+    Cached(CachedResponse),
     /// The whole server (RFC 9110, section 9.3.7).
-    OfTheServer { is_complete: bool },
+    OptionsAsterisk { is_complete: bool },
     /// Rocket, whose answer did not take a body; the client waits to be told to send one.
-    DecidedByHead(Box<Response<Reply>>),
-    /// Rocket; whose answer may be one to keep, for that question.
-    OfRocket {
+    DecidedByHead(Box<Response<ResponseBody>>),
+    /// Rocket; whose answer may be one to keep, for that cache_key.
+    ToRocket {
         origin: Origin<'static>,
         host: Option<Host<'static>>,
         body: Vec<u8>,
-        question: Option<Question<'a>>,
+        cache_key: Option<CacheKey<'a>>,
     },
 }
 
 /// The request, complete; of its body at most one byte more than may be is read.
-async fn whole<'a>(
-    front: &'static Front,
-    peer: &Peer,
+async fn read_request<'a>(
+    server: &'static ServerState,
+    connection: &ConnectionContext,
     head: &'a Parts,
     body: Incoming,
     client: SocketAddr,
-    facts: Option<&Arc<Facts>>,
-) -> Result<Whole<'a>, Fault> {
-    if head.headers.len() > front.traffic.max_headers {
-        return Err(parse_error::head_too_large(&front.traffic));
+    log_context: Option<&Arc<RequestLogContext>>,
+) -> Result<Routed<'a>, ApiError> {
+    if head.headers.len() > server.limits.max_headers {
+        return Err(parse_error::head_too_large(&server.limits));
     }
-    let target = request_head::read(head, &peer.last_host)?;
-    // Asked before Rocket is: only what was so by then can be known to be so still.
-    let question = if body.is_end_stream() { Question::of(front, head) } else { None };
-    if let Some(answer) = question.and_then(|question| question.answered(facts.map(Arc::as_ref))) {
-        return Ok(Whole::AnsweredBefore(answer));
+    let target = request_head::read(head, &connection.last_host)?;
+    // Looked up before Rocket is asked: only what was so by then can be known to be so still.
+    let cache_key = if body.is_end_stream() { CacheKey::of(server, head) } else { None };
+    if let Some(answer) = cache_key.and_then(|cache_key| cache_key.answered(log_context.map(Arc::as_ref))) {
+        return Ok(Routed::Cached(answer));
     }
     let origin = target.as_ref().map(Target::origin).transpose()?;
     // A request that names no host is told the address that it came to.
-    let local = || Host::parse_owned(peer.local?.to_string()).ok();
+    let local = || Host::parse_owned(connection.local?.to_string()).ok();
     let (host, is_for_server) = match target {
         Some(target) => (target.host.or_else(local), false),
         None => (None, true),
     };
     if waits_to_send(head, &body) {
         let Some(origin) = origin.clone().filter(|_| !is_for_server) else {
-            return Ok(Whole::OfTheServer { is_complete: false });
+            return Ok(Routed::OptionsAsterisk { is_complete: false });
         };
-        let asked = Asked { origin, host: host.clone(), body: Vec::new(), client, facts: facts.cloned() };
-        if let Some(answer) = by_head(front, peer, head, asked, body.size_hint().exact()).await {
-            return Ok(Whole::DecidedByHead(answer));
+        let asked = RocketRequest {
+            origin,
+            host: host.clone(),
+            body: Vec::new(),
+            client,
+            log_context: log_context.cloned(),
+        };
+        if let Some(answer) = decide_by_head(server, connection, head, asked, body.size_hint().exact()).await
+        {
+            return Ok(Routed::DecidedByHead(answer));
         }
     }
-    let body = read_body(body, front.traffic.max_body.saturating_add(1)).await?;
-    let Some(origin) = origin else { return Ok(Whole::OfTheServer { is_complete: true }) };
-    Ok(Whole::OfRocket { origin, host, body, question })
+    let body = read_body(body, server.limits.max_body.saturating_add(1)).await?;
+    let Some(origin) = origin else { return Ok(Routed::OptionsAsterisk { is_complete: true }) };
+    Ok(Routed::ToRocket { origin, host, body, cache_key })
 }
 
 /// Whether the client sends the body only when it is told to, which hyper does when the body is first asked for (RFC
@@ -186,35 +194,35 @@ fn waits_to_send(head: &Parts, body: &Incoming) -> bool {
 /// way: it is large and rare, and the other requests need not make room for it.
 #[cold]
 #[inline(never)]
-fn by_head<'a>(
-    front: &'static Front,
-    peer: &'a Peer,
+fn decide_by_head<'a>(
+    server: &'static ServerState,
+    connection: &'a ConnectionContext,
     head: &'a Parts,
-    asked: Asked,
+    asked: RocketRequest,
     length: Option<u64>,
-) -> BoxFuture<'a, Option<Box<Response<Reply>>>> {
+) -> BoxFuture<'a, Option<Box<Response<ResponseBody>>>> {
     Box::pin(async move {
-        let method = routing::known_method(head.method.as_str()).unwrap_or(Method::Trace);
-        if !routing::is_for_operations(front.rocket.rocket().routes(), method, &asked.origin) {
+        let method = routing::parse_method(head.method.as_str()).unwrap_or(Method::Trace);
+        if !routing::is_for_operations(server.rocket.rocket().routes(), method, &asked.origin) {
             return None;
         }
-        peer.progress.request_is_complete();
-        peer.shelf.await_body(length);
-        let answer = of_rocket(front, peer, head, asked, None).await;
+        connection.progress.request_is_complete();
+        connection.response_slot.await_body(length);
+        let answer = dispatch_to_rocket(server, connection, head, asked, None).await;
         if answer.is_none() {
-            peer.progress.body_is_awaited();
+            connection.progress.body_is_awaited();
         }
         answer.map(Box::new)
     })
 }
 
 /// The first bytes of the body, up to so many.
-async fn read_body(mut body: Incoming, most: usize) -> Result<Vec<u8>, Fault> {
+async fn read_body(mut body: Incoming, most: usize) -> Result<Vec<u8>, ApiError> {
     let mut bytes = Vec::new();
     while bytes.len() < most {
         let Some(frame) = body.frame().await else { break };
         let frame = frame.map_err(|error| {
-            Fault::of(&BODY_BROKE_OFF).with_message(format!("The body cannot be read: {error}."))
+            ApiError::of(&BODY_BROKE_OFF).with_message(format!("The body cannot be read: {error}."))
         })?;
         if let Some(data) = frame.data_ref() {
             bytes.extend_from_slice(data.get(..most - bytes.len()).unwrap_or(data));
@@ -225,60 +233,62 @@ async fn read_body(mut body: Incoming, most: usize) -> Result<Vec<u8>, Fault> {
 
 /// The answer that was given before.
 #[inline]
-fn again(
-    response_cache::Answer { head, json, .. }: response_cache::Answer,
+fn from_cache(
+    CachedResponse { head, json, .. }: CachedResponse,
     progress: &Arc<Progress>,
-) -> Response<Reply> {
+) -> Response<ResponseBody> {
     progress.request_is_complete();
     progress.answered(StatusCode::OK.as_u16());
-    let mut response = Response::new(Reply::whole(json, Arc::clone(progress)));
+    let mut response = Response::new(ResponseBody::full(json, Arc::clone(progress)));
     *response.headers_mut() = head;
     response
 }
 
 /// Asks Rocket. `None` if it takes the body to answer, and that is still to come.
-async fn of_rocket(
-    front: &'static Front,
-    peer: &Peer,
+async fn dispatch_to_rocket(
+    server: &'static ServerState,
+    connection: &ConnectionContext,
     head: &Parts,
-    asked: Asked,
-    question: Option<Question<'_>>,
-) -> Option<Response<Reply>> {
-    let broken = || of_front(front, &Fault::of(&INTERNAL), &peer.progress, head);
+    asked: RocketRequest,
+    cache_key: Option<CacheKey<'_>>,
+) -> Option<Response<ResponseBody>> {
+    let broken = || error_response(server, &ApiError::of(&INTERNAL), &connection.progress, head);
     let place = Place::of(&asked.origin);
-    let facts = asked.facts.clone();
+    let log_context = asked.log_context.clone();
     // What a request has left that panicked is nobody's.
-    peer.shelf.clear();
+    connection.response_slot.clear();
     // Where it lies it stays: it is large.
-    let dispatched = pin!(asked.of(front, head, &peer.shelf).dispatch());
-    let answer = unpanicked(dispatched).await;
-    if peer.shelf.was_body_needed() {
+    let dispatched = pin!(asked.of(server, head, &connection.response_slot).dispatch());
+    let answer = catch_panic(dispatched).await;
+    if connection.response_slot.was_body_needed() {
         return None;
     }
     let Some(answer) = answer else { return Some(broken()) };
-    let (json, is_public) = peer.shelf.take(answer.status());
+    let (json, is_public) = connection.response_slot.take(answer.status());
     let kept = match &json {
-        Some(JsonBody::Full(json)) if is_public => question.zip(Some(json.clone())),
+        Some(JsonBody::Full(json)) if is_public => cache_key.zip(Some(json.clone())),
         _ => None,
     };
-    let Some(response) = sent(peer, head, place, answer, json).await else { return Some(broken()) };
-    if let Some((question, json)) = kept {
-        let route = facts.and_then(|facts| facts.route.get().cloned());
-        let answer = response_cache::Answer { head: response.headers().clone(), json, route };
-        question.keep(answer, front.traffic.kept_answers);
+    let Some(response) = into_hyper_response(connection, head, place, answer, json).await else {
+        return Some(broken());
+    };
+    if let Some((cache_key, json)) = kept {
+        let route = log_context.and_then(|log_context| log_context.route.get().cloned());
+        let answer = CachedResponse { head: response.headers().clone(), json, route };
+        cache_key.keep(answer, server.limits.response_cache_size);
     }
     Some(response)
 }
 
-/// Rocket's answer, and the JSON that it left on the shelf, as hyper sends it. None if it is broken.
-async fn sent(
-    peer: &Peer,
+/// Rocket's answer, and the JSON that it left in the response slot, as hyper sends it. None if it is broken.
+async fn into_hyper_response(
+    connection: &ConnectionContext,
     head: &Parts,
     place: Place,
     answer: LocalResponse<'static>,
     json: Option<JsonBody>,
-) -> Option<Response<Reply>> {
-    let progress = &peer.progress;
+) -> Option<Response<ResponseBody>> {
+    let progress = &connection.progress;
     let status = StatusCode::from_u16(answer.status().code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     if status == StatusCode::INTERNAL_SERVER_ERROR && json.is_none() {
         // A catcher has panicked, and Rocket has answered in its place.
@@ -296,10 +306,12 @@ async fn sent(
         || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
     let reply = match (size, json) {
         // Of an answer without a body Rocket gives none, rather than an empty one.
-        _ if without_body || size == Some(0) => Reply::nothing(Arc::clone(progress)),
-        (_, Some(json)) => Reply::json(json, Arc::clone(progress)),
-        (Some(size), None) if size <= WHOLE => Reply::whole(body(answer, size).await?, Arc::clone(progress)),
-        _ => Reply::pieces(answer, Arc::clone(progress)),
+        _ if without_body || size == Some(0) => ResponseBody::nothing(Arc::clone(progress)),
+        (_, Some(json)) => ResponseBody::json(json, Arc::clone(progress)),
+        (Some(size), None) if size <= MAX_BUFFERED_BODY => {
+            ResponseBody::full(body(answer, size).await?, Arc::clone(progress))
+        }
+        _ => ResponseBody::pieces(answer, Arc::clone(progress)),
     };
     // What hyper cannot see in the body.
     let unseen = size.filter(|size| reply.size_hint().exact() != Some(*size as u64));
@@ -315,7 +327,7 @@ async fn sent(
 
 /// The body of that size.
 async fn body(answer: LocalResponse<'_>, size: usize) -> Option<Bytes> {
-    let failed = match unpanicked(pin!(read(answer, size))).await {
+    let failed = match catch_panic(pin!(read(answer, size))).await {
         Some(Ok(bytes)) => return Some(bytes.into()),
         failed => failed.and_then(Result::err),
     };
@@ -352,7 +364,7 @@ fn headers(answer: &LocalResponse<'_>) -> HeaderMap {
 
 /// What comes of it, unless it panics. The log says where; none of its state is used again:
 /// locks here do not poison, and each write is one step.
-async fn unpanicked<T>(mut work: Pin<&mut impl Future<Output = T>>) -> Option<T> {
+async fn catch_panic<T>(mut work: Pin<&mut impl Future<Output = T>>) -> Option<T> {
     poll_fn(|context| match catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(context))) {
         Ok(Poll::Ready(done)) => Poll::Ready(Some(done)),
         Ok(Poll::Pending) => Poll::Pending,
@@ -362,18 +374,18 @@ async fn unpanicked<T>(mut work: Pin<&mut impl Future<Output = T>>) -> Option<T>
 }
 
 /// The answer to `OPTIONS *`, which is good for finding out whether the server is there.
-fn of_the_server(progress: &Arc<Progress>) -> Response<Reply> {
+fn options_asterisk(progress: &Arc<Progress>) -> Response<ResponseBody> {
     let status = StatusCode::NO_CONTENT;
     progress.answered(status.as_u16());
-    let mut response = Response::new(Reply::nothing(Arc::clone(progress)));
+    let mut response = Response::new(ResponseBody::nothing(Arc::clone(progress)));
     *response.status_mut() = status;
-    dress(response.headers_mut());
+    add_security_headers(response.headers_mut());
     response
 }
 
 /// Adds what every answer of the front has.
-fn dress(headers: &mut HeaderMap) {
-    for Field { name, value, .. } in security_headers::of_the_front() {
+fn add_security_headers(headers: &mut HeaderMap) {
+    for Field { name, value, .. } in security_headers::for_server_responses() {
         headers.insert(name, value.clone());
     }
 }
@@ -387,16 +399,24 @@ fn add_all<'a>(headers: &mut HeaderMap, all: impl Iterator<Item = (&'static str,
 }
 
 /// An answer that Rocket has no part in.
-fn of_front(front: &Front, fault: &Fault, progress: &Arc<Progress>, head: &Parts) -> Response<Reply> {
-    progress.answered(fault.status().code);
-    let body = fault.body(front.style);
-    let mut response = Response::new(Reply::whole(body.into(), Arc::clone(progress)));
-    *response.status_mut() = StatusCode::from_u16(fault.status().code).unwrap_or(StatusCode::BAD_REQUEST);
+fn error_response(
+    server: &ServerState,
+    api_error: &ApiError,
+    progress: &Arc<Progress>,
+    head: &Parts,
+) -> Response<ResponseBody> {
+    progress.answered(api_error.status().code);
+    let body = api_error.body(server.style);
+    let mut response = Response::new(ResponseBody::full(body.into(), Arc::clone(progress)));
+    *response.status_mut() = StatusCode::from_u16(api_error.status().code).unwrap_or(StatusCode::BAD_REQUEST);
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, JSON);
-    add_all(headers, fault.headers().collect::<Vec<_>>().iter().map(|(name, value)| (*name, value.as_str())));
-    dress(headers);
+    add_all(
+        headers,
+        api_error.headers().collect::<Vec<_>>().iter().map(|(name, value)| (*name, value.as_str())),
+    );
+    add_security_headers(headers);
     let mut origins = head.headers.get_all(ORIGIN).iter().map(|origin| origin.to_str().unwrap_or_default());
-    add_all(headers, front.cors.headers(&mut origins));
+    add_all(headers, server.cors.headers(&mut origins));
     response
 }

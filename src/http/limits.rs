@@ -6,7 +6,7 @@ use super::TrustedProxies;
 
 /// The limits of connections and requests.
 #[derive(Clone, Debug)]
-pub struct Traffic {
+pub struct HttpLimits {
     /// `keep_alive`: how long a connection may lie idle between requests. Default 5 s; 0 ends each connection
     /// after one request.
     pub keep_alive: Duration,
@@ -15,7 +15,7 @@ pub struct Traffic {
     /// `body_timeout`: how long the body may take from the end of the head. Default 10 s.
     pub body_timeout: Duration,
     /// `request_timeout`: how long a request may take from its first byte to its answer; and how long a client
-    /// may take for the answer, to which every [`Traffic::LEAST_RATE`] bytes that it takes add a second, but
+    /// may take for the answer, to which every [`HttpLimits::MIN_WRITE_RATE`] bytes that it takes add a second, but
     /// never beyond this time from then. Default 15 s.
     pub request_timeout: Duration,
     /// `max_connections`: how many there may be at a time. Default 1024.
@@ -29,8 +29,8 @@ pub struct Traffic {
     pub max_headers: usize,
     /// `limits.json`: how many bytes a body may have. Default 64 KiB.
     pub max_body: usize,
-    /// `kept_answers`: how many answers each worker keeps, to give them again until something is written. Default 1024.
-    pub kept_answers: usize,
+    /// `response_cache_size`: how many answers each worker keeps, to give them again until something is written. Default 1024.
+    pub response_cache_size: usize,
     /// `workers`: how many threads serve connections. Default: one for each core.
     pub workers: usize,
     /// `max_blocking`: how many threads there may be for work that blocks, such as files and passwords.
@@ -40,15 +40,15 @@ pub struct Traffic {
     pub trusted_proxies: TrustedProxies,
 }
 
-impl Traffic {
-    /// How slowly an answer may be taken, in bytes per second, once [`Traffic::request_timeout`] is over.
-    pub const LEAST_RATE: u64 = 16 * 1024;
+impl HttpLimits {
+    /// How slowly an answer may be taken, in bytes per second, once [`HttpLimits::request_timeout`] is over.
+    pub const MIN_WRITE_RATE: u64 = 16 * 1024;
 
     /// The least `max_header_size`: hyper reads heads in buffers of this many bytes.
-    pub const LEAST_HEADER_SIZE: usize = 8192;
+    pub const MIN_HEADER_SIZE: usize = 8192;
 }
 
-impl Default for Traffic {
+impl Default for HttpLimits {
     fn default() -> Self {
         Self {
             keep_alive: Duration::from_secs(5),
@@ -60,7 +60,7 @@ impl Default for Traffic {
             max_header_size: 16 * 1024,
             max_headers: 64,
             max_body: 64 * 1024,
-            kept_answers: 1024,
+            response_cache_size: 1024,
             workers: std::thread::available_parallelism().map_or(1, usize::from),
             max_blocking: 512,
             trusted_proxies: TrustedProxies::default(),

@@ -17,7 +17,7 @@ const SEND_BUFFER: u32 = 128 * 1024;
 /// How much of that the system takes beyond what the client has room for. Without it, a client that takes nothing
 /// would seem to have taken all that the system can keep.
 #[cfg(target_os = "linux")]
-const UNSENT: u32 = 16 * 1024;
+const NOTSENT_LOWAT: u32 = 16 * 1024;
 
 /// How often a port that is free for both addresses of this machine is looked for.
 const TRIES: usize = 16;
@@ -68,14 +68,14 @@ impl Address {
     /// # Errors
     /// The system's: above all, that somebody listens there already. A machine without IPv6 is none.
     pub fn listen(self, port: u16) -> io::Result<Vec<TcpListener>> {
-        let Self::Localhost = self else { return Ok(vec![on(SocketAddr::new(self.first(), port))?]) };
+        let Self::Localhost = self else { return Ok(vec![bind(SocketAddr::new(self.first(), port))?]) };
         for _ in 0..TRIES {
-            let first = on(SocketAddr::new(self.first(), port))?;
+            let first = bind(SocketAddr::new(self.first(), port))?;
             let same_port = first.local_addr()?.port();
-            match on(SocketAddr::new(Ipv6Addr::LOCALHOST.into(), same_port)) {
+            match bind(SocketAddr::new(Ipv6Addr::LOCALHOST.into(), same_port)) {
                 Ok(second) => return Ok(vec![first, second]),
                 Err(error) if error.kind() == io::ErrorKind::AddrInUse && port == 0 => {}
-                Err(error) if is_for_want_of_ipv6(&error) => return Ok(vec![first]),
+                Err(error) if is_ipv6_unavailable(&error) => return Ok(vec![first]),
                 Err(error) => return Err(error),
             }
         }
@@ -84,7 +84,7 @@ impl Address {
 }
 
 /// Whether the machine, or this part of it, has no IPv6.
-fn is_for_want_of_ipv6(error: &io::Error) -> bool {
+fn is_ipv6_unavailable(error: &io::Error) -> bool {
     #[cfg(unix)]
     let unknown_family = error.raw_os_error() == Some(rustix::io::Errno::AFNOSUPPORT.raw_os_error());
     // WSAEAFNOSUPPORT
@@ -95,7 +95,7 @@ fn is_for_want_of_ipv6(error: &io::Error) -> bool {
     unknown_family || error.kind() == io::ErrorKind::AddrNotAvailable
 }
 
-fn on(address: SocketAddr) -> io::Result<TcpListener> {
+fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
     // Connections of an earlier run that are not quite over must not keep this one from listening.
     #[cfg(unix)]
@@ -103,7 +103,7 @@ fn on(address: SocketAddr) -> io::Result<TcpListener> {
     socket.set_send_buffer_size(SEND_BUFFER)?;
     // Inherited by each connection, as the size of the buffer is.
     #[cfg(target_os = "linux")]
-    socket2::SockRef::from(&socket).set_tcp_notsent_lowat(UNSENT)?;
+    socket2::SockRef::from(&socket).set_tcp_notsent_lowat(NOTSENT_LOWAT)?;
     socket.bind(address)?;
     socket.listen(BACKLOG)
 }

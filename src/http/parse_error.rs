@@ -1,33 +1,33 @@
 //! What hyper would not take for a request, and what to say to it.
 
-use super::Traffic;
-use crate::api::error::fault::Fault;
+use super::HttpLimits;
+use crate::api::error::api_error::ApiError;
 use crate::api::error::{HEAD_TOO_LARGE, HTTP_VERSION, REQUEST_MALFORMED};
 
 /// How hyper words that the first line names a version that it does not speak; nothing else tells.
-const OF_VERSION: &str = "invalid HTTP version parsed";
+const INVALID_VERSION: &str = "invalid HTTP version parsed";
 
 /// An error for it, unless there was nothing to be answered. `unread` is what hyper has left: all of the head,
 /// or what comes behind it if the head could be parsed.
-pub(super) fn fault(error: &hyper::Error, unread: &[u8], traffic: &Traffic) -> Option<Fault> {
+pub(super) fn api_error(error: &hyper::Error, unread: &[u8], limits: &HttpLimits) -> Option<ApiError> {
     if !error.is_parse() {
         return None;
     }
     if error.is_parse_too_large() {
-        return Some(head_too_large(traffic));
+        return Some(head_too_large(limits));
     }
-    let of_version = error.to_string() == OF_VERSION && names_another_version(unread);
+    let of_version = error.to_string() == INVALID_VERSION && names_another_version(unread);
     if error.is_parse_version_h2() || of_version {
-        return Some(Fault::of(&HTTP_VERSION));
+        return Some(ApiError::of(&HTTP_VERSION));
     }
-    Some(Fault::of(&REQUEST_MALFORMED).with_message(format!("Malformed request: {error}.")))
+    Some(ApiError::of(&REQUEST_MALFORMED).with_message(format!("Malformed request: {error}.")))
 }
 
 /// The error for a head with too many bytes or fields.
-pub(super) fn head_too_large(traffic: &Traffic) -> Fault {
-    Fault::of(&HEAD_TOO_LARGE).with_message(format!(
+pub(super) fn head_too_large(limits: &HttpLimits) -> ApiError {
+    ApiError::of(&HEAD_TOO_LARGE).with_message(format!(
         "The head of a request may have {} bytes and {} fields at most.",
-        traffic.max_header_size, traffic.max_headers
+        limits.max_header_size, limits.max_headers
     ))
 }
 

@@ -8,8 +8,8 @@ use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use super::registry::Eviction;
-use super::Traffic;
-use crate::log::{Entry, Outcome};
+use super::HttpLimits;
+use crate::log::{AccessLogEntry, Outcome};
 
 /// Where a connection stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,7 +31,7 @@ pub(super) enum Phase {
 /// A client that was answered within this time is about to send the next request.
 const SHORT_IDLE: Duration = Duration::from_millis(250);
 
-/// A client that takes less than [`Traffic::LEAST_RATE`] bytes of its answer in this time keeps the server waiting.
+/// A client that takes less than [`HttpLimits::MIN_WRITE_RATE`] bytes of its answer in this time keeps the server waiting.
 const STALLED: Duration = Duration::from_secs(1);
 
 /// How a connection waits for its client. Ordered: the smallest value is closed first.
@@ -54,7 +54,7 @@ enum Purpose {
 
 /// The progress of one connection. hyper, the socket under it and the request in it all take part.
 pub(super) struct Progress {
-    traffic: &'static Traffic,
+    limits: &'static HttpLimits,
     state: Mutex<State>,
 }
 
@@ -69,7 +69,7 @@ struct State {
     uploaded: u64,
     /// How many bytes of the answer the client has taken.
     taken: u64,
-    /// When it sent or took the last [`Traffic::LEAST_RATE`] of them, or its turn began.
+    /// When it sent or took the last [`HttpLimits::MIN_WRITE_RATE`] of them, or its turn began.
     advanced_at: Instant,
     /// Whether hyper has all of the answer.
     complete: bool,
@@ -78,16 +78,16 @@ struct State {
     /// Whether the request is HEAD, whose answer has no body.
     is_head: bool,
     /// The line in the log of the request that is not over.
-    entry: Option<Entry>,
+    entry: Option<AccessLogEntry>,
     /// Wakes the task that serves the connection.
     waker: Option<Waker>,
 }
 
 impl Progress {
-    pub(super) fn new(traffic: &'static Traffic) -> Self {
+    pub(super) fn new(limits: &'static HttpLimits) -> Self {
         let now = Instant::now();
         // A client that connects means to say something: it has as long as for a head.
-        let deadline = now + traffic.header_timeout;
+        let deadline = now + limits.header_timeout;
         let state = State {
             phase: Phase::Idle,
             began: now,
@@ -102,7 +102,7 @@ impl Progress {
             entry: None,
             waker: None,
         };
-        Self { traffic, state: Mutex::new(state) }
+        Self { limits, state: Mutex::new(state) }
     }
 
     pub(super) fn phase(&self) -> Phase {
@@ -115,7 +115,7 @@ impl Progress {
     }
 
     /// The present phase, and until when it must be over.
-    pub(super) fn step(&self) -> (Phase, Instant) {
+    pub(super) fn deadline(&self) -> (Phase, Instant) {
         let state = self.state.lock();
         (state.phase, state.deadline)
     }
@@ -133,13 +133,13 @@ impl Progress {
             Phase::Idle => {
                 let now = Instant::now();
                 state.phase = Phase::Head;
-                state.go_on_until(now + self.traffic.header_timeout);
+                state.go_on_until(now + self.limits.header_timeout);
                 state.begin(now);
             }
             Phase::Body => {
-                let before = state.uploaded / Traffic::LEAST_RATE;
+                let before = state.uploaded / HttpLimits::MIN_WRITE_RATE;
                 state.uploaded = state.uploaded.saturating_add(bytes as u64);
-                if state.uploaded / Traffic::LEAST_RATE > before {
+                if state.uploaded / HttpLimits::MIN_WRITE_RATE > before {
                     state.advanced_at = Instant::now();
                 }
             }
@@ -160,9 +160,9 @@ impl Progress {
         let deadline;
         (state.phase, deadline) = if body {
             state.advanced_at = Instant::now();
-            (Phase::Body, state.advanced_at + self.traffic.body_timeout)
+            (Phase::Body, state.advanced_at + self.limits.body_timeout)
         } else {
-            (Phase::Answering, state.began + self.traffic.request_timeout)
+            (Phase::Answering, state.began + self.limits.request_timeout)
         };
         state.go_on_until(deadline);
     }
@@ -171,7 +171,7 @@ impl Progress {
     pub(super) fn request_is_complete(&self) {
         let mut state = self.state.lock();
         state.phase = Phase::Answering;
-        let deadline = state.began + self.traffic.request_timeout;
+        let deadline = state.began + self.limits.request_timeout;
         state.go_on_until(deadline);
     }
 
@@ -180,13 +180,13 @@ impl Progress {
         let mut state = self.state.lock();
         state.phase = Phase::Body;
         state.advanced_at = Instant::now();
-        let deadline = state.advanced_at + self.traffic.body_timeout;
+        let deadline = state.advanced_at + self.limits.body_timeout;
         state.go_on_until(deadline);
     }
 
     /// The request is to be entered into the log when it is over.
     #[inline]
-    pub(super) fn note(&self, entry: Entry) {
+    pub(super) fn set_log_entry(&self, entry: AccessLogEntry) {
         let before = self.state.lock().entry.replace(entry);
         // The system has yet to take the last of the answer before, but it is out of hyper's hands.
         if let Some(before) = before {
@@ -210,7 +210,7 @@ impl Progress {
     }
 
     /// Takes the line of the request that is not over, if there is one, for whoever gives the request up.
-    pub(super) fn give_up(&self) -> Option<Entry> {
+    pub(super) fn take_log_entry(&self) -> Option<AccessLogEntry> {
         self.state.lock().entry.take()
     }
 
@@ -220,7 +220,7 @@ impl Progress {
         let now = Instant::now();
         state.phase = Phase::Sending;
         state.advanced_at = now;
-        state.go_on_until(now + self.traffic.request_timeout);
+        state.go_on_until(now + self.limits.request_timeout);
     }
 
     /// hyper has all of the answer.
@@ -232,20 +232,20 @@ impl Progress {
     /// or who takes much at once could stop for as long.
     pub(super) fn sent(&self, bytes: usize) {
         let mut state = self.state.lock();
-        let before = state.taken / Traffic::LEAST_RATE;
+        let before = state.taken / HttpLimits::MIN_WRITE_RATE;
         state.taken = state.taken.saturating_add(bytes as u64);
-        let earned = state.taken / Traffic::LEAST_RATE - before;
+        let earned = state.taken / HttpLimits::MIN_WRITE_RATE - before;
         if earned > 0 {
             let now = Instant::now();
             state.advanced_at = now;
-            let longest = now + self.traffic.request_timeout;
+            let longest = now + self.limits.request_timeout;
             let deadline = longest.min(state.deadline + Duration::from_secs(earned));
             state.go_on_until(deadline);
         }
     }
 
     /// The last answer is out, and the connection lingers for `longest`.
-    pub(super) fn lingers(&self, longest: Duration) {
+    pub(super) fn begin_linger(&self, longest: Duration) {
         let mut state = self.state.lock();
         let now = Instant::now();
         state.phase = Phase::Lingering;
@@ -310,7 +310,7 @@ impl Progress {
             let now = Instant::now();
             state.phase = Phase::Idle;
             state.answered = state.answered.saturating_add(1);
-            state.go_on_until(now + self.traffic.keep_alive);
+            state.go_on_until(now + self.limits.keep_alive);
             // Nothing of this request may be taken for something of the next, which may be there already.
             state.begin(now);
             let entry = state.entry.take();

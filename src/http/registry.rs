@@ -17,7 +17,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::progress::{Progress, Wait};
-use super::Traffic;
+use super::HttpLimits;
 use crate::auth::network::Network;
 
 /// How many connections may be about to close at a time, of one client and of all: each takes a moment, and goes on if a
@@ -82,10 +82,10 @@ pub(super) struct Registration {
 }
 
 impl Registry {
-    pub(super) fn new(traffic: &Traffic) -> Self {
+    pub(super) fn new(limits: &HttpLimits) -> Self {
         Self {
-            max: traffic.max_connections,
-            max_per_client: traffic.max_connections_per_address,
+            max: limits.max_connections,
+            max_per_client: limits.max_connections_per_address,
             open: Mutex::default(),
             closing: Arc::default(),
             emptied: Notify::new(),
@@ -313,19 +313,19 @@ impl Candidates {
 mod tests {
     use super::*;
 
-    fn registry(max: usize, max_per_client: usize) -> (&'static Registry, &'static Traffic) {
-        let traffic = Traffic {
+    fn registry(max: usize, max_per_client: usize) -> (&'static Registry, &'static HttpLimits) {
+        let limits = HttpLimits {
             max_connections: max,
             max_connections_per_address: max_per_client,
-            ..Traffic::default()
+            ..HttpLimits::default()
         };
-        let traffic: &'static Traffic = Box::leak(Box::new(traffic));
-        (Box::leak(Box::new(Registry::new(traffic))), traffic)
+        let limits: &'static HttpLimits = Box::leak(Box::new(limits));
+        (Box::leak(Box::new(Registry::new(limits))), limits)
     }
 
     /// A connection that was served, and is idle.
-    fn idle(registry: &'static Registry, traffic: &'static Traffic, address: &str) -> Option<Idle> {
-        let progress = Arc::new(Progress::new(traffic));
+    fn idle(registry: &'static Registry, limits: &'static HttpLimits, address: &str) -> Option<Idle> {
+        let progress = Arc::new(Progress::new(limits));
         let address = address.parse().expect("an address");
         let registration = registry.register(address, false, &progress)?;
         Some(Idle { progress, _registration: registration })
@@ -338,8 +338,8 @@ mod tests {
 
     #[test]
     fn a_client_is_an_address_or_a_64_of_ipv6() {
-        let (registry, traffic) = registry(100, 2);
-        let connect = |address| idle(registry, traffic, address).expect("room");
+        let (registry, limits) = registry(100, 2);
+        let connect = |address| idle(registry, limits, address).expect("room");
         let first = connect("2001:db8::1");
         let mapped = [connect("::ffff:192.0.2.1"), connect("192.0.2.1")];
         let other = connect("2001:db8:0:1::1");
@@ -357,10 +357,10 @@ mod tests {
     /// Those that go on since a request came first are made up for.
     #[test]
     fn no_more_connections_stay_than_may_be() {
-        let (registry, traffic) = registry(1000, 100);
+        let (registry, limits) = registry(1000, 100);
         let mut open: Vec<Idle> = Vec::new();
         for _ in 0..5000 {
-            if let Some(new) = idle(registry, traffic, "192.0.2.1") {
+            if let Some(new) = idle(registry, limits, "192.0.2.1") {
                 open.push(new);
             }
             assert!(open.len() <= 100 + MAX_CLOSING, "{}", open.len());
@@ -383,9 +383,9 @@ mod tests {
     /// A large body takes its time, and its client is not what the server waits for.
     #[test]
     fn an_upload_that_goes_on_stays_and_one_that_has_stopped_goes() {
-        let (registry, traffic) = registry(2, 2);
+        let (registry, limits) = registry(2, 2);
         let uploading = || {
-            let idle = idle(registry, traffic, "192.0.2.1").expect("room");
+            let idle = idle(registry, limits, "192.0.2.1").expect("room");
             idle.progress.received(100);
             idle.progress.head_is_complete(false, true);
             idle
@@ -394,30 +394,30 @@ mod tests {
         older.progress.received(16 * 1024);
         // Too little to count.
         younger.progress.received(1);
-        let _new = idle(registry, traffic, "192.0.2.1").expect("room");
+        let _new = idle(registry, limits, "192.0.2.1").expect("room");
         assert_eq!([&older, &younger].map(|idle| idle.progress.is_evicted()), [false, true]);
     }
 
     #[test]
     fn a_flood_is_looked_through_now_and_then_only() {
-        let (registry, traffic) = registry(100_000, 50_000);
+        let (registry, limits) = registry(100_000, 50_000);
         let mut open: VecDeque<Idle> = VecDeque::new();
         let began = Instant::now();
         for _ in 0..100_000 {
-            open.push_back(idle(registry, traffic, "192.0.2.1").expect("room"));
-            open.retain_front();
+            open.push_back(idle(registry, limits, "192.0.2.1").expect("room"));
+            open.retain_state();
         }
         // To look through all of them each time would take minutes.
         assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
     }
 
     /// What the connections' own tasks do: those that are evicted leave.
-    trait RetainFront {
-        fn retain_front(&mut self);
+    trait RetainState {
+        fn retain_state(&mut self);
     }
 
-    impl RetainFront for VecDeque<Idle> {
-        fn retain_front(&mut self) {
+    impl RetainState for VecDeque<Idle> {
+        fn retain_state(&mut self) {
             while self.front().is_some_and(|idle| idle.progress.is_evicted()) {
                 self.pop_front();
             }

@@ -14,7 +14,7 @@ use crate::auth::token::Tokens;
 /// process is obeyed before this returns. Gives whether the start goes on: a signal that ends it does not wait for a file.
 #[cfg(unix)]
 #[must_use]
-pub async fn reload_keys_on_hangup(signals: &mut Signals, tokens: Tokens, file: Option<KeyFile>) -> bool {
+pub async fn reload_keys_on_sighup(signals: &mut Signals, tokens: Tokens, file: Option<KeyFile>) -> bool {
     let Some(mut hangup) = signals.take_hangup() else { return true };
     // The runtime hears of signals where it waits.
     tokio::task::yield_now().await;
@@ -38,21 +38,21 @@ pub async fn reload_keys_on_hangup(signals: &mut Signals, tokens: Tokens, file: 
 /// There is no such signal here.
 #[cfg(not(unix))]
 #[must_use]
-pub async fn reload_keys_on_hangup(_: &mut Signals, _: Tokens, _: Option<KeyFile>) -> bool {
+pub async fn reload_keys_on_sighup(_: &mut Signals, _: Tokens, _: Option<KeyFile>) -> bool {
     true
 }
 
 #[cfg(unix)]
 async fn reload(tokens: &Tokens, file: Option<&KeyFile>) {
     match file {
-        Some(file) => in_a_thread(tokens.clone(), file.clone()).await,
+        Some(file) => reload_in_background(tokens.clone(), file.clone()).await,
         None => tracing::warn!("SIGHUP changes nothing: there is no jwt_secret_file to read again"),
     }
 }
 
 /// In one of its own, which the end of the server does not wait for, wherever the file lies.
 #[cfg(unix)]
-async fn in_a_thread(tokens: Tokens, file: KeyFile) {
+async fn reload_in_background(tokens: Tokens, file: KeyFile) {
     let (done, read) = tokio::sync::oneshot::channel();
     let thread = std::thread::Builder::new().name("shipyard-keys".to_owned()).spawn(move || {
         change_keys(&tokens, &file);

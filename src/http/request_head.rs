@@ -7,7 +7,7 @@ use hyper::{Method, Uri, Version};
 use parking_lot::Mutex;
 use rocket::http::uri::{Host, Origin};
 
-use crate::api::error::fault::Fault;
+use crate::api::error::api_error::ApiError;
 use crate::api::error::{EXPECTATION, METHOD_NOT_IMPLEMENTED, REQUEST_MALFORMED, TRANSFER_CODING};
 
 /// Whom and what the request asks.
@@ -20,7 +20,7 @@ pub(super) struct Target<'a> {
 
 impl Target<'_> {
     /// The path and the query.
-    pub(super) fn origin(&self) -> Result<Origin<'static>, Fault> {
+    pub(super) fn origin(&self) -> Result<Origin<'static>, ApiError> {
         let target = self.uri.path_and_query().map_or("/", |path| path.as_str());
         // An empty path is the root's (RFC 3986, section 6.2.3).
         let target = if target.starts_with('?') { format!("/{target}") } else { target.to_owned() };
@@ -29,8 +29,8 @@ impl Target<'_> {
     }
 }
 
-fn malformed(reason: &str) -> Fault {
-    Fault::of(&REQUEST_MALFORMED).with_message(format!("Malformed request: {reason}."))
+fn malformed(reason: &str) -> ApiError {
+    ApiError::of(&REQUEST_MALFORMED).with_message(format!("Malformed request: {reason}."))
 }
 
 /// The last Host header of a connection. The next is the same, as a rule, and need not be read again.
@@ -53,10 +53,10 @@ impl LastHost {
 
 /// Reads the target and the Host header (RFC 9112, sections 3.2 and 6.1). `None` if the whole server is asked.
 #[inline]
-pub(super) fn read<'a>(head: &'a Parts, last_host: &LastHost) -> Result<Option<Target<'a>>, Fault> {
+pub(super) fn read<'a>(head: &'a Parts, last_host: &LastHost) -> Result<Option<Target<'a>>, ApiError> {
     if head.method == Method::CONNECT {
         // Its target is no path, but an address to connect to (RFC 9110, section 9.3.6).
-        return Err(Fault::of(&METHOD_NOT_IMPLEMENTED));
+        return Err(ApiError::of(&METHOD_NOT_IMPLEMENTED));
     }
     codings(&head.headers)?;
     expectations(&head.headers)?;
@@ -87,7 +87,7 @@ fn is_encoded(text: &str) -> bool {
 }
 
 /// The only transfer coding that is understood is `chunked`, once. (hyper has seen that it is the last.)
-fn codings(headers: &HeaderMap) -> Result<(), Fault> {
+fn codings(headers: &HeaderMap) -> Result<(), ApiError> {
     if !headers.contains_key(TRANSFER_ENCODING) {
         return Ok(());
     }
@@ -100,7 +100,7 @@ fn codings(headers: &HeaderMap) -> Result<(), Fault> {
         _ if codings.iter().all(|coding| coding.is_empty() || is_chunked(coding)) => {
             Err(malformed("the transfer coding is there twice"))
         }
-        _ => Err(Fault::of(&TRANSFER_CODING)),
+        _ => Err(ApiError::of(&TRANSFER_CODING)),
     }
 }
 
@@ -109,17 +109,17 @@ fn is_chunked(coding: &[u8]) -> bool {
 }
 
 /// RFC 9110, section 10.1.1.
-fn expectations(headers: &HeaderMap) -> Result<(), Fault> {
+fn expectations(headers: &HeaderMap) -> Result<(), ApiError> {
     let known = |expected: &HeaderValue| expected.as_bytes().eq_ignore_ascii_case(b"100-continue");
     if headers.get_all(EXPECT).iter().all(known) {
         Ok(())
     } else {
-        Err(Fault::of(&EXPECTATION))
+        Err(ApiError::of(&EXPECTATION))
     }
 }
 
 /// RFC 9112, section 3.2: HTTP/1.1 has exactly one Host header, which may be empty.
-fn host(head: &Parts, last: &LastHost) -> Result<Option<Host<'static>>, Fault> {
+fn host(head: &Parts, last: &LastHost) -> Result<Option<Host<'static>>, ApiError> {
     let mut hosts = head.headers.get_all(HOST).iter();
     match (hosts.next(), hosts.next()) {
         (None, _) if head.version == Version::HTTP_11 => Err(malformed("there is no Host header")),

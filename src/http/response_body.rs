@@ -14,32 +14,32 @@ use super::progress::Progress;
 use crate::json::{JsonBody, JsonStream, PIECE};
 
 /// The body of an answer.
-pub(super) struct Reply {
+pub(super) struct ResponseBody {
     content: Content,
     progress: Arc<Progress>,
 }
 
 enum Content {
     Nothing,
-    Whole(Bytes),
+    Full(Bytes),
     /// Made piece by piece.
     Stream(Box<dyn JsonStream>),
     /// Read from Rocket piece by piece.
     Pieces(Pin<Box<LocalResponse<'static>>>),
 }
 
-impl Reply {
+impl ResponseBody {
     pub(super) fn nothing(progress: Arc<Progress>) -> Self {
         Self { content: Content::Nothing, progress }
     }
 
-    pub(super) fn whole(bytes: Bytes, progress: Arc<Progress>) -> Self {
-        Self { content: Content::Whole(bytes), progress }
+    pub(super) fn full(bytes: Bytes, progress: Arc<Progress>) -> Self {
+        Self { content: Content::Full(bytes), progress }
     }
 
     pub(super) fn json(json: JsonBody, progress: Arc<Progress>) -> Self {
         let content = match json {
-            JsonBody::Full(text) => Content::Whole(text),
+            JsonBody::Full(text) => Content::Full(text),
             JsonBody::Stream(stream) => Content::Stream(stream),
         };
         Self { content, progress }
@@ -50,7 +50,7 @@ impl Reply {
     }
 }
 
-impl Body for Reply {
+impl Body for ResponseBody {
     type Data = Bytes;
     type Error = io::Error;
 
@@ -60,7 +60,7 @@ impl Body for Reply {
     ) -> Poll<Option<io::Result<Frame<Bytes>>>> {
         let piece = match &mut self.content {
             Content::Nothing => return Poll::Ready(None),
-            Content::Whole(bytes) => std::mem::take(bytes),
+            Content::Full(bytes) => std::mem::take(bytes),
             Content::Stream(stream) => stream.next_piece()?.unwrap_or_default(),
             Content::Pieces(answer) => {
                 let mut piece = vec![0; PIECE];
@@ -74,7 +74,7 @@ impl Body for Reply {
                 piece.into()
             }
         };
-        if matches!(self.content, Content::Whole(_)) || piece.is_empty() {
+        if matches!(self.content, Content::Full(_)) || piece.is_empty() {
             self.content = Content::Nothing;
         }
         self.progress.sending(piece.len());
@@ -84,7 +84,7 @@ impl Body for Reply {
     fn is_end_stream(&self) -> bool {
         match &self.content {
             Content::Nothing => true,
-            Content::Whole(bytes) => bytes.is_empty(),
+            Content::Full(bytes) => bytes.is_empty(),
             Content::Stream(_) | Content::Pieces(_) => false,
         }
     }
@@ -92,14 +92,14 @@ impl Body for Reply {
     fn size_hint(&self) -> SizeHint {
         match &self.content {
             Content::Nothing => SizeHint::with_exact(0),
-            Content::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
+            Content::Full(bytes) => SizeHint::with_exact(bytes.len() as u64),
             // Its Content-Length says how long it is.
             Content::Stream(_) | Content::Pieces(_) => SizeHint::new(),
         }
     }
 }
 
-impl Drop for Reply {
+impl Drop for ResponseBody {
     fn drop(&mut self) {
         self.progress.answer_is_complete();
     }

@@ -18,13 +18,13 @@ use hyper::header::{
 use hyper::http::request::Parts;
 use hyper::Method;
 
-use super::Front;
+use super::ServerState;
 use crate::json::PIECE;
-use crate::log::{Facts, RequestId};
+use crate::log::{RequestId, RequestLogContext};
 
 /// The headers that no operation looks at. A request with any other, such as `Authorization`, is asked of Rocket
 /// (RFC 9111, section 3.5, has the same caution).
-const SAYS_NOTHING: [HeaderName; 15] = [
+const IGNORED_HEADERS: [HeaderName; 15] = [
     HOST,
     USER_AGENT,
     ACCEPT,
@@ -44,23 +44,23 @@ const SAYS_NOTHING: [HeaderName; 15] = [
 ];
 
 /// A longer answer is not kept: it would take up memory long after it has been written over.
-const LONGEST: usize = PIECE;
+const MAX_CACHED_BODY: usize = PIECE;
 
 thread_local! {
     /// Each worker has its own, which costs no lock.
-    static KEPT: RefCell<Kept> = RefCell::default();
+    static CACHE: RefCell<ResponseCache> = RefCell::default();
 }
 
 /// The answers for one version of the store, by path.
 #[derive(Default)]
-struct Kept {
+struct ResponseCache {
     version: u64,
-    answers: HashMap<String, Answer>,
+    answers: HashMap<String, CachedResponse>,
 }
 
 /// An answer: a 200.
 #[derive(Clone)]
-pub(super) struct Answer {
+pub(super) struct CachedResponse {
     pub(super) head: HeaderMap,
     pub(super) json: Bytes,
     /// The template of the route that it came from, if requests are logged.
@@ -68,50 +68,50 @@ pub(super) struct Answer {
 }
 
 /// Whether the request gets a path and says nothing else.
-fn names_a_path_only(head: &Parts) -> bool {
+fn is_cacheable(head: &Parts) -> bool {
     head.method == Method::GET
         && head.uri.query().is_none()
-        && head.headers.keys().all(|name| SAYS_NOTHING.contains(name))
+        && head.headers.keys().all(|name| IGNORED_HEADERS.contains(name))
 }
 
 /// A request that asks for a path and says nothing else.
 #[derive(Clone, Copy)]
-pub(super) struct Question<'a> {
+pub(super) struct CacheKey<'a> {
     path: &'a str,
     version: u64,
 }
 
-impl<'a> Question<'a> {
+impl<'a> CacheKey<'a> {
     /// The question of that request, which has no body, if it is one.
     #[inline]
-    pub(super) fn of(front: &Front, head: &'a Parts) -> Option<Self> {
-        if front.traffic.kept_answers == 0 || !names_a_path_only(head) {
+    pub(super) fn of(server: &ServerState, head: &'a Parts) -> Option<Self> {
+        if server.limits.response_cache_size == 0 || !is_cacheable(head) {
             return None;
         }
-        Some(Self { path: head.uri.path(), version: front.store.as_ref()?.version() })
+        Some(Self { path: head.uri.path(), version: server.store.as_ref()?.version() })
     }
 
     /// The answer that was given to it, if nothing has been written since.
     #[inline]
-    pub(super) fn answered(self, facts: Option<&Facts>) -> Option<Answer> {
-        KEPT.with_borrow_mut(|kept| {
+    pub(super) fn answered(self, log_context: Option<&RequestLogContext>) -> Option<CachedResponse> {
+        CACHE.with_borrow_mut(|kept| {
             if kept.version != self.version {
                 kept.answers.clear();
                 kept.version = self.version;
             }
             let answer = kept.answers.get(self.path)?.clone();
-            if let (Some(facts), Some(route)) = (facts, &answer.route) {
+            if let (Some(log_context), Some(route)) = (log_context, &answer.route) {
                 // A request has one answer.
-                let _ = facts.route.set(route.clone());
+                let _ = log_context.route.set(route.clone());
             }
             Some(answer)
         })
     }
 
     /// Keeps the answer to it, of which there are `most` at most.
-    pub(super) fn keep(self, answer: Answer, most: usize) {
-        KEPT.with_borrow_mut(|kept| {
-            let has_room = kept.answers.len() < most && answer.json.len() <= LONGEST;
+    pub(super) fn keep(self, answer: CachedResponse, most: usize) {
+        CACHE.with_borrow_mut(|kept| {
+            let has_room = kept.answers.len() < most && answer.json.len() <= MAX_CACHED_BODY;
             if kept.version == self.version && has_room {
                 kept.answers.insert(self.path.to_owned(), answer);
             }
@@ -125,22 +125,22 @@ mod tests {
 
     use super::*;
 
-    fn names_a_path_only(request: request::Builder) -> bool {
+    fn is_cacheable(request: request::Builder) -> bool {
         let (head, ()) = request.body(()).expect("a request").into_parts();
-        super::names_a_path_only(&head)
+        super::is_cacheable(&head)
     }
 
     /// As yet no operation whose answers are kept looks at any of this, so that no answer would tell.
     #[test]
     fn what_says_more_than_its_path_is_no_question() {
         let get = |target: &str| request::Builder::new().uri(target).header("Host", "a");
-        assert!(names_a_path_only(get("/api/ships/2")));
-        assert!(names_a_path_only(get("/api/ships/2").header("Accept", "*/*").header("X-Request-Id", "b")));
+        assert!(is_cacheable(get("/api/ships/2")));
+        assert!(is_cacheable(get("/api/ships/2").header("Accept", "*/*").header("X-Request-Id", "b")));
         for target in ["/api/ships/2?", "/api/ships/2?a", "/?"] {
-            assert!(!names_a_path_only(get(target)), "{target}");
+            assert!(!is_cacheable(get(target)), "{target}");
         }
         for method in ["HEAD", "OPTIONS", "POST", "PUT", "DELETE", "get"] {
-            assert!(!names_a_path_only(get("/api/ships/2").method(method)), "{method}");
+            assert!(!is_cacheable(get("/api/ships/2").method(method)), "{method}");
         }
         for name in [
             "Authorization",
@@ -154,26 +154,30 @@ mod tests {
             "X-HTTP-Method-Override",
             "X-Unheard-Of",
         ] {
-            assert!(!names_a_path_only(get("/api/ships/2").header(name, "a")), "{name}");
+            assert!(!is_cacheable(get("/api/ships/2").header(name, "a")), "{name}");
         }
     }
 
-    fn question(path: &str, version: u64) -> Question<'_> {
-        Question { path, version }
+    fn cache_key(path: &str, version: u64) -> CacheKey<'_> {
+        CacheKey { path, version }
     }
 
-    fn answer(length: usize) -> Answer {
-        Answer { head: HeaderMap::new(), json: vec![b' '; length].into(), route: Some("/a".to_owned()) }
+    fn answer(length: usize) -> CachedResponse {
+        CachedResponse {
+            head: HeaderMap::new(),
+            json: vec![b' '; length].into(),
+            route: Some("/a".to_owned()),
+        }
     }
 
     fn is_answered(path: &str, version: u64) -> bool {
-        question(path, version).answered(None).is_some()
+        cache_key(path, version).answered(None).is_some()
     }
 
     #[test]
     fn an_answer_is_for_its_path_and_its_version() {
         assert!(!is_answered("/a", 1));
-        question("/a", 1).keep(answer(1), 2);
+        cache_key("/a", 1).keep(answer(1), 2);
         assert!(is_answered("/a", 1) && !is_answered("/b", 1));
         assert!(!is_answered("/a", 2));
         // Nor again for the version before: of that nothing is there any more.
@@ -183,7 +187,7 @@ mod tests {
     /// Somebody else has asked since, for what was written meanwhile.
     #[test]
     fn what_was_asked_before_a_write_is_not_kept_after_it() {
-        let before = question("/a", 1);
+        let before = cache_key("/a", 1);
         assert!(before.answered(None).is_none());
         assert!(!is_answered("/b", 2));
         before.keep(answer(1), 2);
@@ -193,20 +197,20 @@ mod tests {
     #[test]
     fn neither_more_nor_longer_answers_are_kept_than_may_be() {
         assert!(!is_answered("/a", 0));
-        question("/a", 0).keep(answer(LONGEST), 2);
-        question("/b", 0).keep(answer(LONGEST + 1), 2);
+        cache_key("/a", 0).keep(answer(MAX_CACHED_BODY), 2);
+        cache_key("/b", 0).keep(answer(MAX_CACHED_BODY + 1), 2);
         assert!(is_answered("/a", 0) && !is_answered("/b", 0));
-        question("/b", 0).keep(answer(1), 2);
-        question("/c", 0).keep(answer(1), 2);
+        cache_key("/b", 0).keep(answer(1), 2);
+        cache_key("/c", 0).keep(answer(1), 2);
         assert!(is_answered("/b", 0) && !is_answered("/c", 0));
     }
 
     #[test]
     fn who_is_answered_again_has_come_to_the_same_route() {
         assert!(!is_answered("/a", 0));
-        question("/a", 0).keep(answer(1), 1);
-        let facts = Facts::default();
-        assert!(question("/a", 0).answered(Some(&facts)).is_some());
-        assert_eq!(facts.route.get().map(String::as_str), Some("/a"));
+        cache_key("/a", 0).keep(answer(1), 1);
+        let log_context = RequestLogContext::default();
+        assert!(cache_key("/a", 0).answered(Some(&log_context)).is_some());
+        assert_eq!(log_context.route.get().map(String::as_str), Some("/a"));
     }
 }

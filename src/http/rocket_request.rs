@@ -10,26 +10,31 @@ use rocket::http::uri::{Host, Origin};
 use rocket::http::{Header, Method};
 use rocket::local::asynchronous::LocalRequest;
 
-use super::Front;
+use super::ServerState;
 use crate::api::routing;
-use crate::dispatch_context::{Handed, Shelf};
-use crate::log::Facts;
+use crate::dispatch_context::{DispatchContext, ResponseSlot};
+use crate::log::RequestLogContext;
 
 /// What is asked, by whom.
-pub(super) struct Asked {
+pub(super) struct RocketRequest {
     pub(super) origin: Origin<'static>,
     pub(super) host: Option<Host<'static>>,
     pub(super) body: Vec<u8>,
     pub(super) client: SocketAddr,
-    pub(super) facts: Option<Arc<Facts>>,
+    pub(super) log_context: Option<Arc<RequestLogContext>>,
 }
 
-impl Asked {
+impl RocketRequest {
     /// The request, with which the front's shelf is left.
-    pub(super) fn of(self, front: &'static Front, head: &Parts, shelf: &Arc<Shelf>) -> LocalRequest<'static> {
+    pub(super) fn of(
+        self,
+        server: &'static ServerState,
+        head: &Parts,
+        response_slot: &Arc<ResponseSlot>,
+    ) -> LocalRequest<'static> {
         // A method that nobody knows is as wrong as one that no path has.
-        let method = routing::known_method(head.method.as_str()).unwrap_or(Method::Trace);
-        let mut local = front.rocket.req(method, Parsed(self.origin));
+        let method = routing::parse_method(head.method.as_str()).unwrap_or(Method::Trace);
+        let mut local = server.rocket.req(method, ParsedOrigin(self.origin));
         // The host that is asked, and the body, Rocket has apart.
         for (name, value) in head.headers.iter().filter(|(name, _)| ![HOST, CONTENT_LENGTH].contains(name)) {
             let value = match std::str::from_utf8(value.as_bytes()) {
@@ -45,9 +50,10 @@ impl Asked {
         if let Some(host) = self.host {
             request.set_host(host);
         }
-        request.local_cache(|| Some(Handed { method, front: Some(Arc::clone(shelf)) }));
-        if self.facts.is_some() {
-            request.local_cache(|| self.facts);
+        request
+            .local_cache(|| Some(DispatchContext { method, response_slot: Some(Arc::clone(response_slot)) }));
+        if self.log_context.is_some() {
+            request.local_cache(|| self.log_context);
         }
         local
     }
@@ -55,16 +61,16 @@ impl Asked {
 
 /// A target that has been read. Rocket writes what it is given as text, for want of a target in what cannot be read;
 /// this can.
-struct Parsed(Origin<'static>);
+struct ParsedOrigin(Origin<'static>);
 
-impl fmt::Display for Parsed {
+impl fmt::Display for ParsedOrigin {
     fn fmt(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
         Ok(())
     }
 }
 
-impl From<Parsed> for Origin<'static> {
-    fn from(Parsed(origin): Parsed) -> Self {
+impl From<ParsedOrigin> for Origin<'static> {
+    fn from(ParsedOrigin(origin): ParsedOrigin) -> Self {
         origin
     }
 }

@@ -22,7 +22,7 @@ pub enum Stage {
 }
 
 /// How long it may take to give up what is left.
-const LAST_MOMENT: Duration = Duration::from_millis(100);
+const FINAL_TIMEOUT: Duration = Duration::from_millis(100);
 
 /// Ends a server in stages.
 #[derive(Debug)]
@@ -35,9 +35,9 @@ pub struct Shutdown {
 
 /// Asks a server to end. If it is dropped, the server ends as well.
 #[derive(Debug)]
-pub struct Ender(watch::Sender<bool>);
+pub struct ShutdownHandle(watch::Sender<bool>);
 
-impl Ender {
+impl ShutdownHandle {
     /// Asks the server to end.
     pub fn end(&self) {
         self.0.send_replace(true);
@@ -47,10 +47,10 @@ impl Ender {
 impl Shutdown {
     /// A shutdown that lets requests go on for `grace` and answers be sent for `mercy` more.
     #[must_use]
-    pub fn new(grace: Duration, mercy: Duration) -> (Ender, Self) {
+    pub fn new(grace: Duration, mercy: Duration) -> (ShutdownHandle, Self) {
         let (ask, asked) = watch::channel(false);
         let (stage, _) = watch::channel(Stage::Serving);
-        (Ender(ask), Self { stage, asked, grace, mercy })
+        (ShutdownHandle(ask), Self { stage, asked, grace, mercy })
     }
 
     pub(super) fn stage(&self) -> watch::Receiver<Stage> {
@@ -73,13 +73,13 @@ impl Shutdown {
         }
         self.stage.send_replace(Stage::Over);
         // Long enough to give up what is left, and to say so in the log.
-        let _ = timeout(LAST_MOMENT, ended).await;
+        let _ = timeout(FINAL_TIMEOUT, ended).await;
     }
 }
 
 /// Ends the server at the first of the configured signals, and the process at the second; at any other signal that ends
 /// a process, at once.
-pub fn on_signals(ender: Ender, mut signals: Signals) {
+pub fn on_signals(shutdown_handle: ShutdownHandle, mut signals: Signals) {
     tokio::spawn(async move {
         let mut is_asked = false;
         loop {
@@ -88,7 +88,7 @@ pub fn on_signals(ender: Ender, mut signals: Signals) {
                 std::process::exit(code);
             }
             is_asked = true;
-            ender.end();
+            shutdown_handle.end();
         }
     });
 }

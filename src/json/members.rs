@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 
-use super::Strict;
+use super::UniqueKeys;
 
 /// The members of a JSON object, by name, as far as they are texts, whole numbers or null. Names are unique, within
 /// everything else as well: where one occurs twice, another program with the key may see another token than this one
@@ -62,7 +62,7 @@ impl<'de> Visitor<'de> for Object {
     fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Members, A::Error> {
         let mut members = Vec::with_capacity(8);
         while let Some(name) = entries.next_key()? {
-            members.push((name, entries.next_value_seed(Look)?));
+            members.push((name, entries.next_value_seed(MemberVisitor)?));
         }
         let members = Members(members);
         members.are_unique().then_some(members).ok_or_else(|| A::Error::custom("duplicate name"))
@@ -71,9 +71,9 @@ impl<'de> Visitor<'de> for Object {
 
 /// Keeps a text or a whole number; of all else it sees that it is in order.
 #[derive(Clone, Copy)]
-struct Look;
+struct MemberVisitor;
 
-impl<'de> DeserializeSeed<'de> for Look {
+impl<'de> DeserializeSeed<'de> for MemberVisitor {
     type Value = Member;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Member, D::Error> {
@@ -81,7 +81,7 @@ impl<'de> DeserializeSeed<'de> for Look {
     }
 }
 
-impl<'de> Visitor<'de> for Look {
+impl<'de> Visitor<'de> for MemberVisitor {
     type Value = Member;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -105,7 +105,7 @@ impl<'de> Visitor<'de> for Look {
     }
 
     fn visit_f64<E: serde::de::Error>(self, value: f64) -> Result<Member, E> {
-        Strict.visit_f64(value).map(|_| Member::Other)
+        UniqueKeys.visit_f64(value).map(|_| Member::Other)
     }
 
     fn visit_str<E>(self, value: &str) -> Result<Member, E> {
@@ -113,11 +113,11 @@ impl<'de> Visitor<'de> for Look {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, items: A) -> Result<Member, A::Error> {
-        Strict.visit_seq(items).map(|_| Member::Other)
+        UniqueKeys.visit_seq(items).map(|_| Member::Other)
     }
 
     fn visit_map<A: MapAccess<'de>>(self, entries: A) -> Result<Member, A::Error> {
-        Strict.visit_map(entries).map(|_| Member::Other)
+        UniqueKeys.visit_map(entries).map(|_| Member::Other)
     }
 }
 

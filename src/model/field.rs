@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 
 use super::id::Id;
 use super::name;
-use crate::escape::printable;
+use crate::escape::escape_invisible;
 
 /// A field of a body.
 #[derive(Debug)]
@@ -102,7 +102,7 @@ impl FieldErrors {
                 format!("{name}[{position}]: {message}")
             }
         };
-        Some(printable(&line))
+        Some(escape_invisible(&line))
     }
 }
 

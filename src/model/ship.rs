@@ -30,7 +30,7 @@ pub struct Ship {
 #[serde(deny_unknown_fields)]
 #[allow(missing_docs, reason = "FIELDS says what each field is, for the specification too")]
 pub struct ShipInput {
-    #[serde(default, deserialize_with = "given")]
+    #[serde(default, deserialize_with = "non_null")]
     pub id: Option<Id>,
     pub affiliation: String,
     pub category: String,
@@ -43,12 +43,12 @@ pub struct ShipInput {
 }
 
 /// An id that is there must be one: null is none.
-fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Id>, D::Error> {
+fn non_null<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Id>, D::Error> {
     Id::deserialize(deserializer).map(Some)
 }
 
 impl ShipInput {
-    fn plainly_fits(&self) -> bool {
+    fn check_fast(&self) -> bool {
         let Self { id, affiliation, category, crew, length, manufacturer, model, roles, ship_class } = self;
         [affiliation, category, manufacturer, model, ship_class].into_iter().all(|text| ANY_TEXT.takes(text))
             && [*crew, *length].into_iter().all(|number| POSITIVE.takes_number(number))
@@ -99,7 +99,7 @@ impl Input for ShipInput {
         })
     }
 
-    const PLAINLY_FITS: Option<fn(&Self) -> bool> = Some(Self::plainly_fits);
+    const FAST_CHECK: Option<fn(&Self) -> bool> = Some(Self::check_fast);
 }
 
 impl JsonSchema for Ship {
@@ -115,7 +115,7 @@ impl JsonSchema for Ship {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{read, read_plain};
+    use crate::model::{parse_fast, read};
 
     /// Each is refused, with its reason, by [`read`].
     #[test]
@@ -128,7 +128,7 @@ mod tests {
         let text = |length: usize| json!("é".repeat(length));
         let roles = |count: usize, length: usize| json!(vec![text(length); count]);
         let fits = |ship: &Value| {
-            let plain = read_plain::<ShipInput>(ship.to_string().as_bytes());
+            let plain = parse_fast::<ShipInput>(ship.to_string().as_bytes());
             assert_eq!(plain, read(ship.clone()).ok(), "{ship}");
             plain.is_some()
         };

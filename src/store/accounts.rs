@@ -1,10 +1,10 @@
 //! Where users, passwords and tokens meet: login, refresh, and every write of a password. No HTTP here.
 
 use crate::auth::network::Network;
-use crate::auth::password::{Busy, Passwords};
-use crate::auth::rate_limit::{Admission, Operation, Throttle, TooMany};
+use crate::auth::password::{Passwords, QueueFull};
+use crate::auth::rate_limit::{Admission, Operation, RateLimited, RateLimiter};
 use crate::auth::token::{Claims, Kind, Tokens};
-use crate::internal_error::Internal;
+use crate::internal_error::InternalError;
 use crate::model::auth::{Credentials, RefreshedToken, TokenPair};
 use crate::model::id::Id;
 use crate::model::user::{User, UserInput};
@@ -16,16 +16,16 @@ pub enum LogInError {
     /// The name or the password is wrong; which one is not said.
     Invalid,
     /// There were too many logins.
-    TooMany(TooMany),
+    RateLimited(RateLimited),
     /// Too many passwords wait to be verified.
-    Busy,
+    QueueFull,
 }
 
 /// Why there is no new access token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RenewError {
     /// There were too many refreshes.
-    TooMany(TooMany),
+    RateLimited(RateLimited),
     /// The refresh token has ended since it was looked at.
     Refresh(RefreshError),
 }
@@ -34,9 +34,9 @@ pub enum RenewError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WriteError<E> {
     /// There were too many such writes.
-    TooMany(TooMany),
+    RateLimited(RateLimited),
     /// Too many passwords wait to be hashed.
-    Busy,
+    QueueFull,
     /// The store refuses it.
     Store(E),
 }
@@ -47,7 +47,7 @@ pub struct Accounts {
     store: Store,
     tokens: Tokens,
     passwords: Passwords,
-    throttle: Throttle,
+    rate_limiter: RateLimiter,
     max_revocations: usize,
 }
 
@@ -58,31 +58,31 @@ impl Accounts {
         store: Store,
         tokens: Tokens,
         passwords: Passwords,
-        throttle: Throttle,
+        rate_limiter: RateLimiter,
         max_revocations: usize,
     ) -> Self {
-        Self { store, tokens, passwords, throttle, max_revocations }
+        Self { store, tokens, passwords, rate_limiter, max_revocations }
     }
 
     /// Both tokens for a name and its password. An unknown name costs as much as a wrong password, and is
     /// limited as one that is known.
     ///
     /// # Errors
-    /// [`LogInError`]; outside it [`Internal`].
+    /// [`LogInError`]; outside it [`InternalError`].
     pub async fn log_in(
         &self,
         login: Credentials,
         client: Network,
-    ) -> Result<Result<TokenPair, LogInError>, Internal> {
+    ) -> Result<Result<TokenPair, LogInError>, InternalError> {
         let returning = self.store.returning_user(&login.username, client);
-        let admission = match self.throttle.admit_login(&login.username, returning, client) {
+        let admission = match self.rate_limiter.admit_login(&login.username, returning, client) {
             Ok(admission) => admission,
-            Err(error) => return Ok(Err(LogInError::TooMany(error))),
+            Err(error) => return Ok(Err(LogInError::RateLimited(error))),
         };
         let found = self.store.credentials(&login.username);
         let hash = found.as_ref().map(|(_, hash)| hash.clone());
         let Ok(matches) = self.passwords.verify(&admission, login.password, hash).await? else {
-            return Ok(Err(LogInError::Busy));
+            return Ok(Err(LogInError::QueueFull));
         };
         let Some((id, hash)) = found.filter(|_| matches) else { return Ok(Err(LogInError::Invalid)) };
         let access = self.tokens.issue(Kind::Access, id)?;
@@ -91,28 +91,28 @@ impl Accounts {
             return Ok(Err(LogInError::Invalid));
         }
         self.store.remember_network(id, &hash, client);
-        self.throttle.succeeded(&admission);
+        self.rate_limiter.succeeded(&admission);
         Ok(Ok(TokenPair { access_token: access.text, refresh_token: refresh.text }))
     }
 
     /// A new access token for the user of a refresh token.
     ///
     /// # Errors
-    /// [`RenewError`]; outside it [`Internal`].
+    /// [`RenewError`]; outside it [`InternalError`].
     pub fn refresh(
         &self,
         refresh: &Claims,
         client: Network,
-    ) -> Result<Result<RefreshedToken, RenewError>, Internal> {
-        let admission = match self.throttle.admit(Operation::Refresh, client) {
+    ) -> Result<Result<RefreshedToken, RenewError>, InternalError> {
+        let admission = match self.rate_limiter.admit(Operation::Refresh, client) {
             Ok(admission) => admission,
-            Err(error) => return Ok(Err(RenewError::TooMany(error))),
+            Err(error) => return Ok(Err(RenewError::RateLimited(error))),
         };
         let access = self.tokens.issue(Kind::Access, refresh.identity)?;
         if let Err(error) = self.store.admit_refresh(refresh, &access.claims) {
             return Ok(Err(RenewError::Refresh(error)));
         }
-        self.throttle.refreshed(&admission);
+        self.rate_limiter.refreshed(&admission);
         Ok(Ok(RefreshedToken { access_token: access.text }))
     }
 
@@ -127,12 +127,12 @@ impl Accounts {
     /// Creates a user.
     ///
     /// # Errors
-    /// [`WriteError`] with [`CreateUserError`]; outside it [`Internal`].
+    /// [`WriteError`] with [`CreateUserError`]; outside it [`InternalError`].
     pub async fn create(
         &self,
         input: UserInput,
         client: Network,
-    ) -> Result<Result<User, WriteError<CreateUserError>>, Internal> {
+    ) -> Result<Result<User, WriteError<CreateUserError>>, InternalError> {
         Ok(match self.hashed(Operation::CreateUser, input, client).await? {
             Ok((user, _)) => self.store.create_user(user).map_err(WriteError::Store),
             Err(error) => Err(error),
@@ -143,13 +143,13 @@ impl Accounts {
     /// expire.
     ///
     /// # Errors
-    /// [`WriteError`] with [`UpdateUserError`]; outside it [`Internal`].
+    /// [`WriteError`] with [`UpdateUserError`]; outside it [`InternalError`].
     pub async fn update(
         &self,
         id: Id,
         input: UserInput,
         client: Network,
-    ) -> Result<Result<User, WriteError<UpdateUserError>>, Internal> {
+    ) -> Result<Result<User, WriteError<UpdateUserError>>, InternalError> {
         let (user, admission) = match self.hashed(Operation::UpdateUser, input, client).await? {
             Ok(hashed) => hashed,
             Err(error) => return Ok(Err(error)),
@@ -158,7 +158,7 @@ impl Accounts {
         Ok(self.store.update_user(id, user, self.tokens.now()).map_err(WriteError::Store).inspect(|_| {
             // A client that sets a password knows it.
             self.store.remember_network(id, &hash, client);
-            self.throttle.succeeded(&admission);
+            self.rate_limiter.succeeded(&admission);
         }))
     }
 
@@ -167,15 +167,15 @@ impl Accounts {
         operation: Operation,
         input: UserInput,
         client: Network,
-    ) -> Result<Result<(HashedUser, Admission), WriteError<E>>, Internal> {
-        let admission = match self.throttle.admit(operation, client) {
+    ) -> Result<Result<(HashedUser, Admission), WriteError<E>>, InternalError> {
+        let admission = match self.rate_limiter.admit(operation, client) {
             Ok(admission) => admission,
-            Err(error) => return Ok(Err(WriteError::TooMany(error))),
+            Err(error) => return Ok(Err(WriteError::RateLimited(error))),
         };
         let UserInput { id, name, password } = input;
         let hash = self.passwords.hash(&admission, password).await?;
         let user = hash.map(|hash| (HashedUser { id, name, hash }, admission));
-        Ok(user.map_err(|Busy| WriteError::Busy))
+        Ok(user.map_err(|QueueFull| WriteError::QueueFull))
     }
 }
 
@@ -211,7 +211,7 @@ mod tests {
         let secret = Secret::random().expect("a key");
         let tokens = Tokens::new(&secret, DEFAULT_LIFETIMES, Clock::manual(1), TokenIds::Random);
         let passwords = Passwords::new(hasher.clone(), 16).expect("a hash");
-        let accounts = Accounts::new(store.clone(), tokens, passwords, Throttle::new(None), 1000);
+        let accounts = Accounts::new(store.clone(), tokens, passwords, RateLimiter::new(None), 1000);
         let log_in = |text| {
             accounts.log_in(Credentials { username: "ann".to_owned(), password: password(text) }, None.into())
         };

@@ -19,7 +19,7 @@ use schemars::gen::SchemaGenerator;
 use schemars::schema::Schema;
 use schemars::JsonSchema;
 
-use crate::json::{JsonBody, JsonStream, ListWriter, Ready, Style, PIECE};
+use crate::json::{EncodedJson, JsonBody, JsonStream, ListWriter, Style, PIECE};
 use crate::model::id::Id;
 
 /// How many bytes of replaced or deleted rows are kept, at most, for lists that are being sent.
@@ -34,7 +34,7 @@ type Tree<T> = RedBlackTreeMapSync<Id, Row<T>>;
 /// A row. It lives as long as the table or a snapshot has it.
 #[derive(Debug)]
 struct Row<T> {
-    json: Ready<T>,
+    json: EncodedJson<T>,
     /// Whether the table has it no longer.
     is_replaced: AtomicBool,
     /// The bytes of all replaced rows that snapshots keep.
@@ -77,12 +77,12 @@ pub(super) struct Rows<T> {
 
 /// What a write has freed. To be dropped when no one waits for the lock any more.
 pub(super) struct Freed<T> {
-    _json: Option<Ready<T>>,
+    _json: Option<EncodedJson<T>>,
     _snapshot: Option<Tree<T>>,
 }
 
 impl<T: Clone> Rows<T> {
-    pub(super) fn new(style: Style, rows: impl IntoIterator<Item = (Id, Ready<T>)>) -> Self {
+    pub(super) fn new(style: Style, rows: impl IntoIterator<Item = (Id, EncodedJson<T>)>) -> Self {
         let mut all = Self {
             tree: Tree::new_sync(),
             style,
@@ -101,12 +101,12 @@ impl<T: Clone> Rows<T> {
         self.tree.size()
     }
 
-    pub(super) fn get(&self, id: Id) -> Option<&Ready<T>> {
+    pub(super) fn get(&self, id: Id) -> Option<&EncodedJson<T>> {
         self.tree.get(&id).map(|row| &row.json)
     }
 
     /// Puts a row in the place of that id.
-    pub(super) fn insert(&mut self, id: Id, json: Ready<T>) -> Freed<T> {
+    pub(super) fn insert(&mut self, id: Id, json: EncodedJson<T>) -> Freed<T> {
         let before = self.replace(id);
         self.count(&json, usize::saturating_add);
         let retained = Arc::clone(&self.retained);
@@ -122,7 +122,7 @@ impl<T: Clone> Rows<T> {
     }
 
     /// Takes note that the row of that id is about to go.
-    fn replace(&mut self, id: Id) -> Option<Ready<T>> {
+    fn replace(&mut self, id: Id) -> Option<EncodedJson<T>> {
         let row = self.tree.get(&id)?;
         row.replace();
         let json = row.json.clone();
@@ -130,7 +130,7 @@ impl<T: Clone> Rows<T> {
         Some(json)
     }
 
-    fn count(&mut self, json: &Ready<T>, change: fn(usize, usize) -> usize) {
+    fn count(&mut self, json: &EncodedJson<T>, change: fn(usize, usize) -> usize) {
         match json.text() {
             Some(text) => self.items_length = change(self.items_length, self.style.item_length(text)),
             None => self.unwritable = change(self.unwritable, 1),

@@ -9,15 +9,15 @@ use serde_json::value::RawValue;
 use serde_json::Value;
 
 use crate::auth::password::{Hash, Hasher, Passwords};
-use crate::escape::printable;
-use crate::internal_error::Internal;
+use crate::escape::escape_invisible;
+use crate::internal_error::InternalError;
 use crate::json::{self, Style};
 use crate::model::id::Id;
 use crate::model::ship::{Ship, ShipInput};
 use crate::model::user::UserInput;
 use crate::model::{self, Input};
 use crate::regular_file;
-use crate::store::{Caps, Store, StoredUser};
+use crate::store::{Store, StoreLimits, StoredUser};
 
 /// The example data, which is also in the repository as `data.json`.
 pub const EXAMPLE: &str = include_str!("../../data.json");
@@ -80,7 +80,7 @@ impl fmt::Display for DataError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { file, place, reason } = self;
         // It may quote what is in the file.
-        let reason = printable(reason);
+        let reason = escape_invisible(reason);
         if place.is_empty() {
             write!(f, "{file}: {reason}")
         } else {
@@ -182,10 +182,10 @@ impl Data {
     ///
     /// # Errors
     /// A line that says what there is too much of.
-    pub fn fits(&self, caps: Caps) -> Result<(), String> {
+    pub fn fits(&self, limits: StoreLimits) -> Result<(), String> {
         for (list, count, most, setting) in [
-            ("users", self.users.len(), caps.users, "max_users"),
-            ("ships", self.ships.len(), caps.ships, "max_ships"),
+            ("users", self.users.len(), limits.users, "max_users"),
+            ("ships", self.ships.len(), limits.ships, "max_ships"),
         ] {
             if count > most {
                 return Err(format!("{list}: {count} are more than {setting} = {most}"));
@@ -198,23 +198,29 @@ impl Data {
     /// a time as when clients log in.
     ///
     /// # Errors
-    /// [`Internal`] where the system gives no random bytes or no threads.
-    pub fn into_store(self, hasher: &Hasher, caps: Caps, style: Style) -> Result<Store, Internal> {
+    /// [`InternalError`] where the system gives no random bytes or no threads.
+    pub fn into_store(
+        self,
+        hasher: &Hasher,
+        limits: StoreLimits,
+        style: Style,
+    ) -> Result<Store, InternalError> {
         let users: Vec<(Id, DataUser)> = self.users.into_iter().collect();
         let share = users.len().div_ceil(Passwords::cores()).max(1);
-        let broken = |why: &dyn fmt::Display| Internal::new("hashing the passwords of the data file", why);
-        let hashed: Result<Vec<_>, Internal> = thread::scope(|scope| {
+        let broken =
+            |why: &dyn fmt::Display| InternalError::new("hashing the passwords of the data file", why);
+        let hashed: Result<Vec<_>, InternalError> = thread::scope(|scope| {
             let one = |share| thread::Builder::new().spawn_scoped(scope, move || hashed(share, hasher));
             let shares: io::Result<Vec<_>> = users.chunks(share).map(one).collect();
             let shares = shares.map_err(|error| broken(&error))?;
             shares.into_iter().map(|share| share.join().map_err(|_| broken(&"a thread panicked"))?).collect()
         });
-        Ok(Store::with_caps(hashed?.into_iter().flatten().collect(), self.ships, caps, style))
+        Ok(Store::with_limits(hashed?.into_iter().flatten().collect(), self.ships, limits, style))
     }
 }
 
 /// Those users with their passwords hashed.
-fn hashed(users: &[(Id, DataUser)], hasher: &Hasher) -> Result<Vec<(Id, StoredUser)>, Internal> {
+fn hashed(users: &[(Id, DataUser)], hasher: &Hasher) -> Result<Vec<(Id, StoredUser)>, InternalError> {
     let mut memory = Vec::new();
     let hashed = users.iter().map(|(id, user)| {
         let hash = match &user.secret {

@@ -99,8 +99,8 @@ fn nothing_is_added_to_what_is_full_until_something_is_removed() {
         crate::model::read(<ShipInput as crate::model::Input>::example()).expect("the example fits")
     };
     let user = |name: &str| HashedUser { id: None, name: name.to_owned(), hash: hash() };
-    let caps = Caps { users: 2, ships: 1, ..Caps::default() };
-    let store = Store::with_caps(BTreeMap::new(), BTreeMap::new(), caps, Style::Compact);
+    let limits = StoreLimits { users: 2, ships: 1, ..StoreLimits::default() };
+    let store = Store::with_limits(BTreeMap::new(), BTreeMap::new(), limits, Style::Compact);
     for name in ["ann", "bob"] {
         assert!(store.create_user(user(name)).is_ok());
     }

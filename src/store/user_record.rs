@@ -4,7 +4,7 @@ use super::{RefreshError, SessionError};
 use crate::auth::network::Network;
 use crate::auth::password::Hash;
 use crate::auth::token::Claims;
-use crate::auth::valid_after::Cutoff;
+use crate::auth::valid_after::ValidAfter;
 
 /// How many networks are remembered of a user: 300 bytes.
 const MAX_NETWORKS: usize = 16;
@@ -15,9 +15,9 @@ pub(super) struct Account {
     pub(super) name: String,
     pub(super) hash: Hash,
     /// Since when refresh tokens count; none if the password is the first.
-    password_change: Option<Cutoff>,
+    password_change: Option<ValidAfter>,
     /// Since when tokens of either kind count; none if they were never all logged out.
-    logout: Option<Cutoff>,
+    logout: Option<ValidAfter>,
     /// When the newest token was issued.
     newest_token: u64,
     /// The networks from which the user has proved the present password, the latest last.
@@ -29,22 +29,22 @@ impl Account {
         Self { name, hash, password_change: None, logout: None, newest_token: 0, networks: Vec::new() }
     }
 
-    /// A cutoff that ends what was issued until `now`, the time before the lock was taken: a token may have been
+    /// A mark that ends what was issued until `now`, the time before the lock was taken: a token may have been
     /// issued in a later second, if it came between.
-    fn cutoff(&self, now: u64) -> Cutoff {
-        Cutoff::at(now.max(self.newest_token), Cutoff::OF_A_USER)
+    fn valid_after(&self, now: u64) -> ValidAfter {
+        ValidAfter::at(now.max(self.newest_token), ValidAfter::USER_CAPACITY)
     }
 
     /// Takes note of a token of either kind.
     fn issued(&mut self, token: &Claims) {
         self.newest_token = self.newest_token.max(token.iat);
-        if let Some(cutoff) = &self.logout {
-            cutoff.note(token.iat, token.jti);
+        if let Some(valid_after) = &self.logout {
+            valid_after.record(token.iat, token.jti);
         }
     }
 
     fn is_logged_out(&self, token: &Claims) -> bool {
-        self.logout.as_ref().is_some_and(|cutoff| !cutoff.admits(token.iat, token.jti))
+        self.logout.as_ref().is_some_and(|valid_after| !valid_after.allows(token.iat, token.jti))
     }
 
     /// Whether the user has proved the present password from there.
@@ -67,12 +67,12 @@ impl Account {
     pub(super) fn change_password(&mut self, hash: Hash, now: u64) {
         self.hash = hash;
         self.networks.clear();
-        self.password_change = Some(self.cutoff(now));
+        self.password_change = Some(self.valid_after(now));
     }
 
     /// Ends all tokens issued until `now`.
     pub(super) fn log_out(&mut self, now: u64) {
-        self.logout = Some(self.cutoff(now));
+        self.logout = Some(self.valid_after(now));
     }
 
     pub(super) fn admit_login(&mut self, verified: &Hash, access: &Claims, refresh: &Claims) -> bool {
@@ -81,8 +81,8 @@ impl Account {
         }
         self.issued(access);
         self.issued(refresh);
-        if let Some(cutoff) = &self.password_change {
-            cutoff.note(refresh.iat, refresh.jti);
+        if let Some(valid_after) = &self.password_change {
+            valid_after.record(refresh.iat, refresh.jti);
         }
         true
     }
@@ -105,7 +105,7 @@ impl Account {
             return Err(RefreshError::LoggedOut);
         }
         match &self.password_change {
-            Some(cutoff) if !cutoff.admits(refresh.iat, refresh.jti) => Err(RefreshError::Revoked),
+            Some(valid_after) if !valid_after.allows(refresh.iat, refresh.jti) => Err(RefreshError::Revoked),
             _ => Ok(()),
         }
     }

@@ -362,3 +362,23 @@ fn broken_data_files() {
         assert!(linked.stderr.starts_with("shipyard: data.json: "), "{linked:?}");
     }
 }
+
+#[test]
+fn an_old_name_of_a_setting_is_accepted_with_a_warning() {
+    let folder = folder("old_setting_name");
+    let mut command = shipyard(&folder, &["hash-password"]);
+    command.env("ROCKET_PASSWORD_MEMORY", "8").env("ROCKET_KEPT_ANSWERS", "5");
+    let accepted = run(&mut command, Some("password"));
+    assert_eq!(accepted.code, Some(0), "{}", accepted.stderr);
+    let warning =
+        "shipyard: warning: the setting `kept_answers` in `ROCKET_` environment variable(s) is now called \
+                   `response_cache_size`; the next version refuses the old name\n";
+    assert_eq!(accepted.stderr, warning);
+    // Its value counts, and is checked.
+    let refused = run(command.env("ROCKET_KEPT_ANSWERS", "-1"), Some("password"));
+    assert_eq!(refused.code, Some(2));
+    assert!(refused.stderr.contains("response_cache_size: -1"), "{}", refused.stderr);
+    let both = run(command.env("ROCKET_RESPONSE_CACHE_SIZE", "5"), Some("password"));
+    assert_eq!(both.code, Some(2));
+    assert!(both.stderr.contains("kept_answers: this is the old name"), "{}", both.stderr);
+}

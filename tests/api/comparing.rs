@@ -1,6 +1,6 @@
 //! What `verify` takes for the same: two answers that mean the same, written in different ways, and no others.
 
-use shipyard::contract::compare::difference::{difference, Measure};
+use shipyard::contract::compare::difference::{difference, CompareMode};
 use shipyard::contract::recording::message::Response;
 use shipyard::contract::recording::transcript::Exchange;
 
@@ -23,12 +23,12 @@ fn live(status: u16, headers: &[&str], body: &str) -> Response {
     }
 }
 
-fn same(a: &[&str], b: &[&str], measure: Measure) -> bool {
+fn same(a: &[&str], b: &[&str], measure: CompareMode) -> bool {
     difference(&recorded(200, a, "{}\n"), &live(200, b, "{}\n"), measure, "").is_none()
 }
 
 /// Both ways round: the recording may be either.
-fn same_both_ways(a: &[&str], b: &[&str], measure: Measure) -> bool {
+fn same_both_ways(a: &[&str], b: &[&str], measure: CompareMode) -> bool {
     let (there, back) = (same(a, b, measure), same(b, a, measure));
     assert_eq!(there, back, "{a:?} {b:?}");
     there
@@ -43,30 +43,30 @@ fn a_header_is_the_same_however_it_is_written() {
         "content-type: application/json ; Charset=\"utf-8\"",
         "Content-Type:  application/json; charset=utf-8 \t",
     ] {
-        assert!(same_both_ways(&[json], &[other], Measure::Json), "{other}");
+        assert!(same_both_ways(&[json], &[other], CompareMode::Json), "{other}");
     }
     for other in ["content-type: application/json", "Content-Type: application/json; charset=latin1"] {
-        assert!(!same_both_ways(&[json], &[other], Measure::Json), "{other}");
+        assert!(!same_both_ways(&[json], &[other], CompareMode::Json), "{other}");
     }
     let at = "Location: http://localhost:5000/api/ships/16";
     for other in
         ["location: HTTP://LocalHost:5000/api/ships/16", "LOCATION: http://localhost:5000/api/ships/16 "]
     {
-        assert!(same_both_ways(&[at], &[other], Measure::Json), "{other}");
+        assert!(same_both_ways(&[at], &[other], CompareMode::Json), "{other}");
     }
     for other in ["Location: http://localhost:5000/API/ships/16", "Location: /api/ships/16"] {
-        assert!(!same_both_ways(&[at], &[other], Measure::Json), "{other}");
+        assert!(!same_both_ways(&[at], &[other], CompareMode::Json), "{other}");
     }
-    assert!(!same_both_ways(&["Location: /a"], &["Location: /A"], Measure::Json));
+    assert!(!same_both_ways(&["Location: /a"], &["Location: /A"], CompareMode::Json));
     // To the byte, a name has no case all the same, and no value is anything but itself.
-    assert!(same_both_ways(&[json], &["content-type: application/json; charset=utf-8"], Measure::Exact));
-    assert!(!same_both_ways(&[json], &["Content-Type: application/json;charset=utf-8"], Measure::Exact));
+    assert!(same_both_ways(&[json], &["content-type: application/json; charset=utf-8"], CompareMode::Exact));
+    assert!(!same_both_ways(&[json], &["Content-Type: application/json;charset=utf-8"], CompareMode::Exact));
 }
 
 #[test]
 fn headers_that_are_given_twice_are_counted() {
     let json = "Content-Type: application/json";
-    for measure in [Measure::Json, Measure::Exact] {
+    for measure in [CompareMode::Json, CompareMode::Exact] {
         assert!(same_both_ways(&[json, json], &[json, "content-type: application/json"], measure));
         assert!(!same_both_ways(&[json, json], &[json], measure));
         assert!(!same_both_ways(&[json], &[json, "Content-Type: text/html"], measure));
@@ -76,18 +76,18 @@ fn headers_that_are_given_twice_are_counted() {
 #[test]
 fn a_length_is_not_content() {
     let length = "Content-Length: 3";
-    assert!(same_both_ways(&[length], &["Transfer-Encoding: Chunked"], Measure::Json));
-    assert!(same_both_ways(&[], &["content-length: 3"], Measure::Json));
-    assert!(same_both_ways(&[length], &["Content-Length: 30"], Measure::Json));
-    assert!(!same_both_ways(&[length], &[], Measure::Exact));
-    assert!(!same_both_ways(&[length], &["Content-Length: 30"], Measure::Exact));
+    assert!(same_both_ways(&[length], &["Transfer-Encoding: Chunked"], CompareMode::Json));
+    assert!(same_both_ways(&[], &["content-length: 3"], CompareMode::Json));
+    assert!(same_both_ways(&[length], &["Content-Length: 30"], CompareMode::Json));
+    assert!(!same_both_ways(&[length], &[], CompareMode::Exact));
+    assert!(!same_both_ways(&[length], &["Content-Length: 30"], CompareMode::Exact));
     // A 204 has none, whatever it is (RFC 9110, section 8.6).
     let empty = recorded(204, &[], "");
-    assert!(difference(&empty, &live(204, &["Content-Length: 0"], ""), Measure::Json, "").is_some());
-    assert!(difference(&empty, &live(204, &[], ""), Measure::Json, "").is_none());
+    assert!(difference(&empty, &live(204, &["Content-Length: 0"], ""), CompareMode::Json, "").is_some());
+    assert!(difference(&empty, &live(204, &[], ""), CompareMode::Json, "").is_none());
 }
 
-fn same_numbers(a: &str, b: &str, measure: Measure) -> bool {
+fn same_numbers(a: &str, b: &str, measure: CompareMode) -> bool {
     let body = |number: &str| format!("{{\"a\": [{number}]}}\n");
     let same = |a: &str, b: &str| {
         difference(&recorded(200, &[], &body(a)), &live(200, &[], &body(b)), measure, "").is_none()
@@ -106,18 +106,18 @@ fn numbers_are_compared_to_the_last_digit() {
         ("1e400", "1e401"),
         ("1", "1.5"),
     ] {
-        assert!(!same_numbers(a, b, Measure::Json), "{a} {b}");
+        assert!(!same_numbers(a, b, CompareMode::Json), "{a} {b}");
     }
     for (a, b) in
         [("1", "1.0"), ("1e2", "100"), ("-0", "0"), ("18446744073709551616", "18446744073709551616.0")]
     {
-        assert!(same_numbers(a, b, Measure::Json), "{a} {b}");
-        assert!(!same_numbers(a, b, Measure::Exact), "{a} {b}");
+        assert!(same_numbers(a, b, CompareMode::Json), "{a} {b}");
+        assert!(!same_numbers(a, b, CompareMode::Exact), "{a} {b}");
     }
     // They are shown as they are, too.
     let body = |number: &str| format!("{{\"a\": {number}}}\n");
     let (was, is) = (body("18446744073709551616"), body("18446744073709551617"));
-    let diff = difference(&recorded(200, &[], &was), &live(200, &[], &is), Measure::Json, "").unwrap();
+    let diff = difference(&recorded(200, &[], &was), &live(200, &[], &is), CompareMode::Json, "").unwrap();
     assert!(diff.contains("18446744073709551616") && diff.contains("18446744073709551617"), "{diff}");
 }
 
@@ -130,7 +130,7 @@ fn text_is_not_what_an_escape_shows() {
         ("a\\u{200b}b\n", "a\u{200b}b\n"),
         ("a (no line end)\n", "a"),
     ] {
-        for measure in [Measure::Json, Measure::Exact] {
+        for measure in [CompareMode::Json, CompareMode::Exact] {
             for (was, is) in [(was, is), (is, was)] {
                 let diff = difference(&recorded(200, &[], was), &live(200, &[], is), measure, "a.http");
                 assert!(
@@ -144,12 +144,12 @@ fn text_is_not_what_an_escape_shows() {
     let mut bytes = live(200, &[], "");
     bytes.body = vec![0xff];
     let text = recorded(200, &[], "ff (in hexadecimal, for it is not UTF-8)\n");
-    assert!(difference(&text, &bytes, Measure::Json, "").is_some());
+    assert!(difference(&text, &bytes, CompareMode::Json, "").is_some());
     for name in ["Content-Type", "Location"] {
         for (was, is) in [("a\\tb", "a\tb"), ("a\\u{200b}b", "a\u{200b}b")] {
             let (was, is) = (format!("{name}: {was}"), format!("{name}: {is}"));
-            assert!(!same(&[&was], &[&is], Measure::Json), "{was:?} {is:?}");
-            assert!(!same(&[&was], &[&is], Measure::Exact), "{was:?} {is:?}");
+            assert!(!same(&[&was], &[&is], CompareMode::Json), "{was:?} {is:?}");
+            assert!(!same(&[&was], &[&is], CompareMode::Exact), "{was:?} {is:?}");
         }
     }
 }

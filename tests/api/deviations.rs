@@ -4,8 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{json, Value};
-use shipyard::contract::compare::deviation::{named, Case, Side, ALL};
-use shipyard::contract::compare::difference::Measure;
+use shipyard::contract::compare::allowed_difference::{named, Case, Side, ALL};
+use shipyard::contract::compare::difference::CompareMode;
 use shipyard::contract::recording::history::History;
 use shipyard::contract::recording::message::{Request, Response};
 use shipyard::contract::recording::transcript::Exchange;
@@ -278,7 +278,7 @@ fn explains_after(
         response: recorded.clone(),
         date,
     };
-    let case = Case { exchange: &exchange, start: NOW, history, measure: Measure::Exact };
+    let case = Case { exchange: &exchange, start: NOW, history, measure: CompareMode::Exact };
     named(name).unwrap().explains(&case, live, side)
 }
 

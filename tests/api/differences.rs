@@ -11,7 +11,7 @@ use shipyard::auth::rate_limit::Rates;
 use shipyard::config::Settings;
 use shipyard::json::Style;
 use shipyard::store::seed::{Data, EXAMPLE};
-use shipyard::store::Caps;
+use shipyard::store::StoreLimits;
 
 use crate::support::forge::{claims, header, sign, with_claim, without_claim};
 use crate::support::server::{settings, unstarted, Answer, Ask, Server, CHEAP, NOW};
@@ -315,7 +315,7 @@ fn hashed_passwords() {
     assert_eq!(answer.status, 401);
     // A password of the data file is not kept either. What is: everything but the salt and the hash is known.
     let data = Data::parse("the example", EXAMPLE.as_bytes()).unwrap();
-    let store = data.into_store(&CHEAP.hasher().unwrap(), Caps::default(), Style::Compact).unwrap();
+    let store = data.into_store(&CHEAP.hasher().unwrap(), StoreLimits::default(), Style::Compact).unwrap();
     let (_, kept) = store.credentials("user").unwrap();
     let shape: Vec<&str> = kept.as_str().split('$').take(4).collect();
     let ours = format!("{}$<salt>$<hash>", shape.join("$"));
@@ -525,8 +525,8 @@ fn limited_rates() {
 
 #[test]
 fn limited_storage() {
-    let caps = Caps { users: 3, ships: 16, ..Caps::default() };
-    let server = Server::configured(Settings { caps, ..settings() });
+    let caps = StoreLimits { users: 3, ships: 16, ..StoreLimits::default() };
+    let server = Server::configured(Settings { store_limits: caps, ..settings() });
     let (token, _) = server.log_in("user", "password").tokens();
     let mut shown = difference("limited_storage");
     let user = |name: &str| {

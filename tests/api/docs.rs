@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use shipyard::api::openapi;
-use shipyard::config::OWN;
-use shipyard::contract::compare::deviation;
+use shipyard::config::KNOWN_SETTINGS;
+use shipyard::contract::compare::allowed_difference;
 
 use crate::support::transcript::scenario_named;
 
@@ -66,7 +66,7 @@ fn the_readme_lists_every_setting() {
     ]
     .map(str::to_owned)
     .into();
-    let own: BTreeSet<String> = OWN.map(str::to_owned).into();
+    let own: BTreeSet<String> = KNOWN_SETTINGS.map(str::to_owned).into();
     assert_eq!(listed, &own | &rockets);
     let example = read("Rocket.toml");
     for setting in listed {
@@ -91,7 +91,7 @@ fn every_difference_is_documented_tested_and_shown() {
             Some(name.strip_prefix("difference_")?.strip_suffix(".snap")?.to_owned())
         })
         .collect();
-    assert_eq!(sections, deviation::ALL.iter().map(|deviation| deviation.name).collect());
+    assert_eq!(sections, allowed_difference::ALL.iter().map(|deviation| deviation.name).collect());
     assert_eq!(sections.into_iter().map(str::to_owned).collect::<BTreeSet<_>>(), shown);
 }
 

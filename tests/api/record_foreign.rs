@@ -186,7 +186,7 @@ fn values_of_answers_are_texts_in_the_shell() {
     let words = |value: &str| {
         let mut variables = Variables::default();
         let answer = Json::parse(json!({ "x": value }).to_string().as_bytes()).expect("JSON");
-        variables.learn("login", &answer);
+        variables.capture("login", &answer);
         variables.expand("curl http://a/ -d \"<$x>\" -H A:$x").expect("a curl line")
     };
     check("[ -~é\u{2028}]{0,12}", |value| {

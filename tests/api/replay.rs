@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use rocket::http::Method;
-use shipyard::contract::compare::deviation::{named, Case, Side};
-use shipyard::contract::compare::difference::{difference, Measure};
+use shipyard::contract::compare::allowed_difference::{named, Case, Side};
+use shipyard::contract::compare::difference::{difference, CompareMode};
 use shipyard::contract::recording::history::History;
 use shipyard::contract::replay::Replay;
 
@@ -51,13 +51,13 @@ fn every_recorded_exchange_is_answered_byte_for_byte() {
             let place = format!("{}/{}", scenario.name, exchange.name);
             let answer = server.answer(exchange);
             let shown = format!("fixtures/{place}.txt");
-            let differs = difference(exchange, &answer, Measure::Exact, &shown);
+            let differs = difference(exchange, &answer, CompareMode::Exact, &shown);
             let Some(section) = section(&place, exchange.response.status) else {
                 differences.extend(differs);
                 continue;
             };
             different += 1;
-            let case = Case { exchange, start: scenario.start(), history, measure: Measure::Exact };
+            let case = Case { exchange, start: scenario.start(), history, measure: CompareMode::Exact };
             let known = named(section).unwrap();
             if differs.is_none() || !known.explains(&case, &answer, Side::Shipyard) {
                 differences += &format!("not as `{section}` says: {}", differs.unwrap_or(shown));

@@ -24,7 +24,7 @@ fn in_effect(settings: &Settings, name: &str, default: &str) -> String {
         Ok(rate) if rate == pick(&rates) => default.to_owned(),
         _ => format!("{:?}", pick(&rates)),
     };
-    let traffic = &settings.traffic;
+    let limits = &settings.limits;
     let seconds = |time: Duration| time.as_secs_f64().to_string();
     let shutdown = &settings.rocket.shutdown;
     match name {
@@ -46,31 +46,31 @@ fn in_effect(settings: &Settings, name: &str, default: &str) -> String {
         "rate_by_address" => rate(|rates| rates.by_address),
         "rate_by_user" => rate(|rates| rates.by_user),
         "rate_overall" => rate(|rates| rates.overall),
-        "max_users" => settings.caps.users.to_string(),
-        "max_ships" => settings.caps.ships.to_string(),
-        "max_revocations" => settings.caps.revocations.to_string(),
+        "max_users" => settings.store_limits.users.to_string(),
+        "max_ships" => settings.store_limits.ships.to_string(),
+        "max_revocations" => settings.store_limits.revocations.to_string(),
         "limits" => {
             let limit = settings.rocket.limits.get("json").unwrap();
-            assert_eq!(limit.as_u64(), traffic.max_body as u64);
+            assert_eq!(limit.as_u64(), limits.max_body as u64);
             format!("{{ json = \"{limit}\" }}")
         }
-        "max_connections" => traffic.max_connections.to_string(),
-        "max_connections_per_address" => traffic.max_connections_per_address.to_string(),
-        "max_header_size" => traffic.max_header_size.to_string(),
-        "kept_answers" => traffic.kept_answers.to_string(),
-        "max_headers" => traffic.max_headers.to_string(),
-        "header_timeout" => seconds(traffic.header_timeout),
-        "body_timeout" => seconds(traffic.body_timeout),
-        "request_timeout" => seconds(traffic.request_timeout),
-        "keep_alive" => seconds(traffic.keep_alive),
+        "max_connections" => limits.max_connections.to_string(),
+        "max_connections_per_address" => limits.max_connections_per_address.to_string(),
+        "max_header_size" => limits.max_header_size.to_string(),
+        "response_cache_size" => limits.response_cache_size.to_string(),
+        "max_headers" => limits.max_headers.to_string(),
+        "header_timeout" => seconds(limits.header_timeout),
+        "body_timeout" => seconds(limits.body_timeout),
+        "request_timeout" => seconds(limits.request_timeout),
+        "keep_alive" => seconds(limits.keep_alive),
         "workers"
-            if std::thread::available_parallelism().is_ok_and(|cores| cores.get() == traffic.workers) =>
+            if std::thread::available_parallelism().is_ok_and(|cores| cores.get() == limits.workers) =>
         {
             "one for each core".to_owned()
         }
-        "max_blocking" => traffic.max_blocking.to_string(),
+        "max_blocking" => limits.max_blocking.to_string(),
         "shutdown" => format!("{{ grace = {}, mercy = {} }}", shutdown.grace, shutdown.mercy),
-        "trusted_proxies" if format!("{:?}", traffic.trusted_proxies).ends_with("([])") => "[]".to_owned(),
+        "trusted_proxies" if format!("{:?}", limits.trusted_proxies).ends_with("([])") => "[]".to_owned(),
         "cors_origins" if !settings.cors.is_on() => "[]".to_owned(),
         "log_level" => settings.log.level.to_string().to_lowercase(),
         "log_format" => if settings.log.format == Format::Text { "text" } else { "json" }.to_owned(),

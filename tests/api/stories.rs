@@ -5,10 +5,11 @@ use rocket::local::blocking::Client;
 use rocket::log::LogLevel;
 use serde_json::json;
 use shipyard::api::base_url::BaseUrl;
+use shipyard::api::openapi;
 use shipyard::auth::clock::{Clock, TokenIds};
 use shipyard::auth::keys::{Key, KeyId, KeySet};
 use shipyard::auth::password::{Cost, Password, Passwords};
-use shipyard::auth::rate_limit::{Operation, Throttle};
+use shipyard::auth::rate_limit::{Operation, RateLimiter};
 use shipyard::auth::secret::Secret;
 use shipyard::auth::token::{Kind, Tokens};
 use shipyard::config::{Settings, DEFAULT_LIFETIMES};
@@ -17,15 +18,14 @@ use shipyard::log;
 use shipyard::model::auth::{Credentials, RefreshedToken, TokenPair};
 use shipyard::model::id::Id;
 use shipyard::store::seed::{Data, EXAMPLE};
-use shipyard::api::openapi;
-use shipyard::Parts;
+use shipyard::AppConfig;
 
 use crate::support::server::{settings, Ask, Server, NOW, SECRET};
 
 const SHIP: &str = r#"{"affiliation":"a","category":"b","crew":1,"length":1,"manufacturer":"c","model":"d","roles":[],"ship_class":"e"}"#;
 
 fn client(settings: Settings) -> Client {
-    let parts = Parts {
+    let parts = AppConfig {
         settings,
         data: Data::parse("the example", EXAMPLE.as_bytes()).unwrap(),
         keys: Secret::new(SECRET).unwrap().into(),
@@ -362,7 +362,7 @@ fn secrets_cannot_be_printed() {
     let pair = TokenPair { access_token: issued.text.clone(), refresh_token: issued.text.clone() };
     let refreshed = RefreshedToken { access_token: issued.text.clone() };
     let credentials = Credentials { username: "user".into(), password: password.clone() };
-    let parts = Parts {
+    let parts = AppConfig {
         settings: Settings { jwt_secret: Some(secret.clone()), ..settings() },
         data: Data::parse("the example", EXAMPLE.as_bytes()).unwrap(),
         keys: keys(),
@@ -391,7 +391,7 @@ fn hashes_of_any_cost_are_verified_in_memory_that_others_have_used() {
     let costs = [64, 8, 32, 16, 8, 128, 64];
     let usual = Cost { memory: 64, iterations: 1, parallelism: 1 }.hasher().unwrap();
     let password = Password::new("password".to_owned());
-    let admission = Throttle::new(None).admit(Operation::LogIn, None.into()).unwrap();
+    let admission = RateLimiter::new(None).admit(Operation::LogIn, None.into()).unwrap();
     rocket::execute(async {
         let passwords = Passwords::new(usual, 0).unwrap();
         for memory in costs {
@@ -414,11 +414,11 @@ fn many_passwords_at_once_are_all_hashed_and_verified_right() {
     let hasher = Cost { memory: 8, iterations: 1, parallelism: 1 }.hasher().unwrap();
     let done = rocket::execute(async {
         let passwords = Passwords::new(hasher, 128).unwrap();
-        let throttle = Throttle::new(None);
+        let rate_limiter = RateLimiter::new(None);
         let mut jobs = rocket::tokio::task::JoinSet::new();
         for number in 0..64 {
             let passwords = passwords.clone();
-            let admission = throttle.admit(Operation::LogIn, None.into()).unwrap();
+            let admission = rate_limiter.admit(Operation::LogIn, None.into()).unwrap();
             jobs.spawn(async move {
                 let password = Password::new(number.to_string());
                 let hash = passwords.hash(&admission, password.clone()).await.unwrap().unwrap();

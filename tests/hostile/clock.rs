@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use rocket::http::Method;
 use serde_json::json;
 use shipyard::config::Settings;
-use shipyard::store::Caps;
+use shipyard::store::StoreLimits;
 use tracing::Level;
 
 use crate::support::server::{settings, Ask, Server, NOW};
@@ -78,9 +78,9 @@ fn a_logout_while_the_clock_was_ahead_is_said_once() {
 fn every_moment_of_a_clock_that_was_ahead_is_said() {
     let change = json!({"name": "user", "password": "password"});
     for case in ["start", "logout", "password", "login"] {
-        let caps = Caps { revocations: 0, ..Caps::default() };
+        let caps = StoreLimits { revocations: 0, ..StoreLimits::default() };
         // Its clock shows NOW, which is ahead.
-        let server = Server::configured(Settings { caps, ..settings() });
+        let server = Server::configured(Settings { store_limits: caps, ..settings() });
         let back = NOW + if case == "start" { 0 } else { 10 * DAY } - DAY;
         server.clock.set(back.max(NOW));
         let (access, _) = server.log_in("user", "password").tokens();

@@ -6,7 +6,7 @@ use std::time::Duration;
 use rocket::tokio::time::sleep;
 use shipyard::api::cors::Cors;
 use shipyard::config::Settings;
-use shipyard::http::Traffic;
+use shipyard::http::HttpLimits;
 
 use crate::support::front::{short, Front, Raw, Sent, Setup, State};
 use crate::support::server::settings;
@@ -19,15 +19,15 @@ async fn slow(milliseconds: u64) -> &'static str {
     "done"
 }
 
-fn start(origins: &[&str], traffic: Traffic) -> Front {
+fn start(origins: &[&str], limits: HttpLimits) -> Front {
     let cors = Cors::parse(origins.iter().map(|&origin| origin.to_owned()).collect()).unwrap();
-    let setup = Setup::with_settings(traffic, Settings { cors, ..settings() });
+    let setup = Setup::with_settings(limits, Settings { cors, ..settings() });
     let rocket = setup.rocket.mount("/", rocket::routes![slow]);
     Setup { rocket, ..setup }.start()
 }
 
-fn traffic() -> Traffic {
-    Traffic { keep_alive: Duration::from_secs(20), ..short() }
+fn limits() -> HttpLimits {
+    HttpLimits { keep_alive: Duration::from_secs(20), ..short() }
 }
 
 /// The beginnings of requests that get no further, with their fields, and the status that each is answered with.
@@ -84,7 +84,7 @@ fn answers(front: &Front, fields: &str) -> Vec<(String, Sent)> {
 
 #[test]
 fn a_page_of_a_listed_origin_sees_the_reason() {
-    let front = start(&["http://localhost:3000", APP], traffic());
+    let front = start(&["http://localhost:3000", APP], limits());
     for (text, answer) in answers(&front, &format!("Origin: {APP}\r\n")) {
         assert_eq!(allowed(&answer), (Some(APP), Some("Origin")), "{text:.200}");
     }
@@ -100,7 +100,7 @@ fn a_page_of_a_listed_origin_sees_the_reason() {
 #[test]
 fn a_star_is_any_origin_and_without_a_list_there_is_none() {
     for (origins, expected) in [(&["*"][..], (Some("*"), Some("Origin"))), (&[], (None, None))] {
-        let front = start(origins, traffic());
+        let front = start(origins, limits());
         for (text, answer) in answers(&front, "Origin: https://any.example\r\n") {
             assert_eq!(allowed(&answer), expected, "{text:.200}");
         }
@@ -110,7 +110,7 @@ fn a_star_is_any_origin_and_without_a_list_there_is_none() {
 /// Each request of a connection has an Origin of its own, or none.
 #[test]
 fn the_origin_is_that_of_the_present_request() {
-    let front = start(&[APP], traffic());
+    let front = start(&[APP], limits());
     let good = |fields: &str| format!("GET /api/ships/2 HTTP/1.1\r\nHost: a\r\n{fields}\r\n");
     let app = format!("Origin: {APP}\r\n");
     let mut cases = Vec::new();
@@ -136,7 +136,7 @@ fn the_origin_is_that_of_the_present_request() {
 
 #[test]
 fn a_page_for_whose_connection_there_is_no_room_is_told_so() {
-    let front = start(&[APP], Traffic { max_connections: 1, workers: 1, ..Traffic::default() });
+    let front = start(&[APP], HttpLimits { max_connections: 1, workers: 1, ..HttpLimits::default() });
     let mut served = front.connect();
     served.send("GET /slow/3000 HTTP/1.1\r\nHost: a\r\n\r\n");
     std::thread::sleep(Duration::from_millis(200));
@@ -162,7 +162,7 @@ fn a_page_for_whose_connection_there_is_no_room_is_told_so() {
 
 #[test]
 fn a_page_is_told_that_the_server_ends() {
-    let front = start(&[APP], Traffic { workers: 1, ..Traffic::default() });
+    let front = start(&[APP], HttpLimits { workers: 1, ..HttpLimits::default() });
     let mut client = front.connect();
     client.send(format!("GET /slow/60000 HTTP/1.1\r\nHost: a\r\nOrigin: {APP}\r\n\r\n"));
     std::thread::sleep(Duration::from_millis(200));

@@ -5,7 +5,7 @@ use rocket::http::Method;
 use serde_json::{json, Value};
 use shipyard::auth::rate_limit::Rates;
 use shipyard::config::Settings;
-use shipyard::http::Traffic;
+use shipyard::http::HttpLimits;
 
 use crate::support::front::{Front, Raw, Sent, Setup, State};
 use crate::support::server::settings;
@@ -18,7 +18,7 @@ fn start() -> Front {
     let rates =
         Rates { by_address: hourly("3/hour"), by_user: hourly("3/hour"), overall: hourly("100/hour") };
     Setup::with_settings(
-        Traffic { workers: 2, ..Traffic::default() },
+        HttpLimits { workers: 2, ..HttpLimits::default() },
         Settings { rates: Some(rates), ..settings() },
     )
     .start()
@@ -199,8 +199,8 @@ fn a_token_must_be_good_when_the_body_has_come() {
 
 #[test]
 fn a_body_that_does_not_come_is_waited_for_in_time() {
-    let traffic = Traffic { body_timeout: std::time::Duration::from_millis(500), ..Traffic::default() };
-    let front = Front::start(traffic);
+    let limits = HttpLimits { body_timeout: std::time::Duration::from_millis(500), ..HttpLimits::default() };
+    let front = Front::start(limits);
     let mut client = front.connect();
     client.send(head(Method::Post, "/api/users", "", 9));
     assert_eq!(client.answer().expect("an answer").status, 100);

@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use rocket::tokio::time::sleep;
-use shipyard::http::Traffic;
+use shipyard::http::HttpLimits;
 use socket2::SockRef;
 
 use crate::slow::LEEWAY;
@@ -64,8 +64,8 @@ fn descriptors_run_out_and_come_back() {
 }
 
 /// Few places: those of clients that have gone must be free again.
-fn few() -> Traffic {
-    Traffic { max_connections: 8, ..Traffic::default() }
+fn few() -> HttpLimits {
+    HttpLimits { max_connections: 8, ..HttpLimits::default() }
 }
 
 fn reset(client: Raw) {
@@ -139,7 +139,7 @@ fn clients_that_go_away_within_an_answer_leave_room() {
 
 #[test]
 fn a_client_that_has_said_everything_is_answered() {
-    let front = Front::start(Traffic::default());
+    let front = Front::start(HttpLimits::default());
     let mut client = front.connect();
     client.send(GOOD);
     client.finish();
@@ -179,8 +179,8 @@ fn blocking(milliseconds: u64) -> &'static str {
     "done"
 }
 
-fn with_a_blocking_route(traffic: Traffic) -> Front {
-    let setup = Setup::new(traffic);
+fn with_a_blocking_route(limits: HttpLimits) -> Front {
+    let setup = Setup::new(limits);
     let rocket = setup.rocket.mount("/", rocket::routes![blocking]);
     Setup { rocket, ..setup }.start()
 }
@@ -196,7 +196,7 @@ fn block(front: &Front, milliseconds: u64) -> Raw {
 /// thread, and nobody else.
 #[test]
 fn a_handler_that_blocks_holds_up_one_thread() {
-    let front = with_a_blocking_route(Traffic { workers: 2, ..Traffic::default() });
+    let front = with_a_blocking_route(HttpLimits { workers: 2, ..HttpLimits::default() });
     let mut blocking = block(&front, 4000);
     let start = Instant::now();
     front.is_well();
@@ -208,7 +208,7 @@ fn a_handler_that_blocks_holds_up_one_thread() {
 /// there is no room. As soon as one of the handlers is done, all is well: the request of the other arrives first.
 #[test]
 fn handlers_that_block_all_threads_do_not_keep_others_from_coming_in() {
-    let front = with_a_blocking_route(Traffic {
+    let front = with_a_blocking_route(HttpLimits {
         workers: 2,
         max_connections: 4,
         request_timeout: 9 * SECOND,

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use rocket::http::Method;
 use serde_json::{json, Value};
-use shipyard::http::Traffic;
+use shipyard::http::HttpLimits;
 
 use crate::racing::{Caller, Racing};
 use crate::support::front::{Front, Sent};
@@ -106,8 +106,8 @@ fn ask(front: &mut crate::support::front::Raw, line: &str, headers: &str) -> Sen
 
 #[test]
 fn an_answer_that_is_given_again_is_the_answer() {
-    let [kept, asked] =
-        [1024, 0].map(|kept_answers| Front::start(Traffic { kept_answers, ..Traffic::default() }));
+    let [kept, asked] = [1024, 0]
+        .map(|response_cache_size| Front::start(HttpLimits { response_cache_size, ..HttpLimits::default() }));
     let (mut kept, mut asked) = (kept.connect(), asked.connect());
     for (line, headers) in [
         ("GET /api/ships/2", ""),
@@ -142,7 +142,7 @@ fn an_answer_that_is_given_again_is_the_answer() {
 
 #[test]
 fn a_request_with_two_hosts_is_refused_however_often_its_path_was_asked_for() {
-    let front = Front::start(Traffic::default());
+    let front = Front::start(HttpLimits::default());
     let mut client = front.connect();
     assert_eq!(ask(&mut client, "GET /api/ships/2", "").status, 200);
     assert_eq!(ask(&mut client, "GET /api/ships/2", "").status, 200);
@@ -170,7 +170,7 @@ fn users_are_not_answered_as_they_were() {
 
 #[test]
 fn each_request_of_a_connection_names_its_own_host() {
-    let front = Front::start(Traffic::default());
+    let front = Front::start(HttpLimits::default());
     let mut client = front.connect();
     let mut post = |path: &str, host: &str, token: &str, body: &str| {
         let length = body.len();

@@ -15,8 +15,8 @@ use shipyard::auth::rate_limit::{Rate, Rates};
 use shipyard::auth::secret::Secret;
 use shipyard::config::Settings;
 use shipyard::store::seed::{Data, EXAMPLE};
-use shipyard::store::Caps;
-use shipyard::Parts;
+use shipyard::store::StoreLimits;
+use shipyard::AppConfig;
 
 use crate::support::contract::{conforms, operations};
 use crate::support::program::{folder, run, shipyard, Serving, LIMIT};
@@ -248,7 +248,7 @@ fn where_no_password_may_wait_every_operation_that_hashes_one_says_so() {
     // Half a second and more, in which the requests below are made.
     let hasher = Cost { memory: 64 * 1024, iterations: 10, parallelism: 1 }.hasher().unwrap();
     let clock = Clock::System;
-    let parts = Parts {
+    let parts = AppConfig {
         settings: Settings { password_queue: 0, hasher, ..settings() },
         data: Data::parse("test data", EXAMPLE_OF_ONE.as_bytes()).unwrap(),
         keys: Secret::random().unwrap().into(),
@@ -325,8 +325,8 @@ fn stands(server: &Server, (access, refresh): &(String, String)) -> (bool, bool)
 
 #[test]
 fn where_no_more_logouts_can_be_remembered_a_logout_ends_all_tokens_of_its_user() {
-    let caps = Caps { revocations: 1, ..Caps::default() };
-    let server = Server::configured(Settings { caps, ..settings() });
+    let caps = StoreLimits { revocations: 1, ..StoreLimits::default() };
+    let server = Server::configured(Settings { store_limits: caps, ..settings() });
     let log_out = |path: &str, token: &str| {
         let answer = server.send(Ask::new(Method::Delete, path).bearer(token));
         assert_eq!((answer.status, &answer.json()["message"]), (200, &json!("Successfully logged out.")));

@@ -4,7 +4,7 @@
 use std::io::Write;
 use std::time::{Duration, Instant};
 
-use shipyard::http::Traffic;
+use shipyard::http::HttpLimits;
 
 use crate::slow::LEEWAY;
 use crate::support::front::{short, Front, Raw, State};
@@ -37,7 +37,7 @@ fn head(line: &str, fields: &str, is_chunked: bool, length: usize) -> String {
 
 #[test]
 fn a_body_far_above_the_limit_gets_its_answer() {
-    let front = Front::start(Traffic { workers: 2, ..Traffic::default() });
+    let front = Front::start(HttpLimits { workers: 2, ..HttpLimits::default() });
     let many = format!("{}\r\n", "X: y\r\n".repeat(80).trim_end());
     let long = format!("X: {}\r\n", "y".repeat(20_000));
     let cases = [
@@ -93,7 +93,7 @@ fn sent_until_reset(client: &mut Raw, pause: Duration) -> usize {
 
 #[test]
 fn a_client_that_never_stops_is_cut_off() {
-    let front = Front::start(Traffic { workers: 2, ..Traffic::default() });
+    let front = Front::start(HttpLimits { workers: 2, ..HttpLimits::default() });
     let mut client = front.connect();
     client.send(head("POST /api/users", "", false, 1 << 40));
     let sent = sent_until_reset(&mut client, Duration::ZERO);
@@ -111,8 +111,8 @@ fn a_client_that_never_stops_is_cut_off() {
 
 #[test]
 fn lingering_connections_neither_take_every_place_nor_hold_up_the_end() {
-    let traffic = Traffic { max_connections: 4, workers: 2, ..Traffic::default() };
-    let front = Front::start(traffic);
+    let limits = HttpLimits { max_connections: 4, workers: 2, ..HttpLimits::default() };
+    let front = Front::start(limits);
     let mut lingering: Vec<Raw> = (0..4).map(|_| front.connect()).collect();
     for client in &mut lingering {
         client.send(head("POST /nothing", "", false, 1 << 30));

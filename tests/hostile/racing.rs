@@ -7,7 +7,7 @@ use std::sync::Barrier;
 use std::time::Duration;
 
 use shipyard::http::listen::Address;
-use shipyard::http::shutdown::Ender;
+use shipyard::http::shutdown::ShutdownHandle;
 use shipyard::http::{serve, Shutdown};
 use tokio::runtime::{Builder, Runtime};
 
@@ -20,7 +20,7 @@ pub struct Racing {
     port: u16,
     runtime: Option<Runtime>,
     /// The server would end without it.
-    _ender: Ender,
+    _ender: ShutdownHandle,
 }
 
 /// One client, with a connection of its own.
@@ -29,14 +29,14 @@ pub struct Caller(BufReader<TcpStream>);
 impl Racing {
     pub fn new() -> Self {
         let runtime = Builder::new_multi_thread().worker_threads(4).enable_all().build().unwrap();
-        let (ender, shutdown) = Shutdown::new(Duration::ZERO, Duration::ZERO);
+        let (shutdown_handle, shutdown) = Shutdown::new(Duration::ZERO, Duration::ZERO);
         let port = runtime.block_on(async {
             let listeners = Address::Ip([127, 0, 0, 1].into()).listen(0).expect("a port");
             let port = listeners[0].local_addr().unwrap().port();
-            tokio::spawn(serve(unstarted(), listeners, settings().traffic, shutdown));
+            tokio::spawn(serve(unstarted(), listeners, settings().limits, shutdown));
             port
         });
-        Self { port, runtime: Some(runtime), _ender: ender }
+        Self { port, runtime: Some(runtime), _ender: shutdown_handle }
     }
 
     pub fn caller(&self) -> Caller {

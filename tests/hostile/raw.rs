@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use rocket::data::ToByteUnit;
 use rocket::{Data, Route};
-use shipyard::http::Traffic;
+use shipyard::http::HttpLimits;
 
 use crate::support::front::{Front, Raw, Sent, Setup, State};
 
@@ -158,13 +158,13 @@ fn every_row_is_answered_as_it_says() {
         let namesakes = rows.iter().filter(|other| other.name == row.name).count();
         assert_eq!(namesakes, 1, "{}", row.name);
     }
-    let traffic = Traffic {
+    let limits = HttpLimits {
         header_timeout: Duration::from_secs(1),
         body_timeout: Duration::from_secs(1),
         keep_alive: Duration::from_secs(2),
-        ..Traffic::default()
+        ..HttpLimits::default()
     };
-    let mut setup = Setup::new(traffic);
+    let mut setup = Setup::new(limits);
     setup.rocket = setup.rocket.mount("/", echoing());
     let front = setup.start();
     let next = AtomicUsize::new(0);

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use rocket::tokio::time::sleep;
-use shipyard::http::{Traffic, TrustedProxies};
+use shipyard::http::{HttpLimits, TrustedProxies};
 
 use crate::support::front::{Front, Raw, Setup, State, GOOD};
 
@@ -18,8 +18,8 @@ const LONG_IDLE: Duration = Duration::from_millis(350);
 /// How long an evicted connection may take to close.
 const MOMENT: Duration = Duration::from_millis(200);
 
-fn limits(max_connections: usize, max_connections_per_address: usize) -> Traffic {
-    Traffic {
+fn limits(max_connections: usize, max_connections_per_address: usize) -> HttpLimits {
+    HttpLimits {
         max_connections,
         max_connections_per_address,
         workers: 2,
@@ -27,7 +27,7 @@ fn limits(max_connections: usize, max_connections_per_address: usize) -> Traffic
         header_timeout: Duration::from_secs(20),
         body_timeout: Duration::from_secs(20),
         request_timeout: Duration::from_secs(20),
-        ..Traffic::default()
+        ..HttpLimits::default()
     }
 }
 
@@ -37,8 +37,8 @@ async fn slow(milliseconds: u64) -> &'static str {
     "done"
 }
 
-fn start(traffic: Traffic) -> Front {
-    let setup = Setup::new(traffic);
+fn start(limits: HttpLimits) -> Front {
+    let setup = Setup::new(limits);
     let rocket = setup.rocket.mount("/", rocket::routes![slow]);
     Setup { rocket, ..setup }.start()
 }
@@ -140,8 +140,8 @@ fn a_connection_within_a_request_goes_after_idle_ones_and_is_told_so() {
 
 #[test]
 fn a_connection_that_is_served_is_never_closed_for_another() {
-    for traffic in [limits(32, 3), limits(3, 32)] {
-        let front = start(traffic);
+    for limits in [limits(32, 3), limits(3, 32)] {
+        let front = start(limits);
         let mut served: Vec<Raw> = (0..3).map(|_| front.connect_from(GREEDY)).collect();
         for connection in &mut served {
             connection.send("GET /slow/1500 HTTP/1.1\r\nHost: a\r\n\r\n");
@@ -188,7 +188,7 @@ fn a_reader_that_takes_nothing_makes_room() {
 #[test]
 fn trusted_proxies_have_no_share() {
     let trusted_proxies = TrustedProxies::parse(&["127.0.0.2".to_owned()]).unwrap();
-    let front = start(Traffic { trusted_proxies, ..limits(12, 2) });
+    let front = start(HttpLimits { trusted_proxies, ..limits(12, 2) });
     let mut proxy: Vec<Raw> = (0..10).map(|_| idle(&front, GREEDY)).collect();
     let direct = [idle(&front, OTHER), idle(&front, OTHER)];
     for connection in &mut proxy {

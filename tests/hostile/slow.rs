@@ -8,7 +8,7 @@ use std::io::Write;
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-use shipyard::http::{rlimit, Traffic};
+use shipyard::http::{rlimit, HttpLimits};
 use socket2::{Domain, Socket, Type};
 
 use self::attack::{attack, Attack, Seen};
@@ -84,12 +84,12 @@ fn who_says_nothing_more_is_ended_without_a_word() {
 #[test]
 fn a_limit_that_is_over_before_the_last_one_is_kept() {
     let (short, long) = (Duration::from_millis(500), Duration::from_secs(20));
-    let long_limits = Traffic {
+    let long_limits = HttpLimits {
         header_timeout: long,
         body_timeout: long,
         request_timeout: long,
         keep_alive: long,
-        ..Traffic::default()
+        ..HttpLimits::default()
     };
     let ended_in_time = |mut client: Raw, begun: &str| {
         let start = Instant::now();
@@ -98,9 +98,9 @@ fn a_limit_that_is_over_before_the_last_one_is_kept() {
         let took = start.elapsed();
         assert!(took >= short && took <= short + LEEWAY, "{took:?} {begun}");
     };
-    let front = Front::start(Traffic { body_timeout: short, ..long_limits.clone() });
+    let front = Front::start(HttpLimits { body_timeout: short, ..long_limits.clone() });
     ended_in_time(front.connect(), "POST /api/users HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n{");
-    let front = Front::start(Traffic { header_timeout: short, ..long_limits });
+    let front = Front::start(HttpLimits { header_timeout: short, ..long_limits });
     let mut client = front.connect();
     client.send(GOOD);
     assert_eq!(client.answer().expect("an answer").status, 200);
@@ -110,11 +110,11 @@ fn a_limit_that_is_over_before_the_last_one_is_kept() {
 }
 
 /// A front whose static files hold one that no system's buffers take in whole.
-fn with_a_big_file(name: &str, traffic: Traffic) -> Front {
+fn with_a_big_file(name: &str, limits: HttpLimits) -> Front {
     let files = folder(name);
     std::fs::write(files.join("big"), vec![b'x'; 8 * 1024 * 1024]).unwrap();
     std::fs::write(files.join("small"), vec![b'x'; 12 * 1024]).unwrap();
-    Setup::with_files(traffic, files).start()
+    Setup::with_files(limits, files).start()
 }
 
 /// A connection with little room for answers.
@@ -188,8 +188,8 @@ fn who_reads_half_and_then_nothing_is_reset() {
 
 #[test]
 fn who_reads_as_fast_as_must_be_gets_everything() {
-    let traffic = Traffic { request_timeout: Duration::from_millis(500), ..short() };
-    let front = with_a_big_file("reads_in_time", traffic);
+    let limits = HttpLimits { request_timeout: Duration::from_millis(500), ..short() };
+    let front = with_a_big_file("reads_in_time", limits);
     let mut client = narrow(&front);
     client.send(BIG);
     let answer = client.head().unwrap();
@@ -206,7 +206,7 @@ fn who_reads_as_fast_as_must_be_gets_everything() {
 #[cfg(target_os = "linux")]
 #[test]
 fn who_takes_a_while_for_the_last_answer_gets_it_whole() {
-    let front = with_a_big_file("last_answer", Traffic::default());
+    let front = with_a_big_file("last_answer", HttpLimits::default());
     let mut client = narrow(&front);
     client.send("GET /static/small HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
     std::thread::sleep(Duration::from_millis(2500));
@@ -217,7 +217,7 @@ fn who_takes_a_while_for_the_last_answer_gets_it_whole() {
 #[test]
 fn one_more_than_may_be_is_told_so_and_there_is_room_again() {
     let front =
-        shutdown::with_a_slow_route(SLACK, SLACK, Traffic { max_connections: 4, ..Traffic::default() });
+        shutdown::with_a_slow_route(SLACK, SLACK, HttpLimits { max_connections: 4, ..HttpLimits::default() });
     let mut all: Vec<Raw> = (0..4).map(|_| shutdown::asked(&front, 2000)).collect();
     std::thread::sleep(Duration::from_millis(200));
     for _ in 0..3 {
@@ -246,7 +246,7 @@ fn one_more_than_may_be_is_told_so_and_there_is_room_again() {
 
 #[test]
 fn a_flood_of_connections_beyond_the_limit_ends_when_they_do() {
-    let front = Front::start(Traffic { max_connections: 4, ..short() });
+    let front = Front::start(HttpLimits { max_connections: 4, ..short() });
     let flood: Vec<Raw> = (0..300).map(|_| front.connect()).collect();
     std::thread::sleep(short().header_timeout + LEEWAY / 2);
     drop(flood);
@@ -284,14 +284,14 @@ fn a_good_client_does_not_notice_a_thousand_slow_ones() {
     use std::sync::atomic::{AtomicBool, Ordering};
 
     const MANY: usize = 1000;
-    rlimit::raise_limit();
+    rlimit::raise_nofile_limit();
     let here = folder("many_slow");
     std::fs::create_dir(here.join("static")).unwrap();
     std::fs::write(here.join("static/big"), vec![b'x'; 8 * 1024 * 1024]).unwrap();
     // All of them come from one address.
     let serving =
         Serving::start(shipyard(&here, &["--port", "0"]).env("ROCKET_MAX_CONNECTIONS_PER_ADDRESS", "2000"));
-    let limits = Traffic::default();
+    let limits = HttpLimits::default();
     let kinds = [
         (Attack::Head, Some(408), limits.header_timeout),
         (Attack::HalfAHead, Some(408), limits.header_timeout),

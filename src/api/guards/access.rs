@@ -7,8 +7,8 @@ use rocket_okapi::okapi::openapi3::Responses;
 use rocket_okapi::request::{OpenApiFromRequest, RequestHeaderInput};
 
 use super::bearer::{self, BearerError};
-use super::{admit, Keepers};
-use crate::api::error::Failure;
+use super::{run_guard, AuthState};
+use crate::api::error::ToApiError;
 use crate::api::openapi::components;
 use crate::auth::token::{Claims, Kind, TokenError};
 use crate::store::SessionError;
@@ -40,15 +40,15 @@ impl From<SessionError> for AccessError {
 }
 
 /// The claims of an access token that is in order. Whether it still stands for its user is left open.
-pub(super) fn verified(keepers: &Keepers<'_>, request: &Request<'_>) -> Result<Claims, AccessError> {
+pub(super) fn verify(auth: &AuthState<'_>, request: &Request<'_>) -> Result<Claims, AccessError> {
     let token = bearer::token(request).map_err(AccessError::Bearer)?;
-    keepers.claims(request, token, Kind::Access).map_err(AccessError::Token)
+    auth.claims(request, token, Kind::Access).map_err(AccessError::Token)
 }
 
 /// The claims of an access token that is in order, of a user who exists.
-fn of_a_user(keepers: &Keepers<'_>, request: &Request<'_>) -> Result<Claims, AccessError> {
-    let claims = verified(keepers, request)?;
-    keepers.store.check_access(&claims)?;
+fn authenticate(auth: &AuthState<'_>, request: &Request<'_>) -> Result<Claims, AccessError> {
+    let claims = verify(auth, request)?;
+    auth.store.check_access(&claims)?;
     Ok(claims)
 }
 
@@ -57,13 +57,13 @@ impl<'r> FromRequest<'r> for AccessToken {
     type Error = AccessError;
 
     async fn from_request(request: &'r Request<'_>) -> Outcome<Self, AccessError> {
-        admit(request, |keepers| of_a_user(keepers, request).map(Self))
+        run_guard(request, |auth| authenticate(auth, request).map(Self))
     }
 }
 
 impl Sentinel for AccessToken {
     fn abort(rocket: &Rocket<Ignite>) -> bool {
-        Keepers::are_missing(rocket)
+        AuthState::is_unmanaged(rocket)
     }
 }
 
@@ -82,6 +82,6 @@ impl<'r> OpenApiFromRequest<'r> for AccessToken {
     }
 
     fn get_responses(generator: &mut OpenApiGenerator) -> rocket_okapi::Result<Responses> {
-        Ok(components::errors(generator, &AccessError::rows()))
+        Ok(components::errors(generator, &AccessError::error_specs()))
     }
 }

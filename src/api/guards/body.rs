@@ -15,7 +15,7 @@ use tokio::io::AsyncReadExt;
 
 use crate::api::openapi::components;
 use crate::config::DEFAULT_BODY_LIMIT;
-use crate::dispatch_context::Handed;
+use crate::dispatch_context::DispatchContext;
 use crate::json;
 use crate::model::field::FieldErrors;
 use crate::model::{self, Input};
@@ -71,13 +71,13 @@ async fn bytes(request: &Request<'_>, data: Data<'_>) -> Result<Vec<u8>, ReadErr
 /// What the head says of a body that the client waits to be told to send (RFC 9110, section 10.1.1): that it is too
 /// large, or else that it is needed. `None` if it is there.
 pub(super) fn awaited(request: &Request<'_>) -> Option<Result<(), ReadError>> {
-    let shelf = Handed::shelf(request)?;
-    let length = shelf.awaited_length()?;
+    let response_slot = DispatchContext::response_slot(request)?;
+    let length = response_slot.awaited_length()?;
     let limit = limit(request);
     if length.is_some_and(|length| length > limit) {
         return Some(Err(ReadError::TooLarge(limit)));
     }
-    shelf.need_body();
+    response_slot.need_body();
     Some(Ok(()))
 }
 
@@ -101,7 +101,7 @@ pub(super) async fn read(request: &Request<'_>, data: Data<'_>) -> Result<Value,
 
 async fn input<T: Input>(request: &Request<'_>, data: Data<'_>) -> Result<T, BodyError> {
     let body = bytes(request, data).await.map_err(BodyError::Read)?;
-    if let Some(input) = model::read_plain(&body) {
+    if let Some(input) = model::parse_fast(&body) {
         return Ok(input);
     }
     model::read(parsed(&body).map_err(BodyError::Read)?).map_err(BodyError::Invalid)

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::body::{self, read, ReadError};
 use crate::api::openapi::components;
-use crate::auth::rate_limit::TooMany;
+use crate::auth::rate_limit::RateLimited;
 use crate::model::auth::Credentials;
 
 /// Why nobody is logged in.
@@ -28,9 +28,9 @@ pub enum LoginError {
     /// There is no such user, or the password is another.
     Invalid,
     /// There were too many logins under that name.
-    TooMany(TooMany),
+    RateLimited(RateLimited),
     /// Too many passwords wait to be verified.
-    Busy,
+    QueueFull,
 }
 
 /// What the login handler takes: the credentials, or why there are none.

@@ -8,8 +8,8 @@ use rocket_okapi::okapi::openapi3::Responses;
 use rocket_okapi::request::{OpenApiFromRequest, RequestHeaderInput};
 
 use super::access::{self, AccessError};
-use super::{admit, Keepers};
-use crate::api::error::Failure;
+use super::{run_guard, AuthState};
+use crate::api::error::ToApiError;
 use crate::api::openapi::components;
 use crate::api::routing;
 use crate::auth::token::Claims;
@@ -31,17 +31,17 @@ pub enum OwnerError {
 }
 
 /// The claims of the token, and whether their user is gone.
-fn seen(keepers: &Keepers<'_>, request: &Request<'_>) -> Result<(Claims, bool), AccessError> {
-    let claims = access::verified(keepers, request)?;
-    match keepers.store.check_access(&claims) {
+fn authenticate(auth: &AuthState<'_>, request: &Request<'_>) -> Result<(Claims, bool), AccessError> {
+    let claims = access::verify(auth, request)?;
+    match auth.store.check_access(&claims) {
         Ok(()) => Ok((claims, false)),
         Err(SessionError::UnknownUser) => Ok((claims, true)),
         Err(error @ SessionError::LoggedOut) => Err(error.into()),
     }
 }
 
-fn verified(keepers: &Keepers<'_>, request: &Request<'_>, id: Id) -> Result<(), OwnerError> {
-    match seen(keepers, request).map_err(OwnerError::Access)? {
+fn check_owner(auth: &AuthState<'_>, request: &Request<'_>, id: Id) -> Result<(), OwnerError> {
+    match authenticate(auth, request).map_err(OwnerError::Access)? {
         (claims, _) if claims.identity == id => Ok(()),
         (_, false) => Err(OwnerError::NotTheOwner),
         (_, true) => Err(OwnerError::Access(AccessError::UnknownUser)),
@@ -55,13 +55,13 @@ impl<'r> FromRequest<'r> for Owner {
     async fn from_request(request: &'r Request<'_>) -> Outcome<Self, OwnerError> {
         let id = routing::id_position(request).and_then(|position| request.param::<Id>(position));
         let Some(Ok(id)) = id else { return Outcome::Forward(Status::NotFound) };
-        admit(request, |keepers| verified(keepers, request, id).map(|()| Self))
+        run_guard(request, |auth| check_owner(auth, request, id).map(|()| Self))
     }
 }
 
 impl Sentinel for Owner {
     fn abort(rocket: &Rocket<Ignite>) -> bool {
-        Keepers::are_missing(rocket)
+        AuthState::is_unmanaged(rocket)
     }
 }
 
@@ -75,6 +75,6 @@ impl<'r> OpenApiFromRequest<'r> for Owner {
     }
 
     fn get_responses(generator: &mut OpenApiGenerator) -> rocket_okapi::Result<Responses> {
-        Ok(components::errors(generator, &OwnerError::rows()))
+        Ok(components::errors(generator, &OwnerError::error_specs()))
     }
 }

@@ -7,8 +7,8 @@ use rocket_okapi::okapi::openapi3::Responses;
 use rocket_okapi::request::{OpenApiFromRequest, RequestHeaderInput};
 
 use super::bearer::{self, BearerError};
-use super::{admit, Keepers};
-use crate::api::error::Failure;
+use super::{run_guard, AuthState};
+use crate::api::error::ToApiError;
 use crate::api::openapi::components;
 use crate::auth::token::{Claims, Kind, TokenError};
 use crate::store::RefreshError;
@@ -28,10 +28,10 @@ pub enum RefreshTokenError {
     User(RefreshError),
 }
 
-fn verified(keepers: &Keepers<'_>, request: &Request<'_>) -> Result<Claims, RefreshTokenError> {
+fn verified(auth: &AuthState<'_>, request: &Request<'_>) -> Result<Claims, RefreshTokenError> {
     let token = bearer::token(request).map_err(RefreshTokenError::Bearer)?;
-    let claims = keepers.claims(request, token, Kind::Refresh).map_err(RefreshTokenError::Token)?;
-    keepers.store.check_refresh(&claims).map_err(RefreshTokenError::User)?;
+    let claims = auth.claims(request, token, Kind::Refresh).map_err(RefreshTokenError::Token)?;
+    auth.store.check_refresh(&claims).map_err(RefreshTokenError::User)?;
     Ok(claims)
 }
 
@@ -40,13 +40,13 @@ impl<'r> FromRequest<'r> for RefreshToken {
     type Error = RefreshTokenError;
 
     async fn from_request(request: &'r Request<'_>) -> Outcome<Self, RefreshTokenError> {
-        admit(request, |keepers| verified(keepers, request).map(Self))
+        run_guard(request, |auth| verified(auth, request).map(Self))
     }
 }
 
 impl Sentinel for RefreshToken {
     fn abort(rocket: &Rocket<Ignite>) -> bool {
-        Keepers::are_missing(rocket)
+        AuthState::is_unmanaged(rocket)
     }
 }
 
@@ -60,6 +60,6 @@ impl<'r> OpenApiFromRequest<'r> for RefreshToken {
     }
 
     fn get_responses(generator: &mut OpenApiGenerator) -> rocket_okapi::Result<Responses> {
-        Ok(components::errors(generator, &RefreshTokenError::rows()))
+        Ok(components::errors(generator, &RefreshTokenError::error_specs()))
     }
 }

@@ -9,8 +9,8 @@ use schemars::schema::{InstanceType, SchemaObject};
 use schemars::JsonSchema;
 use serde_json::{json, Value};
 
-use crate::api::error::fault::ErrorBody;
-use crate::api::error::Row;
+use crate::api::error::api_error::ErrorBody;
+use crate::api::error::ErrorSpec;
 
 const JSON: &str = "application/json";
 
@@ -34,7 +34,7 @@ pub fn only(status: u16, response: Response) -> Responses {
 }
 
 /// The responses for those rows of the table of errors: one for each status, with an example for each row.
-pub fn errors(generator: &mut OpenApiGenerator, rows: &[&Row]) -> Responses {
+pub fn errors(generator: &mut OpenApiGenerator, rows: &[&ErrorSpec]) -> Responses {
     let mut responses = Responses::default();
     for row in rows {
         let entry = responses.responses.entry(row.status.to_string()).or_insert_with(|| {

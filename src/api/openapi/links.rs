@@ -3,7 +3,7 @@
 use rocket_okapi::okapi::openapi3::{Link, OpenApi, Operation, PathItem, RefOr};
 use serde_json::Value;
 
-use crate::api::openapi::each;
+use crate::api::openapi::operations;
 
 /// The parameter that tells one thing from another, and where the id of something new stands in the response.
 const ID: (&str, &str) = ("id", "$response.body#/id");
@@ -16,18 +16,19 @@ pub(crate) fn add(spec: &mut OpenApi) {
     for (path, item) in &mut spec.paths {
         let Some(source) = &mut item.post else { continue };
         if let Some(thing) = known.get(&format!("{path}/{{{}}}", ID.0)) {
-            link(source, "201", operations(thing).into_iter().map(to_what_was_created));
+            link(source, "201", cloned_operations(thing).into_iter().map(to_what_was_created));
         }
         if source.operation_id.as_deref() == Some("auth_login") {
-            let beside = known.values().flat_map(operations).filter(|target| target.tags == source.tags);
+            let beside =
+                known.values().flat_map(cloned_operations).filter(|target| target.tags == source.tags);
             let targets: Vec<Operation> = beside.filter(wants_a_token).collect();
             link(source, "200", targets.into_iter().map(with_a_token));
         }
     }
 }
 
-fn operations(item: &PathItem) -> Vec<Operation> {
-    each(&mut item.clone()).into_iter().map(|(_, operation)| operation.clone()).collect()
+fn cloned_operations(item: &PathItem) -> Vec<Operation> {
+    operations(&mut item.clone()).into_iter().map(|(_, operation)| operation.clone()).collect()
 }
 
 fn wants_a_token(operation: &Operation) -> bool {

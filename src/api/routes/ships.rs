@@ -3,11 +3,11 @@
 use rocket::{delete, get, post, put, State};
 use rocket_okapi::openapi;
 
-use crate::api::error::answer::{Answer, BodyOr};
 use crate::api::guards::access::AccessToken;
 use crate::api::guards::body::{CreateBody, UpdateBody};
-use crate::api::response::{Created, Deleted, Json, Public};
-use crate::json::Ready;
+use crate::api::response::{Cacheable, Created, Json, NoContent};
+use crate::api::result::{ApiResult, BodyOr};
+use crate::json::EncodedJson;
 use crate::model::id::Id;
 use crate::model::ship::{Ship, ShipInput};
 use crate::store::{CreateShipError, GetError, List, Store, UpdateShipError};
@@ -17,8 +17,8 @@ use crate::store::{CreateShipError, GetError, List, Store, UpdateShipError};
 /// Gives all ships by ascending id.
 #[openapi(tag = "ships")]
 #[get("/api/ships")]
-pub fn list(store: &State<Store>) -> Public<List<Ship>> {
-    Public(store.ships())
+pub fn list(store: &State<Store>) -> Cacheable<List<Ship>> {
+    Cacheable(store.ships())
 }
 
 /// # Get a ship
@@ -26,8 +26,8 @@ pub fn list(store: &State<Store>) -> Public<List<Ship>> {
 /// Gives the ship of that id.
 #[openapi(tag = "ships")]
 #[get("/api/ships/<id>")]
-pub fn get(id: Id, store: &State<Store>) -> Answer<Public<Ready<Ship>>, GetError> {
-    Ok(Public(store.ship(id)?))
+pub fn get(id: Id, store: &State<Store>) -> ApiResult<Cacheable<EncodedJson<Ship>>, GetError> {
+    Ok(Cacheable(store.ship(id)?))
 }
 
 /// # Create a ship
@@ -39,7 +39,7 @@ pub fn create(
     _token: AccessToken,
     body: CreateBody<ShipInput>,
     store: &State<Store>,
-) -> Answer<Created<Ready<Ship>>, BodyOr<CreateShipError>> {
+) -> ApiResult<Created<EncodedJson<Ship>>, BodyOr<CreateShipError>> {
     let ship = body?.0;
     let (id, ship) = store.create_ship(ship)?;
     Ok(Created::under("/api/ships", id, ship))
@@ -55,7 +55,7 @@ pub fn update(
     _token: AccessToken,
     body: UpdateBody<ShipInput>,
     store: &State<Store>,
-) -> Answer<Json<Ready<Ship>>, BodyOr<UpdateShipError>> {
+) -> ApiResult<Json<EncodedJson<Ship>>, BodyOr<UpdateShipError>> {
     let ship = body?.0;
     Ok(Json(store.update_ship(id, ship)?))
 }
@@ -65,7 +65,7 @@ pub fn update(
 /// Removes the ship of that id. The id is never given out again.
 #[openapi(tag = "ships")]
 #[delete("/api/ships/<id>")]
-pub fn delete(id: Id, _token: AccessToken, store: &State<Store>) -> Answer<Deleted, GetError> {
+pub fn delete(id: Id, _token: AccessToken, store: &State<Store>) -> ApiResult<NoContent, GetError> {
     store.delete_ship(id)?;
-    Ok(Deleted)
+    Ok(NoContent)
 }

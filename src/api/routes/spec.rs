@@ -7,7 +7,7 @@ use rocket::get;
 use rocket::http::ContentType;
 use sha2::{Digest, Sha256};
 
-use crate::api::etag::Validated;
+use crate::api::etag::WithEtag;
 
 /// `spec/openapi.json`. A test holds it to the code.
 pub const TEXT: &str = include_str!("../../../spec/openapi.json");
@@ -21,6 +21,6 @@ static ETAG: LazyLock<String> = LazyLock::new(|| {
 
 /// The OpenAPI text, or 304 for a client that has it.
 #[get("/openapi.json")]
-pub fn openapi_json() -> Validated<Cursor<&'static str>> {
-    Validated { etag: ETAG.clone(), label: ContentType::JSON, length: TEXT.len(), body: Cursor::new(TEXT) }
+pub fn openapi_json() -> WithEtag<Cursor<&'static str>> {
+    WithEtag { etag: ETAG.clone(), label: ContentType::JSON, length: TEXT.len(), body: Cursor::new(TEXT) }
 }

@@ -10,9 +10,9 @@ use rocket::tokio::fs::File;
 use rocket::tokio::task::spawn_blocking;
 use rocket::{get, State};
 
-use crate::api::error::answer::Answer;
-use crate::api::etag::Validated;
-use crate::internal_error::Internal;
+use crate::api::etag::WithEtag;
+use crate::api::result::ApiResult;
+use crate::internal_error::InternalError;
 use crate::regular_file::{self, Found};
 use crate::store::GetError;
 
@@ -23,11 +23,11 @@ pub struct StaticDir(pub PathBuf);
 /// A file of the folder, read piece by piece as it is sent. `..`, hidden files and whatever lies outside, by way
 /// of a link or otherwise, are not found.
 #[get("/static/<path..>")]
-pub async fn file(path: PathBuf, folder: &State<StaticDir>) -> Answer<Validated<File>, GetError> {
+pub async fn file(path: PathBuf, folder: &State<StaticDir>) -> ApiResult<WithEtag<File>, GetError> {
     match open(&folder.0, &path).await {
         Ok(file) => Ok(file.ok_or(GetError::NotFound)?),
         // A client, or a cache, that is told that there is no such file would remember it.
-        Err(error) if is_want(&error) => Err(Internal::new("opening a file", error).into()),
+        Err(error) if is_want(&error) => Err(InternalError::new("opening a file", error).into()),
         Err(_) => Err(GetError::NotFound.into()),
     }
 }
@@ -47,13 +47,13 @@ fn is_want(error: &io::Error) -> bool {
     }
 }
 
-async fn open(folder: &Path, path: &Path) -> io::Result<Option<Validated<File>>> {
+async fn open(folder: &Path, path: &Path) -> io::Result<Option<WithEtag<File>>> {
     let (folder, path) = (folder.to_owned(), path.to_owned());
     let found = spawn_blocking(move || regular_file::open_within(&folder, &path)).await??;
     let Some(Found { file, metadata, path }) = found else { return Ok(None) };
     let extension = path.extension().and_then(|extension| ContentType::from_extension(extension.to_str()?));
     let Ok(length) = usize::try_from(metadata.len()) else { return Ok(None) };
-    Ok(Some(Validated {
+    Ok(Some(WithEtag {
         etag: validator(&metadata),
         label: extension.unwrap_or(ContentType::Binary),
         length,

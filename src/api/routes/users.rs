@@ -5,11 +5,11 @@ use std::net::IpAddr;
 use rocket::{delete, get, post, put, State};
 use rocket_okapi::openapi;
 
-use crate::api::error::answer::{Answer, BodyOr};
 use crate::api::guards::body::{CreateBody, UpdateBody};
 use crate::api::guards::owner::Owner;
-use crate::api::response::{Created, Deleted, Json};
-use crate::json::Ready;
+use crate::api::response::{Created, Json, NoContent};
+use crate::api::result::{ApiResult, BodyOr};
+use crate::json::EncodedJson;
 use crate::model::id::Id;
 use crate::model::user::{User, UserInput};
 use crate::store::accounts::{Accounts, WriteError};
@@ -29,7 +29,7 @@ pub fn list(store: &State<Store>) -> Json<List<User>> {
 /// Gives the user of that id, without the password.
 #[openapi(tag = "users")]
 #[get("/api/users/<id>")]
-pub fn get(id: Id, store: &State<Store>) -> Answer<Json<Ready<User>>, GetError> {
+pub fn get(id: Id, store: &State<Store>) -> ApiResult<Json<EncodedJson<User>>, GetError> {
     Ok(Json(store.user(id)?))
 }
 
@@ -42,7 +42,7 @@ pub async fn create(
     client: Option<IpAddr>,
     body: CreateBody<UserInput>,
     accounts: &State<Accounts>,
-) -> Answer<Created<User>, BodyOr<WriteError<CreateUserError>>> {
+) -> ApiResult<Created<User>, BodyOr<WriteError<CreateUserError>>> {
     let user = accounts.create(body?.0, client.into()).await??;
     Ok(Created::under("/api/users", user.id, user))
 }
@@ -58,7 +58,7 @@ pub async fn update(
     client: Option<IpAddr>,
     body: UpdateBody<UserInput>,
     accounts: &State<Accounts>,
-) -> Answer<Json<User>, BodyOr<WriteError<UpdateUserError>>> {
+) -> ApiResult<Json<User>, BodyOr<WriteError<UpdateUserError>>> {
     let user = body?.0;
     Ok(Json(accounts.update(id, user, client.into()).await??))
 }
@@ -68,7 +68,7 @@ pub async fn update(
 /// Removes the user who is logged in. The user's tokens end, and the id is never given out again.
 #[openapi(tag = "users")]
 #[delete("/api/users/<id>")]
-pub fn delete(id: Id, _owner: Owner, store: &State<Store>) -> Answer<Deleted, GetError> {
+pub fn delete(id: Id, _owner: Owner, store: &State<Store>) -> ApiResult<NoContent, GetError> {
     store.delete_user(id)?;
-    Ok(Deleted)
+    Ok(NoContent)
 }

@@ -12,7 +12,7 @@ use governor::state::StateStore;
 use governor::RateLimiter;
 use parking_lot::Mutex;
 
-use super::{Rate, TooMany};
+use super::{Rate, RateLimited};
 
 /// The greatest number of keys in one map: 2 MB at most.
 pub(super) const MAX_KEYS: usize = 32_768;
@@ -21,26 +21,26 @@ pub(super) const MAX_KEYS: usize = 32_768;
 const PRUNED_EVERY: Duration = Duration::from_secs(10);
 
 /// A bucket for each key.
-pub(super) struct Keyed<K: Hash + Eq + Clone, C: Clock> {
-    buckets: RateLimiter<K, Bounded<K>, C, NoOpMiddleware<C::Instant>>,
+pub(super) struct KeyedLimiter<K: Hash + Eq + Clone, C: Clock> {
+    buckets: RateLimiter<K, BoundedStore<K>, C, NoOpMiddleware<C::Instant>>,
     /// When full buckets were last removed.
     pruned: Mutex<C::Instant>,
 }
 
-impl<K: Hash + Eq + Clone, C: Clock + Clone> Keyed<K, C> {
+impl<K: Hash + Eq + Clone, C: Clock + Clone> KeyedLimiter<K, C> {
     pub(super) fn new(Rate(quota): Rate, clock: &C) -> Self {
-        let buckets = RateLimiter::new(quota, Bounded::default(), clock.clone());
+        let buckets = RateLimiter::new(quota, BoundedStore::default(), clock.clone());
         Self { buckets, pruned: Mutex::new(clock.now()) }
     }
 }
 
-impl<K: Hash + Eq + Clone, C: Clock> Keyed<K, C> {
-    pub(super) fn take(&self, key: &K) -> Result<(), TooMany> {
+impl<K: Hash + Eq + Clone, C: Clock> KeyedLimiter<K, C> {
+    pub(super) fn take(&self, key: &K) -> Result<(), RateLimited> {
         self.prune();
         self.buckets.check_key(key).map(drop).map_err(|until| {
-            let wait = until.wait_time_from(self.buckets.clock().now());
-            let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
-            TooMany { wait: u32::try_from(seconds).unwrap_or(u32::MAX).max(1) }
+            let retry_after = until.wait_time_from(self.buckets.clock().now());
+            let seconds = retry_after.as_secs() + u64::from(retry_after.subsec_nanos() > 0);
+            RateLimited { retry_after: u32::try_from(seconds).unwrap_or(u32::MAX).max(1) }
         })
     }
 
@@ -65,15 +65,15 @@ impl<K: Hash + Eq + Clone, C: Clock> Keyed<K, C> {
 /// The states of at most [`MAX_KEYS`] buckets: when each will be full again. If there are more, the half that is
 /// nearest to full is forgotten. An attacker with many addresses so loses its own traces, and neither makes others
 /// share a bucket nor refills one that it has emptied.
-struct Bounded<K>(Mutex<HashMap<K, Nanos>>);
+struct BoundedStore<K>(Mutex<HashMap<K, Nanos>>);
 
-impl<K> Default for Bounded<K> {
+impl<K> Default for BoundedStore<K> {
     fn default() -> Self {
         Self(Mutex::default())
     }
 }
 
-impl<K: Hash + Eq + Clone> StateStore for Bounded<K> {
+impl<K: Hash + Eq + Clone> StateStore for BoundedStore<K> {
     type Key = K;
 
     fn measure_and_replace<T, F, E>(&self, key: &K, measure: F) -> Result<T, E>
@@ -92,7 +92,7 @@ impl<K: Hash + Eq + Clone> StateStore for Bounded<K> {
     }
 }
 
-impl<K: Hash + Eq + Clone> ShrinkableKeyedStateStore<K> for Bounded<K> {
+impl<K: Hash + Eq + Clone> ShrinkableKeyedStateStore<K> for BoundedStore<K> {
     fn retain_recent(&self, drop_below: Nanos) {
         self.0.lock().retain(|_, full_at| *full_at > drop_below);
     }

@@ -11,14 +11,14 @@ fn rate(text: &str) -> Rate {
     text.parse().expect("a rate")
 }
 
-fn throttle(
+fn rate_limiter(
     by_address: &str,
     by_user: &str,
     overall: &str,
-) -> (Throttle<FakeRelativeClock>, FakeRelativeClock) {
+) -> (RateLimiter<FakeRelativeClock>, FakeRelativeClock) {
     let clock = FakeRelativeClock::default();
     let rates = Rates { by_address: rate(by_address), by_user: rate(by_user), overall: rate(overall) };
-    (Throttle::with_clock(Some(rates), &clock), clock)
+    (RateLimiter::with_clock(Some(rates), &clock), clock)
 }
 
 fn network(text: &str) -> Network {
@@ -30,30 +30,30 @@ fn numbered(number: u32) -> Network {
 }
 
 /// What a client is told.
-fn told(admitted: Result<Admission, TooMany>) -> Result<(), TooMany> {
+fn told(admitted: Result<Admission, RateLimited>) -> Result<(), RateLimited> {
     admitted.map(drop)
 }
 
 #[test]
 fn a_burst_is_let_through_and_then_one_in_each_interval() {
-    let (throttle, clock) = throttle("3/minute", "1/hour", "100/second");
-    let ask = || told(throttle.admit(Operation::LogIn, network("192.0.2.1")));
+    let (rate_limiter, clock) = rate_limiter("3/minute", "1/hour", "100/second");
+    let ask = || told(rate_limiter.admit(Operation::LogIn, network("192.0.2.1")));
     assert_eq!([ask(), ask(), ask()], [Ok(()); 3]);
-    assert_eq!(ask(), Err(TooMany { wait: 20 }));
+    assert_eq!(ask(), Err(RateLimited { retry_after: 20 }));
     clock.advance(Duration::from_millis(900));
     // Rounded up, or the client would come too early.
-    assert_eq!(ask(), Err(TooMany { wait: 20 }));
+    assert_eq!(ask(), Err(RateLimited { retry_after: 20 }));
     clock.advance(Duration::from_millis(19_099));
-    assert_eq!(ask(), Err(TooMany { wait: 1 }));
+    assert_eq!(ask(), Err(RateLimited { retry_after: 1 }));
     clock.advance(Duration::from_millis(1));
-    assert_eq!([ask(), ask()], [Ok(()), Err(TooMany { wait: 20 })]);
+    assert_eq!([ask(), ask()], [Ok(()), Err(RateLimited { retry_after: 20 })]);
 }
 
 #[test]
 fn addresses_and_operations_have_buckets_of_their_own_and_networks_share_one() {
-    let (throttle, _) = throttle("1/hour", "1/hour", "100/second");
-    let refused = Err(TooMany { wait: 3600 });
-    let ask = |client| told(throttle.admit(Operation::LogIn, client));
+    let (rate_limiter, _) = rate_limiter("1/hour", "1/hour", "100/second");
+    let refused = Err(RateLimited { retry_after: 3600 });
+    let ask = |client| told(rate_limiter.admit(Operation::LogIn, client));
     assert_eq!(ask(network("192.0.2.1")), Ok(()));
     assert_eq!(ask(network("192.0.2.1")), refused);
     assert_eq!(ask(network("::ffff:192.0.2.1")), refused);
@@ -64,15 +64,15 @@ fn addresses_and_operations_have_buckets_of_their_own_and_networks_share_one() {
     assert_eq!(ask(None.into()), Ok(()));
     assert_eq!(ask(None.into()), refused);
     for other in [Operation::Refresh, Operation::CreateUser, Operation::UpdateUser] {
-        assert_eq!(told(throttle.admit(other, network("192.0.2.1"))), Ok(()));
-        assert_eq!(told(throttle.admit(other, network("192.0.2.1"))), refused);
+        assert_eq!(told(rate_limiter.admit(other, network("192.0.2.1"))), Ok(()));
+        assert_eq!(told(rate_limiter.admit(other, network("192.0.2.1"))), refused);
     }
 }
 
 #[test]
 fn one_client_cannot_use_up_what_all_have_together() {
-    let (throttle, _) = throttle("2/hour", "1/hour", "3/hour");
-    let ask = |client| throttle.admit(Operation::LogIn, network(client)).is_ok();
+    let (rate_limiter, _) = rate_limiter("2/hour", "1/hour", "3/hour");
+    let ask = |client| rate_limiter.admit(Operation::LogIn, network(client)).is_ok();
     assert_eq!([(); 9].map(|()| ask("192.0.2.1")).into_iter().filter(|let_in| *let_in).count(), 2);
     assert!(ask("192.0.2.2"));
     assert!(!ask("192.0.2.2") && !ask("192.0.2.3"));
@@ -80,20 +80,20 @@ fn one_client_cannot_use_up_what_all_have_together() {
 
 #[test]
 fn many_clients_cannot_use_up_refreshes() {
-    let (throttle, _) = throttle("2/hour", "1/hour", "3/hour");
-    assert!((0..1000).all(|number| throttle.admit(Operation::Refresh, numbered(number)).is_ok()));
+    let (rate_limiter, _) = rate_limiter("2/hour", "1/hour", "3/hour");
+    assert!((0..1000).all(|number| rate_limiter.admit(Operation::Refresh, numbered(number)).is_ok()));
 }
 
 #[test]
 fn a_known_network_has_a_quarter_of_its_own_when_nothing_is_left_overall() {
-    let (throttle, clock) = throttle("8/hour", "1/hour", "2/hour");
-    let ask = |operation, client| throttle.admit(operation, network(client));
+    let (rate_limiter, clock) = rate_limiter("8/hour", "1/hour", "2/hour");
+    let ask = |operation, client| rate_limiter.admit(operation, network(client));
     let good = ask(Operation::LogIn, "192.0.2.1").expect("it is the first");
-    throttle.succeeded(&good);
+    rate_limiter.succeeded(&good);
     // Another's success makes only that network known, and a refresh makes none known.
-    throttle.refreshed(&ask(Operation::Refresh, "192.0.2.2").expect("it is the first"));
+    rate_limiter.refreshed(&ask(Operation::Refresh, "192.0.2.2").expect("it is the first"));
     ask(Operation::LogIn, "192.0.2.3").expect("there is one left");
-    assert_eq!(told(ask(Operation::LogIn, "192.0.2.2")), Err(TooMany { wait: 1800 }));
+    assert_eq!(told(ask(Operation::LogIn, "192.0.2.2")), Err(RateLimited { retry_after: 1800 }));
     let asked = || [(); 3].map(|()| ask(Operation::LogIn, "192.0.2.1").is_ok());
     assert_eq!(asked(), [true, true, false]);
     clock.advance(Duration::from_secs(30 * 60));
@@ -104,15 +104,15 @@ fn a_known_network_has_a_quarter_of_its_own_when_nothing_is_left_overall() {
 
 #[test]
 fn a_network_is_known_for_an_hour_after_a_success_and_a_refresh_prolongs_that() {
-    let (throttle, clock) = throttle("1000/second", "1/hour", "1000/second");
-    let ask = |client| throttle.admit(Operation::LogIn, network(client)).expect("nothing is limited");
+    let (rate_limiter, clock) = rate_limiter("1000/second", "1/hour", "1000/second");
+    let ask = |client| rate_limiter.admit(Operation::LogIn, network(client)).expect("nothing is limited");
     for client in ["192.0.2.1", "192.0.2.2"] {
         assert!(!ask(client).is_known);
-        throttle.succeeded(&ask(client));
+        rate_limiter.succeeded(&ask(client));
     }
     for _ in 0..4 {
         clock.advance(Duration::from_secs(3600));
-        throttle.refreshed(&ask("192.0.2.1"));
+        rate_limiter.refreshed(&ask("192.0.2.1"));
     }
     assert!(ask("192.0.2.1").is_known);
     assert!(!ask("192.0.2.2").is_known);
@@ -122,41 +122,41 @@ fn a_network_is_known_for_an_hour_after_a_success_and_a_refresh_prolongs_that() 
 
 #[test]
 fn known_networks_have_a_bound_and_the_latest_stay() {
-    let (throttle, _) = throttle("1/hour", "1/hour", "1000000/second");
+    let (rate_limiter, _) = rate_limiter("1/hour", "1/hour", "1000000/second");
     let most = u32::try_from(MAX_KEYS).expect("it fits");
     let succeeds = |number| {
         let admission = Admission { network: numbered(number), is_known: false };
-        throttle.succeeded(&admission);
+        rate_limiter.succeeded(&admission);
     };
     for number in 0..2 * most {
         succeeds(number);
         // Who comes again and again stays.
         succeeds(most + 7);
-        assert!(throttle.0.known.len() <= MAX_KEYS);
+        assert!(rate_limiter.0.known.len() <= MAX_KEYS);
     }
     for (number, is_known) in
         [(0, false), (2 * most - most / 2, true), (2 * most - 1, true), (most + 7, true)]
     {
-        let asked = throttle.admit(Operation::Refresh, numbered(number)).expect("it is the first");
+        let asked = rate_limiter.admit(Operation::Refresh, numbered(number)).expect("it is the first");
         assert_eq!(asked.is_known, is_known, "{number}");
     }
 }
 
 #[test]
 fn names_have_buckets_of_their_own() {
-    let (throttle, _) = throttle("100/hour", "2/hour", "100/hour");
+    let (rate_limiter, _) = rate_limiter("100/hour", "2/hour", "100/hour");
     assert_eq!(
-        ["ann", "ann", "ann", "bob"].map(|name| throttle.admit_login(name, None, numbered(1)).is_ok()),
+        ["ann", "ann", "ann", "bob"].map(|name| rate_limiter.admit_login(name, None, numbered(1)).is_ok()),
         [true, true, false, true]
     );
 }
 
 #[test]
 fn what_strangers_guess_is_none_of_a_returning_users_business() {
-    let (throttle, _) = throttle("100/hour", "2/hour", "1000/hour");
-    let guess = |number| throttle.admit_login("ann", None, numbered(number)).is_ok();
+    let (rate_limiter, _) = rate_limiter("100/hour", "2/hour", "1000/hour");
+    let guess = |number| rate_limiter.admit_login("ann", None, numbered(number)).is_ok();
     assert_eq!([1, 2, 3, 4].map(guess), [true, true, false, false]);
-    let returns = |number| throttle.admit_login("ann", Some(ANN), numbered(number)).is_ok();
+    let returns = |number| rate_limiter.admit_login("ann", Some(ANN), numbered(number)).is_ok();
     // Each network from which the user returns has its own.
     assert_eq!([9, 9, 9, 10].map(returns), [true, true, false, true]);
 }
@@ -164,30 +164,30 @@ fn what_strangers_guess_is_none_of_a_returning_users_business() {
 /// Nobody can shut out all others by logging in again and again under one name.
 #[test]
 fn logins_under_one_name_do_not_use_up_what_all_have_together() {
-    let (throttle, _) = throttle("100/hour", "1/hour", "3/hour");
+    let (rate_limiter, _) = rate_limiter("100/hour", "1/hour", "3/hour");
     for number in 0..50 {
-        assert_eq!(throttle.admit_login("ann", None, numbered(number)).is_ok(), number == 0);
+        assert_eq!(rate_limiter.admit_login("ann", None, numbered(number)).is_ok(), number == 0);
     }
     assert_eq!(
-        ["bob", "eve", "joe"].map(|name| throttle.admit_login(name, None, numbered(99)).is_ok()),
+        ["bob", "eve", "joe"].map(|name| rate_limiter.admit_login(name, None, numbered(99)).is_ok()),
         [true, true, false]
     );
 }
 
 #[test]
 fn without_limits_everything_is_let_through() {
-    let throttle = Throttle::new(None);
+    let rate_limiter = RateLimiter::new(None);
     for _ in 0..10_000 {
-        assert!(throttle.admit(Operation::LogIn, None.into()).is_ok());
-        assert!(throttle.admit_login("ann", None, None.into()).is_ok());
+        assert!(rate_limiter.admit(Operation::LogIn, None.into()).is_ok());
+        assert!(rate_limiter.admit_login("ann", None, None.into()).is_ok());
     }
 }
 
 #[test]
 fn no_more_keys_are_kept_than_may_be_and_none_shares_a_bucket() {
-    let (throttle, clock) = throttle("2/minute", "1/hour", "1000000/second");
-    let ask = |number: u32| throttle.admit(Operation::LogIn, numbered(number)).is_ok();
-    let kept = || throttle.0.buckets.as_ref().map_or(0, |buckets| buckets.by_address.len());
+    let (rate_limiter, clock) = rate_limiter("2/minute", "1/hour", "1000000/second");
+    let ask = |number: u32| rate_limiter.admit(Operation::LogIn, numbered(number)).is_ok();
+    let kept = || rate_limiter.0.buckets.as_ref().map_or(0, |buckets| buckets.by_address.len());
     let most = u32::try_from(MAX_KEYS).expect("it fits");
     assert_eq!([ask(0), ask(0), ask(0)], [true, true, false]);
     for number in 1..3 * most {

@@ -11,7 +11,7 @@ use crate::contract::compare::lossless::Json;
 use crate::contract::compare::media_type;
 use crate::contract::recording::message::Response;
 use crate::contract::recording::transcript::{Exchange, STATUS_LINE};
-use crate::escape::printable;
+use crate::escape::escape_invisible;
 use crate::json::Style;
 
 /// The headers that are held to the recording. What a server says of itself (Server, Date) is its own affair.
@@ -25,7 +25,7 @@ const LONGEST_LINE: usize = 2000;
 
 /// How bodies are compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Measure {
+pub enum CompareMode {
     /// Byte for byte.
     Exact,
     /// As JSON, where they are JSON: layout and the order of members say nothing.
@@ -40,7 +40,7 @@ struct Line {
 
 impl Line {
     fn new(value: String) -> Self {
-        Self { shown: printable(&value), value }
+        Self { shown: escape_invisible(&value), value }
     }
 }
 
@@ -53,7 +53,7 @@ struct Document {
 
 /// What differs; `None` if nothing does. `shown` is the name of the transcript in messages.
 #[must_use]
-pub fn difference(exchange: &Exchange, live: &Response, measure: Measure, shown: &str) -> Option<String> {
+pub fn difference(exchange: &Exchange, live: &Response, measure: CompareMode, shown: &str) -> Option<String> {
     let (was, is) = bodies(&exchange.response, live, measure)
         .map_or_else(|| (None, None), |(was, is)| (Some(was), Some(is)));
     let are_other_bodies = was.is_some();
@@ -91,10 +91,10 @@ fn not_json(exchange: &Exchange, live: &Response) -> String {
 
 /// Whether two header values are the same. White space around a value is no part of it (RFC 9110, section 5.5), and
 /// without `--exact` one meaning may be written in several ways.
-fn same_value(name: &str, recorded: &str, live: &str, measure: Measure) -> bool {
+fn same_value(name: &str, recorded: &str, live: &str, measure: CompareMode) -> bool {
     let (recorded, live) = (trimmed(recorded), trimmed(live));
     recorded == live
-        || (measure == Measure::Json
+        || (measure == CompareMode::Json
             && match name.to_ascii_lowercase().as_str() {
                 "content-type" => media_type::same(recorded, live),
                 "location" => same_address(recorded, live),
@@ -122,13 +122,13 @@ fn same_address(a: &str, b: &str) -> bool {
 
 /// Whether a header says nothing that is compared. Two layouts of one body have two lengths, and a chunked one has none;
 /// that a length is true is seen when the answer is read. Only a 204 must have none (RFC 9110, section 8.6).
-fn is_free(name: &str, recorded: &Response, live: &Response, measure: Measure) -> bool {
-    let is_length = measure == Measure::Json && name.eq_ignore_ascii_case("Content-Length");
+fn is_free(name: &str, recorded: &Response, live: &Response, measure: CompareMode) -> bool {
+    let is_length = measure == CompareMode::Json && name.eq_ignore_ascii_case("Content-Length");
     is_length && (live.status != 204 || recorded.header(name).is_some())
 }
 
 /// The compared headers, as lines of the document and of the other one.
-fn headers(recorded: &Response, live: &Response, measure: Measure) -> (Document, Vec<Line>) {
+fn headers(recorded: &Response, live: &Response, measure: CompareMode) -> (Document, Vec<Line>) {
     let mut document = Document { lines: Vec::new(), numbers: Vec::new() };
     let mut other = Vec::new();
     let compared = |name: &str| {
@@ -155,7 +155,7 @@ fn headers(recorded: &Response, live: &Response, measure: Measure) -> (Document,
 fn documents(
     exchange: &Exchange,
     live: &Response,
-    measure: Measure,
+    measure: CompareMode,
     was: &str,
     is: &str,
 ) -> (Document, Vec<Line>) {
@@ -194,7 +194,7 @@ fn shortened(mut text: String, recorded: usize) -> String {
 }
 
 /// Two bodies that differ, as texts; `None` if they are the same.
-fn bodies(recorded: &Response, live: &Response, measure: Measure) -> Option<(String, String)> {
+fn bodies(recorded: &Response, live: &Response, measure: CompareMode) -> Option<(String, String)> {
     if recorded.body == live.body {
         return None;
     }
@@ -203,7 +203,7 @@ fn bodies(recorded: &Response, live: &Response, measure: Measure) -> Option<(Str
         Err(_) => format!("{} (in hexadecimal, for it is not UTF-8)\n", hexadecimal(body)),
     };
     let plain = || Some((text(&recorded.body), text(&live.body)));
-    if measure == Measure::Exact {
+    if measure == CompareMode::Exact {
         return plain();
     }
     let (Ok(was), Ok(is)) = (Json::parse(&recorded.body), Json::parse(&live.body)) else { return plain() };
@@ -227,7 +227,7 @@ fn body_line_of(line: &str) -> Line {
         Some(text) => (text, ""),
         None => (line, " (no line end)"),
     };
-    let mut shown = printable(text);
+    let mut shown = escape_invisible(text);
     if let Some((at, _)) = shown.char_indices().nth(LONGEST_LINE) {
         let excess = shown.len() - at;
         // Two lines that differ only in what is cut off must not look the same.

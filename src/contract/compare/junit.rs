@@ -7,7 +7,7 @@ use quick_xml::events::{BytesDecl, BytesText, Event};
 use quick_xml::writer::Writer;
 
 use crate::contract::compare::report::{Checked, Outcome, Report};
-use crate::escape::printable;
+use crate::escape::escape_invisible;
 
 /// The report as an XML document.
 ///
@@ -133,6 +133,6 @@ fn explained(writer: &mut Xml, kind: &str, message: &str, text: &str) -> io::Res
 
 /// What XML 1.0 cannot hold, not even escaped (section 2.2), and what would not be seen, written as [`printable`] does.
 fn allowed(text: &str) -> String {
-    let lines = text.split('\n').map(printable);
+    let lines = text.split('\n').map(escape_invisible);
     lines.collect::<Vec<_>>().join("\n").replace(['\u{fffe}', '\u{ffff}'], "\u{fffd}")
 }

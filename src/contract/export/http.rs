@@ -13,7 +13,7 @@ use super::{introduction, steps, unsendable, Body, Call, Expected, Given, Locati
 use crate::contract::recording::fixtures::Scenario;
 use crate::contract::recording::message::Request;
 use crate::contract::recording::transcript::Exchange;
-use crate::escape::printable;
+use crate::escape::escape_invisible;
 
 /// What all calls of a file use. `base` can be given from outside; a plain definition would override that.
 const COMMON: &str = "\
@@ -58,14 +58,14 @@ pub fn file(scenario: &Scenario) -> ScenarioFile {
             Step::Login(call, reason) => {
                 format!(
                     "{}{}\n?? status == 200\n{}",
-                    head(&printable(&reason)),
+                    head(&escape_invisible(&reason)),
                     request(&call),
                     script(&kept(&call))
                 )
             }
             Step::Exchange(call, exchange) => {
                 file.exchanges += 1;
-                let name = printable(&exchange.name);
+                let name = escape_invisible(&exchange.name);
                 format!("{}{}\n{}", head(&name), request(&call), answer(&call, exchange))
             }
             Step::LeftOut(omitted) => format!("# {}\n", file.leave_out(omitted)),

@@ -8,7 +8,7 @@ use super::{
 use crate::contract::recording::fixtures::Scenario;
 use crate::contract::recording::message::Request;
 use crate::contract::recording::transcript::Exchange;
-use crate::escape::{is_invisible, printable};
+use crate::escape::{escape_invisible, is_invisible};
 
 /// The Hurl file of a scenario.
 #[must_use]
@@ -24,11 +24,16 @@ pub fn file(scenario: &Scenario) -> ScenarioFile {
         file.text.push('\n');
         let text = match step {
             Step::Login(call, reason) => {
-                format!("# {}\n{}HTTP 200\n{}", printable(&reason), request(&call), captures(&call))
+                format!("# {}\n{}HTTP 200\n{}", escape_invisible(&reason), request(&call), captures(&call))
             }
             Step::Exchange(call, exchange) => {
                 file.exchanges += 1;
-                format!("# {}\n{}{}", printable(&exchange.name), request(&call), answer(&call, exchange))
+                format!(
+                    "# {}\n{}{}",
+                    escape_invisible(&exchange.name),
+                    request(&call),
+                    answer(&call, exchange)
+                )
             }
             Step::LeftOut(omitted) => format!("# {}\n", file.leave_out(omitted)),
         };

@@ -18,5 +18,5 @@ pub(crate) fn has_ended(_: u32) -> bool {
 pub(crate) fn still_running(_: &[u32]) -> String {
     String::new()
 }
-pub(crate) fn go_on_unless_interrupted() {}
-pub(crate) fn adopt_orphans() {}
+pub(crate) fn block_if_interrupted() {}
+pub(crate) fn become_subreaper() {}

@@ -38,7 +38,7 @@ static RUNNING: Mutex<Running> = Mutex::new(Running { group: 0, grace: Duration:
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
 /// It was asked to a second time, so nobody wants to wait.
-static HURRIED: AtomicBool = AtomicBool::new(false);
+static FORCE_KILL: AtomicBool = AtomicBool::new(false);
 
 /// Starts a command as the leader of a group of its own. Whoever interrupts this program means that group too.
 ///
@@ -67,7 +67,7 @@ pub(crate) fn end(id: u32, grace: Duration) -> Vec<u32> {
 }
 
 /// Does not come back if this program is being ended by a signal.
-pub(crate) fn go_on_unless_interrupted() {
+pub(crate) fn block_if_interrupted() {
     drop(lock());
 }
 
@@ -114,7 +114,7 @@ fn end_group(
         // What comes of it is seen below.
         let _ = send(group, signal);
         let deadline = Instant::now() + time;
-        let patient = || signal == Signal::KILL || !HURRIED.load(Ordering::SeqCst);
+        let patient = || signal == Signal::KILL || !FORCE_KILL.load(Ordering::SeqCst);
         while Instant::now() < deadline && patient() {
             reap(group);
             if is_gone(group) {
@@ -163,7 +163,7 @@ fn watch_here(ready: &Sender<io::Result<()>>) -> io::Result<()> {
                 _ = hangup.recv() => 1,
             };
             if INTERRUPTED.swap(true, Ordering::SeqCst) {
-                HURRIED.store(true, Ordering::SeqCst);
+                FORCE_KILL.store(true, Ordering::SeqCst);
             } else {
                 std::thread::spawn(move || end_this_program(number));
             }
@@ -193,7 +193,7 @@ pub(crate) fn still_running(left: &[u32]) -> String {
 }
 
 /// What the server starts and leaves alone shall come to this process, which ends it.
-pub(crate) fn adopt_orphans() {
+pub(crate) fn become_subreaper() {
     #[cfg(target_os = "linux")]
     {
         // Where it is not granted, orphans escape as they do on other systems.

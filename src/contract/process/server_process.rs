@@ -13,7 +13,7 @@ use parking_lot::Mutex;
 use crate::contract::client::wire::Target;
 use crate::contract::process::process_group;
 use crate::contract::recording::message::Response;
-use crate::escape::printable;
+use crate::escape::escape_invisible;
 
 /// How long its address may stay taken after it has ended.
 const ADDRESS_FREE: Duration = Duration::from_secs(10);
@@ -62,7 +62,7 @@ impl Output {
         if text.trim().is_empty() {
             return "it printed nothing".to_owned();
         }
-        let lines: Vec<String> = text.trim_end().lines().map(printable).collect();
+        let lines: Vec<String> = text.trim_end().lines().map(escape_invisible).collect();
         let last = lines.get(lines.len().saturating_sub(12)..).unwrap_or_default();
         format!("the end of what it printed:\n    {}", last.join("\n    "))
     }
@@ -101,7 +101,7 @@ impl ServerProcess {
                 target.base()
             )));
         }
-        process_group::adopt_orphans();
+        process_group::become_subreaper();
         let mut shell = Command::new("sh");
         shell.args(["-c", command]).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = process_group::start(&mut shell, grace)
@@ -113,7 +113,7 @@ impl ServerProcess {
         match process.wait_until_it_answers(target, limit) {
             Ok(answer) => Ok((process, answer)),
             Err(error) => {
-                process_group::go_on_unless_interrupted();
+                process_group::block_if_interrupted();
                 let left = process.kill();
                 Err(if left.is_empty() {
                     error
@@ -167,9 +167,9 @@ impl ServerProcess {
     /// How the process ended, if it has and nothing answers any more, and what it printed last: for who wonders why
     /// it does not answer.
     #[must_use]
-    pub fn obituary(&mut self, target: &Target) -> Option<String> {
+    pub fn exit_report(&mut self, target: &Target) -> Option<String> {
         // Whoever interrupts this program ends the server first.
-        process_group::go_on_unless_interrupted();
+        process_group::block_if_interrupted();
         // The connection is lost before the process is gone.
         let deadline = Instant::now() + Duration::from_millis(500);
         while Instant::now() < deadline {

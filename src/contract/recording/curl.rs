@@ -9,7 +9,7 @@ use rocket::http::Method;
 use crate::contract::compare::media_type::is_token;
 use crate::contract::recording::message::{header, Request};
 use crate::contract::recording::shell;
-use crate::escape::printable;
+use crate::escape::escape_invisible;
 
 /// What curl 7.88 offers for `--compressed`.
 const CODINGS: &str = "deflate, gzip, br, zstd";
@@ -74,7 +74,7 @@ const SHORT: [(char, &str); 18] = [
 /// What cannot be understood, in words. An option that would be ignored is an error: the request would be
 /// another one than curl's.
 pub fn parse(line: &str) -> Result<Request, String> {
-    request(line).map_err(|reason| printable(&reason))
+    request(line).map_err(|reason| escape_invisible(&reason))
 }
 
 fn request(line: &str) -> Result<Request, String> {

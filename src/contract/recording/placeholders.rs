@@ -55,14 +55,14 @@ pub(crate) enum Unfilled {
     /// The variable is not set.
     Unset(String),
     /// The value of the variable would be more than a value where it is needed.
-    Unfit(String, &'static str),
+    KeySetError(String, &'static str),
 }
 
 impl fmt::Display for Unfilled {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unset(name) => write!(f, "{name} is not set"),
-            Self::Unfit(name, what) => write!(f, "the value of {name} has {what} in it"),
+            Self::KeySetError(name, what) => write!(f, "the value of {name} has {what} in it"),
         }
     }
 }
@@ -72,7 +72,7 @@ fn fill(text: &str, written: impl Fn(String) -> Result<String, &'static str>) ->
     let mut filled = text.to_owned();
     for (range, name) in placeholders(text).into_iter().rev() {
         let value = value_of(name).ok_or_else(|| Unfilled::Unset(name.to_owned()))?;
-        let unfit = |what| Unfilled::Unfit(name.to_owned(), what);
+        let unfit = |what| Unfilled::KeySetError(name.to_owned(), what);
         if value.contains(char::is_control) {
             return Err(unfit("a control character"));
         }

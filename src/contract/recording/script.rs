@@ -11,7 +11,7 @@ use crate::contract::compare::lossless::Json;
 use crate::contract::recording::placeholders;
 use crate::contract::recording::shell::{self, Extent, Scanner};
 use crate::contract::recording::transcript::BYTE_ORDER_MARK;
-use crate::escape::printable;
+use crate::escape::escape_invisible;
 
 /// One curl line, before its variables have values.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -109,7 +109,7 @@ pub struct Variables(BTreeMap<String, String>);
 
 impl Variables {
     /// Takes up the members of an answer.
-    pub fn learn(&mut self, exchange: &str, body: &Json) {
+    pub fn capture(&mut self, exchange: &str, body: &Json) {
         let Json::Object(members) = body else { return };
         for (name, value) in members {
             let text = match value {
@@ -174,10 +174,10 @@ impl Variables {
 
     /// A value as it is written into a command: whatever is in it, it is that text to a shell.
     fn value(&self, name: &str, in_double_quotes: bool) -> Result<String, String> {
-        let shown = printable(name);
+        let shown = escape_invisible(name);
         let value = self.0.get(name).ok_or_else(|| format!("no answer so far had a {shown}"))?;
         if value.contains(char::is_control) {
-            return Err(format!("{shown} has a control character in it: {:?}", printable(value)));
+            return Err(format!("{shown} has a control character in it: {:?}", escape_invisible(value)));
         }
         // The server would choose which secret it is sent.
         if let Some((_, secret)) = placeholders::placeholders(value).first() {
@@ -265,11 +265,11 @@ mod tests {
     fn variables_are_members_of_earlier_answers() {
         let json = |value: serde_json::Value| Json::parse(value.to_string().as_bytes()).expect("JSON");
         let mut variables = Variables::default();
-        variables.learn("big", &Json::parse(b"{\"n\": 18446744073709551617}").expect("JSON"));
+        variables.capture("big", &Json::parse(b"{\"n\": 18446744073709551617}").expect("JSON"));
         assert_eq!(variables.expand("$n"), Ok("18446744073709551617".to_owned()));
-        variables.learn("login", &json(json!({"token": "t1", "id": 3, "list": []})));
-        variables.learn("again", &json(json!({"token": "t2"})));
-        variables.learn("odd", &json(json!({"name": "a\"b`c$d e", "lines": "a\nb"})));
+        variables.capture("login", &json(json!({"token": "t1", "id": 3, "list": []})));
+        variables.capture("again", &json(json!({"token": "t2"})));
+        variables.capture("odd", &json(json!({"name": "a\"b`c$d e", "lines": "a\nb"})));
         let expand = |text: &str| variables.expand(text);
         assert_eq!(
             expand("curl /$id -H \"A: $token ${login.token}\""),
@@ -281,7 +281,7 @@ mod tests {
         assert_eq!(expand("\"$name\""), Ok("\"a\\\"b\\`c\\$d e\"".to_owned()));
         assert_eq!(expand("$name"), Ok("a\\\"b\\`c\\$d\\ e".to_owned()));
         assert!(expand("$lines").is_err_and(|reason| reason.contains("a control character")));
-        variables.learn("odd", &json(json!({"odd": "`x` $(y) \"\\ 'z'!", "empty": ""})));
+        variables.capture("odd", &json(json!({"odd": "`x` $(y) \"\\ 'z'!", "empty": ""})));
         assert_eq!(
             variables.expand("-d \"$odd\" $odd$empty"),
             Ok(r#"-d "\`x\` \$(y) \"\\ 'z'"'!'"" \`x\`\ \$\(y\)\ \"\\\ \'z\'\!''"#.to_owned())

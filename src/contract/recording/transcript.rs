@@ -5,7 +5,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use crate::contract::compare::difference::COMPARED;
 use crate::contract::recording::curl;
 use crate::contract::recording::message::{Headers, Request, Response};
-use crate::escape::printable;
+use crate::escape::escape_invisible;
 
 /// One request and its recorded response.
 #[derive(Clone, Debug)]
@@ -77,7 +77,7 @@ impl Exchange {
             headers.push((name.to_owned(), value.to_owned()));
         }
         let date = date.ok_or_else(|| {
-            let names: Vec<String> = headers.iter().map(|(name, _)| printable(name)).collect();
+            let names: Vec<String> = headers.iter().map(|(name, _)| escape_invisible(name)).collect();
             fail(STATUS_LINE + 1, &format!("no Date among the headers from here on: {}", names.join(", ")))
         })?;
         let response =

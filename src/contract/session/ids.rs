@@ -13,7 +13,7 @@ use crate::store::seed::EXAMPLE;
 #[derive(Debug, Default)]
 pub struct Ids {
     /// The live ids of what was created, by the recorded ones.
-    given_out: BTreeMap<String, BTreeMap<u64, u64>>,
+    live_by_recorded: BTreeMap<String, BTreeMap<u64, u64>>,
     /// The live ids of what is there.
     taken: BTreeMap<String, BTreeSet<u64>>,
 }
@@ -24,7 +24,7 @@ const NOT_GIVEN_OUT: u64 = 2_000_000_000;
 impl Ids {
     /// Those of a fresh server with the example data.
     #[must_use]
-    pub fn of_a_fresh_server() -> Self {
+    pub fn with_seed_data() -> Self {
         let example: Value = crate::json::parse(EXAMPLE.as_bytes()).unwrap_or_default();
         let of = |name: &str| {
             let things = example.get(name).and_then(Value::as_array).into_iter().flatten();
@@ -36,8 +36,8 @@ impl Ids {
     }
 
     /// A thing was created. Gives what is wrong with its live id, if something is.
-    pub fn learn(&mut self, collection: &str, recorded: u64, live: u64) -> Option<String> {
-        self.given_out.entry(collection.to_owned()).or_default().insert(recorded, live);
+    pub fn capture(&mut self, collection: &str, recorded: u64, live: u64) -> Option<String> {
+        self.live_by_recorded.entry(collection.to_owned()).or_default().insert(recorded, live);
         let is_new = self.taken.entry(collection.to_owned()).or_default().insert(live);
         if !(1..=Id::MAX).contains(&live) {
             return Some(format!("id: {live} is not from 1 to {}", Id::MAX));
@@ -48,7 +48,7 @@ impl Ids {
     /// Whether the recorded server has given out that id before.
     #[must_use]
     pub fn has_given_out(&self, collection: &str, recorded: u64) -> bool {
-        self.given_out.get(collection).is_some_and(|known| known.contains_key(&recorded))
+        self.live_by_recorded.get(collection).is_some_and(|known| known.contains_key(&recorded))
     }
 
     /// The thing with that live path was deleted.
@@ -62,7 +62,7 @@ impl Ids {
     /// example data, or there is no such thing.
     #[must_use]
     pub fn live(&self, collection: &str, recorded: u64) -> u64 {
-        let Some(known) = self.given_out.get(collection) else { return recorded };
+        let Some(known) = self.live_by_recorded.get(collection) else { return recorded };
         match known.get(&recorded) {
             Some(live) => *live,
             // Nothing has this id in the recording, so it must be nothing's id here.
@@ -74,7 +74,7 @@ impl Ids {
     /// The recorded id for a live one; `None` if the recording has another thing under that number.
     #[must_use]
     pub fn recorded(&self, collection: &str, live: u64) -> Option<u64> {
-        let Some(known) = self.given_out.get(collection) else { return Some(live) };
+        let Some(known) = self.live_by_recorded.get(collection) else { return Some(live) };
         let found = known.iter().find(|(_, known)| **known == live).map(|(recorded, _)| *recorded);
         found.or_else(|| (!known.contains_key(&live)).then_some(live))
     }
@@ -182,7 +182,7 @@ mod tests {
     #[test]
     fn ids_are_mapped_both_ways_and_never_mixed_up() {
         let mut ids = Ids::default();
-        assert_eq!(ids.learn("/api/ships", 16, 99), None);
+        assert_eq!(ids.capture("/api/ships", 16, 99), None);
         assert_eq!(ids.live_path("/api/ships/16?a=/1"), "/api/ships/99?a=/1");
         assert_eq!(ids.live_path("/api/ships/5"), "/api/ships/5");
         assert_eq!(ids.live_path("/api/users/16"), "/api/users/16");
@@ -211,20 +211,20 @@ mod tests {
 
     #[test]
     fn an_id_that_cannot_be_right_is_named() {
-        let mut ids = Ids::of_a_fresh_server();
+        let mut ids = Ids::with_seed_data();
         for (live, wrong) in [
             (4, "something else"),
             (15, "something else"),
             (0, "not from 1 to 2147483647"),
             (2_147_483_648, "not from 1 to 2147483647"),
         ] {
-            assert!(ids.learn(SHIPS, 16, live).is_some_and(|flaw| flaw.contains(wrong)), "{live}");
+            assert!(ids.capture(SHIPS, 16, live).is_some_and(|flaw| flaw.contains(wrong)), "{live}");
         }
-        assert_eq!(ids.learn(SHIPS, 16, 2_147_483_647), None);
-        assert_eq!(ids.learn(USERS, 3, 4), None);
-        assert!(ids.learn(USERS, 4, 4).is_some());
+        assert_eq!(ids.capture(SHIPS, 16, 2_147_483_647), None);
+        assert_eq!(ids.capture(USERS, 3, 4), None);
+        assert!(ids.capture(USERS, 4, 4).is_some());
         // What was deleted has no id any more.
         ids.forget("/api/ships/4");
-        assert_eq!(ids.learn(SHIPS, 17, 4), None);
+        assert_eq!(ids.capture(SHIPS, 17, 4), None);
     }
 }

@@ -14,7 +14,7 @@ use uuid::Builder;
 
 use crate::auth::hs256;
 use crate::auth::secret::Secret;
-use crate::internal_error::Internal;
+use crate::internal_error::InternalError;
 
 /// The members of an object in the order in which they were written.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -131,8 +131,8 @@ impl Jwt {
     /// The same header and signature around other claims.
     ///
     /// # Errors
-    /// [`Internal`] where the claims cannot be written as JSON.
-    pub fn around(&self, claims: &Members) -> Result<String, Internal> {
+    /// [`InternalError`] where the claims cannot be written as JSON.
+    pub fn around(&self, claims: &Members) -> Result<String, InternalError> {
         let header = self.message.split('.').next().unwrap_or_default();
         Ok(format!("{header}.{}.{}", encode(claims)?, self.signature))
     }
@@ -140,13 +140,13 @@ impl Jwt {
     /// The same header and other claims, signed with that key.
     ///
     /// # Errors
-    /// [`Internal`] where signing fails.
-    pub fn signed_again(&self, claims: &Members, key: &Secret) -> Result<String, Internal> {
+    /// [`InternalError`] where signing fails.
+    pub fn signed_again(&self, claims: &Members, key: &Secret) -> Result<String, InternalError> {
         hs256::install();
         let message = format!("{}.{}", encode(&self.header)?, encode(claims)?);
         let key = EncodingKey::from_secret(key.bytes());
         let signature = jsonwebtoken::crypto::sign(message.as_bytes(), &key, Algorithm::HS256)
-            .map_err(|error| Internal::new("signing a token", error))?;
+            .map_err(|error| InternalError::new("signing a token", error))?;
         Ok(format!("{message}.{signature}"))
     }
 
@@ -163,10 +163,10 @@ impl Jwt {
     }
 }
 
-fn encode(members: &Members) -> Result<String, Internal> {
+fn encode(members: &Members) -> Result<String, InternalError> {
     serde_json::to_string(members)
         .map(|text| URL_SAFE_NO_PAD.encode(text))
-        .map_err(|error| Internal::new("writing a token", error))
+        .map_err(|error| InternalError::new("writing a token", error))
 }
 
 fn decode(segment: &str) -> Option<Members> {

@@ -20,9 +20,9 @@ use crate::contract::recording::transcript::Exchange;
 use crate::contract::session::ids::Ids;
 use crate::contract::session::jwt::{Jwt, Members};
 use crate::contract::session::new_token;
-use crate::contract::session::plan::{flaw_in_time, Login, Origin, Plan};
+use crate::contract::session::plan::{flaw_in_time, Login, Plan, TokenSource};
 use crate::contract::session::server_clock::ServerClock;
-use crate::escape::printable;
+use crate::escape::escape_invisible;
 
 /// By how many seconds at least a token that was good is good here, and one that was expired is expired while only a Date
 /// tells the time: no machine is so slow, and no two clocks are so far apart.
@@ -41,7 +41,7 @@ pub enum NotSent {
 
 /// What came back, in the terms of the recording.
 #[derive(Debug)]
-pub struct Answered {
+pub struct MappedResponse {
     /// The response, with recorded tokens, ids and addresses where the live server had its own.
     pub response: Response,
     /// What is wrong with new tokens.
@@ -92,7 +92,7 @@ impl<'a> Session<'a> {
             failed_logins: HashMap::new(),
             faulty_logins: HashMap::new(),
             pending: Vec::new(),
-            ids: Ids::of_a_fresh_server(),
+            ids: Ids::with_seed_data(),
         }
     }
 
@@ -109,13 +109,13 @@ impl<'a> Session<'a> {
             Unfilled::Unset(name) => {
                 NotSent::Skipped(format!("{name} must be set: a secret that is not recorded"))
             }
-            unfit @ Unfilled::Unfit(..) => NotSent::Impossible(unfit.to_string()),
+            unfit @ Unfilled::KeySetError(..) => NotSent::Impossible(unfit.to_string()),
         })?;
         let (collection, _) = Ids::place(recorded.target());
         request.path = self.ids.live_path(&request.path);
         request.body = request.body.as_ref().map(|body| self.ids.live_body(collection, body));
         if let (Some(token), Some(origin)) = (recorded.token(), self.plan.origin(index).cloned()) {
-            if let Origin::Login(slot) = origin {
+            if let TokenSource::Login(slot) = origin {
                 self.pending = self.faulty_logins.remove(&slot).unwrap_or_default();
             }
             let live = self.live_token(token, &origin, exchange)?;
@@ -166,7 +166,7 @@ impl<'a> Session<'a> {
         let body = crate::json::parse(&response.body);
         let answer = match &body {
             Err(reason) if response.status == 200 => format!("200, but its body is not JSON: {reason}"),
-            _ => printable(&response.status_line),
+            _ => escape_invisible(&response.status_line),
         };
         let body = body.unwrap_or_default();
         let mut faults = Vec::new();
@@ -194,19 +194,19 @@ impl<'a> Session<'a> {
         self.faulty_logins.insert(slot, faults);
     }
 
-    fn live_token(&self, token: &str, origin: &Origin, exchange: &Exchange) -> Result<String, NotSent> {
+    fn live_token(&self, token: &str, origin: &TokenSource, exchange: &Exchange) -> Result<String, NotSent> {
         let known = || self.live_tokens.get(token).cloned();
         let lost = |reason: &str| NotSent::Impossible(reason.to_owned());
         match origin {
-            Origin::AsRecorded => Ok(token.to_owned()),
-            Origin::Damaged => self.moved(token, exchange),
-            Origin::Answer => known().ok_or_else(|| {
+            TokenSource::AsRecorded => Ok(token.to_owned()),
+            TokenSource::Damaged => self.moved(token, exchange),
+            TokenSource::Answer => known().ok_or_else(|| {
                 lost("its token was to come from an earlier answer, which had none (see above)")
             }),
-            Origin::Login(slot) => known().ok_or_else(|| {
+            TokenSource::Login(slot) => known().ok_or_else(|| {
                 lost(self.failed_logins.get(slot).map_or("no login gave its token", String::as_str))
             }),
-            Origin::Key(reason) => {
+            TokenSource::Key(reason) => {
                 let key = self.key.ok_or_else(|| {
                     NotSent::Skipped(format!("--secret is needed to sign its token: {reason}"))
                 })?;
@@ -292,7 +292,7 @@ impl<'a> Session<'a> {
     }
 
     /// What a live answer says in the terms of the recording.
-    pub fn answered(&mut self, exchange: &Exchange, live: &Response, exact: bool) -> Answered {
+    pub fn answered(&mut self, exchange: &Exchange, live: &Response, exact: bool) -> MappedResponse {
         let recorded = &exchange.response;
         let (collection, _) = Ids::place(exchange.request.target());
         let body = live.json();
@@ -307,7 +307,7 @@ impl<'a> Session<'a> {
         // Where the recorded server gave an id out again, the live one may have its own way: it is shown as it is.
         let given_out_again = made.filter(|(was, _)| self.ids.has_given_out(collection, *was));
         if let (Some((was, is)), None) = (made, given_out_again) {
-            faults.extend(self.ids.learn(collection, was, is));
+            faults.extend(self.ids.capture(collection, was, is));
         }
         if exchange.request.method == Method::Delete && live.status == 204 {
             self.ids.forget(&self.ids.live_path(exchange.request.target()));
@@ -352,9 +352,9 @@ impl<'a> Session<'a> {
             }
         }
         if let Some((was, is)) = given_out_again {
-            faults.extend(self.ids.learn(collection, was, is));
+            faults.extend(self.ids.capture(collection, was, is));
         }
-        Answered { response, faults }
+        MappedResponse { response, faults }
     }
 
     /// In what a new token is not like the recorded one; and what it tells of the server's clock.

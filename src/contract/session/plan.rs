@@ -13,7 +13,7 @@ use crate::contract::session::jwt::Jwt;
 
 /// Where the live counterpart of a recorded token comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Origin {
+pub enum TokenSource {
     /// From the live answer to the exchange whose recorded answer holds it.
     Answer,
     /// It is no token at all, and goes out as it was recorded.
@@ -56,7 +56,7 @@ impl Login {
 pub struct Plan {
     /// The logins, in the order in which recorded tokens need them.
     pub logins: Vec<Login>,
-    origins: Vec<Option<Origin>>,
+    origins: Vec<Option<TokenSource>>,
 }
 
 impl Plan {
@@ -70,12 +70,12 @@ impl Plan {
             let origin = exchange.request.token().map(|token| {
                 let jwt = Jwt::parse(token);
                 match jwt {
-                    None => Origin::AsRecorded,
+                    None => TokenSource::AsRecorded,
                     Some(jwt) if minted.contains(token) => match flaw_in_time(&jwt, exchange.date) {
-                        None => Origin::Answer,
-                        Some(flaw) => Origin::Key(flaw),
+                        None => TokenSource::Answer,
+                        Some(flaw) => TokenSource::Key(flaw),
                     },
-                    Some(jwt) if !jwt.is_signed_with(&demo_key()) => Origin::Damaged,
+                    Some(jwt) if !jwt.is_signed_with(&demo_key()) => TokenSource::Damaged,
                     Some(jwt) => plan.of_unseen(scenario, &histories, index, token, &jwt),
                 }
             });
@@ -89,7 +89,7 @@ impl Plan {
 
     /// Where the token of that exchange comes from; `None` if it carries none.
     #[must_use]
-    pub fn origin(&self, exchange: usize) -> Option<&Origin> {
+    pub fn origin(&self, exchange: usize) -> Option<&TokenSource> {
         self.origins.get(exchange)?.as_ref()
     }
 
@@ -101,15 +101,15 @@ impl Plan {
         index: usize,
         token: &str,
         jwt: &Jwt,
-    ) -> Origin {
+    ) -> TokenSource {
         let date = scenario.exchanges.get(index).map_or(0, |exchange| exchange.date);
         let flaw = flaw_of_shape(jwt).or_else(|| flaw_in_time(jwt, date));
         let (kind, user, iat) = match (flaw, kind(jwt), jwt.number("identity"), jwt.number("iat")) {
             (None, Some(kind), Some(user), Some(iat)) => (kind, user, iat),
-            (flaw, ..) => return Origin::Key(flaw.unwrap_or_else(|| "it is made by hand".to_owned())),
+            (flaw, ..) => return TokenSource::Key(flaw.unwrap_or_else(|| "it is made by hand".to_owned())),
         };
         if iat < scenario.start() {
-            return Origin::Key("it is older than the server that it was recorded with".to_owned());
+            return TokenSource::Key("it is older than the server that it was recorded with".to_owned());
         }
         let slot = self.logins.iter_mut().position(|login| {
             (login.user, login.issued) == (user, iat)
@@ -117,12 +117,12 @@ impl Plan {
         });
         if let Some((slot, login)) = slot.and_then(|slot| Some((slot, self.logins.get_mut(slot)?))) {
             login.tokens.insert(kind, token.to_owned());
-            return Origin::Login(slot);
+            return TokenSource::Login(slot);
         }
         let later = scenario.exchanges.iter().position(|exchange| exchange.date > iat).unwrap_or(index);
         let before = later.min(index);
         let Some((name, password)) = histories.get(before).and_then(|known| known.people.get(&user)) else {
-            return Origin::Key(format!("nothing in the scenario reveals the password of user {user}"));
+            return TokenSource::Key(format!("nothing in the scenario reveals the password of user {user}"));
         };
         self.logins.push(Login {
             before,
@@ -132,7 +132,7 @@ impl Plan {
             user,
             issued: iat,
         });
-        Origin::Login(self.logins.len() - 1)
+        TokenSource::Login(self.logins.len() - 1)
     }
 }
 

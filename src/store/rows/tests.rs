@@ -14,7 +14,7 @@ fn value(number: usize) -> Value {
 }
 
 fn rows(style: Style, count: usize) -> Rows<Value> {
-    Rows::new(style, (1..=count).map(|number| (id(number), Ready::new(&value(number), style))))
+    Rows::new(style, (1..=count).map(|number| (id(number), EncodedJson::new(&value(number), style))))
 }
 
 fn text(list: &List<Value>) -> Vec<u8> {
@@ -64,10 +64,10 @@ fn a_list_is_that_of_its_moment_whatever_is_written_meanwhile() {
     let mut stream = stream(&list);
     let mut seen = stream.next_piece().expect("a snapshot").expect("a piece").to_vec();
     for number in (1..2000).step_by(3) {
-        rows.insert(id(number), Ready::new(&json!("written over"), style));
+        rows.insert(id(number), EncodedJson::new(&json!("written over"), style));
         rows.remove(id(number + 1));
     }
-    rows.insert(id(2001), Ready::new(&json!("new"), style));
+    rows.insert(id(2001), EncodedJson::new(&json!("new"), style));
     while let Some(piece) = stream.next_piece().expect("a snapshot") {
         seen.extend_from_slice(&piece);
     }
@@ -81,8 +81,8 @@ fn a_list_is_that_of_its_moment_whatever_is_written_meanwhile() {
 }
 
 /// So long that 512 of them are as much as is kept.
-fn long() -> Ready<Value> {
-    Ready::new(&json!("x".repeat(MAX_RETAINED / 512 - PATH_SIZE - 3)), Style::Compact)
+fn long() -> EncodedJson<Value> {
+    EncodedJson::new(&json!("x".repeat(MAX_RETAINED / 512 - PATH_SIZE - 3)), Style::Compact)
 }
 
 fn retained(rows: &Rows<Value>) -> usize {
@@ -96,14 +96,14 @@ fn what_is_kept_for_slow_readers_has_a_bound_and_the_oldest_goes_first() {
     let (old, mut old_stream) = (rows.list(), stream(&rows.list()));
     assert!(old_stream.next_piece().is_ok());
     for number in 1..=512 {
-        rows.insert(id(number), Ready::new(&json!(number), Style::Compact));
+        rows.insert(id(number), EncodedJson::new(&json!(number), Style::Compact));
     }
     assert_eq!(retained(&rows), MAX_RETAINED);
     assert!(old_stream.next_piece().is_ok(), "as much as may be is kept");
     let mut young = stream(&rows.list());
     // Each write beyond it ends a list, and frees what that alone has kept.
     for number in 513..=514 {
-        rows.insert(id(number), Ready::new(&json!(number), Style::Compact));
+        rows.insert(id(number), EncodedJson::new(&json!(number), Style::Compact));
     }
     assert!(old_stream.next_piece().is_err());
     assert!(old.to_body().expect("a length").into_bytes().is_err());
@@ -149,8 +149,8 @@ fn lists_that_have_been_sent_are_forgotten() {
 fn an_old_row_is_kept_only_for_lists_that_are_being_sent() {
     let mut rows = rows(Style::Compact, 2000);
     let write_over = |rows: &mut Rows<Value>, number| {
-        let text = rows.get(id(number)).and_then(Ready::text).cloned().expect("a row");
-        rows.insert(id(number), Ready::new(&json!(number), rows.style));
+        let text = rows.get(id(number)).and_then(EncodedJson::text).cloned().expect("a row");
+        rows.insert(id(number), EncodedJson::new(&json!(number), rows.style));
         text
     };
     assert!(write_over(&mut rows, 7).is_unique());

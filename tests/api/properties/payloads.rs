@@ -9,7 +9,7 @@ use shipyard::model::field::{validate, FieldErrors};
 use shipyard::model::name::normalized;
 use shipyard::model::ship::ShipInput;
 use shipyard::model::user::UserInput;
-use shipyard::model::{read, read_plain, update_schema, Input};
+use shipyard::model::{parse_fast, read, update_schema, Input};
 
 use super::check;
 use crate::support::contract::{component, validator};
@@ -146,7 +146,7 @@ fn what_the_schema_of_a_user_accepts_is_accepted_and_can_be_read() {
 /// would not get in by the other, and nothing gets in as something else.
 #[test]
 fn what_plainly_fits_is_read_as_everything_else_would_be() {
-    let plain = |text: &str| read_plain::<ShipInput>(text.as_bytes());
+    let plain = |text: &str| parse_fast::<ShipInput>(text.as_bytes());
     check(nearly::<ShipInput>(), |payload| {
         let read = read::<ShipInput>(payload.clone());
         match plain(&payload.to_string()) {

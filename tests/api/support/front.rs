@@ -13,10 +13,10 @@ use shipyard::auth::clock::{Clock, TokenIds};
 use shipyard::auth::secret::Secret;
 use shipyard::config::Settings;
 use shipyard::http::listen::Address;
-use shipyard::http::shutdown::Ender;
-use shipyard::http::{serve, Shutdown, Traffic};
+use shipyard::http::shutdown::ShutdownHandle;
+use shipyard::http::{serve, HttpLimits, Shutdown};
 use shipyard::store::seed::{Data, EXAMPLE};
-use shipyard::Parts;
+use shipyard::AppConfig;
 #[cfg(target_os = "linux")]
 use socket2::{Domain, Socket, Type};
 use tokio::runtime::Builder;
@@ -30,74 +30,74 @@ pub const LIMIT: Duration = Duration::from_secs(30);
 pub const GOOD: &str = "GET /api/ships/2 HTTP/1.1\r\nHost: a\r\n\r\n";
 
 /// Short limits, far enough apart to tell which of them it was.
-pub fn short() -> Traffic {
-    Traffic {
+pub fn short() -> HttpLimits {
+    HttpLimits {
         header_timeout: Duration::from_millis(600),
         body_timeout: Duration::from_millis(900),
         request_timeout: Duration::from_millis(1500),
         keep_alive: Duration::from_millis(400),
         workers: 2,
-        ..Traffic::default()
+        ..HttpLimits::default()
     }
 }
 
 /// What to start.
 pub struct Setup {
     pub rocket: Rocket<Build>,
-    pub traffic: Traffic,
+    pub limits: HttpLimits,
     pub grace: Duration,
     pub mercy: Duration,
 }
 
 impl Setup {
-    pub fn new(traffic: Traffic) -> Self {
+    pub fn new(limits: HttpLimits) -> Self {
         let (grace, mercy) = (Duration::from_secs(2), Duration::from_secs(1));
-        Self { rocket: unstarted(), traffic, grace, mercy }
+        Self { rocket: unstarted(), limits, grace, mercy }
     }
 
     /// With that folder behind `/static/`.
-    pub fn with_files(traffic: Traffic, folder: PathBuf) -> Self {
-        Self::with_settings(traffic, Settings { static_dir: folder, ..settings() })
+    pub fn with_files(limits: HttpLimits, folder: PathBuf) -> Self {
+        Self::with_settings(limits, Settings { static_dir: folder, ..settings() })
     }
 
     /// With those settings.
-    pub fn with_settings(traffic: Traffic, settings: Settings) -> Self {
-        let parts = Parts {
+    pub fn with_settings(limits: HttpLimits, settings: Settings) -> Self {
+        let parts = AppConfig {
             settings,
             data: Data::parse("example", EXAMPLE.as_bytes()).unwrap(),
             keys: (&Secret::new(SECRET).unwrap()).into(),
             clock: Clock::manual(NOW),
             token_ids: TokenIds::Random,
         };
-        Self { rocket: shipyard::build(parts).unwrap(), ..Self::new(traffic) }
+        Self { rocket: shipyard::build(parts).unwrap(), ..Self::new(limits) }
     }
 
     pub fn start(self) -> Front {
         let (said, heard) = std::sync::mpsc::channel();
-        let (ender, shutdown) = Shutdown::new(self.grace, self.mercy);
+        let (shutdown_handle, shutdown) = Shutdown::new(self.grace, self.mercy);
         let thread = std::thread::spawn(move || {
             let runtime = Builder::new_current_thread().enable_all().build().unwrap();
             runtime.block_on(async {
                 let listeners = Address::Ip([127, 0, 0, 1].into()).listen(0).expect("a free port");
                 said.send(listeners[0].local_addr().unwrap()).unwrap();
-                serve(self.rocket, listeners, self.traffic, shutdown).await.expect("the server starts");
+                serve(self.rocket, listeners, self.limits, shutdown).await.expect("the server starts");
             });
         });
         let address = heard.recv_timeout(LIMIT).expect("the server listens");
-        Front { address, ender: Some(ender), thread: Some(thread) }
+        Front { address, shutdown_handle: Some(shutdown_handle), thread: Some(thread) }
     }
 }
 
 /// A server; ended with the value.
 pub struct Front {
     pub address: SocketAddr,
-    ender: Option<Ender>,
+    shutdown_handle: Option<ShutdownHandle>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Front {
-    pub fn start(traffic: Traffic) -> Self {
-        Setup::new(traffic).start()
+    pub fn start(limits: HttpLimits) -> Self {
+        Setup::new(limits).start()
     }
 
     pub fn connect(&self) -> Raw {
@@ -124,7 +124,7 @@ impl Front {
 
     /// Asks the server to end.
     pub fn ask_to_end(&self) {
-        self.ender.as_ref().unwrap().end();
+        self.shutdown_handle.as_ref().unwrap().end();
     }
 
     /// Asks the server to end, and says how long it took.
@@ -147,7 +147,7 @@ impl Front {
 
 impl Drop for Front {
     fn drop(&mut self) {
-        drop(self.ender.take());
+        drop(self.shutdown_handle.take());
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }

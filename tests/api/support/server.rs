@@ -16,10 +16,10 @@ use shipyard::contract::recording::fixtures::Scenario;
 pub use shipyard::contract::recording::message::Request as Ask;
 use shipyard::contract::recording::message::Response;
 use shipyard::contract::replay::demo_key;
-use shipyard::dispatch_context::Handed;
+use shipyard::dispatch_context::DispatchContext;
 use shipyard::json::Style;
 use shipyard::store::seed::{Data, EXAMPLE};
-use shipyard::Parts;
+use shipyard::AppConfig;
 
 /// When the clock of [`Server::new`] stands still: 2026-11-23T00:00:00Z.
 pub const NOW: u64 = 1_795_392_000;
@@ -138,7 +138,7 @@ impl Server {
             }
             request.add_header(Header::new(name, value));
         }
-        request.inner().local_cache(|| Some(Handed { method: ask.method, front: None }));
+        request.inner().local_cache(|| Some(DispatchContext { method: ask.method, response_slot: None }));
         if let Some(body) = ask.body {
             request.set_body(body);
         }
@@ -196,7 +196,7 @@ fn rocket(
     data: &str,
 ) -> (Rocket<Build>, Clock) {
     let clock = Clock::manual(now);
-    let parts = Parts {
+    let parts = AppConfig {
         settings,
         data: Data::parse("test data", data.as_bytes()).unwrap_or_else(|error| panic!("{error}")),
         keys: keys.into(),

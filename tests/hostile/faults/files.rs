@@ -6,7 +6,7 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::Command;
 
-use shipyard::http::Traffic;
+use shipyard::http::HttpLimits;
 
 use crate::support::front::{Front, Raw, Sent, Setup, State};
 use crate::support::program::{folder, shipyard, Serving};
@@ -14,7 +14,7 @@ use crate::support::program::{folder, shipyard, Serving};
 const MIB: usize = 1024 * 1024;
 
 fn with(files: &Path) -> Front {
-    Setup::with_files(Traffic::default(), files.to_owned()).start()
+    Setup::with_files(HttpLimits::default(), files.to_owned()).start()
 }
 
 fn ask(path: &str, fields: &str) -> String {

@@ -10,7 +10,7 @@ use rocket::request::{FromRequest, Outcome};
 use rocket::response::{self, Responder};
 use rocket::tokio::io::{AsyncRead, AsyncSeek, ReadBuf};
 use rocket::{async_trait, Request, Response, State};
-use shipyard::http::Traffic;
+use shipyard::http::HttpLimits;
 use shipyard::store::Store;
 
 use crate::support::front::{Front, Setup, State as Connection, GOOD};
@@ -111,7 +111,7 @@ fn broken_catcher() -> &'static str {
 }
 
 fn panicking() -> Front {
-    let setup = Setup::new(Traffic::default());
+    let setup = Setup::new(HttpLimits::default());
     let routes = rocket::routes![handler, later, guard, responder, body, lock, catcher, never, nearly];
     let before = AdHoc::on_request("panics", |request, _| {
         let path = request.uri().path().to_string();

@@ -9,7 +9,7 @@ use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use shipyard::auth::keys::file::KeyFile;
-use shipyard::http::Traffic;
+use shipyard::http::HttpLimits;
 
 use crate::support::front::{Front, Setup};
 use crate::support::program::{folder, run, shipyard, Serving, LIMIT};
@@ -72,7 +72,7 @@ fn nothing_from_outside_the_static_folder_is_served_while_files_are_swapped() {
     std::fs::write(root.join("outside/file"), "secret").unwrap();
     std::fs::write(root.join("files/d/file"), "inside").unwrap();
     std::fs::write(root.join("files/swapped"), "inside").unwrap();
-    let front = Setup::with_files(Traffic::default(), root.join("files")).start();
+    let front = Setup::with_files(HttpLimits::default(), root.join("files")).start();
     let stop = AtomicBool::new(false);
     std::thread::scope(|scope| {
         scope.spawn(|| {

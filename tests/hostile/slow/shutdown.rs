@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use rocket::http::Method;
 use rocket::tokio::time::sleep;
-use shipyard::http::Traffic;
+use shipyard::http::HttpLimits;
 
 use super::LEEWAY;
 use crate::support::front::{Front, Raw, Setup, State, GOOD};
@@ -21,8 +21,8 @@ async fn slow(milliseconds: u64) -> &'static str {
     "done"
 }
 
-pub(super) fn with_a_slow_route(grace: Duration, mercy: Duration, traffic: Traffic) -> Front {
-    let setup = Setup::new(traffic);
+pub(super) fn with_a_slow_route(grace: Duration, mercy: Duration, limits: HttpLimits) -> Front {
+    let setup = Setup::new(limits);
     let rocket = setup.rocket.mount("/", rocket::routes![slow]);
     Setup { rocket, grace, mercy, ..setup }.start()
 }
@@ -37,7 +37,7 @@ const SECOND: Duration = Duration::from_secs(1);
 
 #[test]
 fn what_is_in_flight_is_finished_and_told_to_be_the_last() {
-    let front = with_a_slow_route(2 * SECOND, SECOND, Traffic::default());
+    let front = with_a_slow_route(2 * SECOND, SECOND, HttpLimits::default());
     let mut idle = front.connect();
     assert_eq!(idle.state(), State::Open);
     let mut silent = front.connect();
@@ -69,7 +69,7 @@ fn what_is_in_flight_is_finished_and_told_to_be_the_last() {
 #[test]
 fn who_waits_in_the_queue_is_answered() {
     for _ in 0..5 {
-        let front = with_a_slow_route(2 * SECOND, SECOND, Traffic::default());
+        let front = with_a_slow_route(2 * SECOND, SECOND, HttpLimits::default());
         // Faster than they are accepted: some wait when the server is asked to end.
         let ask = |_| {
             let mut client = front.connect();
@@ -86,7 +86,7 @@ fn who_waits_in_the_queue_is_answered() {
 
 #[test]
 fn what_takes_longer_than_the_grace_time_is_told_so() {
-    let front = with_a_slow_route(SECOND, SECOND, Traffic::default());
+    let front = with_a_slow_route(SECOND, SECOND, HttpLimits::default());
     let mut slow = asked(&front, 10_000);
     let mut half = front.connect();
     half.send("GET / HTTP/1.1\r\nHost: a\r\n");

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use serde_json::Value;
 use shipyard::auth::clock::{Clock, TokenIds};
 use shipyard::config::DEFAULT_LIFETIMES;
-use shipyard::auth::valid_after::Cutoff;
+use shipyard::auth::valid_after::ValidAfter;
 use shipyard::json::JsonBody;
 use shipyard::model::id::Id;
 use shipyard::model::ship::{Ship, ShipInput};
@@ -371,7 +371,7 @@ fn a_log_out_of_all_ends_what_a_racing_refresh_has_got() {
 #[test]
 fn a_cutoff_admits_what_came_after_it_and_nothing_else() {
     in_every_order(100, || {
-        let cutoff = Arc::new(Cutoff::at(NOW, 10));
+        let cutoff = Arc::new(ValidAfter::at(NOW, 10));
         let ids: Vec<_> = (0..3).map(|_| TokenIds::Random.next().expect("an id")).collect();
         let noting = |id| {
             let cutoff = Arc::clone(&cutoff);

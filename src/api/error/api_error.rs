@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{json, Value};
 
-use super::{Message, Row, AUTHORIZATION_MISSING, LOGIN_INVALID};
+use super::{ErrorSpec, Message, AUTHORIZATION_MISSING, LOGIN_INVALID};
 use crate::api::response as json_response;
 use crate::json::Style;
 
@@ -69,7 +69,7 @@ impl JsonSchema for ErrorBody {
 
 /// An error on its way out: a status and a body.
 #[derive(Debug)]
-pub struct Fault {
+pub struct ApiError {
     status: Status,
     body: ErrorBody,
     /// The `WWW-Authenticate` of a 401 (RFC 6750, section 3).
@@ -78,10 +78,10 @@ pub struct Fault {
     retry_after: Option<u32>,
 }
 
-impl Fault {
+impl ApiError {
     /// The error of that row.
     #[must_use]
-    pub fn of(row: &Row) -> Self {
+    pub fn of(row: &ErrorSpec) -> Self {
         let body = row.example();
         Self {
             status: Status::new(row.status),
@@ -134,12 +134,12 @@ impl Fault {
 }
 
 /// What is too much now may be little in a moment.
-fn retry_after(row: &Row) -> Option<u32> {
+fn retry_after(row: &ErrorSpec) -> Option<u32> {
     matches!(row.status, 429 | 503).then_some(1)
 }
 
 /// RFC 6750, section 3.1: who sent no token is told only that one is wanted; who sent one, what is wrong with it.
-fn challenge(row: &Row) -> Option<String> {
+fn challenge(row: &ErrorSpec) -> Option<String> {
     const REALM: &str = "Bearer realm=\"shipyard\"";
     if row.status != 401 {
         return None;
@@ -151,7 +151,7 @@ fn challenge(row: &Row) -> Option<String> {
     Some(format!("{REALM}, error=\"invalid_token\", error_description=\"{description}\""))
 }
 
-impl<'r> Responder<'r, 'static> for &Fault {
+impl<'r> Responder<'r, 'static> for &ApiError {
     fn respond_to(self, request: &'r Request<'_>) -> response::Result<'static> {
         let mut response = json_response::json(request, self.status, &self.body)?;
         for (name, value) in self.headers() {
@@ -161,7 +161,7 @@ impl<'r> Responder<'r, 'static> for &Fault {
     }
 }
 
-impl<'r> Responder<'r, 'static> for Fault {
+impl<'r> Responder<'r, 'static> for ApiError {
     fn respond_to(self, request: &'r Request<'_>) -> response::Result<'static> {
         (&self).respond_to(request)
     }

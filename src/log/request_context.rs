@@ -9,16 +9,16 @@ use super::requests_are_logged;
 use crate::model::id::Id;
 
 /// What guards and routing find out about a request. Whoever hands a request to Rocket leaves one with it as
-/// `Some(Arc<Facts>)`.
+/// `Some(Arc<RequestLogContext>)`.
 #[derive(Debug, Default)]
-pub struct Facts {
+pub struct RequestLogContext {
     /// The user of its token, once that is verified: whether or not the request was let in.
     pub user: OnceLock<Id>,
     /// The template of the route that it came to.
     pub route: OnceLock<String>,
 }
 
-impl Facts {
+impl RequestLogContext {
     /// Those of the request, if requests are logged.
     #[must_use]
     pub fn of<'r>(request: &'r Request<'_>) -> Option<&'r Self> {
@@ -29,7 +29,7 @@ impl Facts {
     }
 
     /// The token of the request is this user's.
-    pub fn note_user(request: &Request<'_>, user: Id) {
+    pub fn record_user(request: &Request<'_>, user: Id) {
         if let Some(facts) = Self::of(request) {
             // A token that is looked at again is the same user's.
             let _ = facts.user.set(user);
@@ -38,16 +38,16 @@ impl Facts {
 }
 
 /// Notes the route of every request.
-pub struct NoteRoute;
+pub struct RecordRoute;
 
 #[async_trait]
-impl Fairing for NoteRoute {
+impl Fairing for RecordRoute {
     fn info(&self) -> Info {
         Info { name: "the route of a request, for the log", kind: Kind::Response }
     }
 
     async fn on_response<'r>(&self, request: &'r Request<'_>, _: &mut Response<'r>) {
-        if let Some((facts, route)) = Facts::of(request).zip(request.route()) {
+        if let Some((facts, route)) = RequestLogContext::of(request).zip(request.route()) {
             // A request has one answer.
             let _ = facts.route.set(route.uri.path().to_owned());
         }

@@ -12,14 +12,14 @@ use super::Style;
 
 /// What a `T` is as JSON text, in the style of the server. Clones share the text.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Ready<T> {
+pub struct EncodedJson<T> {
     /// The text, with the newline that ends every answer. None if the value cannot be written as JSON, which is so for no
     /// type of this crate; then the answer is a 500.
     text: Option<Bytes>,
     of: PhantomData<fn() -> T>,
 }
 
-impl<T: Serialize> Ready<T> {
+impl<T: Serialize> EncodedJson<T> {
     /// Writes that value.
     pub fn new(value: &T, style: Style) -> Self {
         // No more memory than it takes: it may be kept for long.
@@ -28,7 +28,7 @@ impl<T: Serialize> Ready<T> {
     }
 }
 
-impl<T> Ready<T> {
+impl<T> EncodedJson<T> {
     /// The text.
     #[must_use]
     pub fn text(&self) -> Option<&Bytes> {
@@ -36,7 +36,7 @@ impl<T> Ready<T> {
     }
 }
 
-impl<T: JsonSchema> JsonSchema for Ready<T> {
+impl<T: JsonSchema> JsonSchema for EncodedJson<T> {
     fn schema_name() -> String {
         T::schema_name()
     }

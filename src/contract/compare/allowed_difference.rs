@@ -9,7 +9,7 @@ use std::fmt;
 use rocket::http::{Method, RawStr};
 use serde_json::Value;
 
-use crate::contract::compare::difference::{difference, Measure};
+use crate::contract::compare::difference::{difference, CompareMode};
 use crate::contract::compare::lossless::Json;
 use crate::contract::compare::media_type;
 use crate::contract::recording::history::{user_at, History, LOGIN, SHIPS, USERS};
@@ -37,11 +37,11 @@ pub struct Case<'a> {
     /// What has happened before it.
     pub history: &'a History,
     /// How its answers are compared.
-    pub measure: Measure,
+    pub measure: CompareMode,
 }
 
 /// One section of docs/differences.md.
-pub struct Deviation {
+pub struct AllowedDifference {
     /// The name of the section.
     pub name: &'static str,
     concerns: fn(&Case<'_>) -> bool,
@@ -50,11 +50,11 @@ pub struct Deviation {
 }
 
 /// For sections that no single answer to a recorded request can show.
-const UNSEEN: fn(&Case<'_>) -> bool = |_| false;
+const NOT_OBSERVABLE: fn(&Case<'_>) -> bool = |_| false;
 
 /// Every section, in the order of the document.
-pub const ALL: [Deviation; 24] = [
-    Deviation {
+pub const ALL: [AllowedDifference; 24] = [
+    AllowedDifference {
         name: "json_errors",
         // What is not found at a known path is JSON in both.
         concerns: |case| match methods_at(case.exchange.request.target()) {
@@ -72,7 +72,7 @@ pub const ALL: [Deviation; 24] = [
             )
         },
     },
-    Deviation {
+    AllowedDifference {
         name: "options",
         concerns: |case| {
             let request = &case.exchange.request;
@@ -81,7 +81,7 @@ pub const ALL: [Deviation; 24] = [
         original: |_, answer| answer.status == 200 && answer.body.is_empty(),
         shipyard: |_, answer| answer.status == 204 && answer.header("Allow").is_some(),
     },
-    Deviation {
+    AllowedDifference {
         name: "malformed_json",
         concerns: |case| {
             let request = &case.exchange.request;
@@ -99,7 +99,7 @@ pub const ALL: [Deviation; 24] = [
         original: |_, answer| answer.status == 500 || (answer.status == 400 && is_html(answer)),
         shipyard: |_, answer| is_bad_request(answer),
     },
-    Deviation {
+    AllowedDifference {
         name: "strict_integers",
         concerns: |case| {
             an_integer_is(&case.exchange.request, |value| match value {
@@ -111,7 +111,7 @@ pub const ALL: [Deviation; 24] = [
         original: succeeds,
         shipyard: |_, answer| is_bad_request(answer) && says(answer, "Not a valid integer."),
     },
-    Deviation {
+    AllowedDifference {
         name: "greatest_integer",
         concerns: |case| {
             an_integer_is(&case.exchange.request, |value| {
@@ -123,7 +123,7 @@ pub const ALL: [Deviation; 24] = [
             is_bad_request(answer) && says(answer, "Must be less than or equal to 2147483647.")
         },
     },
-    Deviation {
+    AllowedDifference {
         name: "one_address",
         concerns: |case| {
             let path = case.exchange.request.target();
@@ -136,7 +136,7 @@ pub const ALL: [Deviation; 24] = [
         original: |_, answer| is_success(answer) || matches!(answer.status, 308 | 400 | 401 | 403),
         shipyard: |_, answer| answer.status == 404 && error(answer).as_deref() == Some("Not Found"),
     },
-    Deviation {
+    AllowedDifference {
         name: "rename_to_a_taken_name",
         concerns: |case| {
             let request = &case.exchange.request;
@@ -151,7 +151,7 @@ pub const ALL: [Deviation; 24] = [
         original: |_, answer| answer.status == 200,
         shipyard: |_, answer| is_bad_request(answer) && says(answer, "User already exists."),
     },
-    Deviation {
+    AllowedDifference {
         name: "ids_are_never_reused",
         concerns: |case| {
             // The id has been somebody else's since, if ids are given out again.
@@ -171,7 +171,7 @@ pub const ALL: [Deviation; 24] = [
             }
         },
     },
-    Deviation {
+    AllowedDifference {
         name: "incomplete_tokens",
         concerns: |case| {
             let later = |jwt: &Jwt| jwt.number("iat").is_some_and(|issued| issued > case.exchange.date);
@@ -180,13 +180,13 @@ pub const ALL: [Deviation; 24] = [
         original: |_, answer| takes_the_token(answer),
         shipyard: |_, answer| answer.status == 422 && error(answer).is_some(),
     },
-    Deviation {
+    AllowedDifference {
         name: "last_second_of_a_token",
         concerns: |case| token(case).is_some_and(|jwt| jwt.number("exp") == Some(case.exchange.date)),
         original: |_, answer| takes_the_token(answer),
         shipyard: |_, answer| answer.status == 401 && error(answer).as_deref() == Some("Token has expired"),
     },
-    Deviation {
+    AllowedDifference {
         name: "tokens_of_deleted_users",
         // A refresh is refused by both, and what is the user's own is not found in both.
         concerns: |case| {
@@ -198,7 +198,7 @@ pub const ALL: [Deviation; 24] = [
         original: |_, answer| takes_the_token(answer),
         shipyard: |_, answer| answer.status == 401 && says(answer, "Unknown user."),
     },
-    Deviation {
+    AllowedDifference {
         name: "tokens_from_before_the_start",
         concerns: |case| {
             token(case).and_then(|jwt| jwt.number("iat")).is_some_and(|issued| issued < case.start)
@@ -208,8 +208,13 @@ pub const ALL: [Deviation; 24] = [
             answer.status == 401 && error(answer).as_deref() == Some("Token has been revoked")
         },
     },
-    Deviation { name: "hashed_passwords", concerns: UNSEEN, original: succeeds, shipyard: succeeds },
-    Deviation {
+    AllowedDifference {
+        name: "hashed_passwords",
+        concerns: NOT_OBSERVABLE,
+        original: succeeds,
+        shipyard: succeeds,
+    },
+    AllowedDifference {
         name: "password_change_ends_refresh_tokens",
         concerns: |case| {
             let Some(jwt) = token(case).filter(|jwt| jwt.text("type") == Some("refresh")) else {
@@ -223,7 +228,7 @@ pub const ALL: [Deviation; 24] = [
             answer.status == 401 && error(answer).as_deref() == Some("Token has been revoked")
         },
     },
-    Deviation {
+    AllowedDifference {
         name: "no_content_type_on_204",
         concerns: |_| true,
         original: |_, answer| {
@@ -233,21 +238,31 @@ pub const ALL: [Deviation; 24] = [
         },
         shipyard: |_, answer| answer.status == 204 && answer.header("Content-Type").is_none(),
     },
-    Deviation { name: "challenge_on_401", concerns: UNSEEN, original: succeeds, shipyard: succeeds },
-    Deviation {
+    AllowedDifference {
+        name: "challenge_on_401",
+        concerns: NOT_OBSERVABLE,
+        original: succeeds,
+        shipyard: succeeds,
+    },
+    AllowedDifference {
         name: "utf8_text",
         concerns: |_| true,
         original: |_, answer| answer.json().is_some() && answer.body.is_ascii() && has_escapes(answer),
         shipyard: |_, answer| answer.json().is_some() && !answer.body.is_ascii(),
     },
-    Deviation { name: "atomic_writes", concerns: UNSEEN, original: succeeds, shipyard: succeeds },
-    Deviation {
+    AllowedDifference {
+        name: "atomic_writes",
+        concerns: NOT_OBSERVABLE,
+        original: succeeds,
+        shipyard: succeeds,
+    },
+    AllowedDifference {
         name: "limited_bodies",
         concerns: |case| case.exchange.request.body.as_ref().is_some_and(|body| body.len() > 64 * 1024),
         original: |_, answer| answer.status != 413 && answer.status < 500,
         shipyard: |_, answer| answer.status == 413,
     },
-    Deviation {
+    AllowedDifference {
         name: "limited_lengths",
         concerns: |case| {
             let request = &case.exchange.request;
@@ -262,7 +277,7 @@ pub const ALL: [Deviation; 24] = [
         original: succeeds,
         shipyard: |_, answer| is_bad_request(answer) && speaks_of(answer, "Longer than maximum length"),
     },
-    Deviation {
+    AllowedDifference {
         name: "visible_names",
         concerns: |case| {
             let request = &case.exchange.request;
@@ -274,9 +289,19 @@ pub const ALL: [Deviation; 24] = [
         original: succeeds,
         shipyard: |_, answer| is_bad_request(answer) && speaks_of(answer, "May not "),
     },
-    Deviation { name: "limited_rates", concerns: UNSEEN, original: succeeds, shipyard: succeeds },
-    Deviation { name: "limited_storage", concerns: UNSEEN, original: succeeds, shipyard: succeeds },
-    Deviation {
+    AllowedDifference {
+        name: "limited_rates",
+        concerns: NOT_OBSERVABLE,
+        original: succeeds,
+        shipyard: succeeds,
+    },
+    AllowedDifference {
+        name: "limited_storage",
+        concerns: NOT_OBSERVABLE,
+        original: succeeds,
+        shipyard: succeeds,
+    },
+    AllowedDifference {
         name: "one_authorization_header",
         concerns: |case| {
             let headers = case.exchange.request.headers.iter();
@@ -289,17 +314,17 @@ pub const ALL: [Deviation; 24] = [
 
 /// The section of that name.
 #[must_use]
-pub fn named(name: &str) -> Option<&'static Deviation> {
+pub fn named(name: &str) -> Option<&'static AllowedDifference> {
     ALL.iter().find(|deviation| deviation.name == name)
 }
 
-impl fmt::Debug for Deviation {
+impl fmt::Debug for AllowedDifference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name)
     }
 }
 
-impl Deviation {
+impl AllowedDifference {
     /// Whether this section speaks of what differs between these two answers, and the live one is that side's.
     #[must_use]
     pub fn explains(&self, case: &Case<'_>, live: &Response, side: Side) -> bool {
@@ -360,7 +385,7 @@ fn differs_in_the_id_only(case: &Case<'_>, live: &Response) -> bool {
     let Some((was, is)) = created(&case.exchange.response).zip(created(live)) else { return false };
     let collection = case.exchange.request.target();
     let mut ids = Ids::default();
-    ids.learn(collection, was, is);
+    ids.capture(collection, was, is);
     let mut renamed = live.clone();
     renamed.body = ids.restore_text(collection, &String::from_utf8_lossy(&live.body)).into_bytes();
     let end = format!("{collection}/{is}");

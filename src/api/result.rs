@@ -1,0 +1,125 @@
+//! What an operation answers: success, or one of the errors that its type names.
+
+use rocket::response::{self, Responder};
+use rocket::Request;
+use rocket_okapi::gen::OpenApiGenerator;
+use rocket_okapi::okapi::openapi3::Responses;
+use rocket_okapi::response::OpenApiResponderInner;
+
+use crate::api::error::api_error::ApiError;
+use crate::api::error::{ErrorSpec, ToApiError, INTERNAL};
+use crate::api::guards::body::BodyError;
+use crate::api::guards::login::LoginError;
+use crate::api::openapi::components;
+use crate::internal_error::InternalError;
+use crate::store::accounts::{LogInError, RenewError, WriteError};
+use crate::store::{CreateShipError, CreateUserError, GetError, UpdateShipError, UpdateUserError};
+
+/// The errors of an operation that reads a body and then does something that fails with `E`.
+#[derive(Debug)]
+pub enum BodyOr<E> {
+    /// The body is of no use.
+    Body(BodyError),
+    /// What was to be done with it failed.
+    Operation(E),
+}
+
+impl<E: ToApiError> ToApiError for BodyOr<E> {
+    fn error_specs() -> Vec<&'static ErrorSpec> {
+        let mut rows = BodyError::error_specs();
+        rows.extend(E::error_specs());
+        rows
+    }
+
+    fn to_api_error(&self) -> ApiError {
+        match self {
+            Self::Body(error) => error.to_api_error(),
+            Self::Operation(error) => error.to_api_error(),
+        }
+    }
+}
+
+/// What an operation answers instead of success: one of the errors of `E`, all of which are documented. (An
+/// [`InternalError`] failure is none of them: it is a defect.)
+#[derive(Debug)]
+pub enum HandlerError<E> {
+    /// An error that is documented.
+    Api(E),
+    /// A defect.
+    Internal(InternalError),
+}
+
+/// What an operation answers.
+pub type ApiResult<T, E> = Result<T, HandlerError<E>>;
+
+/// The errors of the store, told apart from those of the body so that `?` knows where each belongs.
+pub trait StoreError: ToApiError {}
+impl StoreError for CreateShipError {}
+impl StoreError for UpdateShipError {}
+impl StoreError for WriteError<CreateUserError> {}
+impl StoreError for WriteError<UpdateUserError> {}
+
+impl From<GetError> for HandlerError<GetError> {
+    fn from(error: GetError) -> Self {
+        Self::Api(error)
+    }
+}
+
+impl From<LoginError> for HandlerError<LoginError> {
+    fn from(error: LoginError) -> Self {
+        Self::Api(error)
+    }
+}
+
+impl From<LogInError> for HandlerError<LoginError> {
+    fn from(error: LogInError) -> Self {
+        Self::Api(match error {
+            LogInError::Invalid => LoginError::Invalid,
+            LogInError::RateLimited(error) => LoginError::RateLimited(error),
+            LogInError::QueueFull => LoginError::QueueFull,
+        })
+    }
+}
+
+impl From<RenewError> for HandlerError<RenewError> {
+    fn from(error: RenewError) -> Self {
+        Self::Api(error)
+    }
+}
+
+impl<E> From<BodyError> for HandlerError<BodyOr<E>> {
+    fn from(error: BodyError) -> Self {
+        Self::Api(BodyOr::Body(error))
+    }
+}
+
+impl<E: StoreError> From<E> for HandlerError<BodyOr<E>> {
+    fn from(error: E) -> Self {
+        Self::Api(BodyOr::Operation(error))
+    }
+}
+
+impl<E> From<InternalError> for HandlerError<E> {
+    fn from(error: InternalError) -> Self {
+        Self::Internal(error)
+    }
+}
+
+impl<'r, E: ToApiError> Responder<'r, 'static> for HandlerError<E> {
+    fn respond_to(self, request: &'r Request<'_>) -> response::Result<'static> {
+        match self {
+            Self::Api(error) => error.to_api_error().respond_to(request),
+            Self::Internal(error) => {
+                // As a text, for which the log has quotation marks.
+                tracing::error!(reason = error.to_string(), "internal error");
+                ApiError::of(&INTERNAL).respond_to(request)
+            }
+        }
+    }
+}
+
+impl<E: ToApiError> OpenApiResponderInner for HandlerError<E> {
+    fn responses(generator: &mut OpenApiGenerator) -> rocket_okapi::Result<Responses> {
+        Ok(components::errors(generator, &E::error_specs()))
+    }
+}
