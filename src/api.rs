@@ -1,10 +1,12 @@
 //! The API on Rocket: operations, guards, errors and the specification.
 
 pub mod base_url;
+pub mod catcher;
 pub mod cors;
 pub mod error;
 pub mod etag;
 pub mod guards;
+mod json_response;
 pub mod openapi;
 pub mod response;
 pub mod result;

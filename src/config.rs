@@ -11,7 +11,6 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rocket::data::ByteUnit;
 use rocket::figment::providers::{Env, Serialized};
 use rocket::figment::value::magic::RelativePathBuf;
 use rocket::figment::value::{Dict, Value};
@@ -23,6 +22,7 @@ use self::file::SettingsFile;
 use self::values::{invalid, number, optional, seconds, source};
 use crate::api::base_url::BaseUrl;
 use crate::api::cors::Cors;
+use crate::api::guards::body::DEFAULT_BODY_LIMIT;
 use crate::auth::password::{Cost, Hash, Hasher, Passwords};
 use crate::auth::rate_limit::{Rate, Rates};
 use crate::auth::secret::Secret;
@@ -38,17 +38,11 @@ pub use self::framework::defaults;
 /// The port, unless configured: that of the recorded exchanges.
 pub const DEFAULT_PORT: u16 = 5000;
 
-/// The size of the largest request body, unless configured (`limits.json`).
-pub const DEFAULT_BODY_LIMIT: ByteUnit = ByteUnit::Kibibyte(64);
-
 /// What the header `Server` says, unless configured (`ident`).
 pub const SERVER: &str = "Shipyard";
 
 /// The folder of static files, unless configured.
 pub const DEFAULT_STATIC_DIR: &str = "static";
-
-/// The lifetimes of tokens, unless configured: 15 minutes and 30 days.
-pub const DEFAULT_LIFETIMES: Lifetimes = Lifetimes { access: 15 * 60, refresh: 30 * 24 * 60 * 60 };
 
 /// The longest lifetime of a token: ten years, in seconds.
 pub const MAX_LIFETIME: u64 = 10 * 365 * 24 * 60 * 60;
@@ -230,6 +224,7 @@ impl Settings {
         };
         let log = logging(&figment)?;
         let rocket = framework::read(&figment, address)?;
+        let default = Lifetimes::default();
         let path =
             |key| Ok::<_, ConfigError>(optional::<RelativePathBuf>(&figment, key)?.map(|p| p.relative()));
         let default_style = if *figment.profile() == "release" { Style::Compact } else { Style::Pretty };
@@ -252,10 +247,8 @@ impl Settings {
             jwt_secret: jwt_secret(&figment)?,
             jwt_secret_file: path("jwt_secret_file")?,
             lifetimes: Lifetimes {
-                access: number(&figment, "access_token_ttl", 1..=MAX_LIFETIME)?
-                    .unwrap_or(DEFAULT_LIFETIMES.access),
-                refresh: number(&figment, "refresh_token_ttl", 1..=MAX_LIFETIME)?
-                    .unwrap_or(DEFAULT_LIFETIMES.refresh),
+                access: number(&figment, "access_token_ttl", 1..=MAX_LIFETIME)?.unwrap_or(default.access),
+                refresh: number(&figment, "refresh_token_ttl", 1..=MAX_LIFETIME)?.unwrap_or(default.refresh),
             },
             json: optional(&figment, "json")?.unwrap_or(default_style),
             public_url: optional::<String>(&figment, "public_url")?

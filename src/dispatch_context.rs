@@ -1,5 +1,6 @@
 //! What whoever hands a request to Rocket leaves with it, and what is left for them in turn.
 
+use std::str::FromStr;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
@@ -102,4 +103,10 @@ impl ResponseSlot {
     pub fn was_body_needed(&self) -> bool {
         std::mem::take(&mut *self.body.lock()) == BodyState::Needed
     }
+}
+
+/// The method of that name. Names are case-sensitive (RFC 9110, section 9.1), which Rocket forgets.
+#[must_use]
+pub fn parse_method(name: &str) -> Option<Method> {
+    Method::from_str(name).ok().filter(|known| known.as_str() == name)
 }

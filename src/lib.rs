@@ -82,7 +82,7 @@ pub fn build(parts: AppConfig) -> Result<Rocket<Build>, InternalError> {
         .manage(accounts)
         .manage(store)
         .manage(tokens)
-        .register("/", rocket::catchers![api::error::catcher::default_catcher]);
+        .register("/", rocket::catchers![api::catcher::default_catcher]);
     // What has nothing to do costs each request something all the same.
     if let Some(cors) = cors {
         rocket = rocket.attach(cors);

@@ -24,8 +24,8 @@ use tracing_subscriber::fmt::time::FormatTime;
 use self::lines::Lines;
 pub use self::request_context::RequestLogContext;
 pub use self::request_id::RequestId;
-use crate::api::routing;
 use crate::auth::clock;
+use crate::dispatch_context::parse_method;
 
 /// How the lines are written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -164,7 +164,7 @@ impl AccessLogEntry {
     #[inline]
     pub fn new(id: RequestId, method: &str, client: IpAddr, began: Instant) -> Self {
         let log_context = requests_are_logged().then(Arc::default);
-        Self { method: routing::parse_method(method), log_context, ..Self::unread(id, client, began) }
+        Self { method: parse_method(method), log_context, ..Self::unread(id, client, began) }
     }
 
     /// Where guards and routing put what they find out; nowhere, if it is not asked for.

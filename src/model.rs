@@ -4,6 +4,7 @@ pub mod auth;
 pub mod field;
 pub mod id;
 pub mod name;
+pub mod password;
 pub mod ship;
 pub mod user;
 

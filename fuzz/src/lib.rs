@@ -15,8 +15,8 @@ use shipyard::api::guards::login::{Login, LoginError};
 use shipyard::auth::clock::{Clock, TokenIds};
 use shipyard::auth::password::Cost;
 use shipyard::auth::secret::Secret;
+use shipyard::auth::token::Lifetimes;
 use shipyard::auth::token::{Kind, Tokens};
-use shipyard::config::DEFAULT_LIFETIMES;
 use shipyard::contract::compare::lossless::Json;
 use shipyard::contract::recording::script::Variables;
 use shipyard::contract::recording::transcript::Exchange;
@@ -45,7 +45,7 @@ const NOW: u64 = 1_795_392_001;
 static TOKENS: LazyLock<Tokens> = LazyLock::new(|| {
     let clock = Clock::manual(NOW - 1);
     let secret = Secret::new(KEY).expect("a key");
-    let tokens = Tokens::new(&secret, DEFAULT_LIFETIMES, clock.clone(), TokenIds::Random);
+    let tokens = Tokens::new(&secret, Lifetimes::default(), clock.clone(), TokenIds::Random);
     clock.set(NOW);
     tokens
 });

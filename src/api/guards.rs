@@ -16,6 +16,7 @@ use rocket::request::Outcome;
 use rocket::{Ignite, Request, Rocket};
 
 use crate::api::error::api_error::ApiError;
+use crate::api::error::catalog::ErrorSpec;
 use crate::api::error::ToApiError;
 use crate::auth::token::{Claims, Kind, TokenError, Tokens};
 use crate::log::RequestLogContext;
@@ -73,6 +74,17 @@ pub fn failure<'r>(request: &'r Request<'_>) -> Option<&'r ApiError> {
     request.local_cache(|| None::<ApiError>).as_ref()
 }
 
+/// The errors of a token guard: those of its header, those of tokens but for the other kind's, and its own.
+fn token_guard_errors(
+    other_kind: &'static ErrorSpec,
+    own: Vec<&'static ErrorSpec>,
+) -> Vec<&'static ErrorSpec> {
+    let mut rows = bearer::BearerError::error_specs();
+    rows.extend(TokenError::error_specs().into_iter().filter(|row| row.name != other_kind.name));
+    rows.extend(own);
+    rows
+}
+
 #[cfg(test)]
 mod tests {
     use rocket::error::ErrorKind;
@@ -81,7 +93,7 @@ mod tests {
     use super::*;
     use crate::auth::clock::{Clock, TokenIds};
     use crate::auth::secret::Secret;
-    use crate::config::DEFAULT_LIFETIMES;
+    use crate::auth::token::Lifetimes;
 
     fn config() -> Config {
         Config { log_level: rocket::config::LogLevel::Off, ..Config::debug_default() }
@@ -109,7 +121,7 @@ mod tests {
     #[test]
     fn a_server_without_what_a_guard_looks_at_does_not_start() {
         let secret = Secret::random().expect("a key");
-        let tokens = Tokens::new(&secret, DEFAULT_LIFETIMES, Clock::System, TokenIds::Random);
+        let tokens = Tokens::new(&secret, Lifetimes::default(), Clock::System, TokenIds::Random);
         let guarded: [Vec<Route>; 3] =
             [routes![with_access_token], routes![with_refresh_token], routes![by_the_owner]];
         for routes in guarded {

@@ -7,7 +7,8 @@ use rocket_okapi::okapi::openapi3::Responses;
 use rocket_okapi::response::OpenApiResponderInner;
 
 use crate::api::error::api_error::ApiError;
-use crate::api::error::{ErrorSpec, ToApiError, INTERNAL};
+use crate::api::error::catalog::{ErrorSpec, INTERNAL};
+use crate::api::error::ToApiError;
 use crate::api::guards::body::BodyError;
 use crate::api::guards::login::LoginError;
 use crate::api::openapi::components;

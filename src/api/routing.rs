@@ -116,12 +116,6 @@ pub fn with_rank(routes: Vec<Route>) -> Vec<Route> {
     routes.into_iter().map(first).collect()
 }
 
-/// The method of that name. Names are case-sensitive (RFC 9110, section 9.1), which Rocket forgets.
-#[must_use]
-pub fn parse_method(name: &str) -> Option<Method> {
-    Method::from_str(name).ok().filter(|known| known.as_str() == name)
-}
-
 /// Undoes Rocket's reading of a form's `_method` field as the method: a request that caches, proxies and the
 /// browser's same-origin rules take for a POST must not delete anything.
 pub struct IgnoreMethodOverride;

@@ -9,36 +9,13 @@ use std::sync::Arc;
 use argon2::password_hash::phc::{Output, ParamsString, PasswordHash, Salt};
 use argon2::{Algorithm, Argon2, Block, Params, Version};
 use parking_lot::Mutex;
-use serde::Deserialize;
 use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 
 use self::queue::Queue;
 use crate::auth::rate_limit::Admission;
 use crate::internal_error::InternalError;
-
-/// A password in clear text. It cannot be printed.
-#[derive(Clone, PartialEq, Eq, Deserialize)]
-#[serde(transparent)]
-pub struct Password(String);
-
-impl Password {
-    /// The greatest length, in bytes of UTF-8. The OWASP Authentication Cheat Sheet asks for room for 64
-    /// characters at least, and for a limit, so that hashing costs the same whatever is sent.
-    pub const MAX_BYTES: u32 = 128;
-
-    /// Takes a text for a password.
-    #[must_use]
-    pub fn new(text: String) -> Self {
-        Self(text)
-    }
-}
-
-impl fmt::Debug for Password {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Password(..)")
-    }
-}
+use crate::model::password::Password;
 
 /// The hash of a password, with everything that verifying against it takes. It cannot be printed with `{:?}`.
 #[derive(Clone)]
@@ -143,7 +120,7 @@ fn digest(
     }
     let mut output = vec![0; length];
     argon2
-        .hash_password_into_with_memory(password.0.as_bytes(), salt, &mut output, memory.as_mut_slice())
+        .hash_password_into_with_memory(password.as_bytes(), salt, &mut output, memory.as_mut_slice())
         .map_err(|error| failed(&error))?;
     Output::new(&output).map_err(|error| failed(&error))
 }
@@ -392,7 +369,7 @@ mod tests {
         let admissions: Vec<Admission> = (0..200).map(admission).collect();
         // Enough for the first to be still at it when the last comes.
         let hasher = Cost { memory: 32 * 1024, iterations: 8, parallelism: 1 }.hasher().expect("a cost");
-        rocket::execute(async {
+        tokio::runtime::Builder::new_current_thread().build().expect("a runtime").block_on(async {
             let passwords = Passwords::new(hasher, 16).expect("a hash");
             let verify =
                 |admission| Box::pin(passwords.verify(admission, Password::new(String::new()), None));

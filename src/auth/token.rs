@@ -64,6 +64,13 @@ pub struct Lifetimes {
     pub refresh: u64,
 }
 
+impl Default for Lifetimes {
+    /// 15 minutes and 30 days.
+    fn default() -> Self {
+        Self { access: 15 * 60, refresh: 30 * 24 * 60 * 60 }
+    }
+}
+
 impl Lifetimes {
     fn of(self, kind: Kind) -> u64 {
         match kind {

@@ -10,7 +10,8 @@ use rocket::figment::{Figment, Profile};
 use rocket::log::LogLevel;
 
 use super::values::{bytes, invalid, number};
-use super::{ConfigError, DEFAULT_BODY_LIMIT, DEFAULT_PORT, SERVER};
+use super::{ConfigError, DEFAULT_PORT, SERVER};
+use crate::api::guards::body::DEFAULT_BODY_LIMIT;
 use crate::http::listen::Address;
 
 /// The most threads that serve connections (`workers`).

@@ -14,7 +14,7 @@ use super::connection;
 use super::progress::Progress;
 use super::{origin, ServerState, Stage};
 use crate::api::error::api_error::ApiError;
-use crate::api::error::CONNECTIONS_EXHAUSTED;
+use crate::api::error::catalog::CONNECTIONS_EXHAUSTED;
 use crate::log::RequestId;
 
 /// How long to wait before accepting again when there is no descriptor or no memory for a connection.

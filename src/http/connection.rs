@@ -21,7 +21,7 @@ use super::request_head::LastHost;
 use super::socket::Socket;
 use super::{dispatch, origin, parse_error, ServerState, Stage};
 use crate::api::error::api_error::ApiError;
-use crate::api::error::{ANSWER_TIMEOUT, BODY_TIMEOUT, HEAD_TIMEOUT};
+use crate::api::error::catalog::{ANSWER_TIMEOUT, BODY_TIMEOUT, HEAD_TIMEOUT};
 use crate::log::{AccessLogEntry, Outcome, RequestId};
 
 /// How long an idle connection is kept once the server is ending: a request may be on its way already.

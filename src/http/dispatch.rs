@@ -31,10 +31,10 @@ use super::response_cache::{CacheKey, CachedResponse};
 use super::rocket_request::RocketRequest;
 use super::{origin, parse_error, ServerState, Stage};
 use crate::api::error::api_error::ApiError;
-use crate::api::error::{BODY_BROKE_OFF, INTERNAL};
+use crate::api::error::catalog::{BODY_BROKE_OFF, INTERNAL};
 use crate::api::routing;
 use crate::api::security_headers::{self, Field, Place};
-use crate::dispatch_context::ResponseSlot;
+use crate::dispatch_context::{parse_method, ResponseSlot};
 use crate::json::{JsonBody, PIECE};
 use crate::log::{AccessLogEntry, RequestId, RequestLogContext};
 
@@ -202,7 +202,7 @@ fn decide_by_head<'a>(
     length: Option<u64>,
 ) -> BoxFuture<'a, Option<Box<Response<ResponseBody>>>> {
     Box::pin(async move {
-        let method = routing::parse_method(head.method.as_str()).unwrap_or(Method::Trace);
+        let method = parse_method(head.method.as_str()).unwrap_or(Method::Trace);
         if !routing::is_for_operations(server.rocket.rocket().routes(), method, &asked.origin) {
             return None;
         }

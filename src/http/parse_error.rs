@@ -2,7 +2,7 @@
 
 use super::HttpLimits;
 use crate::api::error::api_error::ApiError;
-use crate::api::error::{HEAD_TOO_LARGE, HTTP_VERSION, REQUEST_MALFORMED};
+use crate::api::error::catalog::{HEAD_TOO_LARGE, HTTP_VERSION, REQUEST_MALFORMED};
 
 /// How hyper words that the first line names a version that it does not speak; nothing else tells.
 const INVALID_VERSION: &str = "invalid HTTP version parsed";

@@ -8,7 +8,7 @@ use parking_lot::Mutex;
 use rocket::http::uri::{Host, Origin};
 
 use crate::api::error::api_error::ApiError;
-use crate::api::error::{EXPECTATION, METHOD_NOT_IMPLEMENTED, REQUEST_MALFORMED, TRANSFER_CODING};
+use crate::api::error::catalog::{EXPECTATION, METHOD_NOT_IMPLEMENTED, REQUEST_MALFORMED, TRANSFER_CODING};
 
 /// Whom and what the request asks.
 #[derive(Debug)]

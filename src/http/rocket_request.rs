@@ -11,8 +11,7 @@ use rocket::http::{Header, Method};
 use rocket::local::asynchronous::LocalRequest;
 
 use super::ServerState;
-use crate::api::routing;
-use crate::dispatch_context::{DispatchContext, ResponseSlot};
+use crate::dispatch_context::{parse_method, DispatchContext, ResponseSlot};
 use crate::log::RequestLogContext;
 
 /// What is asked, by whom.
@@ -33,7 +32,7 @@ impl RocketRequest {
         response_slot: &Arc<ResponseSlot>,
     ) -> LocalRequest<'static> {
         // A method that nobody knows is as wrong as one that no path has.
-        let method = routing::parse_method(head.method.as_str()).unwrap_or(Method::Trace);
+        let method = parse_method(head.method.as_str()).unwrap_or(Method::Trace);
         let mut local = server.rocket.req(method, ParsedOrigin(self.origin));
         // The host that is asked, and the body, Rocket has apart.
         for (name, value) in head.headers.iter().filter(|(name, _)| ![HOST, CONTENT_LENGTH].contains(name)) {

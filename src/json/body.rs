@@ -2,7 +2,7 @@
 
 use std::io;
 
-use hyper::body::Bytes;
+use bytes::Bytes;
 
 /// The size of a piece of a streamed text, in bytes: what is in memory for a client that reads slowly.
 pub const PIECE: usize = 32 * 1024;

@@ -2,7 +2,7 @@
 
 use std::marker::PhantomData;
 
-use hyper::body::Bytes;
+use bytes::Bytes;
 use schemars::gen::SchemaGenerator;
 use schemars::schema::Schema;
 use schemars::JsonSchema;

@@ -11,7 +11,7 @@ use serde_json::{json, Value};
 use super::field::{object_schema, Field, Rule};
 use super::name;
 use super::user::MAX_NAME;
-use crate::auth::password::Password;
+use crate::model::password::Password;
 
 /// A name and a password to log in with; neither is empty.
 #[derive(Debug)]

@@ -9,7 +9,7 @@ use serde_json::{json, Value};
 use super::field::{Field, Rule};
 use super::id::Id;
 use super::{stored_schema, Input};
-use crate::auth::password::Password;
+use crate::model::password::Password;
 
 /// The greatest length of a name, in characters.
 pub const MAX_NAME: u32 = 64;

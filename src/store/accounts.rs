@@ -188,9 +188,10 @@ mod tests {
 
     use super::*;
     use crate::auth::clock::{Clock, TokenIds};
-    use crate::auth::password::{Cost, Password};
+    use crate::auth::password::Cost;
     use crate::auth::secret::Secret;
-    use crate::config::DEFAULT_LIFETIMES;
+    use crate::auth::token::Lifetimes;
+    use crate::model::password::Password;
     use crate::store::StoredUser;
 
     const ANN: Id = Id::new(1);
@@ -209,7 +210,7 @@ mod tests {
         let users = BTreeMap::from([(ANN, StoredUser { name: "ann".to_owned(), hash })]);
         let store = Store::new(users, BTreeMap::new());
         let secret = Secret::random().expect("a key");
-        let tokens = Tokens::new(&secret, DEFAULT_LIFETIMES, Clock::manual(1), TokenIds::Random);
+        let tokens = Tokens::new(&secret, Lifetimes::default(), Clock::manual(1), TokenIds::Random);
         let passwords = Passwords::new(hasher.clone(), 16).expect("a hash");
         let accounts = Accounts::new(store.clone(), tokens, passwords, RateLimiter::new(None), 1000);
         let log_in = |text| {
@@ -220,7 +221,7 @@ mod tests {
             name: "ann".to_owned(),
             hash: hasher.hash(&password("new password")).expect("a hash"),
         };
-        rocket::execute(async {
+        tokio::runtime::Builder::new_current_thread().build().expect("a runtime").block_on(async {
             let mut late = pin!(log_in("old password"));
             assert!(late.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
             store.update_user(ANN, new, 1).expect("ann is there");

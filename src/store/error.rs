@@ -57,7 +57,7 @@ pub enum SessionError {
     /// Its user is gone.
     UnknownUser,
     /// All tokens that its user had have been logged out.
-    LoggedOut,
+    AllLoggedOut,
 }
 
 /// Why a refresh token that is in order is of no use.
@@ -66,7 +66,7 @@ pub enum RefreshError {
     /// Its user is gone.
     UnknownUser,
     /// All tokens that its user had have been logged out.
-    LoggedOut,
+    AllLoggedOut,
     /// Its user's password was changed after it was issued.
-    Revoked,
+    PasswordChanged,
 }

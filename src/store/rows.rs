@@ -12,7 +12,7 @@ use std::ops::Bound;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 
-use hyper::body::Bytes;
+use bytes::Bytes;
 use parking_lot::Mutex;
 use rpds::RedBlackTreeMapSync;
 use schemars::gen::SchemaGenerator;

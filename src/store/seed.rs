@@ -64,7 +64,7 @@ struct DataUser {
 
 #[derive(Debug, PartialEq, Eq)]
 enum UserSecret {
-    Password(crate::auth::password::Password),
+    Password(crate::model::password::Password),
     Hash(Hash),
 }
 

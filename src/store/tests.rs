@@ -2,7 +2,8 @@
 
 use super::*;
 use crate::auth::clock::TokenIds;
-use crate::auth::password::{Cost, Password};
+use crate::auth::password::Cost;
+use crate::model::password::Password;
 
 const ANN: Id = Id::new(1);
 
@@ -45,7 +46,7 @@ fn a_change_ends_tokens_that_are_newer_than_the_time_it_was_asked_at() {
     assert!(store.admit_login(&old, &token(0), &newer));
     assert_eq!(store.check_refresh(&newer), Ok(()));
     change_password(&store, 10);
-    assert_eq!(store.check_refresh(&newer), Err(RefreshError::Revoked));
+    assert_eq!(store.check_refresh(&newer), Err(RefreshError::PasswordChanged));
 }
 
 #[test]
@@ -56,7 +57,7 @@ fn tokens_of_the_second_of_the_change_are_told_apart() {
     change_password(&store, 10);
     let after = token(10);
     assert!(store.admit_login(&store.credentials("ann").expect("ann is there").1, &token(0), &after));
-    assert_eq!(store.check_refresh(&before), Err(RefreshError::Revoked));
+    assert_eq!(store.check_refresh(&before), Err(RefreshError::PasswordChanged));
     assert_eq!(store.check_refresh(&after), Ok(()));
     assert_eq!(store.check_refresh(&token(11)), Ok(()));
 }
@@ -76,9 +77,9 @@ fn a_logout_of_all_ends_what_was_issued_until_then_and_nothing_of_others_or_late
     assert!(store.admit_login(&old, &access, &refresh));
     let hers = Claims { identity: eve, ..token(10) };
     store.log_out(ANN, 10);
-    assert_eq!(store.check_access(&access), Err(SessionError::LoggedOut));
-    assert_eq!(store.check_refresh(&refresh), Err(RefreshError::LoggedOut));
-    assert_eq!(store.admit_refresh(&refresh, &token(10)), Err(RefreshError::LoggedOut));
+    assert_eq!(store.check_access(&access), Err(SessionError::AllLoggedOut));
+    assert_eq!(store.check_refresh(&refresh), Err(RefreshError::AllLoggedOut));
+    assert_eq!(store.admit_refresh(&refresh, &token(10)), Err(RefreshError::AllLoggedOut));
     assert_eq!(seen(&store, &hers, &hers), (true, true));
     // In the same second and later, of a login and of a refresh.
     let (access, refresh, refreshed, late) = (token(10), token(10), token(10), token(11));

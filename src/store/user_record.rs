@@ -95,17 +95,19 @@ impl Account {
 
     pub(super) fn check_access(&self, access: &Claims) -> Result<(), SessionError> {
         if self.is_logged_out(access) {
-            return Err(SessionError::LoggedOut);
+            return Err(SessionError::AllLoggedOut);
         }
         Ok(())
     }
 
     pub(super) fn check_refresh(&self, refresh: &Claims) -> Result<(), RefreshError> {
         if self.is_logged_out(refresh) {
-            return Err(RefreshError::LoggedOut);
+            return Err(RefreshError::AllLoggedOut);
         }
         match &self.password_change {
-            Some(valid_after) if !valid_after.allows(refresh.iat, refresh.jti) => Err(RefreshError::Revoked),
+            Some(valid_after) if !valid_after.allows(refresh.iat, refresh.jti) => {
+                Err(RefreshError::PasswordChanged)
+            }
             _ => Ok(()),
         }
     }

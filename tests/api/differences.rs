@@ -304,7 +304,7 @@ fn hashed_passwords() {
     let hash = shipyard::auth::password::Cost { memory: 16, ..CHEAP }
         .hasher()
         .unwrap()
-        .hash(&shipyard::auth::password::Password::new("a password".to_owned()))
+        .hash(&shipyard::model::password::Password::new("a password".to_owned()))
         .unwrap();
     let data = json!({"users": [{"id": 1, "name": "hashed", "password_hash": hash.as_str()}], "ships": []});
     let server = Server::started_with(&data.to_string());

@@ -10,8 +10,8 @@ use shipyard::auth::clock::{Clock, TokenIds};
 use shipyard::auth::keys::file::{KeyFile, MAX_SIZE};
 use shipyard::auth::keys::{Key, KeyId, KeySet};
 use shipyard::auth::secret::Secret;
+use shipyard::auth::token::Lifetimes;
 use shipyard::auth::token::{Kind, TokenError, Tokens};
-use shipyard::config::DEFAULT_LIFETIMES;
 use shipyard::model::id::Id;
 use shipyard::store::seed::EXAMPLE;
 
@@ -34,7 +34,7 @@ fn set(keys: &[Key]) -> KeySet {
 }
 
 fn tokens(keys: &[Key]) -> Tokens {
-    Tokens::new(set(keys), DEFAULT_LIFETIMES, Clock::manual(NOW), TokenIds::Random)
+    Tokens::new(set(keys), Lifetimes::default(), Clock::manual(NOW), TokenIds::Random)
 }
 
 /// The header of a token, as it is written there.
@@ -167,7 +167,7 @@ fn a_file_of_keys_is_read_line_by_line() {
         let found = KeyFile::at(file(&folder, &content)).read();
         let found = found.unwrap_or_else(|error| panic!("{content}: {error}"));
         assert!(found.keys.to_string().ends_with(&format!(", {verify} verify")), "{content}: {}", found.keys);
-        let tokens = Tokens::new(found.keys, DEFAULT_LIFETIMES, Clock::manual(NOW), TokenIds::Random);
+        let tokens = Tokens::new(found.keys, Lifetimes::default(), Clock::manual(NOW), TokenIds::Random);
         let token = tokens.issue(Kind::Access, Id::new(1)).unwrap().text;
         let header: Value = serde_json::from_str(&header_of(&token)).unwrap();
         assert_eq!(header.get("kid").and_then(Value::as_str), id, "{content}");

@@ -21,6 +21,7 @@ mod export;
 mod headers;
 mod hostile_text;
 mod keys;
+mod layers;
 mod links;
 mod live;
 mod properties;

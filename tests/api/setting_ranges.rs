@@ -7,8 +7,8 @@ use std::time::Duration;
 use rocket::figment::providers::Serialized;
 use rocket::figment::value::Value;
 use rocket::http::Method;
-use shipyard::auth::password::Password;
 use shipyard::config::{self, Settings};
+use shipyard::model::password::Password;
 
 use crate::support::program::{folder, run, shipyard, Serving};
 use crate::support::server::{Ask, CHEAP};

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
-use shipyard::api::error::{Message, OF_CONNECTIONS, TABLE};
+use shipyard::api::error::catalog::{Message, OF_CONNECTIONS, TABLE};
 use shipyard::api::openapi;
 
 use crate::support::contract::{operations, validator, Operation, SPEC};

@@ -8,15 +8,17 @@ use shipyard::api::base_url::BaseUrl;
 use shipyard::api::openapi;
 use shipyard::auth::clock::{Clock, TokenIds};
 use shipyard::auth::keys::{Key, KeyId, KeySet};
-use shipyard::auth::password::{Cost, Password, Passwords};
+use shipyard::auth::password::{Cost, Passwords};
 use shipyard::auth::rate_limit::{Operation, RateLimiter};
 use shipyard::auth::secret::Secret;
+use shipyard::auth::token::Lifetimes;
 use shipyard::auth::token::{Kind, Tokens};
-use shipyard::config::{Settings, DEFAULT_LIFETIMES};
+use shipyard::config::Settings;
 use shipyard::json::Style;
 use shipyard::log;
 use shipyard::model::auth::{Credentials, RefreshedToken, TokenPair};
 use shipyard::model::id::Id;
+use shipyard::model::password::Password;
 use shipyard::store::seed::{Data, EXAMPLE};
 use shipyard::AppConfig;
 
@@ -344,7 +346,8 @@ fn the_defaults_are_those_of_the_readme() {
 /// A server that cannot sign must not start to hand out tokens that anybody can make.
 #[test]
 fn nothing_is_signed_with_an_empty_key() {
-    let tokens = Tokens::new(Secret::for_replay(""), DEFAULT_LIFETIMES, Clock::manual(NOW), TokenIds::Random);
+    let tokens =
+        Tokens::new(Secret::for_replay(""), Lifetimes::default(), Clock::manual(NOW), TokenIds::Random);
     assert!(tokens.issue(Kind::Access, Id::new(1)).is_err());
     let forged = crate::support::forge::hs256("e30.e30", b"");
     assert!(tokens.verify(&format!("e30.e30.{forged}"), Kind::Access).is_err());
@@ -357,7 +360,7 @@ fn secrets_cannot_be_printed() {
     let secret = Secret::new(SECRET).unwrap();
     let key = Key { id: KeyId::new("shown"), secret: secret.clone() };
     let keys = || KeySet::new(std::slice::from_ref(&key)).unwrap();
-    let tokens = Tokens::new(keys(), DEFAULT_LIFETIMES, Clock::manual(NOW), TokenIds::Random);
+    let tokens = Tokens::new(keys(), Lifetimes::default(), Clock::manual(NOW), TokenIds::Random);
     let issued = tokens.issue(Kind::Access, Id::new(1)).unwrap();
     let pair = TokenPair { access_token: issued.text.clone(), refresh_token: issued.text.clone() };
     let refreshed = RefreshedToken { access_token: issued.text.clone() };

@@ -3,69 +3,11 @@
 use rocket::http::{Header, Status};
 use rocket::response::{self, Responder};
 use rocket::Request;
-use schemars::gen::SchemaGenerator;
-use schemars::schema::Schema;
-use schemars::JsonSchema;
 use serde::Serialize;
-use serde_json::{json, Value};
 
-use super::{ErrorSpec, Message, AUTHORIZATION_MISSING, LOGIN_INVALID};
-use crate::api::response as json_response;
+use super::catalog::{ErrorBody, ErrorSpec, Message, AUTHORIZATION_MISSING, LOGIN_INVALID};
+use crate::api::json_response;
 use crate::json::Style;
-
-/// The body of every error.
-#[derive(Debug, Serialize)]
-pub struct ErrorBody {
-    /// What kind of error it is.
-    pub error: String,
-    /// What was wrong, where there is more to say.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub message: Option<Value>,
-}
-
-impl JsonSchema for ErrorBody {
-    fn schema_name() -> String {
-        "Error".to_owned()
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        let schema = json!({
-            "type": "object",
-            "description": "What went wrong.",
-            "properties": {
-                "error": {"type": "string", "description": "The kind of error."},
-                "message": {
-                    "description": "What was wrong, where there is more to say.",
-                    "oneOf": [
-                        {"type": "string", "description": "A sentence."},
-                        {
-                            "type": "object",
-                            "description": "Messages by field; `_schema` stands for the whole body.",
-                            "additionalProperties": {
-                                "oneOf": [
-                                    {
-                                        "type": "array",
-                                        "description": "What is wrong with the field.",
-                                        "items": {"type": "string"},
-                                    },
-                                    {
-                                        "type": "object",
-                                        "description": "What is wrong with the items of a list, by position from 0.",
-                                        "additionalProperties": {"type": "array", "items": {"type": "string"}},
-                                    },
-                                ],
-                            },
-                        },
-                    ],
-                },
-            },
-            "required": ["error"],
-            "additionalProperties": false,
-        });
-        // Only a text above that is no schema could fail here, and the tests read it.
-        serde_json::from_value(schema).unwrap_or(Schema::Bool(true))
-    }
-}
 
 /// An error on its way out: a status and a body.
 #[derive(Debug)]
@@ -98,7 +40,7 @@ impl ApiError {
     }
 
     /// The error of a status that is in no row: its name.
-    pub(super) fn of_status(status: Status) -> Self {
+    pub(crate) fn of_status(status: Status) -> Self {
         let error = status.reason_lossy().to_owned();
         Self { status, body: ErrorBody { error, message: None }, challenge: None, retry_after: None }
     }
@@ -117,12 +59,12 @@ impl ApiError {
         challenge.into_iter().chain(retry)
     }
 
-    pub(super) fn with_error(mut self, error: String) -> Self {
+    pub(crate) fn with_error(mut self, error: String) -> Self {
         self.body.error = error;
         self
     }
 
-    pub(super) fn with_retry_after(mut self, seconds: u32) -> Self {
+    pub(crate) fn with_retry_after(mut self, seconds: u32) -> Self {
         self.retry_after = Some(seconds);
         self
     }

@@ -7,7 +7,9 @@ use rocket_okapi::okapi::openapi3::Responses;
 use rocket_okapi::request::{OpenApiFromRequest, RequestHeaderInput};
 
 use super::bearer::{self, BearerError};
-use super::{run_guard, AuthState};
+use super::{run_guard, token_guard_errors, AuthState};
+use crate::api::error::api_error::ApiError;
+use crate::api::error::catalog::{ErrorSpec, REFRESH_TOKEN_REQUIRED, TOKEN_REVOKED, UNKNOWN_USER};
 use crate::api::error::ToApiError;
 use crate::api::openapi::components;
 use crate::auth::token::{Claims, Kind, TokenError};
@@ -27,14 +29,29 @@ pub enum AccessError {
     /// Its user has been deleted.
     UnknownUser,
     /// It was logged out with all others that its user had.
-    LoggedOut,
+    AllLoggedOut,
+}
+
+impl ToApiError for AccessError {
+    fn error_specs() -> Vec<&'static ErrorSpec> {
+        token_guard_errors(&REFRESH_TOKEN_REQUIRED, vec![&UNKNOWN_USER])
+    }
+
+    fn to_api_error(&self) -> ApiError {
+        match self {
+            Self::Bearer(error) => error.to_api_error(),
+            Self::Token(error) => error.to_api_error(),
+            Self::UnknownUser => ApiError::of(&UNKNOWN_USER),
+            Self::AllLoggedOut => ApiError::of(&TOKEN_REVOKED),
+        }
+    }
 }
 
 impl From<SessionError> for AccessError {
     fn from(error: SessionError) -> Self {
         match error {
             SessionError::UnknownUser => Self::UnknownUser,
-            SessionError::LoggedOut => Self::LoggedOut,
+            SessionError::AllLoggedOut => Self::AllLoggedOut,
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The token in the Authorization header (RFC 6750, section 2.1).
 
+use crate::api::error::error_specs;
 use rocket::Request;
 
 /// Why there is no token to look at.
@@ -10,6 +11,8 @@ pub enum BearerError {
     /// It is not `Bearer`, white space, and a token; or there is more than one.
     Malformed,
 }
+
+error_specs!(BearerError { Missing => AUTHORIZATION_MISSING, Malformed => AUTHORIZATION_MALFORMED });
 
 /// The text behind `Bearer`.
 pub(super) fn token<'r>(request: &'r Request<'_>) -> Result<&'r str, BearerError> {

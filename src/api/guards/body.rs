@@ -1,6 +1,6 @@
 //! JSON bodies that create or replace a resource.
 
-use rocket::data::{self, Data, FromData, ToByteUnit};
+use rocket::data::{self, ByteUnit, Data, FromData, ToByteUnit};
 use rocket::http::Status;
 use rocket::outcome::Outcome;
 use rocket::{async_trait, Request};
@@ -13,12 +13,17 @@ use schemars::JsonSchema;
 use serde_json::Value;
 use tokio::io::AsyncReadExt;
 
+use crate::api::error::api_error::ApiError;
+use crate::api::error::catalog::{ErrorSpec, INVALID_FIELDS};
+use crate::api::error::{error_specs, ToApiError};
 use crate::api::openapi::components;
-use crate::config::DEFAULT_BODY_LIMIT;
 use crate::dispatch_context::DispatchContext;
 use crate::json;
 use crate::model::field::FieldErrors;
 use crate::model::{self, Input};
+
+/// The size of the largest request body, unless configured (`limits.json`).
+pub const DEFAULT_BODY_LIMIT: ByteUnit = ByteUnit::Kibibyte(64);
 
 /// Why a body is of no use.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,6 +56,26 @@ pub enum ReadError {
     TooLarge(u64),
     /// The body is not JSON.
     Malformed(String),
+}
+
+error_specs!(ReadError {
+    TooLarge(limit) => PAYLOAD_TOO_LARGE.with_message(format!("The body may have {limit} bytes at most.")),
+    Malformed(reason) => MALFORMED_JSON.with_message(format!("Malformed JSON: {reason}")),
+});
+
+impl ToApiError for BodyError {
+    fn error_specs() -> Vec<&'static ErrorSpec> {
+        let mut rows = ReadError::error_specs();
+        rows.push(&INVALID_FIELDS);
+        rows
+    }
+
+    fn to_api_error(&self) -> ApiError {
+        match self {
+            Self::Read(error) => error.to_api_error(),
+            Self::Invalid(errors) => ApiError::of(&INVALID_FIELDS).with_message(errors),
+        }
+    }
 }
 
 /// The body, whatever its Content-Type.

@@ -10,6 +10,7 @@ use rocket_okapi::request::OpenApiFromData;
 use serde_json::Value;
 
 use super::body::{self, read, ReadError};
+use crate::api::error::error_specs;
 use crate::api::openapi::components;
 use crate::auth::rate_limit::RateLimited;
 use crate::model::auth::Credentials;
@@ -32,6 +33,16 @@ pub enum LoginError {
     /// Too many passwords wait to be verified.
     QueueFull,
 }
+
+error_specs!(LoginError {
+    NotJson => LOGIN_NOT_JSON,
+    NotAnObject => LOGIN_NOT_AN_OBJECT,
+    Incomplete => LOGIN_INCOMPLETE,
+    Invalid => LOGIN_INVALID,
+    RateLimited(error) => TOO_MANY_REQUESTS.with_retry_after(error.retry_after),
+    QueueFull => BUSY;
+    Read(ReadError)
+});
 
 /// What the login handler takes: the credentials, or why there are none.
 pub type LoginBody = Result<Login, LoginError>;

@@ -9,7 +9,7 @@ use rocket_okapi::request::{OpenApiFromRequest, RequestHeaderInput};
 
 use super::access::{self, AccessError};
 use super::{run_guard, AuthState};
-use crate::api::error::ToApiError;
+use crate::api::error::{error_specs, ToApiError};
 use crate::api::openapi::components;
 use crate::api::routing;
 use crate::auth::token::Claims;
@@ -30,13 +30,15 @@ pub enum OwnerError {
     NotTheOwner,
 }
 
+error_specs!(OwnerError { NotTheOwner => FORBIDDEN; Access(AccessError) });
+
 /// The claims of the token, and whether their user is gone.
 fn authenticate(auth: &AuthState<'_>, request: &Request<'_>) -> Result<(Claims, bool), AccessError> {
     let claims = access::verify(auth, request)?;
     match auth.store.check_access(&claims) {
         Ok(()) => Ok((claims, false)),
         Err(SessionError::UnknownUser) => Ok((claims, true)),
-        Err(error @ SessionError::LoggedOut) => Err(error.into()),
+        Err(error @ SessionError::AllLoggedOut) => Err(error.into()),
     }
 }
 

@@ -7,7 +7,9 @@ use rocket_okapi::okapi::openapi3::Responses;
 use rocket_okapi::request::{OpenApiFromRequest, RequestHeaderInput};
 
 use super::bearer::{self, BearerError};
-use super::{run_guard, AuthState};
+use super::{run_guard, token_guard_errors, AuthState};
+use crate::api::error::api_error::ApiError;
+use crate::api::error::catalog::{ErrorSpec, ACCESS_TOKEN_REQUIRED};
 use crate::api::error::ToApiError;
 use crate::api::openapi::components;
 use crate::auth::token::{Claims, Kind, TokenError};
@@ -26,6 +28,20 @@ pub enum RefreshTokenError {
     Token(TokenError),
     /// Its user is gone, or has another password.
     User(RefreshError),
+}
+
+impl ToApiError for RefreshTokenError {
+    fn error_specs() -> Vec<&'static ErrorSpec> {
+        token_guard_errors(&ACCESS_TOKEN_REQUIRED, RefreshError::error_specs())
+    }
+
+    fn to_api_error(&self) -> ApiError {
+        match self {
+            Self::Bearer(error) => error.to_api_error(),
+            Self::Token(error) => error.to_api_error(),
+            Self::User(error) => error.to_api_error(),
+        }
+    }
 }
 
 fn verified(auth: &AuthState<'_>, request: &Request<'_>) -> Result<Claims, RefreshTokenError> {

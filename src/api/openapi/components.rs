@@ -9,8 +9,8 @@ use schemars::schema::{InstanceType, SchemaObject};
 use schemars::JsonSchema;
 use serde_json::{json, Value};
 
-use crate::api::error::api_error::ErrorBody;
-use crate::api::error::ErrorSpec;
+use crate::api::error::catalog::ErrorBody;
+use crate::api::error::catalog::ErrorSpec;
 
 const JSON: &str = "application/json";
 

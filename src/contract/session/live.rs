@@ -9,7 +9,7 @@ use serde_json::{json, Value};
 
 use crate::auth::clock::Clock;
 use crate::auth::secret::Secret;
-use crate::config::DEFAULT_LIFETIMES;
+use crate::auth::token::Lifetimes;
 use crate::contract::client::wire::{Target, WireError};
 use crate::contract::compare::lossless::Json;
 use crate::contract::recording::fixtures::{tokens, Scenario};
@@ -173,7 +173,8 @@ impl<'a> Session<'a> {
         if response.status != 200 {
             faults.push(format!("{}: {answer}", login.question()));
         }
-        for (kind, lifetime) in [("access", DEFAULT_LIFETIMES.access), ("refresh", DEFAULT_LIFETIMES.refresh)]
+        for (kind, lifetime) in
+            [("access", Lifetimes::default().access), ("refresh", Lifetimes::default().refresh)]
         {
             let recorded = login.tokens.get(kind);
             let Some(live) = body.get(format!("{kind}_token")).and_then(Value::as_str) else {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashSet};
 
 use uuid::Uuid;
 
-use crate::config::DEFAULT_LIFETIMES;
+use crate::auth::token::Lifetimes;
 use crate::contract::recording::fixtures::{tokens, Scenario};
 use crate::contract::recording::history::{History, LOGIN};
 use crate::contract::replay::demo_key;
@@ -143,8 +143,8 @@ fn kind(jwt: &Jwt) -> Option<&'static str> {
 /// Why no server issues such a token, if none does.
 fn flaw_of_shape(jwt: &Jwt) -> Option<String> {
     let (names, lifetime) = match kind(jwt) {
-        Some("access") => ("iat nbf jti exp identity fresh type", DEFAULT_LIFETIMES.access),
-        Some(_) => ("iat nbf jti exp identity type", DEFAULT_LIFETIMES.refresh),
+        Some("access") => ("iat nbf jti exp identity fresh type", Lifetimes::default().access),
+        Some(_) => ("iat nbf jti exp identity type", Lifetimes::default().refresh),
         None => return Some("its type is neither access nor refresh".to_owned()),
     };
     let found = jwt.claims.names();

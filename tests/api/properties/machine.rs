@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 use rocket::http::Method;
 use serde_json::{json, Value};
-use shipyard::config::DEFAULT_LIFETIMES;
+use shipyard::auth::token::Lifetimes;
 
 use super::check;
 use crate::support::server::{Answer, Ask, Server, NOW};
@@ -52,7 +52,7 @@ fn step() -> BoxedStrategy<Step> {
         1 => (token, id.clone()).prop_map(|(token, id)| Step::DeleteShip { token, id }),
         1 => id.clone().prop_map(|id| Step::GetUser { id }),
         1 => id.prop_map(|id| Step::GetShip { id }),
-        1 => prop_oneof![Just(0_u64), Just(1), Just(899), Just(900), Just(DEFAULT_LIFETIMES.refresh)]
+        1 => prop_oneof![Just(0_u64), Just(1), Just(899), Just(900), Just(Lifetimes::default().refresh)]
             .prop_map(|seconds| Step::Wait { seconds }),
     ]
     .boxed()
@@ -163,7 +163,7 @@ impl Model {
 
     fn issue(&mut self, kind: Kind, user: u64, text: &str) {
         let lifetime =
-            if kind == Kind::Access { DEFAULT_LIFETIMES.access } else { DEFAULT_LIFETIMES.refresh };
+            if kind == Kind::Access { Lifetimes::default().access } else { Lifetimes::default().refresh };
         self.tokens.push(Token { text: text.into(), kind, user, expires: self.now + lifetime, ended: false });
     }
 

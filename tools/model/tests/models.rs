@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 use shipyard::auth::clock::{Clock, TokenIds};
-use shipyard::config::DEFAULT_LIFETIMES;
+use shipyard::auth::token::Lifetimes;
 use shipyard::auth::valid_after::ValidAfter;
 use shipyard::json::JsonBody;
 use shipyard::model::id::Id;
@@ -99,7 +99,7 @@ fn users(store: &Store) -> Vec<(Id, String)> {
 /// A server that was started a second ago.
 fn tokens(clock: &Clock) -> Tokens {
     let secret = Secret::new(*b"a key for models, of thirty-two bytes or more").expect("a key");
-    let tokens = Tokens::new(&secret, DEFAULT_LIFETIMES, clock.clone(), TokenIds::Random);
+    let tokens = Tokens::new(&secret, Lifetimes::default(), clock.clone(), TokenIds::Random);
     clock.set(NOW + 1);
     tokens
 }
@@ -396,7 +396,7 @@ fn a_cutoff_admits_what_came_after_it_and_nothing_else() {
 fn a_token_counts_from_the_moment_it_is_issued() {
     in_every_order(20, || {
         let secret = Secret::new(*b"a key for models, of thirty-two bytes or more").expect("a key");
-        let tokens = Tokens::new(&secret, DEFAULT_LIFETIMES, Clock::manual(NOW), TokenIds::Random);
+        let tokens = Tokens::new(&secret, Lifetimes::default(), Clock::manual(NOW), TokenIds::Random);
         let others = tokens.clone();
         let issue = |tokens: &Tokens| tokens.issue(Kind::Access, ANN).expect("it is signed");
         let other = thread::spawn(move || {

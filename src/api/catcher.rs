@@ -4,10 +4,10 @@ use rocket::http::{Header, Method, Status};
 use rocket::response::{self, Responder};
 use rocket::{catch, Request};
 
-use super::api_error::ApiError;
-use super::{METHOD_NOT_ALLOWED, NOT_FOUND};
+use crate::api::error::api_error::ApiError;
+use crate::api::error::catalog::{METHOD_NOT_ALLOWED, NOT_FOUND};
 use crate::api::guards;
-use crate::api::response as json_response;
+use crate::api::json_response;
 use crate::api::routing;
 
 /// The answer to a request that no handler answered.
