@@ -2,7 +2,7 @@
 //!
 //! hyper reads and writes HTTP/1; Rocket routes, guards and answers, in process. In between lies what neither
 //! does: a limit for every wait and for everything that grows. Why it is done this way, and what was measured:
-//! `docs/decisions/0001-front.md`.
+//! `docs/decisions/0001-http-server.md`.
 //!
 //! The way of a request: [`accept`] (is there room for a connection?), [`connection`] (how long may each part
 //! take?), [`exchange`] (the request whole, in order, to Rocket and back).
