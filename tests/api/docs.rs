@@ -1,12 +1,13 @@
-//! What the documents say is held to what is so.
+//! Checks the documents against the code, the fixtures and each other.
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use shipyard::api::openapi;
 use shipyard::config::KNOWN_SETTINGS;
 use shipyard::contract::compare::allowed_difference;
 
+use crate::support::settings_table::rows;
 use crate::support::transcript::scenario_named;
 
 fn read(path: &str) -> String {
@@ -19,9 +20,9 @@ fn console_blocks(document: &str) -> Vec<&str> {
 }
 
 #[test]
-fn the_readme_shows_the_recorded_exchanges_verbatim_and_all_of_them() {
-    let readme = read("README.md");
-    let shown: BTreeSet<String> = console_blocks(&readme)
+fn the_api_page_shows_the_recorded_exchanges_verbatim_and_all_of_them() {
+    let document = read("docs/api.md");
+    let shown: BTreeSet<String> = console_blocks(&document)
         .into_iter()
         .filter(|block| block.starts_with("$ curl "))
         .map(|block| block.trim_end().to_owned())
@@ -36,23 +37,29 @@ fn the_readme_shows_the_recorded_exchanges_verbatim_and_all_of_them() {
 }
 
 #[test]
-fn the_readme_shows_the_table_of_routes() {
-    let readme = read("README.md");
+fn the_api_page_shows_the_table_of_routes() {
+    let document = read("docs/api.md");
     assert!(
-        console_blocks(&readme).contains(&format!("$ shipyard routes\n{}", openapi::routes_table()).as_str())
+        console_blocks(&document).contains(&format!("$ shipyard routes\n{}", openapi::routes_table()).as_str())
     );
 }
 
-/// The names in the first column of the table under that heading.
-fn first_column(document: &str, heading: &str) -> BTreeSet<String> {
-    let section = document.split(heading).nth(1).unwrap().split("\n## ").next().unwrap();
-    let rows = section.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next());
-    rows.map(str::to_owned).collect()
+#[test]
+fn the_api_page_lists_every_error() {
+    let document = read("docs/api.md");
+    let table = read("tests/api/snapshots/error_table.snap");
+    let is_error = |line: &&str| line.starts_with(|character: char| character.is_ascii_digit());
+    for line in table.lines().filter(is_error) {
+        let (status, rest) = line.split_once(' ').unwrap();
+        let error = rest.split('"').nth(1).unwrap();
+        let row = format!("\n| {status} | `{error}` | ");
+        assert!(document.contains(&row), "{line}");
+    }
 }
 
 #[test]
-fn the_readme_lists_every_setting() {
-    let listed = first_column(&read("README.md"), "\n## Settings\n");
+fn the_settings_page_lists_every_setting() {
+    let listed: BTreeSet<String> = rows().into_iter().map(|row| row.name).collect();
     let rockets: BTreeSet<String> = [
         "address",
         "ident",
@@ -99,4 +106,68 @@ fn every_difference_is_documented_tested_and_shown() {
 fn the_changelog_knows_this_version() {
     let changelog = read("CHANGELOG.md");
     assert!(changelog.contains(&format!("\n## [{}] - ", env!("CARGO_PKG_VERSION"))));
+}
+
+/// The documents, with the folder that each is in. What the changelog says of a version was so at that version, so only its
+/// links are checked.
+fn documents() -> Vec<(PathBuf, String)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let folders = ["", "docs", "docs/decisions"];
+    let files = folders.iter().flat_map(|folder| std::fs::read_dir(root.join(folder)).unwrap());
+    let paths = files.map(|entry| entry.unwrap().path());
+    let markdown = paths.filter(|path| path.extension().is_some_and(|extension| extension == "md"));
+    markdown.map(|path| (path.clone(), std::fs::read_to_string(path).unwrap())).collect()
+}
+
+/// The text without its code blocks.
+fn prose(document: &str) -> String {
+    document.split("```").step_by(2).collect()
+}
+
+#[test]
+fn every_link_between_documents_leads_somewhere() {
+    let anchor = |heading: &str| -> String {
+        let kept = heading.chars().filter(|character| character.is_alphanumeric() || " -_".contains(*character));
+        kept.collect::<String>().to_lowercase().replace(' ', "-")
+    };
+    for (path, text) in documents() {
+        for link in prose(&text).split("](").skip(1).map(|rest| rest.split(')').next().unwrap()) {
+            if link.starts_with("http") {
+                continue;
+            }
+            let (file, fragment) = link.split_once('#').unwrap_or((link, ""));
+            let target = if file.is_empty() { path.clone() } else { path.parent().unwrap().join(file) };
+            assert!(target.exists(), "{}: {link}", path.display());
+            if !fragment.is_empty() {
+                let target = std::fs::read_to_string(target).unwrap();
+                let mut headings = target.lines().filter(|line| line.starts_with('#'));
+                let is_there = headings.any(|line| anchor(line.trim_start_matches('#').trim()) == fragment);
+                assert!(is_there, "{}: {link}", path.display());
+            }
+        }
+    }
+}
+
+#[test]
+fn every_file_that_a_document_names_is_there() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    for (path, text) in documents() {
+        if path.ends_with("CHANGELOG.md") {
+            continue;
+        }
+        for code in prose(&text).split('`').skip(1).step_by(2) {
+            let is_ours = ["src/", "tests/", "tools/", "benches/", "fuzz/", "docs/"]
+                .iter()
+                .any(|folder| code.starts_with(folder));
+            let is_pattern = code.contains(['*', '<', '{', ' ']) || code.bytes().any(|byte| byte.is_ascii_uppercase());
+            if is_ours && !is_pattern {
+                assert!(root.join(code).exists(), "{}: {code}", path.display());
+            }
+        }
+    }
+}
+
+#[test]
+fn the_readme_is_at_most_150_lines() {
+    assert!(read("README.md").lines().count() <= 150);
 }

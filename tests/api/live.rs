@@ -14,7 +14,7 @@ use crate::support::server::Ask;
 use crate::support::snapshots;
 use crate::support::transcript::{claims, scenario_named};
 
-/// The fourteen commands of the README, with live tokens: the lengths are those of the recording.
+/// The fourteen commands of docs/api.md, with live tokens: the lengths are those of the recording.
 #[test]
 fn the_readme_commands_answer_as_the_readme_says() {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));

@@ -1,4 +1,4 @@
-//! With nothing set, every setting is what the README says.
+//! With nothing set, every setting is what docs/settings.md says.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, TcpListener, TcpStream};
@@ -17,7 +17,7 @@ use crate::support::server::{Answer, Ask};
 use crate::support::settings_table::rows;
 use crate::support::transcript::claims;
 
-/// The value in effect, as the README writes defaults.
+/// The value in effect, as docs/settings.md writes defaults.
 fn in_effect(settings: &Settings, name: &str, default: &str) -> String {
     let rates = settings.rates.unwrap_or_else(|| panic!("there are no rates"));
     let rate = |pick: fn(&Rates) -> Rate| match default.parse::<Rate>() {

@@ -1,4 +1,4 @@
-//! The table of settings in the README.
+//! The table of settings in docs/settings.md.
 
 use super::program::here;
 
@@ -26,8 +26,8 @@ impl Row {
 
 /// Every row.
 pub fn rows() -> Vec<Row> {
-    let readme = std::fs::read_to_string(here().join("README.md")).unwrap();
-    let section = readme.split("\n## Settings\n").nth(1).unwrap().split("\n### ").next().unwrap();
+    let document = std::fs::read_to_string(here().join("docs/settings.md")).unwrap();
+    let section = document.split("\n## ").next().unwrap();
     let rows = section.lines().filter(|line| line.starts_with("| `"));
     rows.map(|line| {
         let cells: Vec<&str> = line.trim_matches('|').splitn(4, '|').map(str::trim).collect();
