@@ -39,9 +39,8 @@ fn the_api_page_shows_the_recorded_exchanges_verbatim_and_all_of_them() {
 #[test]
 fn the_api_page_shows_the_table_of_routes() {
     let document = read("docs/api.md");
-    assert!(
-        console_blocks(&document).contains(&format!("$ shipyard routes\n{}", openapi::routes_table()).as_str())
-    );
+    assert!(console_blocks(&document)
+        .contains(&format!("$ shipyard routes\n{}", openapi::routes_table()).as_str()));
 }
 
 #[test]
@@ -127,7 +126,8 @@ fn prose(document: &str) -> String {
 #[test]
 fn every_link_between_documents_leads_somewhere() {
     let anchor = |heading: &str| -> String {
-        let kept = heading.chars().filter(|character| character.is_alphanumeric() || " -_".contains(*character));
+        let kept =
+            heading.chars().filter(|character| character.is_alphanumeric() || " -_".contains(*character));
         kept.collect::<String>().to_lowercase().replace(' ', "-")
     };
     for (path, text) in documents() {
@@ -159,7 +159,8 @@ fn every_file_that_a_document_names_is_there() {
             let is_ours = ["src/", "tests/", "tools/", "benches/", "fuzz/", "docs/"]
                 .iter()
                 .any(|folder| code.starts_with(folder));
-            let is_pattern = code.contains(['*', '<', '{', ' ']) || code.bytes().any(|byte| byte.is_ascii_uppercase());
+            let is_pattern =
+                code.contains(['*', '<', '{', ' ']) || code.bytes().any(|byte| byte.is_ascii_uppercase());
             if is_ours && !is_pattern {
                 assert!(root.join(code).exists(), "{}: {code}", path.display());
             }

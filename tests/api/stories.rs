@@ -319,7 +319,7 @@ fn every_line_of_the_table_of_routes_is_served() {
 }
 
 #[test]
-fn the_defaults_are_those_of_the_readme() {
+fn the_defaults_are_those_of_the_settings_page() {
     let settings = Settings::read(shipyard::config::defaults(), Default::default()).unwrap();
     assert_eq!((settings.rocket.address.to_string().as_str(), settings.rocket.port), ("127.0.0.1", 5000));
     assert_eq!(settings.rocket.limits.get("json"), Some(rocket::data::ByteUnit::Kibibyte(64)));
