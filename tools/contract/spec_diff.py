@@ -147,7 +147,7 @@ def check(root, base, redocly, config):
         listed = "\n".join(f"  {message}" for message in messages)
         raise Failure(
             f"The API changes in ways that can break its clients, compared with {base[:12]}:\n{listed}\n"
-            "Make the change one that breaks nobody (an optional field, a new operation), or announce it:\n"
+            "Make the change one that breaks no client (an optional field, a new operation), or announce it:\n"
             + "\n".join(f"  - {line}" for line in wrong)
         )
     return messages
