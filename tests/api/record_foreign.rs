@@ -331,6 +331,16 @@ fn secrets_of_answers_are_not_recorded() {
             "Location: access_token",
         ),
         ("302 Found\r\nLocation: http://u:hunter2-hunter2-7f3a9b@a/", String::new(), "Location: user"),
+        ("302 Found\r\nLocation: //u:hunter2-hunter2-7f3a9b@a/", String::new(), "Location: user"),
+        ("200 OK\r\nRefresh: 0;url=/x?token=hunter2-hunter2-7f3a9b", String::new(), "Refresh: token"),
+        ("200 OK\r\nRefresh: 0;url=//u:hunter2-hunter2-7f3a9b@a/", String::new(), "Refresh: user"),
+        (
+            "200 OK\r\nLink: </a>; rel=up, </x?access_token=hunter2-hunter2-7f3a9b>",
+            String::new(),
+            "Link: access_token",
+        ),
+        ("200 OK\r\nLink: </x?a=b&key=hunter2-hunter2-7f3a9b>", String::new(), "Link: key"),
+        ("200 OK\r\nX-Info: a=b,session_id=hunter2-hunter2-7f3a9b", String::new(), "X-Info: session_id"),
     ] {
         let here = folder("secret_answers");
         let server = Foreign::answering(head, &body);
@@ -409,6 +419,43 @@ fn the_environment_fills_in_the_secrets_of_requests() {
     let done = with(&arguments, Some("curl http://localhost:5000/ -H \"X-Api-Key: $SHIPYARD_SECRET_KEY\"\n"));
     assert!(done.code == Some(1) && done.stderr.contains("answer's text: SHIPYARD_SECRET_KEY"), "{done:?}");
     assert_eq!(holding_a_secret(&here), Vec::<PathBuf>::new());
+}
+
+#[test]
+fn no_answer_repeats_a_secret_in_another_spelling() {
+    let value = r#"p+q/r"s\t~ü <&"#;
+    for (head, body) in [
+        ("200 OK", value),
+        ("200 OK", r#"you sent p+q/r\"s\\t~ü <& here"#),
+        ("200 OK\r\nContent-Type: application/json", r#"{"x": "p+q/r\"s\\t~ü <&"}"#),
+        ("200 OK", r#"{"x": "p+q\/r\u0022s\u005Ct~\u00fc \u003c\u0026"}"#),
+        ("200 OK", "<a href='/?q=p%2Bq%2Fr%22s%5Ct~%C3%BC%20%3C%26'>"),
+        ("200 OK", "q=p%2bq%2fr%22s%5ct%7e%c3%bc+%3c%26"),
+        ("200 OK", "/p+q/r%22s%5Ct~%C3%BC%20%3C&"),
+        ("200 OK\r\nX-Next: /p%2bq%2Fr%22s%5ct~%C3%bc%20%3C%26", ""),
+    ] {
+        let here = folder("secret_spellings");
+        let server = Foreign::answering(head, body);
+        let flags =
+            ["record", "--scenario", "s", "--url", &server.url, "--fixtures", here.to_str().unwrap(), "-"];
+        let lines = "curl http://localhost:5000/ -d \"x=$SHIPYARD_SECRET_KEY\"\n";
+        let done = run(shipyard(&here, &flags).env("SHIPYARD_SECRET_KEY", value), Some(lines));
+        assert_eq!(done.code, Some(1), "{head} {body}: {done:?}");
+        assert!(done.stderr.contains("answer's text: SHIPYARD_SECRET_KEY"), "{head} {body}: {done:?}");
+        assert_eq!(files(&here), [], "{head} {body}");
+    }
+}
+
+/// Names of parameters of a policy or of an error, and addresses without credentials.
+#[test]
+fn headers_without_secrets_are_recorded() {
+    let here = folder("no_secret_headers");
+    let head = "200 OK\r\nPermissions-Policy: otp-credentials=()\r\nX-Error: code=17\r\n\
+                Link: <https://a/@b?page=2>; rel=\"next\"\r\nRefresh: 5; url=//a/b@c\r\n\
+                Location: /a//b@c";
+    let server = Foreign::answering(head, "");
+    let done = record(&here, &["--scenario", "s", "--url", &server.url, "-"], Some(LINES));
+    assert_eq!((done.code, done.stderr.as_str()), (Some(0), ""), "{done:?}");
 }
 
 #[test]

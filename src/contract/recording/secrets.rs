@@ -169,13 +169,51 @@ pub(crate) fn in_answer(sent: &BTreeSet<String>, response: &Response) -> Finding
     let mut look = Look { found: Findings::default(), earlier: "", answered: true };
     look.response(response);
     let texts = response.headers.iter().map(|(_, value)| Cow::Borrowed(value.as_str()));
-    let texts: Vec<_> = texts.chain([String::from_utf8_lossy(&response.body)]).collect();
+    let texts: Vec<_> = texts.chain([String::from_utf8_lossy(&response.body)]).flat_map(spellings).collect();
     for name in sent {
         if value_of(name).is_some_and(|value| texts.iter().any(|text| text.contains(&value))) {
             look.secret("text", name, "");
         }
     }
     look.found
+}
+
+/// A text as it is, and as it is read where it is JSON, part of an address, or a form.
+fn spellings(text: Cow<'_, str>) -> Vec<String> {
+    let texts = [unescaped(&text), text.into_owned()];
+    let read = |text: String| {
+        let raw = RawStr::new(&text);
+        [raw.percent_decode_lossy().into_owned(), raw.url_decode_lossy().into_owned(), text]
+    };
+    texts.into_iter().flat_map(read).collect()
+}
+
+/// A text without the escapes of JSON (RFC 8259, section 7), but for those of control characters: no secret has any.
+fn unescaped(text: &str) -> String {
+    let mut parts = text.split('\\');
+    let mut units: Vec<u16> = parts.next().unwrap_or_default().encode_utf16().collect();
+    while let Some(part) = parts.next() {
+        let code = part.strip_prefix('u').and_then(|code| Some((code.get(..4)?, code.get(4..)?)));
+        match code.and_then(|(code, rest)| Some((u16::from_str_radix(code, 16).ok()?, rest))) {
+            Some((unit, rest)) => units.extend(std::iter::once(unit).chain(rest.encode_utf16())),
+            None if part.is_empty() => {
+                units.push(u16::from(b'\\'));
+                units.extend(parts.next().unwrap_or_default().encode_utf16());
+            }
+            None => units.extend(part.encode_utf16()),
+        }
+    }
+    String::from_utf16_lossy(&units)
+}
+
+/// Whether an address in a text names a user, and perhaps a password: `http://user@host` or `//user:password@host`.
+fn names_user(text: &str) -> bool {
+    text.match_indices("//").any(|(at, _)| {
+        let (before, rest) = text.split_at(at);
+        let begins = before.chars().next_back().is_none_or(|last| ":=<\"', \t".contains(last));
+        let authority = rest.get(2..).and_then(|rest| rest.split(['/', '?', '#', ' ', '>']).next());
+        begins && authority.is_some_and(|authority| authority.contains('@'))
+    })
 }
 
 struct Look<'a> {
@@ -219,7 +257,7 @@ impl Look<'_> {
 
     fn response(&mut self, response: &Response) {
         /// What says nothing but what the answer is.
-        const TOLD: [&str; 8] = [
+        const TOLD: [&str; 9] = [
             "Date",
             "ETag",
             "Server",
@@ -227,6 +265,7 @@ impl Look<'_> {
             "Content-Length",
             "Content-Type",
             "Content-Security-Policy",
+            "Permissions-Policy",
             "WWW-Authenticate",
         ];
         for (name, value) in &response.headers {
@@ -234,6 +273,7 @@ impl Look<'_> {
                 self.address(value, "Location");
             } else if !TOLD.iter().any(|told| name.eq_ignore_ascii_case(told)) {
                 self.header(name, value);
+                self.parameters(name, value);
             }
         }
         self.body(&String::from_utf8_lossy(&response.body));
@@ -270,10 +310,25 @@ impl Look<'_> {
         }
     }
 
+    /// What a header of an answer names within its value: parameters of its own, and of addresses.
+    fn parameters(&mut self, header: &str, text: &str) {
+        if names_user(text) {
+            self.secret(header, "user", text);
+        }
+        let is_secret = if text.contains(['?', '#']) { is_secret_parameter } else { is_secret_name };
+        let is_between = |character: char| "?#&;,<>\"'".contains(character) || character.is_whitespace();
+        for (name, value) in text.split(is_between).filter_map(|pair| pair.split_once('=')) {
+            let decoded = |text: &str| RawStr::new(text).url_decode_lossy().into_owned();
+            let (name, value) = (decoded(name), decoded(value));
+            if is_secret(&name) && !self.is_known(&value) {
+                self.secret(header, &name, &value);
+            }
+        }
+    }
+
     /// The parameters of an address, in its query and its fragment.
     fn address(&mut self, address: &str, place: &str) {
-        let authority = address.split_once("://").and_then(|(_, rest)| rest.split(['/', '?', '#']).next());
-        if authority.is_some_and(|authority| authority.contains('@')) {
+        if names_user(address) {
             self.secret(place, "user", address);
         }
         let (path, parameters) = address.split_at(address.find(['?', '#']).unwrap_or(address.len()));
