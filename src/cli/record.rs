@@ -121,7 +121,7 @@ pub(super) fn run(flags: &Record) -> Result<(), Failure> {
     print_lines(&changes.join("\n"))
 }
 
-/// What the scenario is recorded from, and stays recorded from where only single exchanges are updated.
+/// What the scenario is recorded from: where only single exchanges are updated in process, what it was recorded from.
 fn source(
     flags: &Record,
     fixtures: &Fixtures,
@@ -150,7 +150,8 @@ fn source(
             fixtures.folder_of(&recorded.name).display()
         )));
     }
-    Ok(if flags.file.is_some() || flags.in_process { now } else { before })
+    let stays = matches!(subject, Subject::InProcess) && flags.file.is_none() && !flags.in_process;
+    Ok(if stays { before } else { now })
 }
 
 fn read(file: &Path) -> std::io::Result<String> {

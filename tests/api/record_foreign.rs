@@ -102,6 +102,18 @@ fn what_another_server_answered_is_not_recorded_again_from_this_one() {
     assert_eq!(std::fs::read_to_string(here.join("SOURCES")).unwrap(), "other  in-process\n");
 }
 
+#[test]
+fn an_update_from_another_address_names_it_as_the_source() {
+    let here = folder("foreign_moved");
+    let before = Foreign::content();
+    let done = record(&here, &["--scenario", "s", "--url", &before.url, "-"], Some(LINES));
+    assert_eq!(done.code, Some(0), "{done:?}");
+    let now = Foreign::answering("200 OK\r\nContent-Type: application/json", "{\"fine\": false}");
+    let done = record(&here, &["--scenario", "s", "--update", "--url", &now.url], None);
+    assert_eq!(done.code, Some(0), "{done:?}");
+    assert_eq!(std::fs::read_to_string(here.join("SOURCES")).unwrap(), format!("s  {}\n", now.url));
+}
+
 /// Recordings of earlier versions do not say where they are from, but for what the server called itself.
 #[test]
 fn a_success_becomes_no_error_unasked() {
