@@ -1,6 +1,7 @@
 //! `shipyard record`: what is recorded can be replayed, and nothing is overwritten that was not asked for.
 
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
 use crate::support::program::{folder, run, shipyard, Run, Serving};
 use crate::support::snapshots;
@@ -76,6 +77,36 @@ fn curl_lines_become_a_scenario_that_can_be_replayed() {
     assert_eq!(fewer.code, Some(0), "{fewer:?}");
     assert_eq!(fewer.stdout.lines().filter(|line| line.starts_with("removed")).count(), 5, "{fewer:?}");
     assert_eq!(verify(&here, "own").code, Some(0));
+}
+
+/// As on a full disk: a limit for the size of files.
+#[cfg(unix)]
+#[test]
+fn a_scenario_that_cannot_be_written_whole_is_not_written() {
+    let here = folder("record_full");
+    let limited = |arguments: &[&str], lines: &str| {
+        let program = shipyard(&here, &[]);
+        let mut command = Command::new("sh");
+        command
+            .args(["-c", "trap '' XFSZ; ulimit -f 2; exec \"$0\" record \"$@\""])
+            .arg(program.get_program());
+        command.args(["--fixtures", here.to_str().unwrap(), "--scenario", "s", "-"]).args(arguments);
+        run(command.stdout(Stdio::piped()).stderr(Stdio::piped()), Some(lines))
+    };
+    let large = "curl http://localhost:5000/api/ships/2\ncurl http://localhost:5000/api/ships\n";
+    let done = limited(&[], large);
+    assert_eq!(done.code, Some(1), "{done:?}");
+    assert!(done.stderr.contains("02-exchange-2"), "{done:?}");
+    assert_eq!(std::fs::read_dir(&here).unwrap().count(), 0, "{done:?}");
+
+    let done = limited(&[], "curl http://localhost:5000/api/ships/1\n");
+    assert_eq!(done.code, Some(0), "{done:?}");
+    let all = || (files(&here.join("s")), std::fs::read_to_string(here.join("SHA256SUMS")).unwrap());
+    let made = all();
+    let done = limited(&["--update"], large);
+    assert_eq!(done.code, Some(1), "{done:?}");
+    assert_eq!(all(), made);
+    assert_eq!(std::fs::read_dir(&here).unwrap().count(), 3, "{done:?}");
 }
 
 /// Live tokens would be good for a month, and live layouts are not those of the contract.

@@ -213,6 +213,7 @@ impl Fixtures {
     /// A file cannot be written, or there is something in the folder that is no transcript.
     pub fn write(&self, scenario: &Scenario, source: Source) -> Result<Vec<String>, FixtureError> {
         // Before anything is made: what is wrong with these must leave nothing behind.
+        let is_new = !self.folder_of(&scenario.name).exists();
         let mut sources = self.sources()?;
         let sums_before = self.sums()?.0;
         let folder = self.folder_of(&scenario.name);
@@ -226,7 +227,7 @@ impl Fixtures {
         }
         let mut sums = sums_before.clone();
         sums.retain(|file, _| !file.starts_with(&format!("{}/", scenario.name)));
-        let mut changes = Vec::new();
+        let (mut changes, mut files) = (Vec::new(), Vec::new());
         for exchange in &scenario.exchanges {
             let path = self.file_of(&scenario.name, &exchange.name);
             let text = exchange.text();
@@ -235,14 +236,11 @@ impl Fixtures {
             if before.as_ref() == Some(&text) {
                 continue;
             }
-            std::fs::write(&path, text).map_err(|error| wrong(path.display(), error))?;
             let what = if before.is_some() { "updated" } else { "new    " };
             changes.push(format!("{what}  {}", path.display()));
+            files.push((path, text));
         }
-        for path in stale {
-            std::fs::remove_file(&path).map_err(|error| wrong(path.display(), error))?;
-            changes.push(format!("removed  {}", path.display()));
-        }
+        changes.extend(stale.iter().map(|path| format!("removed  {}", path.display())));
         let is_recorded_again = !changes.is_empty();
         let path = self.folder.join(SUMS);
         if changes.is_empty() && sums != sums_before {
@@ -250,11 +248,19 @@ impl Fixtures {
             changes.push(format!("updated  {}", path.display()));
         }
         let text: String = sums.iter().map(|(file, sum)| format!("{sum}  {file}\n")).collect();
-        std::fs::write(&path, text).map_err(|error| wrong(path.display(), error))?;
+        files.push((path, text.into_bytes()));
         if is_recorded_again {
             sources.0.insert(scenario.name.clone(), source);
-            let path = self.folder.join(SOURCES);
-            std::fs::write(&path, sources.text()).map_err(|error| wrong(path.display(), error))?;
+            files.push((self.folder.join(SOURCES), sources.text().into_bytes()));
+        }
+        let written = write_all(&files);
+        if written.is_err() && is_new {
+            // Only succeeds if the folder is empty.
+            let _ = std::fs::remove_dir(&folder);
+        }
+        written?;
+        for path in stale {
+            std::fs::remove_file(&path).map_err(|error| wrong(path.display(), error))?;
         }
         Ok(changes)
     }
@@ -346,6 +352,28 @@ fn read(path: &Path) -> Result<Exchange, FixtureError> {
     let text = text_of(path, bytes)?;
     Exchange::parse(&name, &text)
         .map_err(|malformed| wrong(format!("{}:{}", path.display(), malformed.line), malformed.reason))
+}
+
+/// Writes all of the files next to their places, and then renames them: on a full disk, for instance, none is changed.
+fn write_all(files: &[(PathBuf, Vec<u8>)]) -> Result<(), FixtureError> {
+    // Hidden, so that it is no transcript.
+    let next_to = |path: &Path| {
+        path.with_file_name(format!(".{}.new", path.file_name().unwrap_or_default().to_string_lossy()))
+    };
+    let failed = |path: &Path| {
+        let place = path.display().to_string();
+        move |error: io::Error| wrong(place, error)
+    };
+    let write = |(path, text): &(PathBuf, Vec<u8>)| std::fs::write(next_to(path), text).map_err(failed(path));
+    let rename = |(path, _): &(PathBuf, Vec<u8>)| std::fs::rename(next_to(path), path).map_err(failed(path));
+    let written = files.iter().try_for_each(write).and_then(|()| files.iter().try_for_each(rename));
+    if written.is_err() {
+        for (path, _) in files {
+            // Some may not have been written, or have been renamed.
+            let _ = std::fs::remove_file(next_to(path));
+        }
+    }
+    written
 }
 
 fn text_of(path: &Path, bytes: Vec<u8>) -> Result<String, FixtureError> {
