@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::Args;
 use shipyard::contract::client::wire::Target;
-use shipyard::contract::record::{record, record_again, turned_into_failures, Recording, Subject};
+use shipyard::contract::record::{moved, record, record_again, turned_into_failures, Recording, Subject};
 use shipyard::contract::recording::fixtures::{is_name, Fixtures, Scenario, FOLDER};
 use shipyard::contract::recording::script;
 use shipyard::contract::recording::source::Source;
@@ -113,7 +113,8 @@ pub(super) fn run(flags: &Record) -> Result<(), Failure> {
             return Err(failed(turned.join("\n")));
         }
     }
-    notes.iter().for_each(|note| warn(note));
+    let moved = recorded.as_ref().map(|recorded| moved(recorded, &scenario)).unwrap_or_default();
+    notes.iter().chain(&moved).for_each(|note| warn(note));
     let changes = fixtures.write(&scenario, source).map_err(failed)?;
     if changes.is_empty() {
         return print_lines(&format!("{}: nothing has changed", folder.display()));

@@ -79,6 +79,43 @@ fn curl_lines_become_a_scenario_that_can_be_replayed() {
     assert_eq!(verify(&here, "own").code, Some(0));
 }
 
+/// A file keeps its name when another exchange takes its number: the exchange is known by its request.
+#[test]
+fn an_update_says_which_exchanges_have_gone_moved_or_come() {
+    let here = folder("record_moved");
+    let lines = |paths: &[&str]| {
+        paths.iter().map(|path| format!("curl http://localhost:5000/api/{path}\n")).collect::<String>()
+    };
+    let flags = ["--scenario", "s", "-"];
+    let done = record(&here, &flags, Some(&lines(&["ships/1", "ships/2", "users"])));
+    assert_eq!((done.code, done.stderr.as_str()), (Some(0), ""), "{done:?}");
+    let flags = ["--scenario", "s", "--update", "-"];
+    let done = record(&here, &flags, Some(&lines(&["ships/2", "ships", "users", "ships/3"])));
+    assert_eq!(done.code, Some(0), "{done:?}");
+    let expected = [
+        "s/01-exchange-1: GET /api/ships/1 is removed",
+        "s/02-exchange-2: GET /api/ships/2 is s/01-exchange-1 now",
+        "s/02-exchange-2: GET /api/ships is added",
+        "s/04-exchange-4: GET /api/ships/3 is added",
+    ];
+    let expected: String = expected.iter().map(|line| format!("shipyard: warning: {line}\n")).collect();
+    assert_eq!(done.stderr, expected);
+}
+
+#[test]
+fn no_error_passes_behind_the_number_of_another_exchange() {
+    let here = folder("record_number");
+    let create = "curl http://localhost:5000/api/users -d '{\"name\":\"ann\", \"password\":\"secret\"}'\n";
+    let get = |path: &str| format!("curl http://localhost:5000/api/{path}\n");
+    let before = get("nothing") + create + &get("users/3");
+    let done = record(&here, &["--scenario", "s", "-"], Some(&before));
+    assert_eq!(done.code, Some(0), "{done:?}");
+    let after = get("users/3") + &get("ships") + &get("ships/1");
+    let done = record(&here, &["--scenario", "s", "--update", "-"], Some(&after));
+    assert_eq!(done.code, Some(1), "{done:?}");
+    assert!(done.stderr.contains("s/03-exchange-3: recorded 200, now 404\n"), "{done:?}");
+}
+
 /// As on a full disk: a limit for the size of files.
 #[cfg(unix)]
 #[test]
