@@ -59,7 +59,7 @@ fn main() {
 fn new_tokens() -> Tokens {
     let secret = Secret::new(*b"a key that only benchmarks sign with").expect("it is long enough");
     let lifetimes = Lifetimes { access: 900, refresh: 2_592_000 };
-    let tokens = Tokens::new(secret, lifetimes, Clock::System, TokenIds::Random);
+    let tokens = Tokens::new(secret, lifetimes, usize::MAX, Clock::System, TokenIds::Random);
     let start = tokens.now();
     while tokens.now() == start {
         thread::sleep(Duration::from_millis(10));
@@ -128,7 +128,7 @@ fn revoke(tokens: &Tokens, what: &str, count: u64, exp: impl Fn(u64) -> u64) {
     for number in 0..count {
         let claims = revoked(number, exp(number));
         let began = Instant::now();
-        tokens.revoke(&claims, usize::MAX).expect("there is room");
+        tokens.revoke(&claims).expect("there is room");
         longest = longest.max(began.elapsed());
         let done = number + 1;
         // Of few, much of what comes and goes is something else.

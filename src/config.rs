@@ -134,6 +134,8 @@ impl fmt::Display for ConfigError {
     }
 }
 
+impl std::error::Error for ConfigError {}
+
 impl From<figment::Error> for ConfigError {
     fn from(errors: figment::Error) -> Self {
         Self(errors.into_iter().map(|error| one_line(&error)).collect())

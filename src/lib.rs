@@ -61,15 +61,9 @@ pub fn build(parts: AppConfig) -> Result<Rocket<Build>, InternalError> {
     let AppConfig { settings, data, keys, clock, token_ids } = parts;
     let store = data.into_store(&settings.hasher, settings.store_limits, settings.json)?;
     let passwords = Passwords::new(settings.hasher, settings.password_queue)?;
-    let tokens = Tokens::new(keys, settings.lifetimes, clock, token_ids);
+    let tokens = Tokens::new(keys, settings.lifetimes, settings.store_limits.revocations, clock, token_ids);
     let rate_limiter = RateLimiter::new(settings.rates);
-    let accounts = Accounts::new(
-        store.clone(),
-        tokens.clone(),
-        passwords,
-        rate_limiter,
-        settings.store_limits.revocations,
-    );
+    let accounts = Accounts::new(store.clone(), tokens.clone(), passwords, rate_limiter);
     let cors = settings.cors.is_on().then(|| CorsHeaders(settings.cors.clone()));
     let mut rocket = rocket::custom(settings.rocket)
         // Its headers are for pages; these are for JSON.

@@ -45,7 +45,7 @@ const NOW: u64 = 1_795_392_001;
 static TOKENS: LazyLock<Tokens> = LazyLock::new(|| {
     let clock = Clock::manual(NOW - 1);
     let secret = Secret::new(KEY).expect("a key");
-    let tokens = Tokens::new(&secret, Lifetimes::default(), clock.clone(), TokenIds::Random);
+    let tokens = Tokens::new(&secret, Lifetimes::default(), 1000, clock.clone(), TokenIds::Random);
     clock.set(NOW);
     tokens
 });

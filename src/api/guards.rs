@@ -121,7 +121,7 @@ mod tests {
     #[test]
     fn a_server_without_what_a_guard_looks_at_does_not_start() {
         let secret = Secret::random().expect("a key");
-        let tokens = Tokens::new(&secret, Lifetimes::default(), Clock::System, TokenIds::Random);
+        let tokens = Tokens::new(&secret, Lifetimes::default(), 1000, Clock::System, TokenIds::Random);
         let guarded: [Vec<Route>; 3] =
             [routes![with_access_token], routes![with_refresh_token], routes![by_the_owner]];
         for routes in guarded {

@@ -12,7 +12,7 @@ use crate::api::error::ToApiError;
 use crate::api::guards::body::BodyError;
 use crate::api::guards::login::LoginError;
 use crate::api::openapi::components;
-use crate::internal_error::InternalError;
+use crate::internal_error::{chain, InternalError, OperationError};
 use crate::store::accounts::{LogInError, RenewError, WriteError};
 use crate::store::{CreateShipError, CreateUserError, GetError, UpdateShipError, UpdateUserError};
 
@@ -106,13 +106,24 @@ impl<E> From<InternalError> for HandlerError<E> {
     }
 }
 
+impl<E, F> From<OperationError<E>> for HandlerError<F>
+where
+    HandlerError<F>: From<E>,
+{
+    fn from(error: OperationError<E>) -> Self {
+        match error {
+            OperationError::Rejected(error) => error.into(),
+            OperationError::Internal(error) => Self::Internal(error),
+        }
+    }
+}
+
 impl<'r, E: ToApiError> Responder<'r, 'static> for HandlerError<E> {
     fn respond_to(self, request: &'r Request<'_>) -> response::Result<'static> {
         match self {
             Self::Api(error) => error.to_api_error().respond_to(request),
             Self::Internal(error) => {
-                // As a text, for which the log has quotation marks.
-                tracing::error!(reason = error.to_string(), "internal error");
+                tracing::error!(reason = chain(&error), "internal error");
                 ApiError::of(&INTERNAL).respond_to(request)
             }
         }

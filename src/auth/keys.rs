@@ -127,15 +127,15 @@ impl KeySet {
     /// # Errors
     /// [`InternalError`] where signing fails.
     pub(crate) fn sign(&self, claims: &impl Serialize) -> Result<String, InternalError> {
-        let failed = |error: &dyn fmt::Display| InternalError::new("signing a token", error);
-        let claims = serde_json::to_vec(claims).map_err(|error| failed(&error))?;
+        let claims =
+            serde_json::to_vec(claims).map_err(|error| InternalError::new("signing a token", error))?;
         // As long as those of this server become.
         let mut token = String::with_capacity(512);
         token.push_str(&self.header);
         token.push('.');
         URL_SAFE_NO_PAD.encode_string(claims, &mut token);
         let signature = jsonwebtoken::crypto::sign(token.as_bytes(), &self.signing, Algorithm::HS256)
-            .map_err(|error| failed(&error))?;
+            .map_err(|error| InternalError::new("signing a token", error))?;
         token.push('.');
         token.push_str(&signature);
         Ok(token)

@@ -12,9 +12,11 @@ use parking_lot::Mutex;
 use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 
+use thiserror::Error;
+
 use self::queue::Queue;
 use crate::auth::rate_limit::Admission;
-use crate::internal_error::InternalError;
+use crate::internal_error::{InternalError, OperationError};
 use crate::model::password::Password;
 
 /// The hash of a password, with everything that verifying against it takes. It cannot be printed with `{:?}`.
@@ -111,18 +113,17 @@ fn digest(
     length: usize,
     memory: &mut Vec<Block>,
 ) -> Result<Output, InternalError> {
-    let failed = |error: &dyn fmt::Display| InternalError::new("hashing a password", error);
     let blocks = argon2.params().block_count();
     if let Some(more) = blocks.checked_sub(memory.len()) {
         // Memory that is not there fails one request, not the process.
-        memory.try_reserve_exact(more).map_err(|error| failed(&error))?;
+        memory.try_reserve_exact(more).map_err(broken)?;
         memory.resize(memory.len() + more, Block::default());
     }
     let mut output = vec![0; length];
     argon2
         .hash_password_into_with_memory(password.as_bytes(), salt, &mut output, memory.as_mut_slice())
-        .map_err(|error| failed(&error))?;
-    Output::new(&output).map_err(|error| failed(&error))
+        .map_err(broken)?;
+    Output::new(&output).map_err(broken)
 }
 
 impl fmt::Debug for Hash {
@@ -204,16 +205,15 @@ impl Hasher {
         password: &Password,
         memory: &mut Vec<Block>,
     ) -> Result<Hash, InternalError> {
-        let salt = Salt::new(&random::<16>()?).map_err(|error| broken(&error))?;
+        let salt = Salt::new(&random::<16>()?).map_err(broken)?;
         let output = digest(&self.0, password, &salt, Params::DEFAULT_OUTPUT_LEN, memory)?;
         self.finished(salt, output)
     }
 
     /// What is no password's hash, and takes as long to find out. Made without that work.
     fn dummy_hash(&self) -> Result<Hash, InternalError> {
-        let salt = Salt::new(&random::<16>()?).map_err(|error| broken(&error))?;
-        let output =
-            Output::new(&random::<{ Params::DEFAULT_OUTPUT_LEN }>()?).map_err(|error| broken(&error))?;
+        let salt = Salt::new(&random::<16>()?).map_err(broken)?;
+        let output = Output::new(&random::<{ Params::DEFAULT_OUTPUT_LEN }>()?).map_err(broken)?;
         self.finished(salt, output)
     }
 
@@ -221,7 +221,7 @@ impl Hasher {
         let hash = PasswordHash {
             algorithm: Algorithm::Argon2id.ident(),
             version: Some(Version::V0x13.into()),
-            params: ParamsString::try_from(self.0.params()).map_err(|error| broken(&error))?,
+            params: ParamsString::try_from(self.0.params()).map_err(broken)?,
             salt: Some(salt),
             hash: Some(output),
         };
@@ -231,16 +231,17 @@ impl Hasher {
 
 fn random<const LENGTH: usize>() -> Result<[u8; LENGTH], InternalError> {
     let mut bytes = [0; LENGTH];
-    getrandom::fill(&mut bytes).map_err(|error| broken(&error))?;
+    getrandom::fill(&mut bytes).map_err(broken)?;
     Ok(bytes)
 }
 
-fn broken(error: &dyn fmt::Display) -> InternalError {
+fn broken(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> InternalError {
     InternalError::new("hashing a password", error)
 }
 
 /// As many passwords wait to be hashed as may.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("too many passwords wait to be hashed")]
 pub struct QueueFull;
 
 /// Hashes and verifies passwords on the blocking threads, on half of the machine's cores at most: the other half
@@ -288,12 +289,12 @@ impl Passwords {
     /// The hash of a new password, for a request that was let through.
     ///
     /// # Errors
-    /// [`QueueFull`]; outside it [`InternalError`] where the system gives no random bytes or no thread.
+    /// [`QueueFull`], or [`InternalError`] where the system gives no random bytes or no thread.
     pub async fn hash(
         &self,
         admission: &Admission,
         password: Password,
-    ) -> Result<Result<Hash, QueueFull>, InternalError> {
+    ) -> Result<Hash, OperationError<QueueFull>> {
         let hasher = self.hasher.clone();
         self.on_a_blocking_thread(admission, move |memory| hasher.hash_in(&password, memory)).await
     }
@@ -302,26 +303,26 @@ impl Passwords {
     /// no, after the work that a hash of the configured cost takes.
     ///
     /// # Errors
-    /// [`QueueFull`]; outside it [`InternalError`] where the system gives no thread.
+    /// [`QueueFull`], or [`InternalError`] where the system gives no thread.
     pub async fn verify(
         &self,
         admission: &Admission,
         password: Password,
         hash: Option<Hash>,
-    ) -> Result<Result<bool, QueueFull>, InternalError> {
+    ) -> Result<bool, OperationError<QueueFull>> {
         let known = hash.is_some();
         let hash = hash.unwrap_or_else(|| self.dummy_hash.clone());
         let matches =
             self.on_a_blocking_thread(admission, move |memory| hash.matches(&password, memory)).await?;
-        Ok(matches.map(|matches| known && matches))
+        Ok(known && matches)
     }
 
     async fn on_a_blocking_thread<T: Send + 'static>(
         &self,
         admission: &Admission,
         work: impl FnOnce(&mut Vec<Block>) -> Result<T, InternalError> + Send + 'static,
-    ) -> Result<Result<T, QueueFull>, InternalError> {
-        let Some(place) = self.queue.enter(admission) else { return Ok(Err(QueueFull)) };
+    ) -> Result<T, OperationError<QueueFull>> {
+        let place = self.queue.enter(admission).ok_or(OperationError::Rejected(QueueFull))?;
         let core = Arc::clone(&self.cores).acquire_owned().await;
         let core = core.map_err(|error| InternalError::new("waiting for a core", error))?;
         let spare = Arc::clone(&self.spare);
@@ -337,7 +338,7 @@ impl Passwords {
             drop((core, place));
             done
         });
-        job.await.map_err(|error| InternalError::new("hashing on a blocking thread", error))?.map(Ok)
+        Ok(job.await.map_err(|error| InternalError::new("hashing on a blocking thread", error))??)
     }
 }
 
@@ -352,11 +353,11 @@ mod tests {
     /// Polls once, so that nothing is done yet when the last comes: how many of `count` are turned away.
     fn turned_away<'a, F>(jobs: &mut [std::pin::Pin<Box<F>>]) -> usize
     where
-        F: Future<Output = Result<Result<bool, QueueFull>, InternalError>> + 'a,
+        F: Future<Output = Result<bool, OperationError<QueueFull>>> + 'a,
     {
         let mut context = Context::from_waker(Waker::noop());
         let polls = jobs.iter_mut().map(|job| job.as_mut().poll(&mut context));
-        polls.filter(|poll| matches!(poll, Poll::Ready(Ok(Err(QueueFull))))).count()
+        polls.filter(|poll| matches!(poll, Poll::Ready(Err(OperationError::Rejected(QueueFull))))).count()
     }
 
     #[test]

@@ -26,6 +26,8 @@ use std::time::Duration;
 use governor::clock::Clock;
 use governor::Quota;
 
+use thiserror::Error;
+
 use self::buckets::{KeyedLimiter, Recent};
 use crate::auth::clock::Ticker;
 use crate::auth::network::Network;
@@ -124,7 +126,8 @@ impl Default for Rates {
 }
 
 /// There were too many.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("too many requests; the next is accepted in {retry_after} s")]
 pub struct RateLimited {
     /// After how many seconds the next is let through; at least 1.
     pub retry_after: u32,

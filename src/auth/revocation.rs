@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use parking_lot::RwLock;
+use thiserror::Error;
 use uuid::Uuid;
 
 /// How many seconds of expiry one bucket covers.
@@ -15,8 +16,12 @@ const BUCKET: u64 = 3600;
 /// trees, about 30 bytes a token: a hash table would stop everybody while it doubles, a fifth of a second at 10
 /// million. A bucket is dropped whole when its hour has passed. Whatever would lie in it counts as revoked from then
 /// on: the clock may have been ahead of the time, and be set back.
-#[derive(Debug, Default)]
-pub(crate) struct Revocations(RwLock<DenyList>);
+#[derive(Debug)]
+pub(crate) struct Revocations {
+    list: RwLock<DenyList>,
+    /// How many tokens it remembers at most.
+    max: usize,
+}
 
 #[derive(Debug, Default)]
 struct DenyList {
@@ -52,19 +57,24 @@ impl DenyList {
 }
 
 /// As many tokens are revoked as can be remembered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("the deny list is full")]
 pub struct CapacityExceeded;
 
 impl Revocations {
-    /// Forgets the tokens that expired before `now`, and revokes one that expires at `exp`, so long as no more
-    /// than `most` are remembered then.
+    /// An empty list that has room for `max` tokens.
+    pub(crate) fn new(max: usize) -> Self {
+        Self { list: RwLock::default(), max }
+    }
+
+    /// Forgets the tokens that expired before `now`, and revokes one that expires at `exp`, if there is room for it.
     ///
     /// # Errors
     /// [`CapacityExceeded`]: the token is not revoked.
-    pub(crate) fn revoke(&self, id: Uuid, exp: u64, now: u64, most: usize) -> Result<(), CapacityExceeded> {
-        let mut remembered = self.0.write();
+    pub(crate) fn revoke(&self, id: Uuid, exp: u64, now: u64) -> Result<(), CapacityExceeded> {
+        let mut remembered = self.list.write();
         let expired = remembered.forget(now);
-        let revoked = remembered.revoke(id, exp, most);
+        let revoked = remembered.revoke(id, exp, self.max);
         drop(remembered);
         // When nobody waits for it any more: they may be many.
         drop(expired);
@@ -73,67 +83,68 @@ impl Revocations {
 
     /// Whether the token that expires at `exp` was revoked.
     pub(crate) fn contains(&self, id: Uuid, exp: u64) -> bool {
-        self.0.read().contains(id, exp)
+        self.list.read().contains(id, exp)
     }
 
     /// How many tokens are remembered.
     #[cfg(test)]
     fn len(&self) -> usize {
-        self.0.read().buckets.values().map(BTreeSet::len).sum()
+        self.list.read().buckets.values().map(BTreeSet::len).sum()
     }
 }
 
 #[cfg(test)]
 mod tests {
+
     use super::*;
 
     #[test]
     fn a_token_is_remembered_until_it_expires_and_forgotten_within_an_hour_after() {
-        let revocations = Revocations::default();
+        let revocations = Revocations::new(2);
         let (id, other) = (Uuid::from_u128(1), Uuid::from_u128(2));
         let exp = 10 * BUCKET + 17;
-        assert_eq!(revocations.revoke(id, exp, 0, 2), Ok(()));
+        assert_eq!(revocations.revoke(id, exp, 0), Ok(()));
         for now in [exp - 1, exp, 11 * BUCKET - 1] {
-            assert_eq!(revocations.revoke(other, exp, now, 2), Ok(()));
+            assert_eq!(revocations.revoke(other, exp, now), Ok(()));
             assert!(revocations.contains(id, exp), "forgotten at {now}");
         }
-        assert_eq!(revocations.revoke(other, 12 * BUCKET, 11 * BUCKET, 2), Ok(()));
+        assert_eq!(revocations.revoke(other, 12 * BUCKET, 11 * BUCKET), Ok(()));
         assert!(revocations.contains(id, exp));
         assert_eq!(revocations.len(), 1);
     }
 
     #[test]
     fn what_is_full_forgets_nothing_and_takes_nothing_until_something_has_expired() {
-        let revocations = Revocations::default();
+        let revocations = Revocations::new(2);
         let [one, two, three] = [1, 2, 3].map(Uuid::from_u128);
-        assert_eq!(revocations.revoke(one, 5, 0, 2), Ok(()));
-        assert_eq!(revocations.revoke(two, BUCKET + 5, 0, 2), Ok(()));
-        assert_eq!(revocations.revoke(three, BUCKET + 5, 0, 2), Err(CapacityExceeded));
+        assert_eq!(revocations.revoke(one, 5, 0), Ok(()));
+        assert_eq!(revocations.revoke(two, BUCKET + 5, 0), Ok(()));
+        assert_eq!(revocations.revoke(three, BUCKET + 5, 0), Err(CapacityExceeded));
         // What is revoked already takes no more room.
-        assert_eq!(revocations.revoke(two, BUCKET + 5, 0, 2), Ok(()));
+        assert_eq!(revocations.revoke(two, BUCKET + 5, 0), Ok(()));
         assert!(revocations.contains(one, 5) && revocations.contains(two, BUCKET + 5));
         assert!(!revocations.contains(three, BUCKET + 5));
         assert_eq!(revocations.len(), 2);
-        assert_eq!(revocations.revoke(three, BUCKET + 5, BUCKET, 2), Ok(()));
+        assert_eq!(revocations.revoke(three, BUCKET + 5, BUCKET), Ok(()));
         assert!(revocations.contains(two, BUCKET + 5) && revocations.contains(three, BUCKET + 5));
     }
 
     #[test]
     fn another_token_of_the_same_second_is_not_revoked() {
-        let revocations = Revocations::default();
-        assert_eq!(revocations.revoke(Uuid::from_u128(1), 5, 0, 1), Ok(()));
+        let revocations = Revocations::new(1);
+        assert_eq!(revocations.revoke(Uuid::from_u128(1), 5, 0), Ok(()));
         assert!(!revocations.contains(Uuid::from_u128(2), 5));
     }
 
     /// The clock was wrong for a while, and a logout forgot what would have expired by then.
     #[test]
     fn a_clock_that_jumps_ahead_and_back_lets_nobody_in_again() {
-        let revocations = Revocations::default();
+        let revocations = Revocations::new(10);
         let (id, other) = (Uuid::from_u128(1), Uuid::from_u128(2));
         let exp = 10 * BUCKET;
-        revocations.revoke(id, exp, 0, 10).expect("there is room");
-        revocations.revoke(other, 90 * BUCKET, 50 * BUCKET, 10).expect("there is room");
-        revocations.revoke(other, 90 * BUCKET, 0, 10).expect("it is revoked already");
+        revocations.revoke(id, exp, 0).expect("there is room");
+        revocations.revoke(other, 90 * BUCKET, 50 * BUCKET).expect("there is room");
+        revocations.revoke(other, 90 * BUCKET, 0).expect("it is revoked already");
         assert!(revocations.contains(id, exp));
     }
 }

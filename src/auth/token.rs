@@ -185,7 +185,13 @@ fn str_claim<'a>(claims: &'a Members, name: &'static str) -> Result<&'a str, Tok
 impl Tokens {
     /// Tokens signed and verified with those keys. Those issued before this call are refused.
     #[must_use]
-    pub fn new(keys: impl Into<KeySet>, lifetimes: Lifetimes, clock: Clock, ids: TokenIds) -> Self {
+    pub fn new(
+        keys: impl Into<KeySet>,
+        lifetimes: Lifetimes,
+        max_revocations: usize,
+        clock: Clock,
+        ids: TokenIds,
+    ) -> Self {
         let now = clock.now();
         let start = ValidAfter::at(now, ValidAfter::SERVER_CAPACITY);
         Self(Arc::new(Shared {
@@ -195,7 +201,7 @@ impl Tokens {
             set_back: SetBack::new(now),
             ids,
             start,
-            revoked: Revocations::default(),
+            revoked: Revocations::new(max_revocations),
         }))
     }
 
@@ -296,8 +302,8 @@ impl Tokens {
     ///
     /// # Errors
     /// [`CapacityExceeded`]: the token goes on.
-    pub fn revoke(&self, claims: &Claims, most: usize) -> Result<(), CapacityExceeded> {
-        self.0.revoked.revoke(claims.jti, claims.exp, self.now(), most)
+    pub fn revoke(&self, claims: &Claims) -> Result<(), CapacityExceeded> {
+        self.0.revoked.revoke(claims.jti, claims.exp, self.now())
     }
 
     /// The claims of a token that was signed with a key that verifies it, as jsonwebtoken decodes them. What it does not

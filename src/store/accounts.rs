@@ -1,43 +1,53 @@
 //! Where users, passwords and tokens meet: login, refresh, and every write of a password. No HTTP here.
 
+use thiserror::Error;
+
 use crate::auth::network::Network;
 use crate::auth::password::{Passwords, QueueFull};
 use crate::auth::rate_limit::{Admission, Operation, RateLimited, RateLimiter};
 use crate::auth::token::{Claims, Kind, Tokens};
-use crate::internal_error::InternalError;
+use crate::internal_error::OperationError;
 use crate::model::auth::{Credentials, RefreshedToken, TokenPair};
 use crate::model::id::Id;
 use crate::model::user::{User, UserInput};
 use crate::store::{CreateUserError, HashedUser, RefreshError, Store, UpdateUserError};
 
 /// Why nobody is logged in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum LogInError {
     /// The name or the password is wrong; which one is not said.
+    #[error("the name or the password is wrong")]
     Invalid,
     /// There were too many logins.
+    #[error(transparent)]
     RateLimited(RateLimited),
     /// Too many passwords wait to be verified.
+    #[error("too many passwords wait to be verified")]
     QueueFull,
 }
 
 /// Why there is no new access token.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum RenewError {
     /// There were too many refreshes.
+    #[error(transparent)]
     RateLimited(RateLimited),
     /// The refresh token has ended since it was looked at.
+    #[error(transparent)]
     Refresh(RefreshError),
 }
 
 /// Why a user is not written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum WriteError<E> {
     /// There were too many such writes.
+    #[error(transparent)]
     RateLimited(RateLimited),
     /// Too many passwords wait to be hashed.
+    #[error("too many passwords wait to be hashed")]
     QueueFull,
     /// The store refuses it.
+    #[error(transparent)]
     Store(E),
 }
 
@@ -48,78 +58,74 @@ pub struct Accounts {
     tokens: Tokens,
     passwords: Passwords,
     rate_limiter: RateLimiter,
-    max_revocations: usize,
 }
 
 impl Accounts {
-    /// Accounts over the users of `store`, of which at most `max_revocations` tokens are logged out singly.
+    /// Accounts over the users of `store`.
     #[must_use]
-    pub fn new(
-        store: Store,
-        tokens: Tokens,
-        passwords: Passwords,
-        rate_limiter: RateLimiter,
-        max_revocations: usize,
-    ) -> Self {
-        Self { store, tokens, passwords, rate_limiter, max_revocations }
+    pub fn new(store: Store, tokens: Tokens, passwords: Passwords, rate_limiter: RateLimiter) -> Self {
+        Self { store, tokens, passwords, rate_limiter }
     }
 
     /// Both tokens for a name and its password. An unknown name costs as much as a wrong password, and is
     /// limited as one that is known.
     ///
     /// # Errors
-    /// [`LogInError`]; outside it [`InternalError`].
+    /// [`LogInError`].
     pub async fn log_in(
         &self,
         login: Credentials,
         client: Network,
-    ) -> Result<Result<TokenPair, LogInError>, InternalError> {
+    ) -> Result<TokenPair, OperationError<LogInError>> {
         let returning = self.store.returning_user(&login.username, client);
-        let admission = match self.rate_limiter.admit_login(&login.username, returning, client) {
-            Ok(admission) => admission,
-            Err(error) => return Ok(Err(LogInError::RateLimited(error))),
-        };
+        let admission = self
+            .rate_limiter
+            .admit_login(&login.username, returning, client)
+            .map_err(|error| OperationError::Rejected(LogInError::RateLimited(error)))?;
         let found = self.store.credentials(&login.username);
         let hash = found.as_ref().map(|(_, hash)| hash.clone());
-        let Ok(matches) = self.passwords.verify(&admission, login.password, hash).await? else {
-            return Ok(Err(LogInError::QueueFull));
-        };
-        let Some((id, hash)) = found.filter(|_| matches) else { return Ok(Err(LogInError::Invalid)) };
+        let matches = self
+            .passwords
+            .verify(&admission, login.password, hash)
+            .await
+            .map_err(|error| error.map(|QueueFull| LogInError::QueueFull))?;
+        let invalid = OperationError::Rejected(LogInError::Invalid);
+        let Some((id, hash)) = found.filter(|_| matches) else { return Err(invalid) };
         let access = self.tokens.issue(Kind::Access, id)?;
         let refresh = self.tokens.issue(Kind::Refresh, id)?;
         if !self.store.admit_login(&hash, &access.claims, &refresh.claims) {
-            return Ok(Err(LogInError::Invalid));
+            return Err(invalid);
         }
         self.store.remember_network(id, &hash, client);
         self.rate_limiter.succeeded(&admission);
-        Ok(Ok(TokenPair { access_token: access.text, refresh_token: refresh.text }))
+        Ok(TokenPair { access_token: access.text, refresh_token: refresh.text })
     }
 
     /// A new access token for the user of a refresh token.
     ///
     /// # Errors
-    /// [`RenewError`]; outside it [`InternalError`].
+    /// [`RenewError`].
     pub fn refresh(
         &self,
         refresh: &Claims,
         client: Network,
-    ) -> Result<Result<RefreshedToken, RenewError>, InternalError> {
-        let admission = match self.rate_limiter.admit(Operation::Refresh, client) {
-            Ok(admission) => admission,
-            Err(error) => return Ok(Err(RenewError::RateLimited(error))),
-        };
+    ) -> Result<RefreshedToken, OperationError<RenewError>> {
+        let admission = self
+            .rate_limiter
+            .admit(Operation::Refresh, client)
+            .map_err(|error| OperationError::Rejected(RenewError::RateLimited(error)))?;
         let access = self.tokens.issue(Kind::Access, refresh.identity)?;
-        if let Err(error) = self.store.admit_refresh(refresh, &access.claims) {
-            return Ok(Err(RenewError::Refresh(error)));
-        }
+        self.store
+            .admit_refresh(refresh, &access.claims)
+            .map_err(|error| OperationError::Rejected(RenewError::Refresh(error)))?;
         self.rate_limiter.refreshed(&admission);
-        Ok(Ok(RefreshedToken { access_token: access.text }))
+        Ok(RefreshedToken { access_token: access.text })
     }
 
-    /// Ends that token. If there is no room to remember it by itself, all tokens of its user end that were
-    /// issued until now: none that was logged out is ever let in, and nobody else notices.
+    /// Ends a token. If the deny list is full, all tokens of its user end that were issued until now: no token that
+    /// was logged out is accepted again, and other users notice nothing.
     pub fn log_out(&self, token: &Claims) {
-        if self.tokens.revoke(token, self.max_revocations).is_err() {
+        if self.tokens.revoke(token).is_err() {
             self.store.log_out(token.identity, self.tokens.now());
         }
     }
@@ -127,39 +133,37 @@ impl Accounts {
     /// Creates a user.
     ///
     /// # Errors
-    /// [`WriteError`] with [`CreateUserError`]; outside it [`InternalError`].
+    /// [`WriteError`] with [`CreateUserError`].
     pub async fn create(
         &self,
         input: UserInput,
         client: Network,
-    ) -> Result<Result<User, WriteError<CreateUserError>>, InternalError> {
-        Ok(match self.hashed(Operation::CreateUser, input, client).await? {
-            Ok((user, _)) => self.store.create_user(user).map_err(WriteError::Store),
-            Err(error) => Err(error),
-        })
+    ) -> Result<User, OperationError<WriteError<CreateUserError>>> {
+        let (user, _) = self.hashed(Operation::CreateUser, input, client).await?;
+        self.store.create_user(user).map_err(|error| OperationError::Rejected(WriteError::Store(error)))
     }
 
     /// Replaces a user's name and password. The user's refresh tokens end; access tokens live on until they
     /// expire.
     ///
     /// # Errors
-    /// [`WriteError`] with [`UpdateUserError`]; outside it [`InternalError`].
+    /// [`WriteError`] with [`UpdateUserError`].
     pub async fn update(
         &self,
         id: Id,
         input: UserInput,
         client: Network,
-    ) -> Result<Result<User, WriteError<UpdateUserError>>, InternalError> {
-        let (user, admission) = match self.hashed(Operation::UpdateUser, input, client).await? {
-            Ok(hashed) => hashed,
-            Err(error) => return Ok(Err(error)),
-        };
-        let hash = user.hash.clone();
-        Ok(self.store.update_user(id, user, self.tokens.now()).map_err(WriteError::Store).inspect(|_| {
-            // A client that sets a password knows it.
-            self.store.remember_network(id, &hash, client);
-            self.rate_limiter.succeeded(&admission);
-        }))
+    ) -> Result<User, OperationError<WriteError<UpdateUserError>>> {
+        let (input, admission) = self.hashed(Operation::UpdateUser, input, client).await?;
+        let hash = input.hash.clone();
+        let user = self
+            .store
+            .update_user(id, input, self.tokens.now())
+            .map_err(|error| OperationError::Rejected(WriteError::Store(error)))?;
+        // A client that sets a password knows it.
+        self.store.remember_network(id, &hash, client);
+        self.rate_limiter.succeeded(&admission);
+        Ok(user)
     }
 
     async fn hashed<E>(
@@ -167,15 +171,18 @@ impl Accounts {
         operation: Operation,
         input: UserInput,
         client: Network,
-    ) -> Result<Result<(HashedUser, Admission), WriteError<E>>, InternalError> {
-        let admission = match self.rate_limiter.admit(operation, client) {
-            Ok(admission) => admission,
-            Err(error) => return Ok(Err(WriteError::RateLimited(error))),
-        };
+    ) -> Result<(HashedUser, Admission), OperationError<WriteError<E>>> {
+        let admission = self
+            .rate_limiter
+            .admit(operation, client)
+            .map_err(|error| OperationError::Rejected(WriteError::RateLimited(error)))?;
         let UserInput { id, name, password } = input;
-        let hash = self.passwords.hash(&admission, password).await?;
-        let user = hash.map(|hash| (HashedUser { id, name, hash }, admission));
-        Ok(user.map_err(|QueueFull| WriteError::QueueFull))
+        let hash = self
+            .passwords
+            .hash(&admission, password)
+            .await
+            .map_err(|error| error.map(|QueueFull| WriteError::QueueFull))?;
+        Ok((HashedUser { id, name, hash }, admission))
     }
 }
 
@@ -210,9 +217,9 @@ mod tests {
         let users = BTreeMap::from([(ANN, StoredUser { name: "ann".to_owned(), hash })]);
         let store = Store::new(users, BTreeMap::new());
         let secret = Secret::random().expect("a key");
-        let tokens = Tokens::new(&secret, Lifetimes::default(), Clock::manual(1), TokenIds::Random);
+        let tokens = Tokens::new(&secret, Lifetimes::default(), 1000, Clock::manual(1), TokenIds::Random);
         let passwords = Passwords::new(hasher.clone(), 16).expect("a hash");
-        let accounts = Accounts::new(store.clone(), tokens, passwords, RateLimiter::new(None), 1000);
+        let accounts = Accounts::new(store.clone(), tokens, passwords, RateLimiter::new(None));
         let log_in = |text| {
             accounts.log_in(Credentials { username: "ann".to_owned(), password: password(text) }, None.into())
         };
@@ -225,8 +232,9 @@ mod tests {
             let mut late = pin!(log_in("old password"));
             assert!(late.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
             store.update_user(ANN, new, 1).expect("ann is there");
-            assert_eq!(late.await.expect("it is hashed").err(), Some(LogInError::Invalid));
-            assert!(log_in("new password").await.expect("it is hashed").is_ok());
+            let refused = late.await.err();
+            assert!(matches!(refused, Some(OperationError::Rejected(LogInError::Invalid))), "{refused:?}");
+            assert!(log_in("new password").await.is_ok());
         });
     }
 }

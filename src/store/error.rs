@@ -1,72 +1,92 @@
-//! What the store refuses, and why.
+//! Errors of the store.
+
+use thiserror::Error;
 
 /// Nothing has that id.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum GetError {
     /// Nothing has that id.
+    #[error("nothing has that id")]
     NotFound,
 }
 
 /// Why a ship is not created.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum CreateShipError {
     /// The body chose an id.
+    #[error("the body chooses an id")]
     IdGiven,
     /// The greatest id has been given out.
+    #[error("no ids are left")]
     IdsExhausted,
     /// There are as many ships as are stored.
+    #[error("no more ships can be stored")]
     Full,
 }
 
 /// Why a ship is not replaced.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum UpdateShipError {
     /// Nothing has that id.
+    #[error("nothing has that id")]
     NotFound,
     /// The body names another id than the path.
+    #[error("the body names another id than the path")]
     IdMismatch,
 }
 
 /// Why a user is not created.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum CreateUserError {
     /// The body chose an id.
+    #[error("the body chooses an id")]
     IdGiven,
     /// Another user has that name.
+    #[error("another user has that name")]
     NameTaken,
     /// The greatest id has been given out.
+    #[error("no ids are left")]
     IdsExhausted,
     /// There are as many users as are stored.
+    #[error("no more users can be stored")]
     Full,
 }
 
 /// Why a user is not replaced.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum UpdateUserError {
     /// Nothing has that id.
+    #[error("nothing has that id")]
     NotFound,
     /// The body names another id than the path.
+    #[error("the body names another id than the path")]
     IdMismatch,
     /// Another user has that name.
+    #[error("another user has that name")]
     NameTaken,
 }
 
-/// Why an access token that is in order is of no use.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Why a valid access token is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum SessionError {
     /// Its user is gone.
+    #[error("the user has been deleted")]
     UnknownUser,
     /// All tokens that its user had have been logged out.
+    #[error("all tokens of the user were logged out")]
     AllLoggedOut,
 }
 
-/// Why a refresh token that is in order is of no use.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Why a valid refresh token is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum RefreshError {
     /// Its user is gone.
+    #[error("the user has been deleted")]
     UnknownUser,
     /// All tokens that its user had have been logged out.
+    #[error("all tokens of the user were logged out")]
     AllLoggedOut,
     /// Its user's password was changed after it was issued.
+    #[error("the password was changed after the token was issued")]
     PasswordChanged,
 }

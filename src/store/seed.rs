@@ -76,6 +76,8 @@ pub struct DataError {
     reason: String,
 }
 
+impl std::error::Error for DataError {}
+
 impl fmt::Display for DataError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { file, place, reason } = self;
@@ -207,13 +209,17 @@ impl Data {
     ) -> Result<Store, InternalError> {
         let users: Vec<(Id, DataUser)> = self.users.into_iter().collect();
         let share = users.len().div_ceil(Passwords::cores()).max(1);
-        let broken =
-            |why: &dyn fmt::Display| InternalError::new("hashing the passwords of the data file", why);
+        let broken = |why: Box<dyn std::error::Error + Send + Sync>| {
+            InternalError::new("hashing the passwords of the data file", why)
+        };
         let hashed: Result<Vec<_>, InternalError> = thread::scope(|scope| {
             let one = |share| thread::Builder::new().spawn_scoped(scope, move || hashed(share, hasher));
             let shares: io::Result<Vec<_>> = users.chunks(share).map(one).collect();
-            let shares = shares.map_err(|error| broken(&error))?;
-            shares.into_iter().map(|share| share.join().map_err(|_| broken(&"a thread panicked"))?).collect()
+            let shares = shares.map_err(|error| broken(error.into()))?;
+            shares
+                .into_iter()
+                .map(|share| share.join().map_err(|_| broken("a thread panicked".into()))?)
+                .collect()
         });
         Ok(Store::with_limits(hashed?.into_iter().flatten().collect(), self.ships, limits, style))
     }

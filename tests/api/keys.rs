@@ -34,7 +34,7 @@ fn set(keys: &[Key]) -> KeySet {
 }
 
 fn tokens(keys: &[Key]) -> Tokens {
-    Tokens::new(set(keys), Lifetimes::default(), Clock::manual(NOW), TokenIds::Random)
+    Tokens::new(set(keys), Lifetimes::default(), 1000, Clock::manual(NOW), TokenIds::Random)
 }
 
 /// The header of a token, as it is written there.
@@ -131,7 +131,7 @@ fn keys_change_at_once_for_all_who_share_them() {
 fn a_logout_outlives_a_change_of_keys() {
     let tokens = tokens(&[key(None, A)]);
     let token = tokens.issue(Kind::Refresh, Id::new(1)).unwrap();
-    tokens.revoke(&token.claims, 1).unwrap();
+    tokens.revoke(&token.claims).unwrap();
     tokens.change_keys(set(&[key(None, B), key(None, A)]));
     assert_eq!(tokens.verify(&token.text, Kind::Refresh).err(), Some(TokenError::Revoked));
 }
@@ -167,7 +167,8 @@ fn a_file_of_keys_is_read_line_by_line() {
         let found = KeyFile::at(file(&folder, &content)).read();
         let found = found.unwrap_or_else(|error| panic!("{content}: {error}"));
         assert!(found.keys.to_string().ends_with(&format!(", {verify} verify")), "{content}: {}", found.keys);
-        let tokens = Tokens::new(found.keys, Lifetimes::default(), Clock::manual(NOW), TokenIds::Random);
+        let tokens =
+            Tokens::new(found.keys, Lifetimes::default(), 1000, Clock::manual(NOW), TokenIds::Random);
         let token = tokens.issue(Kind::Access, Id::new(1)).unwrap().text;
         let header: Value = serde_json::from_str(&header_of(&token)).unwrap();
         assert_eq!(header.get("kid").and_then(Value::as_str), id, "{content}");

@@ -27,7 +27,7 @@ pub async fn login(
     accounts: &State<Accounts>,
 ) -> ApiResult<Json<TokenPair>, LoginError> {
     let Login(credentials) = body?;
-    Ok(Json(accounts.log_in(credentials, client.into()).await??))
+    Ok(Json(accounts.log_in(credentials, client.into()).await?))
 }
 
 /// # Get a new access token
@@ -40,7 +40,7 @@ pub fn refresh(
     client: Option<IpAddr>,
     accounts: &State<Accounts>,
 ) -> ApiResult<Json<RefreshedToken>, RenewError> {
-    Ok(Json(accounts.refresh(&token.0, client.into())??))
+    Ok(Json(accounts.refresh(&token.0, client.into())?))
 }
 
 /// # Log out the access token

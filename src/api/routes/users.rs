@@ -43,7 +43,7 @@ pub async fn create(
     body: CreateBody<UserInput>,
     accounts: &State<Accounts>,
 ) -> ApiResult<Created<User>, BodyOr<WriteError<CreateUserError>>> {
-    let user = accounts.create(body?.0, client.into()).await??;
+    let user = accounts.create(body?.0, client.into()).await?;
     Ok(Created::under("/api/users", user.id, user))
 }
 
@@ -60,7 +60,7 @@ pub async fn update(
     accounts: &State<Accounts>,
 ) -> ApiResult<Json<User>, BodyOr<WriteError<UpdateUserError>>> {
     let user = body?.0;
-    Ok(Json(accounts.update(id, user, client.into()).await??))
+    Ok(Json(accounts.update(id, user, client.into()).await?))
 }
 
 /// # Delete oneself

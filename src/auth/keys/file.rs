@@ -36,11 +36,11 @@ pub struct Found {
 #[derive(Debug)]
 pub struct KeyFileError {
     path: PathBuf,
-    fault: ApiError,
+    fault: Problem,
 }
 
 #[derive(Debug)]
-enum ApiError {
+enum Problem {
     Io(io::Error),
     NoFile,
     TooLarge,
@@ -82,16 +82,16 @@ impl KeyFile {
         Ok(Found { keys: parse(&bytes).map_err(failed)?, exposed: self.exposed(&metadata) })
     }
 
-    fn bytes(&self) -> Result<(Zeroizing<Vec<u8>>, Metadata), ApiError> {
+    fn bytes(&self) -> Result<(Zeroizing<Vec<u8>>, Metadata), Problem> {
         let (file, metadata) = regular_file::open(&self.0).map_err(|error| match error.kind() {
-            io::ErrorKind::InvalidInput => ApiError::NoFile,
-            _ => ApiError::Io(error),
+            io::ErrorKind::InvalidInput => Problem::NoFile,
+            _ => Problem::Io(error),
         })?;
         // Room for all of it: a vector that grows leaves a copy behind.
         let mut bytes = Zeroizing::new(Vec::with_capacity(MAX_SIZE + 1));
-        file.take(MAX_SIZE as u64 + 1).read_to_end(&mut bytes).map_err(ApiError::Io)?;
+        file.take(MAX_SIZE as u64 + 1).read_to_end(&mut bytes).map_err(Problem::Io)?;
         if bytes.len() > MAX_SIZE {
-            return Err(ApiError::TooLarge);
+            return Err(Problem::TooLarge);
         }
         Ok((bytes, metadata))
     }
@@ -114,7 +114,7 @@ impl KeyFile {
     }
 }
 
-fn parse(bytes: &[u8]) -> Result<KeySet, ApiError> {
+fn parse(bytes: &[u8]) -> Result<KeySet, Problem> {
     let mut keys = Vec::new();
     let mut lines = Vec::new();
     for (line, number) in bytes.split(|byte| *byte == b'\n').zip(1..) {
@@ -122,16 +122,16 @@ fn parse(bytes: &[u8]) -> Result<KeySet, ApiError> {
         if line.is_empty() || line.starts_with(b"#") {
             continue;
         }
-        keys.push(key(line).map_err(|fault| ApiError::Line(number, fault))?);
+        keys.push(key(line).map_err(|fault| Problem::Line(number, fault))?);
         lines.push(number);
     }
     KeySet::new(&keys).map_err(|unfit| {
         let line = |key: usize| lines.get(key).copied().unwrap_or_default();
         match unfit {
-            KeySetError::None => ApiError::Empty,
-            KeySetError::TooMany => ApiError::Line(line(KeySet::MAX_KEYS), LineFault::TooMany),
-            KeySetError::SameId(this, that) => ApiError::Line(line(this), LineFault::SameId(line(that))),
-            KeySetError::SameKey(this, that) => ApiError::Line(line(this), LineFault::SameKey(line(that))),
+            KeySetError::None => Problem::Empty,
+            KeySetError::TooMany => Problem::Line(line(KeySet::MAX_KEYS), LineFault::TooMany),
+            KeySetError::SameId(this, that) => Problem::Line(line(this), LineFault::SameId(line(that))),
+            KeySetError::SameKey(this, that) => Problem::Line(line(this), LineFault::SameKey(line(that))),
         }
     })
 }
@@ -159,11 +159,11 @@ impl fmt::Display for KeyFileError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "jwt_secret_file: {}: ", self.path.display())?;
         match &self.fault {
-            ApiError::Io(error) => error.fmt(f),
-            ApiError::NoFile => f.write_str("not a file"),
-            ApiError::TooLarge => write!(f, "more than {MAX_SIZE} bytes"),
-            ApiError::Empty => f.write_str("no key; only empty lines and comments, which begin with #"),
-            ApiError::Line(line, fault) => write!(f, "line {line}: {fault}"),
+            Problem::Io(error) => error.fmt(f),
+            Problem::NoFile => f.write_str("not a file"),
+            Problem::TooLarge => write!(f, "more than {MAX_SIZE} bytes"),
+            Problem::Empty => f.write_str("no key; only empty lines and comments, which begin with #"),
+            Problem::Line(line, fault) => write!(f, "line {line}: {fault}"),
         }
     }
 }
