@@ -426,16 +426,11 @@ fn many_passwords_at_once_are_all_hashed_and_verified_right() {
                 let password = Password::new(number.to_string());
                 let hash = passwords.hash(&admission, password.clone()).await.unwrap();
                 let right = passwords.verify(&admission, password, Some(hash.clone())).await.unwrap();
-                let wrong = passwords
-                    .verify(&admission, Password::new("x".into()), Some(hash))
-                    .await
-                    .unwrap();
+                let wrong =
+                    passwords.verify(&admission, Password::new("x".into()), Some(hash)).await.unwrap();
                 right
                     && !wrong
-                    && !passwords
-                        .verify(&admission, Password::new(String::new()), None)
-                        .await
-                        .unwrap()
+                    && !passwords.verify(&admission, Password::new(String::new()), None).await.unwrap()
             });
         }
         jobs.join_all().await
