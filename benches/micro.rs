@@ -150,17 +150,17 @@ fn revoke(tokens: &Tokens, what: &str, count: u64, exp: impl Fn(u64) -> u64) {
 }
 
 fn revocations(criterion: &mut Criterion) {
-    let mut group = criterion.benchmark_group("verify beside revoked tokens");
+    let mut group = criterion.benchmark_group("verify with revoked tokens");
     let [many, few, _] = [MANY, 100_000, 0].map(|count| verify_beside(&mut group, count));
     let slowdown = many / few;
     if !slowdown.is_nan() {
-        println!("verify beside {MANY} takes {slowdown:.2} times as long as beside 100000");
+        println!("verify with {MANY} revoked tokens takes {slowdown:.2} times as long as with 100000");
         assert!(slowdown <= MOST_SLOWDOWN, "more than {MOST_SLOWDOWN} times");
     }
 }
 
-/// Measures tokens that were not revoked, beside so many that were. Gives the seconds that one took at best; NaN if
-/// nobody asked for this measure.
+/// Measures tokens that were not revoked, with so many that were. Gives the seconds that one took at best; NaN if
+/// this measure was not selected.
 fn verify_beside(group: &mut BenchmarkGroup<'_, WallTime>, count: u64) -> f64 {
     // Within the measure, for filling takes its time.
     let filled = LazyCell::new(|| {
@@ -282,7 +282,7 @@ fn store(criterion: &mut Criterion) {
 }
 
 /// Does `measured` while another thread does `work` all the time.
-fn beside(work: impl Fn() + Sync, measured: impl FnOnce()) {
+fn in_background(work: impl Fn() + Sync, measured: impl FnOnce()) {
     let done = AtomicBool::new(false);
     thread::scope(|scope| {
         scope.spawn(|| {
@@ -307,14 +307,14 @@ fn contention(criterion: &mut Criterion) {
         group.bench_function(format!("read, {what}"), |bencher| bencher.iter(read));
     };
     measure_read("alone");
-    beside(read, || measure_read("while one reads"));
-    beside(write_constantly, || measure_read("while one writes"));
+    in_background(read, || measure_read("while one reads"));
+    in_background(write_constantly, || measure_read("while one writes"));
     let mut measure_write = |what: &str| {
         group.bench_function(format!("write, {what}"), |bencher| {
             bencher.iter_batched(|| input.clone(), write, BatchSize::SmallInput);
         });
     };
     measure_write("alone");
-    beside(read, || measure_write("while one reads"));
-    beside(write_constantly, || measure_write("while one writes"));
+    in_background(read, || measure_write("while one reads"));
+    in_background(write_constantly, || measure_write("while one writes"));
 }

@@ -47,7 +47,7 @@ pub const DEFAULT_STATIC_DIR: &str = "static";
 /// The longest lifetime of a token: ten years, in seconds.
 pub const MAX_LIFETIME: u64 = 10 * 365 * 24 * 60 * 60;
 
-/// The settings of this crate, beside Rocket's.
+/// The settings of this crate, besides Rocket's.
 pub const KNOWN_SETTINGS: [&str; 30] = [
     "access_token_ttl",
     "body_timeout",
@@ -111,7 +111,7 @@ pub struct Settings {
     pub json: Style,
     /// `public_url`: what `Location` begins with. Default: `http://` and the request's Host header.
     pub public_url: Option<BaseUrl>,
-    /// `cors_origins`: whose pages may read answers. Default: nobody's.
+    /// `cors_origins`: origins whose pages may read responses. Default: none.
     pub cors: Cors,
     /// `password_memory` (KiB), `password_iterations`, `password_parallelism`. Default 19456, 2, 1.
     pub hasher: Hasher,
@@ -265,7 +265,7 @@ impl Settings {
     }
 }
 
-/// A setting that nobody reads is a mistake that nobody notices: `jwt_secert` would mean a random key.
+/// An unknown setting is a mistake that would go unnoticed: `jwt_secert` would mean a random key.
 fn refuse_unknown(figment: &Figment) -> Result<(), ConfigError> {
     let given: Dict = figment.extract()?;
     let unknown: Vec<String> = given

@@ -1,4 +1,4 @@
-//! What whoever hands a request to Rocket leaves with it, and what is left for them in turn.
+//! Data passed to Rocket with a request, and data that Rocket passes back.
 
 use std::str::FromStr;
 use std::sync::Arc;

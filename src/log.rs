@@ -52,7 +52,7 @@ pub struct Settings {
 #[derive(Debug)]
 pub struct Log(Option<&'static Lines>);
 
-/// How long whoever reads the log may take for the last of it.
+/// How long the reader of the log may take for the rest of it.
 const LAST_LINES: Duration = Duration::from_millis(500);
 
 impl Drop for Log {
@@ -68,7 +68,7 @@ impl Drop for Log {
 /// # Errors
 /// The system's, if there is no thread or no standard error to write with; or if the process logs already.
 pub fn start(settings: Settings) -> io::Result<Log> {
-    // The usual hook writes to standard error itself: it would wait for whoever reads that, and quote what it
+    // The usual hook writes to standard error itself: it would wait for the reader of that, and quote what it
     // panicked about, which can be a client's.
     std::panic::set_hook(Box::new(|panic| {
         let place = panic.location().map(ToString::to_string).unwrap_or_default();

@@ -140,7 +140,7 @@ impl Store {
         self.0.version.fetch_add(1, Ordering::SeqCst);
     }
 
-    /// Runs something while nobody else can read or write: for tests of what happens if that panics.
+    /// Runs something while no other thread can read or write: for tests of what happens if that panics.
     #[doc(hidden)]
     pub fn while_locked<T>(&self, work: impl FnOnce() -> T) -> T {
         let _state = self.0.state.write();

@@ -79,7 +79,7 @@ def check_token(type_, token):
         head, claims, signature = token.split(".")
         mac = hmac.digest(SECRET.encode(), f"{head}.{claims}".encode(), hashlib.sha256)
         head, claims, signature = json.loads(_part(head)), json.loads(_part(claims)), _part(signature)
-        # Libraries have claims of their own beside these.
+        # Libraries have claims of their own besides these.
         wanted = {"identity": 1, "type": type_, **({"fresh": False} if type_ == "access" else {})}
         right = (
             head["alg"] == "HS256"

@@ -29,10 +29,10 @@ QUIET = 5
 PARTIAL = BENCHES / "target" / "partial"
 
 DESCRIPTION = """\
-Measures the server beside its peers: CPU time a request, requests a second, latencies, memory, start-up.
+Measures the server next to its peers: CPU time a request, requests a second, latencies, memory, start-up.
 The server under measurement has core 0 to itself, what asks it core 1. Every answer is checked.
 
-A whole run writes docs/performance/results.json, the plots beside it, and the tables in docs/performance.md. A run of
+A whole run writes docs/performance/results.json, the plots next to it, and the tables in docs/performance.md. A run of
 less than everything writes into benches/target/partial, and prints its tables.
 """
 

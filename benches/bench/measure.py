@@ -14,7 +14,7 @@ from bench.process import NotStarted, Running, exchange
 from bench.tables import counted
 from bench.workloads import login, workloads
 
-# Seconds that a whole cell may take, beside those that it is asked to, and those of its last answers.
+# Seconds that a whole cell may take, not counting the time that it is asked to take, and its last answers.
 CELL_LIMIT = 30
 # How much longer a server is warmed up when a workload is new to it: some compile what runs often while it runs.
 FIRST = 5

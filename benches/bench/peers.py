@@ -26,7 +26,7 @@ class Peer:
     environment: dict = field(default_factory=dict)
     # The field of a login's body that holds the name of the user.
     user_field: str = "name"
-    # What has to be there so that it runs, beside the interpreter and the system.
+    # What has to be there so that it runs, besides the interpreter and the system.
     installed: tuple = ()
     # Answers what `canned` has written down: a floor, below which no server comes that thinks.
     floor: bool = False

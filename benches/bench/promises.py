@@ -36,7 +36,7 @@ class Verdict:
 
 
 def verdicts(results):
-    """One for each promise, and one for each figure beside it that is only mentioned."""
+    """One for each promise, and one for each figure that is only mentioned."""
     found = Results(results)
     judged = [_all_rows(results)]
     for connections in (PROMISED_AT, *MENTIONED_AT):

@@ -1,4 +1,4 @@
-"""Results that nobody measured."""
+"""Made-up results, for tests."""
 
 from bench.promises import OWN
 

@@ -10,10 +10,10 @@ from bench.peers import Peer
 from bench.process import NotStarted, Running, descendants
 from bench.workloads import Data, workloads
 
-# A server with a process beside it; it answers everything with the same ship.
+# A server with a second process next to it; it answers everything with the same ship.
 SERVER = """
 import http.server, os, subprocess
-beside = subprocess.Popen(["sleep", "60"])
+child = subprocess.Popen(["sleep", "60"])
 class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     def do_GET(self):

@@ -34,7 +34,7 @@ class Summary(unittest.TestCase):
         find(made_up, "get", 32, "axum")["failed"] = "status 500"
         found = Results(made_up)
         self.assertIsNone(found.ratio("cpu_us", "get", 32, "shipyard", "axum"))
-        self.assertIsNone(found.ratio("cpu_us", "get", 32, "shipyard", "nobody"))
+        self.assertIsNone(found.ratio("cpu_us", "get", 32, "shipyard", "unknown"))
         self.assertIsNone(found.figure("cpu_us", "get", 32, "axum"))
 
 

@@ -13,10 +13,10 @@ use rocket::{async_trait, Request, Response};
 
 use crate::api::routing;
 
-/// What a page may read beside the headers that every page may.
+/// Response headers that a page may read besides the safelisted ones.
 const EXPOSED: &str = "Location, Retry-After, WWW-Authenticate, X-Request-Id, ETag";
 
-/// What a page may send beside what every page may.
+/// Request headers that a page may send besides the safelisted ones.
 const ACCEPTED: &str = "Authorization, Content-Type, If-None-Match, X-Request-Id";
 
 /// For how many seconds a browser need not ask again.

@@ -49,13 +49,13 @@ fn generate() -> OpenApi {
     operation_list!(openapi_spec)(&settings())
 }
 
-/// Every route with the path under which it is mounted: the operations, and what lies beside the contract.
+/// Every route with the path under which it is mounted: the operations, and the routes outside the contract.
 pub fn mounts() -> Vec<(&'static str, Vec<Route>)> {
     let operations: Vec<Route> = operation_list!(openapi_routes)(None, &settings());
-    let beside = rocket::routes![spec::openapi_json, static_files::file];
+    let others = rocket::routes![spec::openapi_json, static_files::file];
     vec![
         ("/", with_rank(canonical(operations))),
-        ("/", canonical(beside)),
+        ("/", canonical(others)),
         (DOCS, docs::routes("/openapi.json")),
     ]
 }
@@ -89,14 +89,14 @@ pub fn text() -> Result<String, serde_json::Error> {
     }];
     spec.tags = vec![
         tag("auth", "Login, refresh and logout."),
-        tag("ships", "Everyone reads ships; whoever is logged in changes them."),
+        tag("ships", "Anyone can read ships; logged-in users can change them."),
         tag("users", "Everyone reads users and creates one; users change their own data only."),
     ];
     for (path, item) in &mut spec.paths {
         let thing = if path.starts_with("/api/users") { "user" } else { "ship" };
         for (_, operation) in operations(item) {
             describe_parameters(operation, thing);
-            // Said, rather than left out: nobody needs to be logged in.
+            // Stated rather than left out: no login is required.
             operation.security.get_or_insert_default();
         }
     }
@@ -131,7 +131,7 @@ pub(crate) fn operations(item: &mut PathItem) -> Vec<(&'static str, &mut Operati
 /// A line of the table of routes.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Endpoint {
-    /// The operationId, or the name of what lies beside the contract.
+    /// The operationId, or the name of a route outside the contract.
     pub name: String,
     /// The method.
     pub method: &'static str,

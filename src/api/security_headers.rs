@@ -32,13 +32,13 @@ impl Field {
 static NO_PAGE: Field = policy("default-src 'none'; frame-ancestors 'none'");
 
 /// For Swagger UI, all of which comes from this server: its scripts are files, its styles and icons stand in
-/// what they make. It asks this server and nobody else.
+/// what they make. It sends requests to this server only.
 static SWAGGER_UI: Field = policy(
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; \
      connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
 );
 
-/// For files, whoever put them there: an image may have styles of its own, and be shown anywhere, but no script
+/// For static files of any origin: an image may have styles of its own, and be shown anywhere, but no script
 /// runs, not even in a page that is opened as one.
 static FILE: Field = policy(
     "default-src 'none'; img-src 'self' data:; style-src 'unsafe-inline'; sandbox; frame-ancestors 'none'",

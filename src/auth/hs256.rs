@@ -28,7 +28,7 @@ pub(crate) fn install() {
 struct Hs256(Hmac<Sha256>);
 
 impl Hs256 {
-    /// With that key. `None` for the empty one, which everybody knows.
+    /// With that key. `None` for the empty one, which is known to everyone.
     fn new(key: &[u8]) -> Option<Self> {
         if key.is_empty() {
             return None;

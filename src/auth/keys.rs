@@ -19,7 +19,7 @@ use crate::auth::hs256;
 use crate::auth::secret::Secret;
 use crate::internal_error::InternalError;
 
-/// The name of a key, which everybody can read in the tokens that it signed.
+/// The name of a key, which anyone can read in the tokens that it signed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyId(String);
 

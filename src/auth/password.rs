@@ -248,7 +248,7 @@ pub struct QueueFull;
 /// answers everything else meanwhile. A few more may wait for their turn (see [`Queue`]); any other client is told
 /// at once.
 ///
-/// Each works in [`Cost::memory`], which is kept for the next one: freed and allocated anew, it would soon lie
+/// Each works in [`Cost::memory`], which is kept for the next one: freed and allocated again, it would soon lie
 /// about in the allocator of every thread that ever hashed.
 #[derive(Clone)]
 pub struct Passwords {
@@ -386,7 +386,7 @@ mod tests {
         });
     }
 
-    /// One login must not be able to stop the machine, whoever wrote the hash.
+    /// One login must not be able to stop the machine, wherever the hash came from.
     #[test]
     fn hashes_beyond_the_greatest_cost_are_refused() {
         let given = |memory: u32, passes: u32| {

@@ -8,10 +8,10 @@
 //!   Such work takes an [`Admission`], so none can be forgotten.
 //! - The overall limit protects the processor from passwords, so it counts what hashes one; a refresh does not.
 //!   Networks with a recent success have a reserve of their own for when strangers have used up the overall limit.
-//! - Logins under one name are limited, whoever sends them, but for those from a network from which that user has
+//! - Logins under one name are limited for all clients, except those from a network from which that user has
 //!   logged in: they are limited by themselves (OWASP Authentication Cheat Sheet, device cookies).
 //!
-//! The time between two requests is measured by a clock that nobody can set ([`Ticker`]).
+//! The time between two requests is measured by a clock that cannot be set ([`Ticker`]).
 
 mod buckets;
 #[cfg(test)]
@@ -113,7 +113,7 @@ pub struct Rates {
 }
 
 impl Default for Rates {
-    /// A classroom of 30 behind one address, all trying the same line, is let in at once. Whoever guesses the
+    /// A classroom of 30 behind one address, all trying the same line, is let in at once. An attacker who guesses the
     /// password of one user has 43 thousand guesses a day, where a list of leaked passwords has millions. The
     /// default cost of a password takes 16 ms of a core, so that all logins together take a third of one.
     fn default() -> Self {

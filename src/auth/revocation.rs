@@ -13,7 +13,7 @@ const BUCKET: u64 = 3600;
 ///
 /// They lie in buckets by the hour in which they expire, which every token tells by itself, so that a look-up
 /// goes to one bucket: a map of the hours ahead (720 with the default lifetime of 30 days), then a set. The sets are
-/// trees, about 30 bytes a token: a hash table would stop everybody while it doubles, a fifth of a second at 10
+/// trees, about 30 bytes a token: a hash table would stop every request while it doubles, a fifth of a second at 10
 /// million. A bucket is dropped whole when its hour has passed. Whatever would lie in it counts as revoked from then
 /// on: the clock may have been ahead of the time, and be set back.
 #[derive(Debug)]
@@ -76,7 +76,7 @@ impl Revocations {
         let expired = remembered.forget(now);
         let revoked = remembered.revoke(id, exp, self.max);
         drop(remembered);
-        // When nobody waits for it any more: they may be many.
+        // Once no lock is held: they may be many.
         drop(expired);
         revoked
     }

@@ -36,7 +36,7 @@ impl Secret {
         Self(Zeroizing::new(key.into()))
     }
 
-    /// A key that nobody knows, from the system's random source.
+    /// A random key, from the system's random source.
     ///
     /// # Errors
     /// [`InternalError`] where the system gives no random bytes.

@@ -208,7 +208,7 @@ impl Tokens {
     /// From now on, tokens are signed and verified with those keys and no others.
     pub fn change_keys(&self, keys: KeySet) {
         let old = std::mem::replace(&mut *self.0.keys.write(), keys);
-        // Overwritten when nobody waits for it any more.
+        // Overwritten once it is no longer used.
         drop(old);
     }
 

@@ -33,7 +33,7 @@ pub(super) struct Verify {
     /// A live server, freshly started with the example data, to hold the exchanges against
     #[arg(long, value_name = "URL")]
     url: Option<String>,
-    /// Shell command that starts the server at --url; it is run anew for every scenario, and ended
+    /// Shell command that starts the server at --url; it is run again for every scenario, and ended
     #[arg(long, value_name = "COMMAND", requires = "url")]
     start: Option<String>,
     /// Scenario to run; may be given more than once [default: all; with --url but no --start, readme]
@@ -242,7 +242,7 @@ impl Progress for Lines {
         let text = format!("BROKEN    {}: {reason}\n", broken.scenario);
         self.line(&text);
         if self.form != Form::Text {
-            // Whoever looks at the log of a job should not have to open the report.
+            // A reader of a job's log should not have to open the report.
             let _ = text.lines().try_for_each(|line| writeln!(io::stderr(), "{}", escape_invisible(line)));
         }
     }

@@ -33,7 +33,7 @@ pub fn defaults() -> Figment {
         .merge(Serialized::default("port", DEFAULT_PORT))
         .merge(Serialized::default("workers", workers))
         .merge(Serialized::default("max_blocking", 512))
-        // No version: whoever looks for a hole in one need not be told.
+        // No version: an attacker need not learn which holes to try.
         .merge(Serialized::default("ident", SERVER))
         .merge(Serialized::default("keep_alive", 5))
         .merge(Serialized::default("limits.json", DEFAULT_BODY_LIMIT))

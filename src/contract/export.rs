@@ -231,7 +231,7 @@ impl Call<'_> {
     }
 }
 
-/// What is expected of an answer, beside its status.
+/// What is expected of a response besides its status.
 struct Expected<'a> {
     content_type: Option<&'a str>,
     location: Option<Location<'a>>,

@@ -62,7 +62,7 @@ impl Source<'_> {
     fn answer(&mut self, request: &Request) -> Result<Response, String> {
         match self {
             Self::InProcess(server) => Ok(server.answer_at(Clock::System.now(), request)),
-            // Recorded bodies are laid out anew, and here is none to measure.
+            // Recorded bodies are laid out again, and there is none here to measure.
             Self::Live { .. } if request.method == Method::Head => Err(
                 "how long the answer to a HEAD would be in the layout of the recordings cannot be known; \
                      record it without --url"

@@ -109,7 +109,7 @@ impl Replay {
 }
 
 /// The settings under which the exchanges were recorded, as far as they are seen in answers. Passwords cost
-/// next to nothing: whoever replays has them all in clear text.
+/// next to nothing: the recordings hold them in clear text.
 fn settings() -> Result<Settings, InternalError> {
     const CHEAP: Cost = Cost { memory: 8, iterations: 1, parallelism: 1 };
     let hasher: Hasher =

@@ -1,5 +1,5 @@
 //! Holds recorded exchanges against a server: in process, over the wire, or over the wire with a server that is
-//! started anew for each scenario.
+//! started again for each scenario.
 
 use std::time::{Duration, Instant};
 

@@ -32,7 +32,7 @@ const FIRST_BYTES: Duration = Duration::from_millis(100);
 
 /// Accepts connections until the server ends, and those that have come by then. One for which there is no place
 /// is accepted all the same and told so: left in the system's queue, it would hang, and so would the health check
-/// of whoever has to know.
+/// of the connection.
 pub(super) async fn accept(listener: TcpListener, server: &'static ServerState) {
     let mut stage = server.stage.clone();
     let mut failing = false;
@@ -68,7 +68,7 @@ pub(super) async fn accept(listener: TcpListener, server: &'static ServerState) 
 /// asked something. To close the listener would reset them.
 async fn drain_backlog(listener: &TcpListener, server: &'static ServerState) {
     let end = Instant::now() + BACKLOG_WINDOW;
-    // Nobody tells whether the queue is empty: it is if nothing comes out of it in a moment.
+    // No call tells whether the queue is empty: it is if nothing comes out of it in a moment.
     while let Ok(accepted) = timeout_at(end.min(Instant::now() + BACKLOG_POLL), listener.accept()).await {
         match accepted {
             Ok((stream, address)) => admit(stream, address, server),

@@ -142,7 +142,7 @@ async fn finish(
         // Its place is another's.
         registration = None;
     }
-    // Nobody is waited for long once the server is ending.
+    // No client is waited for long once the server is shutting down.
     let is_short = is_evicted || *server.stage.borrow() != Stage::Serving;
     let timeouts = if is_short {
         LingerTimeouts::of(DRAIN_IDLE_TIMEOUT)
@@ -153,7 +153,7 @@ async fn finish(
         }
     };
     if let Some(api_error) = api_error {
-        // What cannot be read as a request is one all the same, to whoever sent it.
+        // What cannot be parsed as a request is still one to the client that sent it.
         let unread = || AccessLogEntry::unread(RequestId::fresh(), client, progress.began());
         let mut entry = entry.unwrap_or_else(unread);
         let id = entry.id;
@@ -245,7 +245,7 @@ async fn drive(
                 }
                 alarm.as_mut().reset(deadline);
             }
-            // An error would say that the server is gone; then nobody polls this any more.
+            // An error would say that the server is gone; then this is not polled again.
             changed.as_mut().poll(context).map(|_| None)
         })
         .await;
@@ -293,7 +293,7 @@ fn error_for(end: &DisconnectReason, phase: Phase, unread: &[u8], server: &Serve
             ApiError::of(&ANSWER_TIMEOUT)
                 .with_message(seconds(limits.request_timeout, "There was no answer")),
         ),
-        // Whether it was done in part, nobody knows; that it was not done in time is certain.
+        // It may have been done in part; it was certainly not done in time.
         DisconnectReason::ServerEnds if phase == Phase::Answering => {
             Some(ApiError::of(&ANSWER_TIMEOUT).with_message("The server ends, and there was no answer yet."))
         }

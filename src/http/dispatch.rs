@@ -123,7 +123,7 @@ fn request_id(headers: &HeaderMap) -> RequestId {
 
 /// A request that is complete, and whom it asks.
 enum Routed<'a> {
-    /// Nobody: it was asked before.
+    /// No one: it was cached.
     Cached(CachedResponse),
     /// The whole server (RFC 9110, section 9.3.7).
     OptionsAsterisk { is_complete: bool },
@@ -255,7 +255,7 @@ async fn dispatch_to_rocket(
     let broken = || error_response(server, &ApiError::of(&INTERNAL), &connection.progress, head);
     let place = Place::of(&asked.origin);
     let log_context = asked.log_context.clone();
-    // What a request has left that panicked is nobody's.
+    // Discard what a panicked request left behind.
     connection.response_slot.clear();
     // Where it lies it stays: it is large.
     let dispatched = pin!(asked.of(server, head, &connection.response_slot).dispatch());

@@ -36,7 +36,7 @@ pub struct HttpLimits {
     /// `max_blocking`: how many threads there may be for work that blocks, such as files and passwords.
     /// Default 512.
     pub max_blocking: usize,
-    /// `trusted_proxies`: whose `X-Forwarded-For` is believed. Default: nobody's.
+    /// `trusted_proxies`: proxies whose `X-Forwarded-For` is trusted. Default: none.
     pub trusted_proxies: TrustedProxies,
 }
 

@@ -209,7 +209,7 @@ impl Progress {
         }
     }
 
-    /// Takes the line of the request that is not over, if there is one, for whoever gives the request up.
+    /// Takes the line of the request that is not over, if there is one, when the request is given up.
     pub(super) fn take_log_entry(&self) -> Option<AccessLogEntry> {
         self.state.lock().entry.take()
     }

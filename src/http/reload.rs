@@ -1,4 +1,4 @@
-//! What SIGHUP does: has the keys read anew.
+//! SIGHUP: reloads the keys.
 
 #[cfg(unix)]
 use std::future::poll_fn;
@@ -56,7 +56,7 @@ async fn reload_in_background(tokens: Tokens, file: KeyFile) {
     let (done, read) = tokio::sync::oneshot::channel();
     let thread = std::thread::Builder::new().name("shipyard-keys".to_owned()).spawn(move || {
         change_keys(&tokens, &file);
-        // Whoever does not wait any more has ended.
+        // A receiver that is gone has ended.
         let _ = done.send(());
     });
     match thread {
@@ -71,7 +71,7 @@ fn change_keys(tokens: &Tokens, file: &KeyFile) {
     match file.read() {
         Ok(found) => {
             // Who has asked for it must hear of it, whether requests are logged or not.
-            tracing::warn!("keys read anew: {}", found.keys);
+            tracing::warn!("keys read again: {}", found.keys);
             tokens.change_keys(found.keys);
             if let Some(exposed) = found.exposed {
                 tracing::warn!("{exposed}");

@@ -133,7 +133,7 @@ fn host(head: &Parts, last: &LastHost) -> Result<Option<Host<'static>>, ApiError
     }
 }
 
-/// A host and perhaps a port; never whoever asks (RFC 9110, section 4.2.4).
+/// A host and perhaps a port; never user information (RFC 9110, section 4.2.4).
 fn parsed(host: &str) -> Option<Host<'static>> {
     if host.contains('@') || !is_encoded(host) {
         return None;

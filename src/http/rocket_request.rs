@@ -31,7 +31,7 @@ impl RocketRequest {
         head: &Parts,
         response_slot: &Arc<ResponseSlot>,
     ) -> LocalRequest<'static> {
-        // A method that nobody knows is as wrong as one that no path has.
+        // An unknown method is as wrong as one that no path has.
         let method = parse_method(head.method.as_str()).unwrap_or(Method::Trace);
         let mut local = server.rocket.req(method, ParsedOrigin(self.origin));
         // The host that is asked, and the body, Rocket has apart.

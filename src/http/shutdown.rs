@@ -60,7 +60,7 @@ impl Shutdown {
     /// Waits until the server is asked to end, then for `all_connections_have_ended`, as long as each stage
     /// may take.
     pub(super) async fn complete(mut self, all_connections_have_ended: impl Future<Output = ()>) {
-        // An error says that nobody is left to ask.
+        // An error means that no receiver is left.
         let _ = self.asked.wait_for(|asked| *asked).await;
         self.stage.send_replace(Stage::Draining);
         let mut ended = std::pin::pin!(all_connections_have_ended);

@@ -1,4 +1,4 @@
-//! Lines on their way to standard error. Nobody who logs ever waits: not for a reader that is slow, stalls or
+//! Lines on their way to standard error. A thread that logs never waits: not for a reader that is slow, stalls or
 //! goes away. What there is no room for is lost, and how much that was is said when there is room again.
 
 use std::fs::File;
@@ -98,7 +98,7 @@ impl Lines {
 
 /// A line that says how many are missing.
 fn notice(lines: u64, format: Format) -> String {
-    const WHAT: &str = "lines of the log were lost: nobody took them in time";
+    const WHAT: &str = "lines of the log were lost: they were not read in time";
     let time = clock::stamp();
     match format {
         Format::Text => format!("{time} ERROR {WHAT} lines={lines}\n"),
@@ -111,7 +111,7 @@ fn notice(lines: u64, format: Format) -> String {
 }
 
 /// Standard error, under a descriptor of its own: the standard library's would be locked while a reader stalls,
-/// and with it everybody else who has something to say.
+/// and with it all other threads that log.
 fn standard_error() -> io::Result<File> {
     #[cfg(unix)]
     let stream = std::os::fd::AsFd::as_fd(&io::stderr()).try_clone_to_owned()?;
@@ -199,7 +199,7 @@ mod tests {
         tell.send(true).expect("a writer");
         assert_eq!(texts.recv().expect("a text"), "first\n");
         let second = texts.recv().expect("a text");
-        assert!(second.ends_with(" ERROR lines of the log were lost: nobody took them in time lines=7\n"));
+        assert!(second.ends_with(" ERROR lines of the log were lost: they were not read in time lines=7\n"));
         lines.wait(Duration::from_secs(10));
         assert!(!lines.waiting().writing);
     }

@@ -8,7 +8,7 @@ use rocket::{async_trait, Request, Response};
 use super::requests_are_logged;
 use crate::model::id::Id;
 
-/// What guards and routing find out about a request. Whoever hands a request to Rocket leaves one with it as
+/// What guards and routing find out about a request. The HTTP server passes one to Rocket with each request as
 /// `Some(Arc<RequestLogContext>)`.
 #[derive(Debug, Default)]
 pub struct RequestLogContext {

@@ -13,7 +13,7 @@ use super::field::Rule;
 /// The id of a user or of a ship: from 1 to [`Id::MAX`]; no id is given out twice.
 ///
 /// A path may ask for any number. One that is no id that could be given out (0, or above [`Id::MAX`]) is
-/// well-formed all the same: nothing has that id, and nobody owns it.
+/// well-formed all the same: nothing has that id, and no user owns it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Id(u64);
@@ -69,7 +69,7 @@ impl FromStr for Id {
     type Err = NotAnId;
 
     /// Decimal digits without sign, leading zero or white space: a resource has one address, not several.
-    /// A number too great for 64 bits stands for the greatest of them, which is nobody's id either.
+    /// A number too great for 64 bits stands for the greatest of them, which is no user's id either.
     fn from_str(text: &str) -> Result<Self, NotAnId> {
         let canonical = text.bytes().all(|byte| byte.is_ascii_digit()) && !text.is_empty();
         if !canonical || (text.len() > 1 && text.starts_with('0')) {

@@ -12,7 +12,7 @@ use crate::model::id::Id;
 use crate::model::user::{User, UserInput};
 use crate::store::{CreateUserError, HashedUser, RefreshError, Store, UpdateUserError};
 
-/// Why nobody is logged in.
+/// Why a login fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum LogInError {
     /// The name or the password is wrong; which one is not said.

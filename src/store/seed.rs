@@ -128,7 +128,7 @@ impl Data {
         }
     }
 
-    /// Whether these are the users of the example, whose passwords everybody knows.
+    /// Whether these are the users of the example, whose passwords are public.
     #[must_use]
     pub fn has_example_users(&self) -> bool {
         Self::parse("", EXAMPLE.as_bytes()).is_ok_and(|example| example.users == self.users)

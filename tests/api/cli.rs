@@ -352,7 +352,7 @@ fn broken_data_files() {
     text += &format!("a file that is asked for and missing\n{}", missing.stderr);
     snapshots().bind(|| insta::assert_snapshot!("broken_data_files", text));
 
-    // A link to nowhere is a mistake, and not a reason to serve users whose passwords everybody knows.
+    // A link to nowhere is a mistake, and not a reason to serve users whose passwords are public.
     #[cfg(unix)]
     {
         std::fs::remove_file(&file).unwrap();

@@ -315,7 +315,7 @@ fn what_both_answer_alike_is_tolerated_from_neither() {
     let page = response(404, &[HTML], "<html>");
     let unknown = response(401, &[JSON], json!({"error": "Unauthorized", "message": "Unknown user."}));
     let revoked = error(401, "Token has been revoked");
-    // The user is deleted, and nobody came after.
+    // The user is deleted, and none was created since.
     let deleted = History { succeeded: BTreeSet::new(), ..history() };
     let own = |method: &str| with_token(&format!("/api/users/3 -X {method}"), "access", 3, NOW + 1);
     let form = curl("/auth/login -d 'username=user'");

@@ -230,7 +230,7 @@ fn every_exchange_is_in_the_scripts_or_left_out_by_name() {
             let omitted = text.lines().filter(|line| line.starts_with("# Left out: ")).count();
             assert_eq!(calls - extra + omitted, scenario.exchanges.len(), "{form}: {}", scenario.name);
         }
-        // Nobody but the server can sign a token that has expired, is not valid yet, or lacks a claim.
+        // Only the server can sign a token that has expired, is not valid yet, or lacks a claim.
         let unsignable = |name: &str| {
             ["-expired", "-expired-two-seconds-ago", "-not-yet-valid", "-identity-missing"]
                 .iter()

@@ -1,4 +1,4 @@
-//! The headers that every answer has, whoever gives it.
+//! Headers of every response, whichever part of the server sends it.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;

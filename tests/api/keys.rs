@@ -223,7 +223,7 @@ fn files_that_are_no_files_of_keys() {
     refused("no path", "");
     #[cfg(unix)]
     {
-        // Nobody will ever write to it.
+        // Nothing will ever write to it.
         let pipe = std::process::Command::new("mkfifo").arg(folder.join("pipe")).status();
         assert!(pipe.unwrap().success());
         refused("a pipe", "pipe");

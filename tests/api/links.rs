@@ -66,7 +66,7 @@ fn example(operation: &Operation, path: &str, token: Option<&str>) -> Ask {
     }
 }
 
-/// The token that the target wants: one that the answer itself holds, or that of whoever was created, or that of
+/// The token that the target wants: one that the answer itself holds, or that of the user that was created, or that of
 /// the user of the example data.
 fn token(server: &Server, link: &Link, answer: &Answer) -> String {
     let wanted = link.target.value["security"][0].as_object().and_then(|scheme| scheme.keys().next());

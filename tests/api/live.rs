@@ -193,7 +193,7 @@ fn flags_name_files_from_where_one_stands() {
     assert_eq!(created.header("Location"), Some("https://flag.example/api/users/1"));
 }
 
-/// A token must be good when its request is complete, not only when it began: otherwise whoever has stolen one
+/// A token must be good when its request is complete, not only when it began: otherwise a client that has stolen one
 /// keeps requests open for later.
 #[test]
 fn a_token_that_ends_while_the_body_is_on_its_way_is_refused() {
@@ -233,7 +233,7 @@ fn a_request_that_does_not_say_whom_it_asks_is_told_the_address_of_the_server() 
     assert_eq!(created.header("Location"), Some(location.as_str()));
 }
 
-/// Whoever verifies tokens with the key elsewhere relies on both.
+/// Other services that verify tokens with the key rely on both.
 #[test]
 fn tokens_tell_when_they_were_issued_and_have_ids_of_their_own() {
     let serving = Serving::start(&mut shipyard(&folder("claims"), &["--port", "0"]));

@@ -192,7 +192,7 @@ fn what_cannot_be_recorded_again_stays_and_what_was_changed_by_hand_is_said() {
     assert!(!done.stderr.contains("hunter2"), "{done:?}");
 }
 
-/// Whoever reads a recording may paste its line into a shell, and the server chose the value.
+/// A reader of a recording may paste its line into a shell, and the server chose the value.
 #[test]
 fn values_of_answers_are_texts_in_the_shell() {
     let words = |value: &str| {
@@ -524,7 +524,7 @@ fn what_is_recorded_all_the_same_is_said() {
     }
     assert_eq!(done.stderr.lines().count(), 4, "{done:?}");
 
-    // Of the example data, everybody knows the passwords; and its tokens are signed with the public key.
+    // The passwords of the example data are public; and its tokens are signed with the public key.
     let here = folder("secret_nothing");
     let lines = "curl http://localhost:5000/auth/login -H 'Content-Type: application/json' -d '{\"username\":\"user\", \"password\":\"password\"}'\n\
                  curl http://localhost:5000/auth/logout -X POST -H \"Authorization: Bearer $access_token\"\n\
@@ -533,7 +533,7 @@ fn what_is_recorded_all_the_same_is_said() {
     assert_eq!((done.code, done.stderr.as_str()), (Some(0), ""), "{done:?}");
 }
 
-/// Whoever answers must not be sent more than the lines say.
+/// The server must not be sent more than the lines say.
 #[test]
 fn a_server_does_not_choose_which_secret_it_is_sent() {
     let with = |here: &Path, arguments: &[&str], stdin: Option<&str>| {

@@ -87,7 +87,7 @@ fn every_header_of_every_answer_is_as_reviewed() {
     }
 }
 
-/// What was recorded is evidence: nobody edits it. `sha256sum --check SHA256SUMS` says the same.
+/// What was recorded is evidence: it is never edited. `sha256sum --check SHA256SUMS` says the same.
 #[test]
 fn the_recorded_transcripts_are_as_they_were_recorded() {
     let sums = FIXTURES.sums().unwrap();
@@ -116,7 +116,7 @@ fn recorded_content_lengths_are_true() {
     }
 }
 
-/// What is read is what is written: otherwise `record --update` would change what nobody asked for.
+/// What is read is what is written: otherwise `record --update` would change what was not asked for.
 #[test]
 fn transcripts_are_written_as_they_are_read() {
     for scenario in scenarios() {

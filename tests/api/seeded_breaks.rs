@@ -54,7 +54,7 @@ fn body_of(answer: &str) -> &str {
     answer.split_once("\r\n\r\n").map_or("", |(_, body)| body)
 }
 
-/// A token of that kind and user, from a login that nobody else sees.
+/// A token of that kind and user, from a login that no one else sees.
 fn token_of(inner: &Inner, name: &str, password: &str, kind: &str) -> Option<String> {
     let login = json!({"username": name, "password": password}).to_string();
     let answer =

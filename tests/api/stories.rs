@@ -168,7 +168,7 @@ fn the_location_follows_the_host_of_the_request_or_the_configuration() {
     };
     assert_eq!(create("ships.example:8080"), "http://ships.example:8080/api/users/3");
     assert_eq!(create("[::1]:5000"), "http://[::1]:5000/api/users/4");
-    let body = json!({"name": "nobody", "password": "password"});
+    let body = json!({"name": "stranger", "password": "password"});
     let without = server.send(Ask::new(Method::Post, "/api/users").json(&body));
     assert_eq!(without.header("Location"), Some("http://127.0.0.1:5000/api/users/5"));
     let public_url = Some(BaseUrl::try_from("https://ships.example/base/".to_owned()).unwrap());

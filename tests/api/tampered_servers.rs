@@ -335,7 +335,7 @@ fn a_login_whose_body_is_no_json_is_said_to_be_that() {
     assert!(done.stdout.contains(expected), "{done:?}");
 }
 
-/// Whoever hangs while a token is fetched is waited for once.
+/// A server that hangs while a token is fetched is waited for once.
 #[test]
 fn a_hang_in_a_login_that_is_not_recorded_is_reported_once() {
     let logins = Arc::new(AtomicUsize::new(0));

@@ -1,4 +1,4 @@
-//! The life of a token: how it ends by time, logout, a new password, the end of its user. Tokens that nobody
+//! The life of a token: how it ends by time, logout, a new password, the end of its user. Tokens that no one
 //! issued are in `tests/hostile/tokens.rs`.
 
 use rocket::http::Method;

@@ -193,7 +193,7 @@ fn block(front: &Front, milliseconds: u64) -> Raw {
 }
 
 /// Connections go to the threads in turn, and stay there. So a handler that blocks holds up those of its own
-/// thread, and nobody else.
+/// thread, and no other.
 #[test]
 fn a_handler_that_blocks_holds_up_one_thread() {
     let front = with_a_blocking_route(HttpLimits { workers: 2, ..HttpLimits::default() });

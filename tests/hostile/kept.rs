@@ -30,7 +30,7 @@ fn every_write_is_seen_by_whoever_asks_after_its_answer() {
     let server = Racing::new();
     let mut callers: Vec<Caller> = (0..CALLERS).map(|_| server.caller()).collect();
     let (token, _) = callers[0].log_in("user", "password").tokens();
-    let mut everybody = |path: &str, check: &dyn Fn(u16, &Value)| {
+    let mut all_clients = |path: &str, check: &dyn Fn(u16, &Value)| {
         // Twice: the second is given again.
         for caller in &mut callers {
             for _ in 0..2 {
@@ -47,19 +47,19 @@ fn every_write_is_seen_by_whoever_asks_after_its_answer() {
     };
     for round in 1..=20 {
         write(Method::Put, "/api/ships/2", &with_crew(round));
-        everybody("/api/ships/2", &|status, ship| {
+        all_clients("/api/ships/2", &|status, ship| {
             assert_eq!((status, ship["crew"].as_u64()), (200, Some(round)));
         });
-        everybody("/api/ships", &|_, ships| assert_eq!(ships[1]["crew"], round));
+        all_clients("/api/ships", &|_, ships| assert_eq!(ships[1]["crew"], round));
         let created = write(Method::Post, "/api/ships", &with_crew(round)).json()["id"].clone();
         let path = format!("/api/ships/{created}");
-        everybody("/api/ships", &|_, ships| {
+        all_clients("/api/ships", &|_, ships| {
             assert_eq!(ships.as_array().unwrap().last().unwrap()["id"], created)
         });
-        everybody(&path, &|status, _| assert_eq!(status, 200));
+        all_clients(&path, &|status, _| assert_eq!(status, 200));
         write(Method::Delete, &path, "");
-        everybody(&path, &|status, _| assert_eq!(status, 404));
-        everybody("/api/ships", &|_, ships| {
+        all_clients(&path, &|status, _| assert_eq!(status, 404));
+        all_clients("/api/ships", &|_, ships| {
             assert!(ships.as_array().unwrap().iter().all(|ship| ship["id"] != created));
         });
     }

@@ -83,7 +83,7 @@ fn who_asks_too_often_is_told_when_to_come_again() {
         assert_eq!(refused.header("Retry-After"), Some("1"), "{operation}");
         assert_eq!(refused.json()["error"], "Too Many Requests");
         is_specified(operation, &refused);
-        // Nobody else notices, and nor does who comes when told to.
+        // No other client notices, and neither does one that comes when told to.
         assert_eq!(server.send_from(address(2), ask.clone()).status, usual, "{operation}");
         std::thread::sleep(Duration::from_secs(1));
         assert_eq!(server.send_from(address(1), ask).status, usual, "{operation}");
@@ -141,7 +141,7 @@ fn the_rate_comes_after_all_that_is_cheap_to_check_and_before_what_is_not() {
 fn a_name_has_its_limit_whoever_asks_and_whether_there_is_such_a_user_or_not() {
     let rates = Rates { by_user: rate("2/hour"), ..by_address("1000000/second").unwrap() };
     let server = Server::configured(Settings { rates: Some(rates), ..settings() });
-    for name in ["user", "nobody"] {
+    for name in ["user", "unknown"] {
         let statuses: Vec<u16> =
             (1..=4).map(|client| server.send_from(address(client), login(name, "wrong")).status).collect();
         assert_eq!(statuses, [401, 401, 429, 429], "{name}");
@@ -152,7 +152,7 @@ fn a_name_has_its_limit_whoever_asks_and_whether_there_is_such_a_user_or_not() {
     assert_eq!(server.send_from(address(9), login("guest", "guest")).status, 200);
 }
 
-/// Nobody is kept from trying out what the README says, and no class.
+/// No one is kept from trying out what the README says, and no class.
 #[test]
 fn by_default_a_class_behind_one_address_logs_in_under_one_name() {
     let rates = Settings::defaults().unwrap().rates;

@@ -145,7 +145,7 @@ fn a_user_logs_in_from_an_address_that_did_before_whatever_others_guess() {
     let server = limited(Rates { by_user: rate("30/hour"), ..Rates::default() });
     log_in_as_good(&server);
     // The first login of the good client was one of a stranger.
-    for (name, left) in [("user", 29), ("nobody", 30)] {
+    for (name, left) in [("user", 29), ("unknown", 30)] {
         for number in 0..60 {
             let answer = server.send_from(attacker(number), login(name, "wrong"));
             assert_eq!(answer.status, if number < left { 401 } else { 429 }, "{name} {number}");
@@ -180,7 +180,7 @@ fn a_change_of_the_password_ends_the_trust_in_addresses_but_for_where_it_is_made
         assert_eq!(server.send_from(old, login(name, "password")).status, 429, "{name}");
     }
     assert_eq!(server.send_from(GOOD, login("renamed", "changed")).status, 200);
-    assert_eq!(server.send_from(GOOD, login("user", "password")).status, 429, "nobody has that name");
+    assert_eq!(server.send_from(GOOD, login("user", "password")).status, 429, "no user has that name");
 }
 
 /// An account that is new is another, whatever its name.

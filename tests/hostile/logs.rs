@@ -1,4 +1,4 @@
-//! What a log line holds, and what it never holds; and that nobody waits for whoever reads it.
+//! What a log line holds, and what it never holds; and that no request waits for the reader of it.
 
 use std::fs::File;
 use std::io::{pipe, BufRead, BufReader, Read, Write};
@@ -326,7 +326,7 @@ fn the_level_says_what_is_logged() {
     }
 }
 
-/// Whoever changes keys must see whether they have changed, at the level of the release profile as well.
+/// An operator who changes keys must see whether they have changed, at the level of the release profile as well.
 #[cfg(unix)]
 #[test]
 fn that_keys_were_read_is_said_at_every_level_but_off() {
@@ -339,7 +339,7 @@ fn that_keys_were_read_is_said_at_every_level_but_off() {
     logged.serving.signal("HUP");
     // The first says that others can read the file.
     let lines = logged.lines(2);
-    assert!(lines.iter().any(|line| line.contains("keys read anew")), "{lines:?}");
+    assert!(lines.iter().any(|line| line.contains("keys read again")), "{lines:?}");
 }
 
 /// Asks for all users that many times, over one connection, and gives how many answers were 200.

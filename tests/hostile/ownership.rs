@@ -264,7 +264,7 @@ fn every_actor_gets_what_the_rules_say_on_every_id() {
 }
 
 /// What is refused leaves no trace in the sessions either: a refused log-out ends nothing, and a password that a
-/// stranger tried to set logs nobody in.
+/// stranger tried to set logs no one in.
 #[test]
 fn refusals_leave_tokens_and_passwords_alone() {
     let scene = Scene::new();

@@ -62,7 +62,7 @@ impl End {
         self.over.set(Instant::now()).unwrap();
     }
 
-    /// Whether it has ended. Fails if it does not: then whoever was to end it has failed.
+    /// Whether it has ended. Fails if it does not: then what was to end it has failed.
     fn is_over(&self) -> bool {
         assert!(self.began.elapsed() < LIMIT, "the race does not end");
         self.over.get().is_some()

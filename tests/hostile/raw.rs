@@ -118,7 +118,7 @@ pub fn last(name: impl Into<String>, status: u16, bytes: impl AsRef<[u8]>) -> Ro
     Row::new(name, &[status], State::Closed, bytes)
 }
 
-/// Closed without an answer: nobody has asked anything.
+/// Closed without a response: nothing was requested.
 pub fn silent(name: impl Into<String>, bytes: impl AsRef<[u8]>) -> Row {
     Row::new(name, &[], State::Closed, bytes)
 }

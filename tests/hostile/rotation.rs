@@ -188,7 +188,7 @@ struct Board {
 }
 
 impl Board {
-    /// Waits until every client has gone through everything anew.
+    /// Waits until every client has gone through everything again.
     fn turns(&self) {
         let before: Vec<usize> = self.turns.iter().map(|turns| turns.load(Ordering::SeqCst)).collect();
         eventually("the clients go on", || {
@@ -220,7 +220,7 @@ impl Board {
                 self.given_up[number].store(now, Ordering::SeqCst);
             }
         }
-        // Whoever fails has nothing more to prove.
+        // A client that failed has nothing more to prove.
         self.over.store(true, Ordering::SeqCst);
         (client.done, client.wrong)
     }

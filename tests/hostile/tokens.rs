@@ -1,4 +1,4 @@
-//! Tokens that nobody issued. Authorization fails closed: what is not plainly a good token of the right kind gets
+//! Tokens that the server did not issue. Authorization fails closed: what is not plainly a good token of the right kind gets
 //! in nowhere, and changes nothing.
 
 mod claim;

@@ -19,7 +19,7 @@ import spec_diff
 
 
 def ship(required):
-    """A schema of a ship with one field beside its name."""
+    """A schema of a ship with one field besides its name."""
     crew = {"type": "integer", "minimum": 1, "maximum": 2147483647}
     properties = {"crew": crew, "model": {"type": "string"}}
     return {"type": "object", "properties": properties, "required": required, "additionalProperties": False}

@@ -82,7 +82,7 @@ def first_line(*command):
 
 
 def made_with():
-    """Whatever the counts depend on beside the source."""
+    """Whatever the counts depend on besides the source."""
     # The vector instructions that libc and memchr choose by; valgrind passes no later ones on.
     flags = Path("/proc/cpuinfo").read_text().split()
     return {

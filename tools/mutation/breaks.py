@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Breaks the contract on purpose, one small change of the source at a time, and sees whether `cargo test` notices.
 
-Each break is an entry of breaks.toml beside this file. The work tree is never touched: everything happens in a
+Each break is an entry of breaks.toml next to this file. The work tree is never touched: everything happens in a
 copy of it, uncommitted changes included.
 
 Exit code: 0 every break was caught, 1 at least one was missed, 2 the list of breaks, the source or the usage is
@@ -61,7 +61,7 @@ class Break:
         if times != 1:
             raise NotInOrder(
                 f"break {self.name}: its `find` occurs {times} times in {self.file}, not once. If the code has "
-                f"changed, write `find` and `replace` anew in {LIST.relative_to(ROOT)}; if the rule is gone "
+                f"changed, rewrite `find` and `replace` in {LIST.relative_to(ROOT)}; if the rule is gone "
                 f"({self.why}), remove the break."
             )
         return text.replace(self.find, self.replace)
@@ -291,7 +291,7 @@ def judge(results):
     for result in results:
         count[result.verdict] += 1
         if result.verdict == NOT_COMPILING:
-            print(f"\n{result.broken.name} does not compile. Write its `replace` anew: a break is a program that "
+            print(f"\n{result.broken.name} does not compile. Rewrite its `replace`: a break is a program that "
                   f"builds and answers wrongly.\n{tail(result.output)}", file=sys.stderr)
     print(f"\n{len(results)} breaks: {count[CAUGHT] + count[TIMEOUT]} caught ({count[TIMEOUT]} of them by the time "
           f"limit), {count[MISSED]} missed, {count[NOT_COMPILING]} do not compile")

@@ -30,7 +30,7 @@ class Closed(Exception):
 
 
 class Connection:
-    """One keep-alive connection, opened anew when the server has said that it closes it."""
+    """One keep-alive connection, opened again when the server has said that it closes it."""
 
     def __init__(self, port, limit=20, source=HOST):
         self.port, self.limit, self.source, self.socket = port, limit, source, None

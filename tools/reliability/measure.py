@@ -101,12 +101,12 @@ def slow(figures, short):
 def attacked(server, limit, command):
     """How many connections the server had at most while the command ran, and when it had let go of all of them. (A
     client that reads slowly may have something left to read long after that.)"""
-    beside, most, began = server.descriptors(), 0, time.monotonic()
+    others, most, began = server.descriptors(), 0, time.monotonic()
     attack = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         while time.monotonic() < began + limit:
             time.sleep(0.1)
-            now = server.descriptors() - beside
+            now = server.descriptors() - others
             most = max(most, now)
             # The good client may have a connection or two.
             if most > 10 and now <= 2:
@@ -143,7 +143,7 @@ def slowhttptest(figures, short):
 
 
 def memory(figures, short):
-    """Idle connections beside busy ones."""
+    """Idle connections next to busy ones."""
     with Server(max_connections=4096, keep_alive=120, **CHEAP, **ANY_SHARE) as server:
         at_start = server.memory()
         idle = [Connection(server.port) for _ in range(2000)]
@@ -383,7 +383,7 @@ class Person(threading.Thread):
         self.ships, self.answers, self.early_ends, self.wrong = {}, 0, 0, []
 
     def run(self):
-        # What nobody foresaw is an answer that is not as it must be, too.
+        # An unforeseen result is an answer that is not as it must be, too.
         try:
             self.live(Connection(self.port))
         except Exception as error:
@@ -478,7 +478,7 @@ def soak(figures, short):
     differing = sum(ships.get(number) != ship for number, ship in expected.items())
     unexpected = len(ships.keys() - expected.keys() - before)
     figures.add("soak: acknowledged writes that are not there", differing, "ships", most=0)
-    figures.add("soak: ships that nobody wrote, or that were deleted", unexpected, "ships", most=0)
+    figures.add("soak: ships that were never written, or that were deleted", unexpected, "ships", most=0)
     # Warm-up is the first third.
     warm = samples[len(samples) // 3:]
     figures.tell("soak: resident", f"{samples[0]:.1f} MB at first, {warm[0]:.1f} warm, {warm[-1]:.1f} at the end")
@@ -486,7 +486,7 @@ def soak(figures, short):
 
 
 def rocket(figures, short):
-    """GET of one ship, beside the same server behind Rocket's own loop: one thread each on one core, wrk on the other."""
+    """GET of one ship, next to the same server behind Rocket's own loop: one thread each on one core, wrk on the other."""
     loop = BUILT / "examples/rocket_loop"
     if not loop.is_file():
         raise NotMeasured(f"{loop} is not there: cargo build --release --locked --example rocket_loop")

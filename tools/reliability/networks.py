@@ -70,7 +70,7 @@ def good(port, seconds):
 def wrong(path, number):
     """A body that is as it should be, but for the password."""
     if path == "/auth/login":
-        return {"username": f"nobody {number}", "password": "wrong password"}
+        return {"username": f"stranger {number}", "password": "wrong password"}
     return {"name": "user", "password": "password"}
 
 

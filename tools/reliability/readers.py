@@ -106,7 +106,7 @@ def readers(figures, short, cheap):
 
 
 def writers(figures, short, cheap):
-    """4 clients that write a ship and read the list of 60,000, again and again, beside a good client."""
+    """4 clients that write a ship and read the list of 60,000, again and again, next to a good client."""
     with tempfile.TemporaryDirectory() as folder:
         with Server(data=much_data(folder, 2, 60_000), **cheap) as server:
             token, _ = log_in(server.port)

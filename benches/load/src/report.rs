@@ -15,7 +15,7 @@ pub struct Measured {
     pub own_cpu: Duration,
     /// Nanoseconds from sending a request to the end of its answer.
     pub latencies: Histogram<u64>,
-    /// How often a connection had to be opened anew.
+    /// How often a connection had to be opened again.
     pub reconnects: u64,
 }
 
@@ -32,7 +32,7 @@ pub struct Report {
     pub cpu_s: f64,
     /// This process's CPU time meanwhile.
     pub own_cpu_s: f64,
-    /// How often a connection had to be opened anew.
+    /// How often a connection had to be opened again.
     pub reconnects: u64,
     /// Latencies in microseconds: half, 99 % and 99.9 % are at most this, and the longest.
     pub p50_us: f64,

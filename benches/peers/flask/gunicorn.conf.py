@@ -15,5 +15,5 @@ worker_connections = 2000
 accesslog = None
 loglevel = "warning"
 graceful_timeout = 3
-# Nobody asks for the control interface, and its socket would lie in the home directory.
+# No one asks for the control interface, and its socket would lie in the home directory.
 control_socket_disable = True

@@ -224,7 +224,7 @@ table! {
     METHOD_NOT_IMPLEMENTED: 501, "Not Implemented", Text("CONNECT is for proxies."),
         "The method has no meaning for any path here.";
     TRANSFER_CODING: 501, "Not Implemented", Text("The only transfer coding here is chunked."),
-        "The body has a transfer coding that nobody here can read (RFC 9112, section 6.1).";
+        "The body has a transfer coding that the server cannot read (RFC 9112, section 6.1).";
     CONNECTIONS_EXHAUSTED: 503, "Service Unavailable", Text("Too many connections. Try again soon."),
         "There are as many connections as the server takes.";
     ANSWER_TIMEOUT: 503, "Service Unavailable", Text("There was no answer within 15 seconds."),

@@ -15,7 +15,7 @@ use crate::api::openapi::components;
 use crate::auth::rate_limit::RateLimited;
 use crate::model::auth::Credentials;
 
-/// Why nobody is logged in.
+/// Why a login fails.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LoginError {
     /// The body is not labelled as JSON. Login alone looks at the label.
@@ -72,7 +72,7 @@ impl Login {
             (Value::String(username), Value::String(password)) => {
                 Credentials::new(&username, password).map(Self).ok_or(LoginError::Invalid)
             }
-            // Nobody has a name or a password that is not a text.
+            // No user has a name or a password that is not a string.
             _ => Err(LoginError::Invalid),
         }
     }

@@ -10,7 +10,7 @@ const ID: (&str, &str) = ("id", "$response.body#/id");
 
 /// Adds every link. They follow from the paths, so that a new operation has its links without being named here:
 /// what was created can be used in each way that its own path allows, and the tokens of a login in each way that
-/// the operations beside it offer.
+/// the operations next to it offer.
 pub(crate) fn add(spec: &mut OpenApi) {
     let known = spec.paths.clone();
     for (path, item) in &mut spec.paths {
@@ -19,9 +19,9 @@ pub(crate) fn add(spec: &mut OpenApi) {
             link(source, "201", cloned_operations(thing).into_iter().map(to_what_was_created));
         }
         if source.operation_id.as_deref() == Some("auth_login") {
-            let beside =
+            let others =
                 known.values().flat_map(cloned_operations).filter(|target| target.tags == source.tags);
-            let targets: Vec<Operation> = beside.filter(wants_a_token).collect();
+            let targets: Vec<Operation> = others.filter(wants_a_token).collect();
             link(source, "200", targets.into_iter().map(with_a_token));
         }
     }

@@ -1,4 +1,4 @@
-//! Ships: everyone reads them; whoever is logged in changes them.
+//! Ships: anyone can read them; logged-in users can change them.
 
 use rocket::{delete, get, post, put, State};
 use rocket_okapi::openapi;

@@ -35,7 +35,7 @@ pub fn get(id: Id, store: &State<Store>) -> ApiResult<Json<EncodedJson<User>>, G
 
 /// # Create a user
 ///
-/// Adds a user under a new id. Nobody needs to be logged in.
+/// Adds a user under a new id. No login is required.
 #[openapi(tag = "users")]
 #[post("/api/users", data = "<body>")]
 pub async fn create(

@@ -96,7 +96,7 @@ impl KeyFile {
         Ok((bytes, metadata))
     }
 
-    /// The owner and the group can be those that the server needs; everybody else is too many.
+    /// The owner and the group can be those that the server needs; no one else may read it.
     #[cfg(unix)]
     fn exposed(&self, metadata: &Metadata) -> Option<String> {
         use std::os::unix::fs::PermissionsExt;

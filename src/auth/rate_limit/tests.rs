@@ -161,7 +161,7 @@ fn what_strangers_guess_is_none_of_a_returning_users_business() {
     assert_eq!([9, 9, 9, 10].map(returns), [true, true, false, true]);
 }
 
-/// Nobody can shut out all others by logging in again and again under one name.
+/// A client cannot shut out all others by logging in again and again under one name.
 #[test]
 fn logins_under_one_name_do_not_use_up_what_all_have_together() {
     let (rate_limiter, _) = rate_limiter("100/hour", "1/hour", "3/hour");

@@ -83,7 +83,7 @@ impl Reader {
             let (head, mut response) = self.head()?;
             if (100..200).contains(&response.status) && response.status != 101 {
                 // An interim response (RFC 9110, section 15.2); the final one is still to come. Behind a 101 there
-                // is another protocol, which nobody has asked for.
+                // is another protocol, which the client did not ask for.
                 self.bytes.drain(..head);
                 continue;
             }

@@ -151,7 +151,7 @@ impl Target {
 /// Why there is no answer that could be compared.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum WireError {
-    /// Nobody listens.
+    /// No process listens.
     Unreachable {
         /// The address.
         at: String,

@@ -181,7 +181,7 @@ fn documents(
     (document, other)
 }
 
-/// A body that is far longer than the recorded one is another one in any case, and nobody reads all of it.
+/// A body that is far longer than the recorded one is another one in any case, and no one reads all of it.
 fn shortened(mut text: String, recorded: usize) -> String {
     let most = recorded * 2 + 16 * 1024;
     if text.len() > most {

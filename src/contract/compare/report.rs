@@ -53,7 +53,7 @@ impl Outcome {
         }
     }
 
-    /// What is to be said beside the word.
+    /// A note to print after the verdict.
     #[must_use]
     pub fn detail(&self) -> String {
         match self {

@@ -30,17 +30,17 @@ struct Running {
     grace: Duration,
 }
 
-/// Whoever starts or ends a group holds this meanwhile. Whoever ends this program keeps it: nothing is started
+/// A thread that starts or ends a group holds this meanwhile. The one that ends this program keeps it: nothing is started
 /// after that.
 static RUNNING: Mutex<Running> = Mutex::new(Running { group: 0, grace: Duration::ZERO });
 
 /// This program is being ended by a signal.
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
-/// It was asked to a second time, so nobody wants to wait.
+/// It was asked a second time: do not wait.
 static FORCE_KILL: AtomicBool = AtomicBool::new(false);
 
-/// Starts a command as the leader of a group of its own. Whoever interrupts this program means that group too.
+/// Starts a command as the leader of a group of its own. An interrupt of this program is meant for that group too.
 ///
 /// # Errors
 /// The command cannot be run, or signals cannot be watched for.
@@ -154,7 +154,7 @@ fn watch_here(ready: &Sender<io::Result<()>>) -> io::Result<()> {
         let mut interrupt = signal(SignalKind::interrupt())?;
         let mut terminate = signal(SignalKind::terminate())?;
         let mut hangup = signal(SignalKind::hangup())?;
-        // Whoever does not wait for it any more does not start anything either.
+        // A caller that stopped waiting does not start anything either.
         let _ = ready.send(Ok(()));
         loop {
             let number = tokio::select! {
@@ -175,7 +175,7 @@ fn end_this_program(number: i32) -> ! {
     let running = RUNNING.lock();
     let left = end_all(running.group, running.grace);
     if !left.is_empty() {
-        // Nobody is left to hear that it could not be said.
+        // There is no one left to report the error to.
         let _ = io::Write::write_all(&mut io::stderr(), format!("\n{}\n", still_running(&left)).as_bytes());
     }
     // As a shell tells that a signal was the end (POSIX, 2.8.2). The lock is held until then.
@@ -278,7 +278,7 @@ mod tests {
         assert_eq!(end_group(leader, times, &|_, _| Err(Errno::PERM)), [child.id()]);
         assert!(start.elapsed() < Duration::from_secs(5));
         assert!(still_running(&[child.id(), 7]).contains(&format!("process {}, 7.", child.id())));
-        // And whoever may be is gone.
+        // And any that were are gone.
         let send = |group, signal| kill_process_group(group, signal);
         assert_eq!(end_group(leader, [Duration::from_secs(5); 2], &send), [0; 0]);
         // It was waited for already.

@@ -41,7 +41,7 @@ impl fmt::Display for StartError {
 struct Output(Arc<Mutex<VecDeque<u8>>>);
 
 impl Output {
-    /// Reads a stream to its end, in a thread of its own: a process whose output nobody reads stops.
+    /// Reads a stream to its end, in a thread of its own: a process stops when its output is not read.
     fn collect(&self, stream: Option<impl Read + Send + 'static>) {
         let Some(mut stream) = stream else { return };
         let kept = Arc::clone(&self.0);
@@ -168,7 +168,7 @@ impl ServerProcess {
     /// it does not answer.
     #[must_use]
     pub fn exit_report(&mut self, target: &Target) -> Option<String> {
-        // Whoever interrupts this program ends the server first.
+        // An interrupt of this program ends the server first.
         process_group::block_if_interrupted();
         // The connection is lost before the process is gone.
         let deadline = Instant::now() + Duration::from_millis(500);

@@ -226,7 +226,7 @@ impl<'a> Session<'a> {
     }
 
     /// A token that is broken as the recorded one is, and in nothing else: the times in it are good now, as they were
-    /// then. Its signature was not that of the recorded server, and is nobody's now.
+    /// then. Its signature was not that of the recorded server, and no key makes it now.
     fn moved(&self, token: &str, exchange: &Exchange) -> Result<String, NotSent> {
         let Some(jwt) = Jwt::parse(token) else { return Ok(token.to_owned()) };
         let claims = self.live_claims(&jwt, exchange, true);

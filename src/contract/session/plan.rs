@@ -51,7 +51,7 @@ impl Login {
     }
 }
 
-/// What is to be done beside sending the recorded requests.
+/// What to do besides sending the recorded requests.
 #[derive(Debug)]
 pub struct Plan {
     /// The logins, in the order in which recorded tokens need them.

@@ -49,7 +49,7 @@ pub fn folder(name: &str) -> PathBuf {
     folder
 }
 
-/// The program, in that folder, with none of the settings of whoever runs the tests.
+/// The program, in that folder, with none of the settings of the person who runs the tests.
 pub fn shipyard(folder: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_shipyard"));
     command.args(arguments).current_dir(folder);
@@ -97,7 +97,7 @@ pub fn verify(arguments: &[&str]) -> Run {
     run(&mut shipyard(here(), &[&["verify"], arguments].concat()), None)
 }
 
-/// A port that nobody listens on.
+/// A port that no process listens on.
 pub fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
@@ -109,7 +109,7 @@ pub fn own_server(variables: &str) -> (String, String) {
     (format!("{variables} exec '{program}' --port {port}"), format!("http://localhost:{port}"))
 }
 
-/// Reads a stream while the program runs: one that nobody reads stops it when it is full.
+/// Reads a stream while the program runs: one that is not read stops it when it is full.
 fn collect(stream: Option<impl Read + Send + 'static>) -> JoinHandle<String> {
     std::thread::spawn(move || {
         let mut text = String::new();

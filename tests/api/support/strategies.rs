@@ -39,7 +39,7 @@ fn good(rule: &Rule) -> BoxedStrategy<Value> {
     }
 }
 
-/// Characters that can be seen and are in normal form, whatever stands beside them; spaces stand alone.
+/// Characters that can be seen and are in normal form, whatever stands next to them; spaces stand alone.
 fn name(min: usize, max: usize) -> BoxedStrategy<Value> {
     let seen = prop_oneof![
         4 => range('!', '~'),

@@ -167,7 +167,7 @@ fn a_pipe_in_the_place_of_the_keys_does_not_keep_later_signals_from_being_heard(
     std::fs::remove_file(&keys).unwrap();
     std::fs::write(&keys, format!("kid=later {KEY}")).unwrap();
     serving.signal("HUP");
-    says(&output, "keys read anew: the key later signs");
+    says(&output, "keys read again: the key later signs");
     assert_eq!(serving.interrupt(), Some(0));
 }
 

@@ -276,7 +276,7 @@ fn pipelines() -> Vec<Row> {
         Row::new("two requests", &[200, 404], Open, then(first(""))),
         Row::new("twenty requests", &[404; 20], Open, SECOND.repeat(20)),
         Row::new(
-            "a body nobody reads, then a request",
+            "a body that is not read, then a request",
             &[200, 404],
             Open,
             then(first("Content-Length: 5\r\n") + "hello"),

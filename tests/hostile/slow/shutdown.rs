@@ -47,7 +47,7 @@ fn what_is_in_flight_is_finished_and_told_to_be_the_last() {
     std::thread::sleep(Duration::from_millis(200));
     front.ask_to_end();
     std::thread::sleep(Duration::from_millis(100));
-    let refused = TcpStream::connect(front.address).expect_err("nobody listens any more");
+    let refused = TcpStream::connect(front.address).expect_err("no process listens any more");
     assert_eq!(refused.kind(), ErrorKind::ConnectionRefused);
     // A request that is on its way already is not lost.
     idle.send(GOOD);
@@ -153,7 +153,7 @@ fn a_second_signal_ends_the_program_at_once() {
     }
 }
 
-/// Asks over one connection after the other, each as long as it is kept, until nobody listens any more. How many
+/// Asks over one connection after the other, each as long as it is kept, until no process listens any more. How many
 /// were answered, and what went wrong with the others.
 fn busy_client(address: SocketAddr, answered: &AtomicUsize) -> Vec<String> {
     let mut wrong = Vec::new();

@@ -208,7 +208,7 @@ pub(super) fn identities(kind: &str) -> Vec<Bad> {
         .into_iter()
         .map(|id| {
             let token = with_claim(kind, "identity", json!(id));
-            Bad::token(format!("of user {id}, who is nobody"), &token, 401, unknown_user())
+            Bad::token(format!("of user {id}, who does not exist"), &token, 401, unknown_user())
         })
         .collect()
 }

@@ -197,7 +197,7 @@ fn hexadecimal(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Base64 in other ways than RFC 7515, section 2, has it. Whoever reads them as meant sees two tokens where there
+/// Base64 in other ways than RFC 7515, section 2, has it. A lenient reader sees two tokens where there
 /// is one, and a log-out by text would miss the other.
 pub(super) fn encodings(kind: &str) -> Vec<Bad> {
     let good = good(kind);

@@ -213,7 +213,7 @@ pub(super) fn parameters(kind: &str) -> Vec<Bad> {
         let what = format!("{name} is {value}");
         rows.push(Bad::refused(what, &sign(&with(name, value), &claims(kind)), HEADER));
     }
-    // Keys that the token brings along are nobody's: what they sign is not signed.
+    // Keys that the token brings along are not trusted: what they sign is not signed.
     let own = b"the attacker's own key, brought along";
     for (what, header) in [
         (

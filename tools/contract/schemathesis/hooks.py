@@ -4,7 +4,7 @@ No check is weakened here. The hooks shape requests only:
 
 * Every request to a guarded operation carries a token of the right kind, from a login of its own. Logouts,
   deletions and changed passwords therefore never end a token that a later request needs.
-* The owner of `/api/users/{id}` is whoever was created with that id during the run; the users of the example
+* The owner of `/api/users/{id}` is the user that was created with that id during the run; the users of the example
   data stay as they are.
 * Valid bodies stay valid in the server's state: names are new, and an `id` repeats that of the path.
 * Passwords that create or replace a user have at most the 128 bytes that their description names; the schema can count
@@ -35,11 +35,11 @@ KNOWN = {"username": "user", "password": "password"}
 
 session = requests.Session()
 numbers = itertools.count(1)
-# id -> credentials, of everybody who was created during the run and exists.
+# id -> credentials, of every user that was created during the run and exists.
 users = {}
 # Every name that was ever used: one too many does no harm.
 taken = {"user", "guest"}
-# Answers of `auth_login` whose tokens nobody has used: what its links hand on.
+# Answers of `auth_login` whose tokens have not been used: what its links hand on.
 handed_on = []
 
 
@@ -142,7 +142,7 @@ def fit_to_the_state(case):
         # 400 otherwise. Cut in the midst of a character, that goes too; four of them are left.
         case.body["password"] = case.body["password"].encode()[:128].decode(errors="ignore")
     if operation == "auth_login" and (is_stateful(case) or len(case.body["username"]) % 2 == 0):
-        # Nobody guesses a password. In the stateful phase every login succeeds, for what follows it; elsewhere about
+        # Passwords are not guessed. In the stateful phase every login succeeds, for what follows it; elsewhere about
         # every other one. The data decides which, rather than a counter: Hypothesis gives up on answers that change
         # when it repeats a request.
         case.body.update(KNOWN)

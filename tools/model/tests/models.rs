@@ -45,7 +45,7 @@ fn join<T: 'static>(thread: JoinHandle<T>) -> T {
     thread.join().expect("no thread of a model panics")
 }
 
-/// A hash that nobody has to compute. Each number is another.
+/// A hash that needs no computing. Each number is another.
 fn hash(number: u32) -> Hash {
     Hash::parse(&format!(
         "$argon2id$v=19$m=8,t=1,p=1$c2FsdHNhbHQ$aGFzaGhhc2hoYXNoaGFzaGhhc2hoYXNoaGFzaGhh{number:04}"
@@ -324,7 +324,7 @@ fn a_logged_out_token_stays_out() {
             thread::spawn(move || {
                 clock.set(now);
                 tokens.revoke(&claims).expect("there is room");
-                // Whoever begins now is refused.
+                // A login that begins now is refused.
                 assert_eq!(tokens.verify(&text, Kind::Access), Err(TokenError::Revoked));
             })
         };
