@@ -27,7 +27,7 @@ use crate::auth::password::{Cost, Hash, Hasher, Passwords};
 use crate::auth::rate_limit::{Rate, Rates};
 use crate::auth::secret::Secret;
 use crate::auth::token::Lifetimes;
-use crate::http::listen::Address;
+use crate::http::listen::{Address, InvalidAddress};
 use crate::http::{HttpLimits, TrustedProxies};
 use crate::json::Style;
 use crate::log;
@@ -222,7 +222,7 @@ impl Settings {
         let (figment, warnings) = renamed(figment)?;
         let address = match optional::<String>(&figment, "address")? {
             None => Address::Localhost,
-            Some(text) => text.parse().map_err(|reason: String| invalid("address", reason))?,
+            Some(text) => text.parse().map_err(|reason: InvalidAddress| invalid("address", reason))?,
         };
         let log = logging(&figment)?;
         let rocket = framework::read(&figment, address)?;
@@ -254,7 +254,7 @@ impl Settings {
             },
             json: optional(&figment, "json")?.unwrap_or(default_style),
             public_url: optional::<String>(&figment, "public_url")?
-                .map(|url| BaseUrl::try_from(url).map_err(|reason| invalid("public_url", reason)))
+                .map(|url| url.parse::<BaseUrl>().map_err(|reason| invalid("public_url", reason)))
                 .transpose()?,
             hasher: hasher(&figment)?,
             password_queue: number(&figment, "password_queue", 0..=10_000)?

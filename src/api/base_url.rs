@@ -1,7 +1,10 @@
 //! The address under which clients reach the server.
 
+use std::str::FromStr;
+
 use rocket::http::uri::Absolute;
 use rocket::Request;
+use thiserror::Error;
 
 /// The part of an address before the path: scheme, host and port, without a slash at the end.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,19 +34,24 @@ impl BaseUrl {
     }
 }
 
-impl TryFrom<String> for BaseUrl {
-    type Error = String;
+/// The text is not a [`BaseUrl`].
+#[derive(Debug, Error)]
+#[error("{0:?} is not of the form http[s]://host[:port][/path]")]
+pub struct InvalidBaseUrl(String);
 
-    fn try_from(text: String) -> Result<Self, String> {
+impl FromStr for BaseUrl {
+    type Err = InvalidBaseUrl;
+
+    fn from_str(text: &str) -> Result<Self, InvalidBaseUrl> {
         let of_the_web = |url: &Absolute<'_>| {
             matches!(url.scheme(), "http" | "https")
                 && url.query().is_none()
                 && url.authority().is_some_and(|at| !at.host().is_empty() && at.user_info().is_none())
         };
-        if Absolute::parse(&text).is_ok_and(|url| of_the_web(&url)) {
+        if Absolute::parse(text).is_ok_and(|url| of_the_web(&url)) {
             Ok(Self(text.trim_end_matches('/').to_owned()))
         } else {
-            Err(format!("{text:?} is not of the form http[s]://host[:port][/path]"))
+            Err(InvalidBaseUrl(text.to_owned()))
         }
     }
 }

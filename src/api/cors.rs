@@ -10,6 +10,7 @@ use std::sync::Arc;
 use rocket::fairing::{Fairing, Info, Kind};
 use rocket::http::{Header, Method, Status};
 use rocket::{async_trait, Request, Response};
+use thiserror::Error;
 
 use crate::api::routing;
 
@@ -34,12 +35,20 @@ enum Allowed {
     These(Arc<[String]>),
 }
 
+/// The text is not an origin.
+#[derive(Debug, Error)]
+#[error(
+    "{0:?} is no origin as browsers write it: http[s]://host[:port], in lower case, without a usual port and without \
+     anything behind; \"*\" stands alone"
+)]
+pub struct InvalidOrigin(String);
+
 impl Cors {
     /// Reads origins as browsers write them (RFC 6454, section 6.2), or `*` alone, which is any.
     ///
     /// # Errors
-    /// The first that is no origin.
-    pub fn parse(origins: Vec<String>) -> Result<Self, String> {
+    /// [`InvalidOrigin`]: the first text that is not an origin.
+    pub fn parse(origins: Vec<String>) -> Result<Self, InvalidOrigin> {
         if origins.is_empty() {
             return Ok(Self::default());
         }
@@ -47,10 +56,7 @@ impl Cors {
             return Ok(Self(Allowed::Any));
         }
         match origins.iter().find(|origin| !is_origin(origin)) {
-            Some(other) => Err(format!(
-                "{other:?} is no origin as browsers write it: http[s]://host[:port], in lower case, without a \
-                 usual port and without anything behind; \"*\" stands alone"
-            )),
+            Some(other) => Err(InvalidOrigin(other.clone())),
             None => Ok(Self(Allowed::These(origins.into()))),
         }
     }

@@ -63,7 +63,8 @@ impl Operation {
 pub struct Rate(Quota);
 
 impl Rate {
-    const MOST: u32 = 1_000_000;
+    /// The greatest number of requests.
+    pub const MAX: u32 = 1_000_000;
 
     fn per_minute(count: u32) -> Self {
         Self(Quota::per_minute(NonZeroU32::new(count).unwrap_or(NonZeroU32::MIN)))
@@ -78,17 +79,20 @@ impl Rate {
     }
 }
 
+/// The text is not a [`Rate`].
+#[derive(Debug, Error)]
+#[error("{0:?}; expected a number from 1 to {most} and a unit, such as \"60/minute\"", most = Rate::MAX)]
+pub struct InvalidRate(String);
+
 impl FromStr for Rate {
-    type Err = String;
+    type Err = InvalidRate;
 
     /// Reads `60/minute`; the other units are `second` and `hour`.
-    fn from_str(text: &str) -> Result<Self, String> {
-        let expected = || {
-            format!("{text:?}; expected a number from 1 to {} and a unit, such as \"60/minute\"", Self::MOST)
-        };
+    fn from_str(text: &str) -> Result<Self, InvalidRate> {
+        let expected = || InvalidRate(text.to_owned());
         let (count, unit) = text.split_once('/').ok_or_else(expected)?;
         let count: NonZeroU32 = count.trim().parse().map_err(|_| expected())?;
-        if count.get() > Self::MOST {
+        if count.get() > Self::MAX {
             return Err(expected());
         }
         match unit.trim() {

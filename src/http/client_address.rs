@@ -4,22 +4,26 @@ use std::net::{IpAddr, SocketAddr};
 
 use hyper::header::HeaderMap;
 use ipnet::IpNet;
+use thiserror::Error;
 
 /// The networks of the proxies in front of this server.
 #[derive(Clone, Debug, Default)]
 pub struct TrustedProxies(Vec<IpNet>);
 
+/// The text is neither an address nor a network.
+#[derive(Debug, Error)]
+#[error("{0:?} is neither an address nor a network such as 10.0.0.0/8")]
+pub struct InvalidNetwork(String);
+
 impl TrustedProxies {
     /// Reads networks (`10.0.0.0/8`) and single addresses.
     ///
     /// # Errors
-    /// The first that is neither.
-    pub fn parse(networks: &[String]) -> Result<Self, String> {
+    /// [`InvalidNetwork`]: the first text that is neither.
+    pub fn parse(networks: &[String]) -> Result<Self, InvalidNetwork> {
         let network = |text: &String| {
             let address = || text.parse::<IpAddr>().map(IpNet::from);
-            text.parse::<IpNet>()
-                .or_else(|_| address())
-                .map_err(|_| format!("{text:?} is neither an address nor a network such as 10.0.0.0/8"))
+            text.parse::<IpNet>().or_else(|_| address()).map_err(|_| InvalidNetwork(text.clone()))
         };
         networks.iter().map(network).collect::<Result<_, _>>().map(Self)
     }
@@ -116,6 +120,6 @@ mod tests {
     #[test]
     fn what_is_no_network_is_named() {
         let error = TrustedProxies::parse(&["10.0.0.0/33".to_owned()]).expect_err("no such network");
-        assert!(error.contains("\"10.0.0.0/33\""), "{error}");
+        assert!(error.to_string().contains("\"10.0.0.0/33\""), "{error}");
     }
 }

@@ -5,6 +5,7 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::str::FromStr;
 
+use thiserror::Error;
 use tokio::net::{TcpListener, TcpSocket};
 
 /// How many connections the system may keep for the server to accept.
@@ -31,15 +32,18 @@ pub enum Address {
     Ip(IpAddr),
 }
 
-impl FromStr for Address {
-    type Err = String;
+/// The text is not an [`Address`].
+#[derive(Debug, Error)]
+#[error("{0:?} is neither an IP address nor localhost; 0.0.0.0 is every address")]
+pub struct InvalidAddress(String);
 
-    fn from_str(text: &str) -> Result<Self, String> {
+impl FromStr for Address {
+    type Err = InvalidAddress;
+
+    fn from_str(text: &str) -> Result<Self, InvalidAddress> {
         match text {
             "localhost" => Ok(Self::Localhost),
-            _ => text.parse().map(Self::Ip).map_err(|_| {
-                format!("{text:?} is neither an IP address nor localhost; 0.0.0.0 is every address")
-            }),
+            _ => text.parse().map(Self::Ip).map_err(|_| InvalidAddress(text.to_owned())),
         }
     }
 }

@@ -171,7 +171,7 @@ fn the_location_follows_the_host_of_the_request_or_the_configuration() {
     let body = json!({"name": "stranger", "password": "password"});
     let without = server.send(Ask::new(Method::Post, "/api/users").json(&body));
     assert_eq!(without.header("Location"), Some("http://127.0.0.1:5000/api/users/5"));
-    let public_url = Some(BaseUrl::try_from("https://ships.example/base/".to_owned()).unwrap());
+    let public_url = Some("https://ships.example/base/".parse::<BaseUrl>().unwrap());
     let client = client(Settings { public_url, ..settings() });
     let answer = client.post("/api/users").body(r#"{"name":"new","password":"password"}"#).dispatch();
     assert_eq!(answer.headers().get_one("Location"), Some("https://ships.example/base/api/users/3"));

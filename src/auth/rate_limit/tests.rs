@@ -206,6 +206,6 @@ fn what_is_no_rate_is_named() {
     assert_eq!(rate("5 / second"), Rate(Quota::per_second(NonZeroU32::MIN.saturating_add(4))));
     for wrong in ["", "60", "/minute", "0/minute", "-1/minute", "60/day", "1000001/hour", "1.5/second"] {
         let error = wrong.parse::<Rate>().expect_err(wrong);
-        assert!(error.starts_with(&format!("{wrong:?}; expected a number")), "{error}");
+        assert!(error.to_string().starts_with(&format!("{wrong:?}; expected a number")), "{error}");
     }
 }
