@@ -6,10 +6,11 @@ default:
 test *ARGS:
     cargo test --locked {{ARGS}}
 
-# Checks formatting, lints and the specification.
+# Checks formatting, lints, links in the rustdoc, and the specification.
 lint:
     cargo fmt --all -- --check
     cargo clippy --locked --all-targets -- -D warnings
+    RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --document-private-items
     cargo run --quiet --locked -- spec --check
 
 # Runs the contract job with outside tools (docs/contract-job.md), or only the steps that are named.

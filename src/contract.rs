@@ -1,9 +1,9 @@
-//! The contract as a tool: recorded exchanges, held against this server in process or against any other over
-//! the wire.
+//! Contract tool: records exchanges, replays them against a server, and reports what differs.
 //!
-//! [`transcript`] and [`fixtures`] read and write recordings, [`replay`] answers them in process, [`live`] over
-//! the wire, [`compare`] says what differs, and [`deviation`] what may. [`verify`] puts these together;
-//! [`record`] and [`export`] make recordings and give them to other tools.
+//! [`recording`] reads and writes transcripts and fixtures. [`replay`] sends them to this server in process,
+//! [`session`] to any server over the network with [`client`]. [`compare`] finds the differences and knows which ones
+//! are allowed. [`verify`] puts these together; [`record`] makes recordings, and [`export`] converts them for other
+//! tools.
 
 pub mod client;
 pub mod compare;

@@ -4,8 +4,8 @@
 //! does: a limit for every wait and for everything that grows. Why it is done this way, and what was measured:
 //! `docs/decisions/0001-http-server.md`.
 //!
-//! The way of a request: [`accept`] (is there room for a connection?), [`connection`] (how long may each part
-//! take?), [`exchange`] (the request whole, in order, to Rocket and back).
+//! The way of a request: `accept` (limits the number of connections), `connection` (sets a deadline for each part),
+//! `dispatch` (checks the request and passes it to Rocket).
 
 mod accept;
 mod client_address;

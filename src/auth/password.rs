@@ -244,12 +244,11 @@ fn broken(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Interna
 #[error("too many passwords wait to be hashed")]
 pub struct QueueFull;
 
-/// Hashes and verifies passwords on the blocking threads, on half of the machine's cores at most: the other half
-/// answers everything else meanwhile. A few more may wait for their turn (see [`Queue`]); any other client is told
-/// at once.
+/// Hashes and verifies passwords on the blocking threads, on at most half of the machine's cores: the other half keeps
+/// answering all other requests. A few more requests wait in a queue; when it is full, a request fails at once.
 ///
-/// Each works in [`Cost::memory`], which is kept for the next one: freed and allocated again, it would soon lie
-/// about in the allocator of every thread that ever hashed.
+/// Each job works in [`Cost::memory`]. The memory is reused for the next job: freed each time, it would stay in the
+/// allocator of every thread that ever hashed a password.
 #[derive(Clone)]
 pub struct Passwords {
     hasher: Hasher,

@@ -2,7 +2,7 @@
 //!
 //! What is recorded from a live server is written as if it had been recorded at the address in the curl lines,
 //! its tokens are signed again with the public demo key, and its JSON is laid out as the contract has it. Secrets are
-//! looked for in each exchange ([`crate::contract::recording::secrets`]): so nothing that is checked in opens anything.
+//! looked for in each exchange (`recording/secrets.rs`): so nothing that is checked in opens anything.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;

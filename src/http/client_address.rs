@@ -19,7 +19,7 @@ impl TrustedProxies {
     /// Reads networks (`10.0.0.0/8`) and single addresses.
     ///
     /// # Errors
-    /// [`InvalidNetwork`]: the first text that is neither.
+    /// `InvalidNetwork`: the first text that is neither.
     pub fn parse(networks: &[String]) -> Result<Self, InvalidNetwork> {
         let network = |text: &String| {
             let address = || text.parse::<IpAddr>().map(IpNet::from);

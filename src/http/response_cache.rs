@@ -1,6 +1,6 @@
 //! Answers that are given again.
 //!
-//! What an operation calls [`Public`](crate::api::response::Public) is the same for everyone who asks for its path and says
+//! What an operation calls [`Cacheable`](crate::api::response::Cacheable) is the same for everyone who asks for its path and says
 //! nothing else, until something is written. The front gives such an answer again without asking Rocket: after the
 //! checks of every request, with an id and a line in the log of its own.
 //!

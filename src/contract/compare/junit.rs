@@ -131,7 +131,7 @@ fn explained(writer: &mut Xml, kind: &str, message: &str, text: &str) -> io::Res
     Ok(())
 }
 
-/// What XML 1.0 cannot hold, not even escaped (section 2.2), and what would not be seen, written as [`printable`] does.
+/// What XML 1.0 cannot hold, not even escaped (section 2.2), and invisible characters, as [`escape_invisible`] writes them.
 fn allowed(text: &str) -> String {
     let lines = text.split('\n').map(escape_invisible);
     lines.collect::<Vec<_>>().join("\n").replace(['\u{fffe}', '\u{ffff}'], "\u{fffd}")
