@@ -4,6 +4,7 @@ mod export;
 mod hash_password;
 mod record;
 mod serve;
+mod setting_flags;
 mod verify;
 
 use std::io::{self, Write};
@@ -17,6 +18,8 @@ use shipyard::config::{self, Settings};
 use shipyard::contract::recording::fixtures::Fixtures;
 use shipyard::escape::escape_invisible;
 use shipyard::regular_file;
+
+use self::setting_flags::SettingFlags;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -36,7 +39,7 @@ Exit codes: 0 done, 1 failed, 2 wrong usage or configuration.";
 #[command(version, after_help = EXAMPLES, args_conflicts_with_subcommands = true)]
 pub(crate) struct Cli {
     #[command(flatten)]
-    serve: serve::Serve,
+    serve: SettingFlags,
     #[command(subcommand)]
     command: Option<Command>,
 }
@@ -44,7 +47,7 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Serve the API (this is what happens without a command)
-    Serve(serve::Serve),
+    Serve(SettingFlags),
     /// Print the table of routes
     Routes,
     /// Print the OpenAPI specification

@@ -42,10 +42,14 @@ pub struct StoreLimits {
     pub revocations: usize,
 }
 
-impl Default for StoreLimits {
+impl StoreLimits {
     /// With the longest names and texts in ASCII these are 115, 420 and 30 MB.
+    pub const DEFAULT: Self = Self { users: 100_000, ships: 100_000, revocations: 1_000_000 };
+}
+
+impl Default for StoreLimits {
     fn default() -> Self {
-        Self { users: 100_000, ships: 100_000, revocations: 1_000_000 }
+        Self::DEFAULT
     }
 }
 

@@ -146,11 +146,14 @@ pub struct Cost {
 
 impl Default for Cost {
     fn default() -> Self {
-        Self { memory: 19 * 1024, iterations: 2, parallelism: 1 }
+        Self::DEFAULT
     }
 }
 
 impl Cost {
+    /// The first choice of the OWASP Password Storage Cheat Sheet.
+    pub const DEFAULT: Self = Self { memory: 19 * 1024, iterations: 2, parallelism: 1 };
+
     /// The least memory for each lane, in KiB (RFC 9106, section 3.1).
     pub const LEAST_MEMORY: u32 = 8;
 

@@ -116,15 +116,22 @@ pub struct Rates {
     pub overall: Rate,
 }
 
+impl Rates {
+    /// Requests of one client a minute: a classroom of 30 behind one address can try the same line at once.
+    pub const BY_ADDRESS: u32 = 120;
+    /// Logins under one name a minute. An attacker gets 43,000 guesses at a password a day; a list of leaked
+    /// passwords has millions.
+    pub const BY_USER: u32 = 30;
+    /// Requests of all clients a minute. A password costs 16 ms of a core, so all logins together take a third of one.
+    pub const OVERALL: u32 = 1200;
+}
+
 impl Default for Rates {
-    /// A classroom of 30 behind one address, all trying the same line, is let in at once. An attacker who guesses the
-    /// password of one user has 43 thousand guesses a day, where a list of leaked passwords has millions. The
-    /// default cost of a password takes 16 ms of a core, so that all logins together take a third of one.
     fn default() -> Self {
         Self {
-            by_address: Rate::per_minute(120),
-            by_user: Rate::per_minute(30),
-            overall: Rate::per_minute(1200),
+            by_address: Rate::per_minute(Self::BY_ADDRESS),
+            by_user: Rate::per_minute(Self::BY_USER),
+            overall: Rate::per_minute(Self::OVERALL),
         }
     }
 }

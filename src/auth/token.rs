@@ -65,13 +65,18 @@ pub struct Lifetimes {
 }
 
 impl Default for Lifetimes {
-    /// 15 minutes and 30 days.
     fn default() -> Self {
-        Self { access: 15 * 60, refresh: 30 * 24 * 60 * 60 }
+        Self::DEFAULT
     }
 }
 
 impl Lifetimes {
+    /// 15 minutes and 30 days.
+    pub const DEFAULT: Self = Self { access: 15 * 60, refresh: 30 * 24 * 60 * 60 };
+
+    /// The longest lifetime: ten years.
+    pub const MAX: u64 = 10 * 365 * 24 * 60 * 60;
+
     fn of(self, kind: Kind) -> u64 {
         match kind {
             Kind::Access => self.access,

@@ -3,11 +3,8 @@
 use std::ffi::OsString;
 use std::io::{self, IsTerminal};
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, ValueEnum};
-use rocket::figment::value::{Dict, Value};
 use rocket::{Build, Rocket};
 use shipyard::auth::clock::{Clock, TokenIds};
 use shipyard::auth::keys::file::KeyFile;
@@ -22,59 +19,8 @@ use shipyard::store::seed::{Data, Source};
 use shipyard::{http, AppConfig};
 use tokio::runtime::{Builder, Runtime};
 
-use super::{failed, print, settings, warn, wrong_usage, Failure};
-
-#[derive(Debug, Args)]
-pub(super) struct Serve {
-    /// Address to listen on [default: localhost, which is 127.0.0.1 and ::1]
-    #[arg(long, value_name = "IP")]
-    address: Option<Address>,
-    /// Port to listen on; 0 for any that is free [default: 5000]
-    #[arg(long, short)]
-    port: Option<u16>,
-    /// Data file to start with [default: data.json; without one, the built-in example]
-    #[arg(long, short, value_name = "FILE")]
-    data: Option<PathBuf>,
-    /// Folder that /static/ serves [default: static]
-    #[arg(long, value_name = "FOLDER")]
-    static_dir: Option<PathBuf>,
-    /// File of the keys that sign and verify tokens; read again at SIGHUP [default: a key for this run]
-    #[arg(long, value_name = "FILE")]
-    jwt_secret_file: Option<PathBuf>,
-    /// Layout of JSON answers [default: pretty; compact in the release profile]
-    #[arg(long)]
-    json: Option<Layout>,
-    /// What Location headers begin with [default: http:// and the Host of the request]
-    #[arg(long, value_name = "URL")]
-    public_url: Option<String>,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum Layout {
-    Pretty,
-    Compact,
-}
-
-impl Serve {
-    fn overrides(self) -> Result<Dict, Failure> {
-        let path = |path: PathBuf| {
-            let text = path.into_os_string().into_string();
-            text.map(Value::from).map_err(|path| wrong_usage(format!("{path:?}: the path is not UTF-8")))
-        };
-        let mut settings = Dict::new();
-        let mut set = |name: &str, value: Option<Value>| {
-            settings.extend(value.map(|value| (name.to_owned(), value)));
-        };
-        set("address", self.address.map(|address| Value::from(address.to_string())));
-        set("port", self.port.map(Value::from));
-        set("data", self.data.map(path).transpose()?);
-        set("static_dir", self.static_dir.map(path).transpose()?);
-        set("jwt_secret_file", self.jwt_secret_file.map(path).transpose()?);
-        set("json", self.json.and_then(|layout| Some(layout.to_possible_value()?.get_name().into())));
-        set("public_url", self.public_url.map(Value::from));
-        Ok(settings)
-    }
-}
+use super::setting_flags::SettingFlags;
+use super::{failed, print, settings, warn, Failure};
 
 /// Whether a command line with that first argument asks for a server. Other commands end at signals as programs do.
 pub(super) fn is_asked_for(first: Option<OsString>) -> bool {
@@ -100,7 +46,7 @@ impl Starting {
 }
 
 /// Serves until it is asked to end.
-pub(super) fn run(flags: Serve, starting: Option<io::Result<Starting>>) -> Result<(), Failure> {
+pub(super) fn run(flags: SettingFlags, starting: Option<io::Result<Starting>>) -> Result<(), Failure> {
     let Starting { runtime, signals } = starting.unwrap_or_else(Starting::begin).map_err(failed)?;
     let served = runtime.block_on(start_and_serve(flags, signals));
     // What still reads a file or hashes a password is not waited for.
@@ -108,9 +54,9 @@ pub(super) fn run(flags: Serve, starting: Option<io::Result<Starting>>) -> Resul
     served
 }
 
-async fn start_and_serve(flags: Serve, mut signals: Signals) -> Result<(), Failure> {
-    let overrides = flags.overrides()?;
-    let Some(settings) = unless_ended(&mut signals, move || settings(overrides)).await? else {
+async fn start_and_serve(flags: SettingFlags, mut signals: Signals) -> Result<(), Failure> {
+    let SettingFlags(flags) = flags;
+    let Some(settings) = unless_ended(&mut signals, move || settings(flags)).await? else {
         return Ok(());
     };
     let shutdown = settings.rocket.shutdown.clone();

@@ -7,6 +7,7 @@ use rocket::figment::providers::{Format, Toml};
 use rocket::figment::value::{Dict, Map};
 use rocket::figment::{self, Metadata, Profile, Provider};
 
+use super::error::SettingError;
 use crate::regular_file;
 
 /// The largest file, in bytes.
@@ -19,17 +20,19 @@ pub(super) struct SettingsFile {
 }
 
 impl SettingsFile {
-    /// Reads the file.
+    /// Reads the file. An error begins with `prefix`.
     ///
     /// # Errors
-    /// It is no regular file, too large, or no text in UTF-8.
-    pub(super) fn read(path: PathBuf) -> Result<Self, String> {
-        let unreadable = |error: io::Error| match error.kind() {
-            io::ErrorKind::NotFound => format!("{}: no such file", path.display()),
-            _ => format!("{}: {error}", path.display()),
-        };
-        let text = regular_file::read_to_string(&path, MAX_SIZE).map_err(unreadable)?;
-        Ok(Self { path, text })
+    /// The file is not a regular file, too large, or not UTF-8.
+    pub(super) fn read(path: PathBuf, prefix: &'static str) -> Result<Self, SettingError> {
+        let read = regular_file::read_to_string(&path, MAX_SIZE).map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => io::Error::new(io::ErrorKind::NotFound, "no such file"),
+            _ => error,
+        });
+        match read {
+            Ok(text) => Ok(Self { path, text }),
+            Err(source) => Err(SettingError::UnreadableFile { prefix, path, source }),
+        }
     }
 }
 

@@ -16,6 +16,9 @@ pub struct TrustedProxies(Vec<IpNet>);
 pub struct InvalidNetwork(String);
 
 impl TrustedProxies {
+    /// No proxies: every peer is a client.
+    pub const NONE: Self = Self(Vec::new());
+
     /// Reads networks (`10.0.0.0/8`) and single addresses.
     ///
     /// # Errors

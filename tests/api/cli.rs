@@ -370,9 +370,8 @@ fn an_old_name_of_a_setting_is_accepted_with_a_warning() {
     command.env("ROCKET_PASSWORD_MEMORY", "8").env("ROCKET_KEPT_ANSWERS", "5");
     let accepted = run(&mut command, Some("password"));
     assert_eq!(accepted.code, Some(0), "{}", accepted.stderr);
-    let warning =
-        "shipyard: warning: the setting `kept_answers` in `ROCKET_` environment variable(s) is now called \
-                   `response_cache_size`; the next version refuses the old name\n";
+    let warning = "shipyard: warning: the setting `kept_answers` in the environment variable ROCKET_KEPT_ANSWERS is now \
+                   called `response_cache_size`; the next version refuses the old name\n";
     assert_eq!(accepted.stderr, warning);
     // Its value counts, and is checked.
     let refused = run(command.env("ROCKET_KEPT_ANSWERS", "-1"), Some("password"));

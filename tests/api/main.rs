@@ -31,6 +31,7 @@ mod replay;
 mod seeded_breaks;
 mod setting_defaults;
 mod setting_ranges;
+mod settings;
 mod spec;
 mod stories;
 #[allow(dead_code, reason = "shared with the tests that attack")]

@@ -1,0 +1,68 @@
+//! Settings of responses.
+
+use std::path::PathBuf;
+
+use super::error::{invalid, ConfigError, Reason};
+use super::setting::{Kind, Preset, Setting};
+use super::values::Values;
+use crate::api::base_url::{BaseUrl, InvalidBaseUrl};
+use crate::api::cors::Cors;
+use crate::json::Style;
+
+const STATIC_DIR: Setting =
+    Setting::new("static_dir", Preset::Text("static"), Kind::Path, "Folder that `/static/` serves").flag(
+        "static-dir",
+        None,
+        "FOLDER",
+    );
+
+const JSON: Setting = Setting::new(
+    "json",
+    Preset::ByProfile { release: "compact", other: "pretty" },
+    Kind::Choice(&["pretty", "compact"]),
+    "Layout of JSON responses",
+)
+.flag("json", None, "LAYOUT");
+
+const PUBLIC_URL: Setting = Setting::new(
+    "public_url",
+    Preset::Unset { instead: "`http://` and the request's Host", example: "https://ships.example" },
+    Kind::Text(|text| text.parse::<BaseUrl>().map(drop).map_err(Reason::from)),
+    "Start of `Location`: `http[s]://host[:port][/path]`",
+)
+.flag("public-url", None, "URL");
+
+const CORS_ORIGINS: Setting = Setting::new(
+    "cors_origins",
+    Preset::EmptyList,
+    Kind::List,
+    "Origins whose pages may read responses in a browser: `[\"https://app.example\"]`, or `[\"*\"]` for any",
+);
+
+// No version: it would tell an attacker which holes to try.
+const IDENT: Setting =
+    Setting::new("ident", Preset::Text("Shipyard"), Kind::Rocket, "The header `Server`; `false` for none");
+
+pub(super) const SETTINGS: &[Setting] = &[STATIC_DIR, JSON, PUBLIC_URL, CORS_ORIGINS, IDENT];
+
+/// The folder of static files. Only one that is set must exist.
+pub(super) fn static_dir(values: &Values) -> Result<PathBuf, ConfigError> {
+    let folder = values.path(&STATIC_DIR)?.unwrap_or_default();
+    if !folder.is_dir() && !values.is_default(&STATIC_DIR) {
+        return Err(invalid(STATIC_DIR.name, format!("{}: no such folder", folder.display())));
+    }
+    Ok(folder)
+}
+
+pub(super) fn json(values: &Values) -> Result<Style, ConfigError> {
+    values.get(&JSON)
+}
+
+pub(super) fn public_url(values: &Values) -> Result<Option<BaseUrl>, ConfigError> {
+    let url = values.optional::<String>(&PUBLIC_URL)?;
+    url.map(|url| url.parse().map_err(|reason: InvalidBaseUrl| invalid(PUBLIC_URL.name, reason))).transpose()
+}
+
+pub(super) fn cors(values: &Values) -> Result<Cors, ConfigError> {
+    Cors::parse(values.get(&CORS_ORIGINS)?).map_err(|reason| invalid(CORS_ORIGINS.name, reason))
+}
