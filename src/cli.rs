@@ -1,5 +1,6 @@
 //! The commands: what they take, do and print.
 
+mod config;
 mod export;
 mod hash_password;
 mod record;
@@ -14,7 +15,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 use rocket::figment::value::Dict;
 use shipyard::api::openapi;
-use shipyard::config::{self, Settings};
+use shipyard::config::{figment, Settings};
 use shipyard::contract::recording::fixtures::Fixtures;
 use shipyard::escape::escape_invisible;
 use shipyard::regular_file;
@@ -34,6 +35,12 @@ Examples:
 Every setting can also be given in Rocket.toml or as ROCKET_<SETTING> in the environment.
 Exit codes: 0 done, 1 failed, 2 wrong usage or configuration.";
 
+const CONFIG_HELP: &str = "\
+The output is a Rocket.toml that sets what is in effect, in the current folder and environment and with the given flags. A
+comment after each value names its origin: default, the path of a file, an environment variable or a flag.
+
+Exit codes: 0 done, 2 invalid configuration.";
+
 /// A REST API with users, starships and JWT login. Data is read at start; nothing is persisted.
 #[derive(Debug, Parser)]
 #[command(version, after_help = EXAMPLES, args_conflicts_with_subcommands = true)]
@@ -48,6 +55,9 @@ pub(crate) struct Cli {
 enum Command {
     /// Serve the API (this is what happens without a command)
     Serve(SettingFlags),
+    /// Print every setting with its value and where the value comes from; secrets are masked
+    #[command(after_help = CONFIG_HELP)]
+    Config(SettingFlags),
     /// Print the table of routes
     Routes,
     /// Print the OpenAPI specification
@@ -97,6 +107,7 @@ pub(crate) fn run() -> ExitCode {
     let done = match cli.command {
         None => serve::run(cli.serve, starting),
         Some(Command::Serve(flags)) => serve::run(flags, starting),
+        Some(Command::Config(flags)) => config::run(flags),
         Some(Command::Routes) => print(&openapi::routes_table()),
         Some(Command::Spec(flags)) => spec(&flags),
         Some(Command::Verify(flags)) => verify::run(flags),
@@ -166,8 +177,7 @@ fn select_scenarios(fixtures: &Fixtures, asked: &[String]) -> Result<Vec<String>
 }
 
 fn settings(overrides: Dict) -> Result<Settings, Failure> {
-    let settings =
-        config::figment().and_then(|figment| Settings::read(figment, overrides)).map_err(wrong_usage)?;
+    let settings = figment().and_then(|figment| Settings::read(figment, overrides)).map_err(wrong_usage)?;
     settings.warnings.iter().for_each(|warning| warn(warning));
     Ok(settings)
 }

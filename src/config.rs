@@ -7,6 +7,7 @@
 mod api;
 mod auth;
 pub mod docs;
+mod effective;
 mod error;
 mod file;
 mod framework;
@@ -24,6 +25,7 @@ use rocket::figment::value::Dict;
 use rocket::figment::{Figment, Profile};
 use rocket::Config;
 
+pub use self::effective::Effective;
 pub use self::error::{ConfigError, Mismatch, Reason};
 use self::file::SettingsFile;
 use self::origin::Given;

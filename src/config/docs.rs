@@ -13,7 +13,7 @@ use super::table;
 const WIDTH: usize = 100;
 
 const TOML_HEAD: &str = "\
-# Every setting with its default. docs/settings.md says more.
+# Every setting with its default. docs/settings.md says more. `shipyard config` prints the values in effect.
 # The environment (ROCKET_<SETTING>) wins over this file, and the command line over both.
 [default]
 ";

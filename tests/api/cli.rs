@@ -22,6 +22,7 @@ fn help() {
     for arguments in [
         &["--help"][..],
         &["serve", "--help"],
+        &["config", "--help"],
         &["routes", "--help"],
         &["spec", "--help"],
         &["hash-password", "--help"],

@@ -17,6 +17,7 @@ mod curl_lines;
 mod deviations;
 mod differences;
 mod docs;
+mod effective_settings;
 mod export;
 mod headers;
 mod hostile_text;
