@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::auth::password::{Hash, Hasher, Passwords};
 use crate::escape::escape_invisible;
-use crate::internal_error::InternalError;
+use crate::internal_error::{chain, InternalError};
 use crate::json::{self, Style};
 use crate::model::id::Id;
 use crate::model::ship::{Ship, ShipInput};
@@ -266,7 +266,7 @@ fn user(mut value: Value) -> Result<(Id, DataUser), String> {
         return Ok((required_id(id)?, DataUser { name, secret: UserSecret::Password(password) }));
     };
     let Value::String(hash) = hash else { return Err("password_hash: Not a valid string.".to_owned()) };
-    let hash = Hash::parse(&hash).map_err(|reason| format!("password_hash: {reason}"))?;
+    let hash = Hash::parse(&hash).map_err(|error| format!("password_hash: {}", chain(&error)))?;
     if value.get("password").is_some() {
         return Err("password_hash: there is a password too; give one of the two".to_owned());
     }

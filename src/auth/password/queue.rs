@@ -1,4 +1,4 @@
-//! Queue for hashing: who may wait for a core.
+//! Queue of passwords to hash, with fair shares for client networks.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -8,75 +8,75 @@ use parking_lot::Mutex;
 use crate::auth::network::Network;
 use crate::auth::rate_limit::Admission;
 
-/// Places for those whose password is being hashed, and for those who wait for that.
+/// Permits for the passwords that are being hashed and for those that wait.
 ///
-/// Of the places to wait, one network takes half at most, and the last quarter is kept for networks with a recent
-/// success. So no network fills the queue by itself, and strangers together do not either.
+/// One network gets at most half of the permits to wait, and the last quarter is reserved for networks with a recent
+/// success. So neither one network nor all unknown networks together can fill the queue.
 pub(super) struct Queue {
-    places: usize,
-    /// The most that one network takes.
-    share: usize,
-    /// The last places, for known networks.
-    kept: usize,
-    /// The most that one network may have when it takes one of the last.
-    share_of_kept: usize,
-    taken: Mutex<Taken>,
+    capacity: usize,
+    /// The maximum for one network.
+    network_limit: usize,
+    /// The number of permits that are reserved for known networks.
+    reserved: usize,
+    /// The maximum for a network that takes a reserved permit.
+    reserved_limit: usize,
+    in_use: Mutex<InUse>,
 }
 
 #[derive(Default)]
-struct Taken {
-    all: usize,
+struct InUse {
+    total: usize,
     by_network: HashMap<Network, usize>,
 }
 
-/// A place, until it is dropped.
-pub(super) struct Place {
+/// A permit; dropping it returns it to the queue.
+pub(super) struct Permit {
     queue: Arc<Queue>,
     network: Network,
 }
 
 impl Queue {
-    /// For as many at a time as there are `cores`, and `waiting` more that wait.
+    /// A queue for one password on each of `cores`, and `waiting` more that wait.
     pub(super) fn new(cores: usize, waiting: usize) -> Self {
-        let kept = waiting / 4;
+        let reserved = waiting / 4;
         Self {
-            places: cores.saturating_add(waiting),
-            share: cores.saturating_add(waiting.div_ceil(2)),
-            kept,
-            share_of_kept: kept.div_ceil(2),
-            taken: Mutex::default(),
+            capacity: cores.saturating_add(waiting),
+            network_limit: cores.saturating_add(waiting.div_ceil(2)),
+            reserved,
+            reserved_limit: reserved.div_ceil(2),
+            in_use: Mutex::default(),
         }
     }
 
-    /// Takes a place. `None` if there is none for that client.
-    pub(super) fn enter(self: &Arc<Self>, admission: &Admission) -> Option<Place> {
+    /// Takes a permit; `None` if there is none for this client.
+    pub(super) fn enter(self: &Arc<Self>, admission: &Admission) -> Option<Permit> {
         let network = admission.network;
-        let mut taken = self.taken.lock();
-        let free = self.places.saturating_sub(taken.all);
-        let own = taken.by_network.get(&network).copied().unwrap_or_default();
-        let most = match free {
+        let mut in_use = self.in_use.lock();
+        let free = self.capacity.saturating_sub(in_use.total);
+        let own = in_use.by_network.get(&network).copied().unwrap_or_default();
+        let limit = match free {
             0 => 0,
-            free if free > self.kept => self.share,
-            _ if admission.is_known => self.share_of_kept,
+            free if free > self.reserved => self.network_limit,
+            _ if admission.is_known => self.reserved_limit,
             _ => 0,
         };
-        if own >= most {
+        if own >= limit {
             return None;
         }
-        taken.all += 1;
-        *taken.by_network.entry(network).or_default() += 1;
-        Some(Place { queue: Arc::clone(self), network })
+        in_use.total += 1;
+        *in_use.by_network.entry(network).or_default() += 1;
+        Some(Permit { queue: Arc::clone(self), network })
     }
 }
 
-impl Drop for Place {
+impl Drop for Permit {
     fn drop(&mut self) {
-        let mut taken = self.queue.taken.lock();
-        taken.all = taken.all.saturating_sub(1);
-        if let Some(own) = taken.by_network.get_mut(&self.network) {
+        let mut in_use = self.queue.in_use.lock();
+        in_use.total = in_use.total.saturating_sub(1);
+        if let Some(own) = in_use.by_network.get_mut(&self.network) {
             *own = own.saturating_sub(1);
             if *own == 0 {
-                taken.by_network.remove(&self.network);
+                in_use.by_network.remove(&self.network);
             }
         }
     }
@@ -91,30 +91,30 @@ mod tests {
     }
 
     #[test]
-    fn one_network_takes_half_of_the_places_to_wait_and_the_last_are_for_known_ones() {
+    fn limits_one_network_to_half_and_reserves_a_quarter_for_known_networks() {
         let queue = Arc::new(Queue::new(1, 16));
         let enter = |number, is_known| queue.enter(&client(number, is_known));
-        // A place of one that is working, and 8 of 16 to wait.
+        // One permit for the core, and 8 of 16 to wait.
         let mut first: Vec<_> = (0..20).filter_map(|_| enter(1, true)).collect();
         assert_eq!(first.len(), 9);
         let strangers: Vec<_> = (2..20).filter_map(|number| enter(number, false)).collect();
         assert_eq!(strangers.len(), 4);
-        assert!(enter(1, true).is_none(), "who has many gets none of the last");
+        assert!(enter(1, true).is_none(), "a network with many permits gets none of the reserved ones");
         let known: Vec<_> = (0..9).flat_map(|_| [enter(20, true), enter(21, true)]).flatten().collect();
         assert_eq!(known.len(), 4);
-        assert!(enter(22, true).is_none(), "nothing is left");
-        // A client that leaves makes room.
+        assert!(enter(22, true).is_none(), "no permit is left");
+        // A dropped permit can be taken again.
         first.truncate(4);
         assert!(enter(22, false).is_some() && enter(1, true).is_some());
         drop((first, strangers, known));
-        assert!(queue.taken.lock().by_network.is_empty());
-        assert_eq!(queue.taken.lock().all, 0);
+        assert!(queue.in_use.lock().by_network.is_empty());
+        assert_eq!(queue.in_use.lock().total, 0);
     }
 
     #[test]
-    fn where_nobody_may_wait_there_is_a_place_for_each_core() {
+    fn an_empty_queue_has_one_permit_for_each_core() {
         let queue = Arc::new(Queue::new(2, 0));
-        let places = [(); 3].map(|()| queue.enter(&client(1, false)));
-        assert_eq!(places.map(|place| place.is_some()), [true, true, false]);
+        let permits = [(); 3].map(|()| queue.enter(&client(1, false)));
+        assert_eq!(permits.map(|permit| permit.is_some()), [true, true, false]);
     }
 }
