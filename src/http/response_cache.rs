@@ -24,7 +24,7 @@ use crate::log::{RequestId, RequestLogContext};
 
 /// The headers that no operation looks at. A request with any other, such as `Authorization`, is asked of Rocket
 /// (RFC 9111, section 3.5, has the same caution).
-const IGNORED_HEADERS: [HeaderName; 15] = [
+static IGNORED_HEADERS: [HeaderName; 15] = [
     HOST,
     USER_AGENT,
     ACCEPT,
