@@ -1,0 +1,111 @@
+//! Claims of a token (RFC 7519, section 4).
+
+use serde::Serialize;
+use uuid::Uuid;
+
+use super::TokenError;
+use crate::json::{Member, Members};
+use crate::model::id::Id;
+
+/// The kind of a token: what it is accepted for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Accepted for changing ships and the user's own data.
+    Access,
+    /// Accepted for getting new access tokens.
+    Refresh,
+}
+
+impl Kind {
+    /// The value of the `type` claim.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Access => "access",
+            Self::Refresh => "refresh",
+        }
+    }
+
+    /// Reads the `type` claim.
+    pub(super) fn from_claims(claims: &Members) -> Result<Self, TokenError> {
+        match claims.get("type").ok_or(TokenError::MissingClaim("type"))? {
+            Member::Text(name) if name == Self::Access.name() => Ok(Self::Access),
+            Member::Text(name) if name == Self::Refresh.name() => Ok(Self::Refresh),
+            _ => Err(TokenError::UnknownKind),
+        }
+    }
+}
+
+/// The lifetimes of tokens, in seconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lifetimes {
+    /// The lifetime of an access token.
+    pub access: u64,
+    /// The lifetime of a refresh token.
+    pub refresh: u64,
+}
+
+impl Default for Lifetimes {
+    fn default() -> Self {
+        Self::DEFAULT
+    }
+}
+
+impl Lifetimes {
+    /// 15 minutes and 30 days.
+    pub const DEFAULT: Self = Self { access: 15 * 60, refresh: 30 * 24 * 60 * 60 };
+
+    /// The longest lifetime: ten years.
+    pub const MAX: u64 = 10 * 365 * 24 * 60 * 60;
+
+    pub(super) fn get(self, kind: Kind) -> u64 {
+        match kind {
+            Kind::Access => self.access,
+            Kind::Refresh => self.refresh,
+        }
+    }
+}
+
+/// The claims of a verified token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Claims {
+    /// The user that the token was issued to.
+    pub identity: Id,
+    /// The token's id.
+    pub jti: Uuid,
+    /// The time at which the token was issued, in seconds since 1970.
+    pub iat: u64,
+    /// The first second in which the token is no longer valid.
+    pub exp: u64,
+}
+
+/// The payload of a token, in the order of the recorded tokens.
+#[derive(Serialize)]
+pub(super) struct WireClaims {
+    pub(super) iat: u64,
+    pub(super) nbf: u64,
+    pub(super) jti: String,
+    pub(super) exp: u64,
+    pub(super) identity: Id,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) fresh: Option<bool>,
+    pub(super) r#type: &'static str,
+}
+
+/// A claim by name. A claim that is null counts as missing.
+fn claim<'a>(claims: &'a Members, name: &'static str) -> Result<&'a Member, TokenError> {
+    claims.get(name).filter(|value| **value != Member::Null).ok_or(TokenError::MissingClaim(name))
+}
+
+pub(super) fn u64_claim(claims: &Members, name: &'static str) -> Result<u64, TokenError> {
+    match claim(claims, name)? {
+        Member::Whole(number) => Ok(*number),
+        _ => Err(TokenError::InvalidClaim(name)),
+    }
+}
+
+pub(super) fn str_claim<'a>(claims: &'a Members, name: &'static str) -> Result<&'a str, TokenError> {
+    match claim(claims, name)? {
+        Member::Text(text) => Ok(text),
+        _ => Err(TokenError::InvalidClaim(name)),
+    }
+}
