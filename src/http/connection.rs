@@ -4,7 +4,7 @@ use std::future::{poll_fn, Future};
 use std::net::SocketAddr;
 use std::pin::{pin, Pin};
 use std::sync::Arc;
-use std::task::{Poll, Waker};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use hyper::server::conn::http1;
@@ -12,7 +12,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use parking_lot::Mutex;
 use tokio::net::TcpStream;
-use tokio::time::{sleep, sleep_until, Instant};
+use tokio::time::{sleep, sleep_until, Instant, Sleep};
 
 use super::close::{self, Drained, LingerTimeouts, Rejection};
 use super::progress::{Phase, Progress};
@@ -228,22 +228,8 @@ async fn drive(
             if let Poll::Ready(done) = Pin::new(&mut *connection).poll(context) {
                 return Poll::Ready(Some(DisconnectReason::Done(done)));
             }
-            loop {
-                let (phase, mut deadline) = progress.deadline();
-                if let (Phase::Idle, Some(leaving)) = (phase, leaving) {
-                    deadline = deadline.min(leaving);
-                }
-                // An alarm that is too early costs little, now and then; to set it for each step would cost each.
-                if deadline < alarm.deadline() {
-                    alarm.as_mut().reset(deadline);
-                }
-                if alarm.as_mut().poll(context).is_pending() {
-                    break;
-                }
-                if deadline <= Instant::now() {
-                    return Poll::Ready(Some(DisconnectReason::Timeout(phase)));
-                }
-                alarm.as_mut().reset(deadline);
+            if let Poll::Ready(phase) = poll_deadline(alarm.as_mut(), progress, leaving, context) {
+                return Poll::Ready(Some(DisconnectReason::Timeout(phase)));
             }
             // An error would say that the server is gone; then this is not polled again.
             changed.as_mut().poll(context).map(|_| None)
@@ -263,7 +249,34 @@ async fn drive(
     }
 }
 
-/// What to say to a client whose connection is closed to make room for another.
+/// Waits for the deadline of the current phase, and gives the phase. An idle connection ends at `leaving`, if that is
+/// earlier.
+fn poll_deadline(
+    mut alarm: Pin<&mut Sleep>,
+    progress: &Progress,
+    leaving: Option<Instant>,
+    context: &mut Context<'_>,
+) -> Poll<Phase> {
+    loop {
+        let (phase, mut deadline) = progress.deadline();
+        if let (Phase::Idle, Some(leaving)) = (phase, leaving) {
+            deadline = deadline.min(leaving);
+        }
+        // An early alarm costs little, now and then. Setting it for each phase would cost every request.
+        if deadline < alarm.deadline() {
+            alarm.as_mut().reset(deadline);
+        }
+        if alarm.as_mut().poll(context).is_pending() {
+            return Poll::Pending;
+        }
+        if deadline <= Instant::now() {
+            return Poll::Ready(phase);
+        }
+        alarm.as_mut().reset(deadline);
+    }
+}
+
+/// The error for a client whose connection is closed to make room for another.
 fn evicted(phase: Phase) -> Option<ApiError> {
     let needed = |what: &str| {
         format!("The server needed the connection for another client before the {what} was complete.")

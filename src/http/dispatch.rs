@@ -1,52 +1,37 @@
 //! One request: taken whole, handed to Rocket, and its answer handed to hyper.
 
 use std::convert::Infallible;
-use std::future::{poll_fn, Future};
-use std::io;
 use std::net::SocketAddr;
-use std::panic::{catch_unwind, AssertUnwindSafe};
-use std::pin::{pin, Pin};
-use std::str::FromStr;
+use std::pin::pin;
 use std::sync::Arc;
-use std::task::Poll;
 
 use http_body_util::BodyExt;
-use hyper::body::{Body, Bytes, Incoming};
-use hyper::header::{
-    HeaderMap, HeaderName, HeaderValue, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, ORIGIN,
-};
+use hyper::body::{Body, Incoming};
+use hyper::header::{HeaderMap, HeaderName, HeaderValue, CONNECTION, EXPECT};
 use hyper::http::request::Parts;
-use hyper::{Request, Response, StatusCode, Version};
+use hyper::{Request, Response, Version};
 use parking_lot::Mutex;
 use rocket::futures::future::BoxFuture;
 use rocket::http::uri::{Host, Origin};
 use rocket::http::Method;
-use rocket::local::asynchronous::LocalResponse;
-use tokio::io::AsyncReadExt;
 
 use super::progress::Progress;
 use super::request_head::{self, LastHost, Target};
 use super::response_body::ResponseBody;
 use super::response_cache::{CacheKey, CachedResponse};
 use super::rocket_request::RocketRequest;
+use super::rocket_response::{catch_unwind, into_hyper_response};
+use super::server_response::{error_response, from_cache, options_asterisk};
 use super::{origin, parse_error, ServerState, Stage};
 use crate::api::error::api_error::ApiError;
 use crate::api::error::catalog::{BODY_BROKE_OFF, INTERNAL};
 use crate::api::routing;
-use crate::api::security_headers::{self, Field, Place};
+use crate::api::security_headers::Place;
 use crate::dispatch_context::{parse_method, ResponseSlot};
-use crate::json::{JsonBody, PIECE};
+use crate::json::JsonBody;
 use crate::log::{AccessLogEntry, RequestId, RequestLogContext};
 
-#[allow(
-    clippy::declare_interior_mutable_const,
-    reason = "that of a static text has nothing that could change"
-)]
-const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const X_REQUEST_ID: HeaderName = HeaderName::from_static(RequestId::HEADER);
-
-/// An answer up to this size is taken from Rocket at once, if it says its size; a longer one piece by piece.
-const MAX_BUFFERED_BODY: usize = PIECE;
 
 /// The two ends of a connection, how far it has come, and what is kept from one of its requests to the next.
 pub(super) struct ConnectionContext {
@@ -231,19 +216,6 @@ async fn read_body(mut body: Incoming, most: usize) -> Result<Vec<u8>, ApiError>
     Ok(bytes)
 }
 
-/// The answer that was given before.
-#[inline]
-fn from_cache(
-    CachedResponse { head, json, .. }: CachedResponse,
-    progress: &Arc<Progress>,
-) -> Response<ResponseBody> {
-    progress.request_is_complete();
-    progress.answered(StatusCode::OK.as_u16());
-    let mut response = Response::new(ResponseBody::full(json, Arc::clone(progress)));
-    *response.headers_mut() = head;
-    response
-}
-
 /// Asks Rocket. `None` if it takes the body to answer, and that is still to come.
 async fn dispatch_to_rocket(
     server: &'static ServerState,
@@ -259,7 +231,7 @@ async fn dispatch_to_rocket(
     connection.response_slot.clear();
     // Where it lies it stays: it is large.
     let dispatched = pin!(asked.of(server, head, &connection.response_slot).dispatch());
-    let answer = catch_panic(dispatched).await;
+    let answer = catch_unwind(dispatched).await;
     if connection.response_slot.was_body_needed() {
         return None;
     }
@@ -269,7 +241,7 @@ async fn dispatch_to_rocket(
         Some(JsonBody::Full(json)) if is_public => cache_key.zip(Some(json.clone())),
         _ => None,
     };
-    let Some(response) = into_hyper_response(connection, head, place, answer, json).await else {
+    let Some(response) = into_hyper_response(head, place, answer, json, &connection.progress).await else {
         return Some(broken());
     };
     if let Some((cache_key, json)) = kept {
@@ -278,145 +250,4 @@ async fn dispatch_to_rocket(
         cache_key.keep(answer, server.limits.response_cache_size);
     }
     Some(response)
-}
-
-/// Rocket's answer, and the JSON that it left in the response slot, as hyper sends it. None if it is broken.
-async fn into_hyper_response(
-    connection: &ConnectionContext,
-    head: &Parts,
-    place: Place,
-    answer: LocalResponse<'static>,
-    json: Option<JsonBody>,
-) -> Option<Response<ResponseBody>> {
-    let progress = &connection.progress;
-    let status = StatusCode::from_u16(answer.status().code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    if status == StatusCode::INTERNAL_SERVER_ERROR && json.is_none() {
-        // A catcher has panicked, and Rocket has answered in its place.
-        return None;
-    }
-    let mut headers = headers(&answer);
-    for Field { name, value, .. } in place.headers(status.as_u16()) {
-        headers.insert(name, value.clone());
-    }
-    if json.is_some() {
-        headers.insert(CONTENT_TYPE, JSON);
-    }
-    let size = json.as_ref().map(JsonBody::length).or_else(|| answer.body().preset_size());
-    let without_body = head.method == hyper::Method::HEAD
-        || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
-    let reply = match (size, json) {
-        // Of an answer without a body Rocket gives none, rather than an empty one.
-        _ if without_body || size == Some(0) => ResponseBody::nothing(Arc::clone(progress)),
-        (_, Some(json)) => ResponseBody::json(json, Arc::clone(progress)),
-        (Some(size), None) if size <= MAX_BUFFERED_BODY => {
-            ResponseBody::full(body(answer, size).await?, Arc::clone(progress))
-        }
-        _ => ResponseBody::pieces(answer, Arc::clone(progress)),
-    };
-    // What hyper cannot see in the body.
-    let unseen = size.filter(|size| reply.size_hint().exact() != Some(*size as u64));
-    if let Some(size) = unseen.filter(|_| status != StatusCode::NO_CONTENT) {
-        headers.insert(CONTENT_LENGTH, size.into());
-    }
-    progress.answered(status.as_u16());
-    let mut response = Response::new(reply);
-    *response.status_mut() = status;
-    *response.headers_mut() = headers;
-    Some(response)
-}
-
-/// The body of that size.
-async fn body(answer: LocalResponse<'_>, size: usize) -> Option<Bytes> {
-    let failed = match catch_panic(pin!(read(answer, size))).await {
-        Some(Ok(bytes)) => return Some(bytes.into()),
-        failed => failed.and_then(Result::err),
-    };
-    tracing::error!(error = ?failed, "an answer could not be read");
-    None
-}
-
-async fn read(mut answer: LocalResponse<'_>, size: usize) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::with_capacity(size);
-    while bytes.len() < size {
-        if answer.read_buf(&mut bytes).await? == 0 {
-            return Err(io::ErrorKind::UnexpectedEof.into());
-        }
-    }
-    // The rest of a file that has grown meanwhile would not fit its Content-Length.
-    bytes.truncate(size);
-    Ok(bytes)
-}
-
-fn headers(answer: &LocalResponse<'_>) -> HeaderMap {
-    let mut headers = HeaderMap::with_capacity(answer.headers().len() + 4);
-    for header in answer.headers().iter() {
-        let name = HeaderName::from_bytes(header.name.as_str().as_bytes());
-        // A value that is no value would end the header, or begin another.
-        match (name, HeaderValue::from_str(&header.value)) {
-            (Ok(name), Ok(value)) => {
-                headers.append(name, value);
-            }
-            _ => tracing::error!(name = %header.name, "an answer has a header that cannot be sent"),
-        }
-    }
-    headers
-}
-
-/// What comes of it, unless it panics. The log says where; none of its state is used again:
-/// locks here do not poison, and each write is one step.
-async fn catch_panic<T>(mut work: Pin<&mut impl Future<Output = T>>) -> Option<T> {
-    poll_fn(|context| match catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(context))) {
-        Ok(Poll::Ready(done)) => Poll::Ready(Some(done)),
-        Ok(Poll::Pending) => Poll::Pending,
-        Err(_) => Poll::Ready(None),
-    })
-    .await
-}
-
-/// The answer to `OPTIONS *`, which is good for finding out whether the server is there.
-fn options_asterisk(progress: &Arc<Progress>) -> Response<ResponseBody> {
-    let status = StatusCode::NO_CONTENT;
-    progress.answered(status.as_u16());
-    let mut response = Response::new(ResponseBody::nothing(Arc::clone(progress)));
-    *response.status_mut() = status;
-    add_security_headers(response.headers_mut());
-    response
-}
-
-/// Adds what every answer of the front has.
-fn add_security_headers(headers: &mut HeaderMap) {
-    for Field { name, value, .. } in security_headers::for_server_responses() {
-        headers.insert(name, value.clone());
-    }
-}
-
-fn add_all<'a>(headers: &mut HeaderMap, all: impl Iterator<Item = (&'static str, &'a str)>) {
-    for (name, value) in all {
-        if let (Ok(name), Ok(value)) = (HeaderName::from_str(name), HeaderValue::from_str(value)) {
-            headers.append(name, value);
-        }
-    }
-}
-
-/// An answer that Rocket has no part in.
-fn error_response(
-    server: &ServerState,
-    api_error: &ApiError,
-    progress: &Arc<Progress>,
-    head: &Parts,
-) -> Response<ResponseBody> {
-    progress.answered(api_error.status().code);
-    let body = api_error.body(server.style);
-    let mut response = Response::new(ResponseBody::full(body.into(), Arc::clone(progress)));
-    *response.status_mut() = StatusCode::from_u16(api_error.status().code).unwrap_or(StatusCode::BAD_REQUEST);
-    let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, JSON);
-    add_all(
-        headers,
-        api_error.headers().collect::<Vec<_>>().iter().map(|(name, value)| (*name, value.as_str())),
-    );
-    add_security_headers(headers);
-    let mut origins = head.headers.get_all(ORIGIN).iter().map(|origin| origin.to_str().unwrap_or_default());
-    add_all(headers, server.cors.headers(&mut origins));
-    response
 }

@@ -1,5 +1,7 @@
 //! How far a connection has come with its request, and until when the next step must be done.
 
+mod wait;
+
 use std::future::poll_fn;
 use std::task::{Poll, Waker};
 use std::time::Duration;
@@ -7,7 +9,8 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
-use super::registry::Eviction;
+pub(super) use self::wait::Wait;
+use super::eviction::Eviction;
 use super::HttpLimits;
 use crate::log::{AccessLogEntry, Outcome};
 
@@ -26,30 +29,6 @@ pub(super) enum Phase {
     Sending,
     /// All is said. What the client still sends is read and discarded, so that it comes to read the answer.
     Lingering,
-}
-
-/// A client that was answered within this time is about to send the next request.
-const SHORT_IDLE: Duration = Duration::from_millis(250);
-
-/// A client that takes less than [`HttpLimits::MIN_WRITE_RATE`] bytes of its answer in this time keeps the server waiting.
-const STALLED: Duration = Duration::from_secs(1);
-
-/// How a connection waits for its client. Ordered: the smallest value is closed first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Wait {
-    purpose: Purpose,
-    since: Instant,
-}
-
-/// What a connection waits for. The first is what is missed least.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Purpose {
-    /// Nothing in particular: it is idle, or lingers.
-    Nothing,
-    /// The rest of a request, the client reading its answer, or the first or second request of a connection.
-    Request,
-    /// The next request of a client that has asked again and again, and was answered a moment ago.
-    Next,
 }
 
 /// The progress of one connection. hyper, the socket under it and the request in it all take part.
@@ -262,10 +241,10 @@ impl Progress {
     /// comes from its client first sets a new one. Says whether it ends.
     pub(super) fn evict(&self, wait: Wait, now: Instant, eviction: impl FnOnce() -> Eviction) -> bool {
         let mut state = self.state.lock();
-        if state.wait(now).map(|wait| wait.since) != Some(wait.since) {
+        if state.wait(now).map(Wait::since) != Some(wait.since()) {
             return false;
         }
-        state.deadline = wait.since;
+        state.deadline = wait.since();
         state.eviction = Some(eviction());
         let waker = state.waker.clone();
         drop(state);
@@ -346,18 +325,10 @@ impl State {
     }
 
     fn wait(&self, now: Instant) -> Option<Wait> {
-        let since = self.since();
-        let waited = now.saturating_duration_since(since);
-        let purpose = match self.phase {
-            Phase::Answering => return None,
-            Phase::Sending if waited < STALLED => return None,
-            Phase::Sending | Phase::Head | Phase::Body => Purpose::Request,
-            Phase::Idle if waited >= SHORT_IDLE => Purpose::Nothing,
-            Phase::Idle if self.answered > 1 => Purpose::Next,
-            Phase::Idle => Purpose::Request,
-            Phase::Lingering => Purpose::Nothing,
-        };
-        self.eviction.is_none().then_some(Wait { purpose, since })
+        if self.eviction.is_some() {
+            return None;
+        }
+        Wait::of(self.phase, self.since(), self.answered, now)
     }
 }
 

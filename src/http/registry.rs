@@ -6,17 +6,17 @@
 //! Nothing is recorded for each request. The phases of connections are looked at when room is needed, and the longest
 //! waiting are remembered for a moment, so that a flood costs little for each connection.
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap};
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Weak};
-use std::time::Duration;
+use std::sync::Arc;
 
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use super::progress::{Progress, Wait};
+use super::eviction::{Candidate, Candidates};
+use super::progress::Progress;
 use super::HttpLimits;
 use crate::auth::network::Network;
 
@@ -26,15 +26,6 @@ const MAX_CLOSING: usize = 256;
 
 /// Above this number, the server pauses accepting until some have closed.
 const MANY_CLOSING: usize = 64;
-
-/// A search keeps one of this many waiting connections as a candidate.
-const SEARCHED_PER_CANDIDATE: usize = 32;
-
-/// How long candidates are remembered.
-const CANDIDATES_KEPT: Duration = Duration::from_millis(100);
-
-/// A search is repeated only after this many times of what it took.
-const PAUSE: u32 = 20;
 
 /// Everything that counts as one client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -197,7 +188,7 @@ impl Connections {
     fn candidates(&self, now: Instant) -> impl Iterator<Item = Candidate> + '_ {
         self.by_id.values().filter_map(move |progress| {
             let wait = progress.wait(now)?;
-            Some(Candidate { wait, progress: Arc::downgrade(progress), closing: Arc::clone(&self.closing) })
+            Some(Candidate::new(wait, progress, &self.closing))
         })
     }
 
@@ -223,94 +214,11 @@ fn make_room(count: usize, max: usize, closing: &AtomicUsize, mut evict_one: imp
     true
 }
 
-/// What counts a connection among those about to close, of its client and of all, while the value is there.
-pub(super) struct Eviction([Arc<AtomicUsize>; 2]);
-
-impl Eviction {
-    fn counted_by(counters: [&Arc<AtomicUsize>; 2]) -> Self {
-        Self(counters.map(|counter| {
-            counter.fetch_add(1, Ordering::Relaxed);
-            Arc::clone(counter)
-        }))
-    }
-}
-
-impl Drop for Eviction {
-    fn drop(&mut self) {
-        for counter in &self.0 {
-            counter.fetch_sub(1, Ordering::Relaxed);
-        }
-    }
-}
-
-/// A connection that may be closed, as long as it waits as it did when it was found.
-struct Candidate {
-    wait: Wait,
-    progress: Weak<Progress>,
-    /// Of its client.
-    closing: Arc<AtomicUsize>,
-}
-
-/// What the last search has found, the longest waiting first.
-#[derive(Default)]
-struct Candidates {
-    queue: VecDeque<Candidate>,
-    /// Until then nothing better is looked for.
-    until: Option<Instant>,
-}
-
-impl Candidates {
-    fn evict_one(
-        &mut self,
-        closing: &Arc<AtomicUsize>,
-        search: impl FnOnce(Instant) -> Vec<Candidate>,
-    ) -> bool {
-        let now = Instant::now();
-        let is_recent = self.until.is_some_and(|until| now < until);
-        if is_recent {
-            if self.queue.is_empty() {
-                return false;
-            }
-            if self.evict_first(closing, now) {
-                if self.queue.is_empty() {
-                    self.until = None;
-                }
-                return true;
-            }
-        }
-        let mut found = search(now);
-        let count = (found.len() / SEARCHED_PER_CANDIDATE).max(1);
-        if count < found.len() {
-            found.select_nth_unstable_by_key(count, |candidate| candidate.wait);
-            found.truncate(count);
-        }
-        found.sort_unstable_by_key(|candidate| candidate.wait);
-        self.queue = found.into();
-        let is_evicted = self.evict_first(closing, now);
-        let pause = now.elapsed() * PAUSE;
-        // Where nothing is left of what was found, the next search may find more.
-        self.until = match (is_evicted, self.queue.is_empty()) {
-            (true, true) => None,
-            (true, false) => Some(now + pause.max(CANDIDATES_KEPT)),
-            (false, _) => Some(now + pause),
-        };
-        is_evicted
-    }
-
-    /// Evicts the first that still waits. Those before it are forgotten.
-    fn evict_first(&mut self, closing: &Arc<AtomicUsize>, now: Instant) -> bool {
-        while let Some(Candidate { wait, progress, closing: of_client }) = self.queue.pop_front() {
-            let eviction = || Eviction::counted_by([closing, &of_client]);
-            if progress.upgrade().is_some_and(|progress| progress.evict(wait, now, eviction)) {
-                return true;
-            }
-        }
-        false
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::collections::VecDeque;
+    use std::time::Duration;
+
     use super::*;
 
     fn registry(max: usize, max_per_client: usize) -> (&'static Registry, &'static HttpLimits) {
