@@ -9,7 +9,8 @@ use std::collections::BTreeMap;
 
 use crate::contract::compare::lossless::Json;
 use crate::contract::recording::placeholders;
-use crate::contract::recording::shell::{self, Extent, Scanner};
+use crate::contract::recording::shell;
+use crate::contract::recording::shell::continuation::{Extent, Scanner};
 use crate::contract::recording::transcript::BYTE_ORDER_MARK;
 use crate::escape::escape_invisible;
 

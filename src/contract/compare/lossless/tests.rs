@@ -22,10 +22,7 @@ fn numbers_are_compared_by_their_value() {
         ("1e99999999999999999999", "1e99999999999999999999"),
     ] {
         assert_eq!(number(a), number(b), "{a} {b}");
-        assert_eq!(
-            number(a).with_plain_numbers().to_string(),
-            number(b).with_plain_numbers().to_string()
-        );
+        assert_eq!(number(a).with_plain_numbers().to_string(), number(b).with_plain_numbers().to_string());
     }
     for (a, b) in [
         ("18446744073709551616", "18446744073709551617"),
@@ -38,10 +35,7 @@ fn numbers_are_compared_by_their_value() {
         ("1e99999999999999999999", "1e99999999999999999998"),
     ] {
         assert_ne!(number(a), number(b), "{a} {b}");
-        assert_ne!(
-            number(a).with_plain_numbers().to_string(),
-            number(b).with_plain_numbers().to_string()
-        );
+        assert_ne!(number(a).with_plain_numbers().to_string(), number(b).with_plain_numbers().to_string());
     }
     for (text, whole) in [
         ("16", Some(16)),

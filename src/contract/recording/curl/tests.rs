@@ -2,8 +2,7 @@ use super::*;
 
 #[test]
 fn a_line_says_what_is_sent() {
-    let line =
-        r#"curl -i http://localhost:5000/api/users?a=b -X PUT -d '{"name": "a \"b\""}' -H "A: \"b\"""#;
+    let line = r#"curl -i http://localhost:5000/api/users?a=b -X PUT -d '{"name": "a \"b\""}' -H "A: \"b\"""#;
     let request = parse(line).expect("a request");
     assert_eq!((request.method, request.path.as_str()), (Method::Put, "/api/users?a=b"));
     assert_eq!(request.body.as_deref(), Some(br#"{"name": "a \"b\""}"#.as_slice()));
@@ -18,8 +17,7 @@ fn a_line_says_what_is_sent() {
 
 #[test]
 fn an_option_that_is_not_known_is_named_with_those_that_are() {
-    for option in ["-L", "-K", "-F", "-T", "--next", "--header=a", "--head-er", "--data-urlencode", "-sL"]
-    {
+    for option in ["-L", "-K", "-F", "-T", "--next", "--header=a", "--head-er", "--data-urlencode", "-sL"] {
         let name = if option == "-sL" { "-L" } else { option };
         let known = "known are -X, -H, -d, --data-ascii, --data-raw, --data-binary, --json, -u, -b, -A, -e, --url, -I, \
                      -G, --compressed, -g, --path-as-is, and what only changes what curl shows";
