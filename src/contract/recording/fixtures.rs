@@ -1,5 +1,7 @@
 //! The folder of recorded exchanges: a folder for each scenario, a transcript for each exchange.
 
+mod write;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
@@ -205,65 +207,6 @@ impl Fixtures {
         names.dedup();
         Ok(names)
     }
-
-    /// Writes a scenario: its transcripts, nothing else in its folder, their sums, and what it was recorded from. Gives
-    /// what has changed, a line for each file.
-    ///
-    /// # Errors
-    /// A file cannot be written, or there is something in the folder that is no transcript.
-    pub fn write(&self, scenario: &Scenario, source: Source) -> Result<Vec<String>, FixtureError> {
-        // Before anything is made: what is wrong with these must leave nothing behind.
-        let is_new = !self.folder_of(&scenario.name).exists();
-        let mut sources = self.sources()?;
-        let sums_before = self.sums()?.0;
-        let folder = self.folder_of(&scenario.name);
-        std::fs::create_dir_all(&folder).map_err(|error| wrong(folder.display(), error))?;
-        let mut stale: Vec<PathBuf> = Vec::new();
-        for path in entries(&folder).map_err(|error| wrong(folder.display(), error))? {
-            let name = name(&path, ".txt").ok_or_else(|| wrong(path.display(), "not a transcript"))?;
-            if scenario.exchanges.iter().all(|exchange| exchange.name != name) {
-                stale.push(path);
-            }
-        }
-        let mut sums = sums_before.clone();
-        sums.retain(|file, _| !file.starts_with(&format!("{}/", scenario.name)));
-        let (mut changes, mut files) = (Vec::new(), Vec::new());
-        for exchange in &scenario.exchanges {
-            let path = self.file_of(&scenario.name, &exchange.name);
-            let text = exchange.text();
-            sums.insert(key(&scenario.name, &exchange.name), sum(&text));
-            let before = regular_file::read(&path, MOST).ok();
-            if before.as_ref() == Some(&text) {
-                continue;
-            }
-            let what = if before.is_some() { "updated" } else { "new    " };
-            changes.push(format!("{what}  {}", path.display()));
-            files.push((path, text));
-        }
-        changes.extend(stale.iter().map(|path| format!("removed  {}", path.display())));
-        let is_recorded_again = !changes.is_empty();
-        let path = self.folder.join(SUMS);
-        if changes.is_empty() && sums != sums_before {
-            // A transcript was changed by hand.
-            changes.push(format!("updated  {}", path.display()));
-        }
-        let text: String = sums.iter().map(|(file, sum)| format!("{sum}  {file}\n")).collect();
-        files.push((path, text.into_bytes()));
-        if is_recorded_again {
-            sources.0.insert(scenario.name.clone(), source);
-            files.push((self.folder.join(SOURCES), sources.text().into_bytes()));
-        }
-        let written = write_all(&files);
-        if written.is_err() && is_new {
-            // Only succeeds if the folder is empty.
-            let _ = std::fs::remove_dir(&folder);
-        }
-        written?;
-        for path in stale {
-            std::fs::remove_file(&path).map_err(|error| wrong(path.display(), error))?;
-        }
-        Ok(changes)
-    }
 }
 
 /// The sums of the transcripts, by file.
@@ -352,28 +295,6 @@ fn read(path: &Path) -> Result<Exchange, FixtureError> {
     let text = text_of(path, bytes)?;
     Exchange::parse(&name, &text)
         .map_err(|malformed| wrong(format!("{}:{}", path.display(), malformed.line), malformed.reason))
-}
-
-/// Writes all of the files next to their places, and then renames them: on a full disk, for instance, none is changed.
-fn write_all(files: &[(PathBuf, Vec<u8>)]) -> Result<(), FixtureError> {
-    // Hidden, so that it is no transcript.
-    let next_to = |path: &Path| {
-        path.with_file_name(format!(".{}.new", path.file_name().unwrap_or_default().to_string_lossy()))
-    };
-    let failed = |path: &Path| {
-        let place = path.display().to_string();
-        move |error: io::Error| wrong(place, error)
-    };
-    let write = |(path, text): &(PathBuf, Vec<u8>)| std::fs::write(next_to(path), text).map_err(failed(path));
-    let rename = |(path, _): &(PathBuf, Vec<u8>)| std::fs::rename(next_to(path), path).map_err(failed(path));
-    let written = files.iter().try_for_each(write).and_then(|()| files.iter().try_for_each(rename));
-    if written.is_err() {
-        for (path, _) in files {
-            // Some may not have been written, or have been renamed.
-            let _ = std::fs::remove_file(next_to(path));
-        }
-    }
-    written
 }
 
 fn text_of(path: &Path, bytes: Vec<u8>) -> Result<String, FixtureError> {
