@@ -283,7 +283,7 @@ pub fn record_again(
                     Err(NotSent::Unanswered(what, error)) => return Err(format!("{what}: {error}")),
                 };
                 let live = session.send(&request).map_err(|error| error.to_string())?;
-                Ok(session.answered(exchange, &live, true).response)
+                Ok(session.map_response(exchange, &live, true).response)
             })
         }
     }

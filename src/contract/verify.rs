@@ -175,7 +175,7 @@ impl Run<'_> {
         let answer = |index: usize, exchange: &Exchange| {
             let request = session.request(index, exchange).map_err(Unanswered::NotSent)?;
             let live = session.send(&request).map_err(|error| Unanswered::Wire(String::new(), error))?;
-            let answered = session.answered(exchange, &live, exact);
+            let answered = session.map_response(exchange, &live, exact);
             Ok((answered.response, answered.faults))
         };
         self.each(answer, exit_report);

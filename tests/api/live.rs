@@ -36,7 +36,7 @@ fn the_readme_commands_answer_as_the_readme_says() {
         let location = exchange.response.header("Location");
         let location = location.map(|at| at.replace("5000", &serving.port.to_string()));
         assert_eq!(live.header("Location"), location.as_deref(), "{name}");
-        let answered = session.answered(exchange, &live, true);
+        let answered = session.map_response(exchange, &live, true);
         assert_eq!(
             (answered.faults.as_slice(), answered.response.body),
             ([].as_slice(), exchange.response.body.clone()),
