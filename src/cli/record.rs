@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use clap::Args;
 use shipyard::contract::client::wire::Target;
-use shipyard::contract::record::{moved, record, record_again, turned_into_failures, Recording, Subject};
+use shipyard::contract::record::changes::{moved, turned_into_failures};
+use shipyard::contract::record::update::record_again;
+use shipyard::contract::record::{record, Recording, Subject};
 use shipyard::contract::recording::fixtures::{is_name, Fixtures, Scenario, FOLDER};
 use shipyard::contract::recording::script;
 use shipyard::contract::recording::source::Source;
