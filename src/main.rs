@@ -1,4 +1,4 @@
-//! The command line.
+//! Command-line program.
 
 mod cli;
 
@@ -6,8 +6,7 @@ use std::process::ExitCode;
 
 use mimalloc::MiMalloc;
 
-/// A request makes some forty small allocations and frees them soon after on the same thread, which is what this
-/// allocator is quick at.
+/// A request makes about forty small allocations and soon frees them on the same thread. This allocator is fast at that.
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
 

@@ -1,8 +1,8 @@
-//! The keys of a server: the one that signs tokens, and those that verify them.
+//! Key set: the key that signs tokens, and the keys that verify them.
 //!
 //! A key can have an id, which goes into the header of the tokens that it signs (`kid`: RFC 7515, section
-//! 4.1.4), and then verifies the tokens that name it and no others. How keys are changed while the server serves:
-//! `docs/key-rotation.md`.
+//! 4.1.4). Such a key verifies only tokens that name it. `docs/key-rotation.md` describes how to change keys while the
+//! server runs.
 
 pub mod file;
 
@@ -14,21 +14,22 @@ use jsonwebtoken::errors::ErrorKind;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Validation};
 use serde::de::DeserializeOwned;
 use serde::Serialize;
+use thiserror::Error;
 
 use crate::auth::hs256;
 use crate::auth::secret::Secret;
 use crate::internal_error::InternalError;
 
-/// The name of a key, which anyone can read in the tokens that it signed.
+/// The id of a key. It is public: the tokens that the key signs contain it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyId(String);
 
 impl KeyId {
-    /// The longest, in bytes.
+    /// The maximum length in bytes.
     pub const MAX_LENGTH: usize = 64;
 
-    /// Takes 1 to 64 letters, digits, `-`, `.` and `_`, all of them ASCII: nothing that any reader of a token
-    /// would have to unescape. `None` for all else.
+    /// Accepts 1 to 64 ASCII letters, digits, `-`, `.` and `_`: none of them needs an escape in JSON. Returns `None`
+    /// for any other text.
     #[must_use]
     pub fn new(text: &str) -> Option<Self> {
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
@@ -40,34 +41,38 @@ impl KeyId {
 /// A key with or without an id.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Key {
-    /// Its id.
+    /// The id.
     pub id: Option<KeyId>,
     /// The key itself.
     pub secret: Secret,
 }
 
-/// Why keys do not go together. Keys are counted from 0.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Why keys cannot form a [`KeySet`]. Keys are numbered from 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum KeySetError {
-    /// There is none.
+    /// There are no keys.
+    #[error("no key")]
     None,
-    /// There are more than [`KeySet::MAX_KEYS`].
+    /// There are more than [`KeySet::MAX_KEYS`] keys.
+    #[error("more than {most} keys", most = KeySet::MAX_KEYS)]
     TooMany,
-    /// This one has the id of that one: an id must say which key is meant.
+    /// The first key has the id of the second: an id must identify one key.
+    #[error("key {0} has the id of key {1}")]
     SameId(usize, usize),
-    /// This one, without an id, is that one once more.
+    /// The first key, without an id, is equal to the second.
+    #[error("key {0} is equal to key {1}")]
     SameKey(usize, usize),
 }
 
-/// One key that signs, and verifies, and others that only verify. It cannot be printed.
+/// One key that signs and verifies, and others that only verify. `{:?}` does not print the keys.
 pub struct KeySet {
     signing: EncodingKey,
-    /// Of the key that signs.
+    /// The id of the signing key.
     id: Option<KeyId>,
-    /// The first segment of every token that is signed.
+    /// The first segment of the tokens that the signing key signs.
     header: String,
     verifying: Vec<Verifying>,
-    /// What jsonwebtoken checks of a token besides its signature.
+    /// The checks of jsonwebtoken, apart from the signature.
     validation: Validation,
 }
 
@@ -76,45 +81,45 @@ struct Verifying {
     key: DecodingKey,
 }
 
-/// Why a token is not decoded.
+/// Why a token cannot be decoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum DecodeError {
-    /// No key has signed it.
+    /// No key verifies the signature.
     Signature,
-    /// A part of it cannot be read. If it is the payload, a key has signed the token.
+    /// A segment is malformed. If it is the payload, a key has verified the signature.
     Unreadable,
 }
 
 impl KeySet {
-    /// The most keys there can be: what a token without an id can cost is bounded by it.
+    /// The maximum number of keys. It bounds the cost of verifying a token without an id.
     pub const MAX_KEYS: usize = 8;
 
-    /// Those keys, of which the first signs.
+    /// A set of these keys, of which the first signs.
     ///
     /// # Errors
-    /// [`KeySetError`]: the first thing that is wrong with them.
+    /// [`KeySetError`]: the first problem.
     pub fn new(keys: &[Key]) -> Result<Self, KeySetError> {
         let signing = keys.first().ok_or(KeySetError::None)?;
         if keys.len() > Self::MAX_KEYS {
             return Err(KeySetError::TooMany);
         }
-        for (this, key) in keys.iter().enumerate() {
-            let before = keys.iter().take(this);
-            if let Some(that) = before.clone().position(|other| key.id.is_some() && other.id == key.id) {
-                return Err(KeySetError::SameId(this, that));
+        for (number, key) in keys.iter().enumerate() {
+            let earlier = keys.iter().take(number);
+            if let Some(same) = earlier.clone().position(|other| key.id.is_some() && other.id == key.id) {
+                return Err(KeySetError::SameId(number, same));
             }
-            if let Some(that) = before.clone().position(|other| other == key) {
-                return Err(KeySetError::SameKey(this, that));
+            if let Some(same) = earlier.clone().position(|other| other == key) {
+                return Err(KeySetError::SameKey(number, same));
             }
         }
-        Ok(Self::of(signing, keys))
+        Ok(Self::with_signing_key(signing, keys))
     }
 
-    fn of(signing: &Key, keys: &[Key]) -> Self {
+    fn with_signing_key(signing: &Key, keys: &[Key]) -> Self {
         hs256::install();
         let id = signing.id.clone();
         let header = header(id.as_ref());
-        // An empty key verifies nothing, and signing with it fails: see `Hs256::new`.
+        // An empty key verifies no token, and signing with it fails: see `Hs256::new`.
         let verifying = keys
             .iter()
             .map(|key| Verifying { id: key.id.clone(), key: DecodingKey::from_secret(key.secret.bytes()) });
@@ -122,14 +127,14 @@ impl KeySet {
         Self { signing, id, header, verifying: verifying.collect(), validation: validation() }
     }
 
-    /// A token of those claims.
+    /// Signs a token with these claims.
     ///
     /// # Errors
-    /// [`InternalError`] where signing fails.
+    /// [`InternalError`] if signing fails.
     pub(crate) fn sign(&self, claims: &impl Serialize) -> Result<String, InternalError> {
         let claims =
             serde_json::to_vec(claims).map_err(|error| InternalError::new("signing a token", error))?;
-        // As long as those of this server become.
+        // Enough for the tokens of this server.
         let mut token = String::with_capacity(512);
         token.push_str(&self.header);
         token.push('.');
@@ -141,17 +146,18 @@ impl KeySet {
         Ok(token)
     }
 
-    /// The id of the key that signs, if it has one.
+    /// The id of the signing key, if it has one.
     pub(crate) fn id(&self) -> Option<&str> {
         self.id.as_ref().map(|KeyId(id)| id.as_str())
     }
 
-    /// Whether that is the first segment of the tokens that are signed.
+    /// Whether this is the first segment of the tokens that the signing key signs.
     pub(crate) fn is_own_header(&self, header: &str) -> bool {
         self.header == header
     }
 
-    /// The claims of a token that was signed with the key of that id; without an id, with any key without one.
+    /// Verifies the signature of a token and decodes its claims. A token with a key id is verified with that key, a token
+    /// without one with each key that has no id.
     pub(crate) fn decode<T: DeserializeOwned>(
         &self,
         token: &str,
@@ -169,8 +175,8 @@ impl KeySet {
     }
 }
 
-/// HS256 only. The dates are for [`crate::auth::token`] to check: jsonwebtoken asks the machine's clock, rather than the one
-/// that is injected, and takes fractions of a second. `aud` means nothing here.
+/// HS256 only. [`crate::auth::token`] checks the dates: jsonwebtoken reads the machine's clock, not the one that is passed
+/// in, and accepts fractions of a second. `aud` is not used.
 fn validation() -> Validation {
     let mut validation = Validation::new(Algorithm::HS256);
     validation.leeway = 0;
@@ -185,11 +191,11 @@ fn is_unreadable(error: &ErrorKind) -> bool {
     matches!(error, ErrorKind::Base64(_) | ErrorKind::Json(_) | ErrorKind::Utf8(_))
 }
 
-/// `{"typ":"JWT","alg":"HS256"}` as a segment of a token; behind these two stands `kid`, if the key has an id.
+/// The header segment: `{"typ":"JWT","alg":"HS256"}`, with `kid` at the end if the key has an id.
 fn header(id: Option<&KeyId>) -> String {
     let mut header = r#"{"typ":"JWT","alg":"HS256""#.to_owned();
     if let Some(KeyId(id)) = id {
-        // Nothing in it would have to be escaped.
+        // A key id needs no escape.
         header += &format!(r#","kid":"{id}""#);
     }
     URL_SAFE_NO_PAD.encode(header + "}")
@@ -198,7 +204,7 @@ fn header(id: Option<&KeyId>) -> String {
 impl From<&Secret> for KeySet {
     fn from(secret: &Secret) -> Self {
         let key = Key { id: None, secret: secret.clone() };
-        Self::of(&key, std::slice::from_ref(&key))
+        Self::with_signing_key(&key, std::slice::from_ref(&key))
     }
 }
 
@@ -208,7 +214,7 @@ impl From<Secret> for KeySet {
     }
 }
 
-/// Says which keys there are: ids are no secret.
+/// Prints the id of the signing key, which is not secret, and the number of keys.
 impl fmt::Display for KeySet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.id {

@@ -1,9 +1,9 @@
-//! Client network: what counts as one client.
+//! Client network.
 
 use std::net::{IpAddr, Ipv6Addr};
 
-/// The network of a client. An IPv4 client is its address; an IPv6 client is its /64, the least that anyone is
-/// assigned (RFC 6177, section 2). Clients without an address, within this process, count as one.
+/// The network that rate limits count as one client: an IPv4 address or an IPv6 /64, the smallest network that a site
+/// is assigned (RFC 6177, section 2). All clients without an address, within this process, count as one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Network(Option<IpAddr>);
 

@@ -1,4 +1,4 @@
-//! Which tokens have been logged out.
+//! Deny list of revoked tokens.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,20 +6,20 @@ use parking_lot::RwLock;
 use thiserror::Error;
 use uuid::Uuid;
 
-/// How many seconds of expiry one bucket covers.
+/// The range of expiry times that one bucket covers, in seconds.
 const BUCKET: u64 = 3600;
 
 /// The revoked tokens that have not expired yet.
 ///
-/// They lie in buckets by the hour in which they expire, which every token tells by itself, so that a look-up
-/// goes to one bucket: a map of the hours ahead (720 with the default lifetime of 30 days), then a set. The sets are
-/// trees, about 30 bytes a token: a hash table would stop every request while it doubles, a fifth of a second at 10
-/// million. A bucket is dropped whole when its hour has passed. Whatever would lie in it counts as revoked from then
-/// on: the clock may have been ahead of the time, and be set back.
+/// Tokens are in buckets by the hour in which they expire. A token carries its expiry, so a look-up reads one bucket: a
+/// map of the hours ahead (720 with the default lifetime of 30 days), then a set. The sets are trees, with about 30 bytes
+/// a token: a hash table would stop all requests while it doubles, for a fifth of a second at 10 million tokens. A bucket
+/// is dropped as a whole when its hour has passed. From then on every token of that hour counts as revoked: the clock may
+/// have been ahead, and be set back.
 #[derive(Debug)]
 pub(crate) struct Revocations {
     list: RwLock<DenyList>,
-    /// How many tokens it remembers at most.
+    /// The maximum number of tokens.
     max: usize,
 }
 
@@ -36,49 +36,49 @@ impl DenyList {
         bucket < self.first || self.buckets.get(&bucket).is_some_and(|bucket| bucket.contains(&id))
     }
 
-    fn revoke(&mut self, id: Uuid, exp: u64, most: usize) -> Result<(), CapacityExceeded> {
+    fn revoke(&mut self, id: Uuid, exp: u64, max: usize) -> Result<(), CapacityExceeded> {
         if self.contains(id, exp) {
             return Ok(());
         }
-        // A sum over the hours ahead, rather than a number that would have to be kept equal to it.
-        if self.buckets.values().map(BTreeSet::len).sum::<usize>() >= most {
+        // Counted each time: a separate counter could get out of step.
+        if self.buckets.values().map(BTreeSet::len).sum::<usize>() >= max {
             return Err(CapacityExceeded);
         }
         self.buckets.entry(exp / BUCKET).or_default().insert(id);
         Ok(())
     }
 
-    /// Takes out the buckets whose hour has passed.
-    fn forget(&mut self, now: u64) -> BTreeMap<u64, BTreeSet<Uuid>> {
+    /// Removes and returns the buckets whose hour has passed.
+    fn remove_expired(&mut self, now: u64) -> BTreeMap<u64, BTreeSet<Uuid>> {
         self.first = self.first.max(now / BUCKET);
         let ahead = self.buckets.split_off(&self.first);
         std::mem::replace(&mut self.buckets, ahead)
     }
 }
 
-/// As many tokens are revoked as can be remembered.
+/// The deny list has the maximum number of tokens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("the deny list is full")]
 pub struct CapacityExceeded;
 
 impl Revocations {
-    /// An empty list that has room for `max` tokens.
+    /// An empty list for at most `max` tokens.
     pub(crate) fn new(max: usize) -> Self {
         Self { list: RwLock::default(), max }
     }
 
-    /// Forgets the tokens that expired before `now`, and revokes one that expires at `exp`, if there is room for it.
+    /// Removes tokens that expired before `now`, and revokes a token that expires at `exp`.
     ///
     /// # Errors
-    /// [`CapacityExceeded`]: the token is not revoked.
+    /// [`CapacityExceeded`] if the list is full: the token is not revoked.
     pub(crate) fn revoke(&self, id: Uuid, exp: u64, now: u64) -> Result<(), CapacityExceeded> {
-        let mut remembered = self.list.write();
-        let expired = remembered.forget(now);
-        let revoked = remembered.revoke(id, exp, self.max);
-        drop(remembered);
-        // Once no lock is held: they may be many.
+        let mut list = self.list.write();
+        let expired = list.remove_expired(now);
+        let result = list.revoke(id, exp, self.max);
+        drop(list);
+        // Dropped after the lock is released, because there may be many.
         drop(expired);
-        revoked
+        result
     }
 
     /// Whether the token that expires at `exp` was revoked.
@@ -86,7 +86,7 @@ impl Revocations {
         self.list.read().contains(id, exp)
     }
 
-    /// How many tokens are remembered.
+    /// The number of tokens on the list.
     #[cfg(test)]
     fn len(&self) -> usize {
         self.list.read().buckets.values().map(BTreeSet::len).sum()
@@ -95,18 +95,17 @@ impl Revocations {
 
 #[cfg(test)]
 mod tests {
-
     use super::*;
 
     #[test]
-    fn a_token_is_remembered_until_it_expires_and_forgotten_within_an_hour_after() {
+    fn keeps_a_token_until_it_expires_and_removes_it_within_an_hour() {
         let revocations = Revocations::new(2);
         let (id, other) = (Uuid::from_u128(1), Uuid::from_u128(2));
         let exp = 10 * BUCKET + 17;
         assert_eq!(revocations.revoke(id, exp, 0), Ok(()));
         for now in [exp - 1, exp, 11 * BUCKET - 1] {
             assert_eq!(revocations.revoke(other, exp, now), Ok(()));
-            assert!(revocations.contains(id, exp), "forgotten at {now}");
+            assert!(revocations.contains(id, exp), "removed at {now}");
         }
         assert_eq!(revocations.revoke(other, 12 * BUCKET, 11 * BUCKET), Ok(()));
         assert!(revocations.contains(id, exp));
@@ -114,13 +113,13 @@ mod tests {
     }
 
     #[test]
-    fn what_is_full_forgets_nothing_and_takes_nothing_until_something_has_expired() {
+    fn a_full_list_rejects_tokens_until_one_expires() {
         let revocations = Revocations::new(2);
         let [one, two, three] = [1, 2, 3].map(Uuid::from_u128);
         assert_eq!(revocations.revoke(one, 5, 0), Ok(()));
         assert_eq!(revocations.revoke(two, BUCKET + 5, 0), Ok(()));
         assert_eq!(revocations.revoke(three, BUCKET + 5, 0), Err(CapacityExceeded));
-        // What is revoked already takes no more room.
+        // Revoking a token again takes no space.
         assert_eq!(revocations.revoke(two, BUCKET + 5, 0), Ok(()));
         assert!(revocations.contains(one, 5) && revocations.contains(two, BUCKET + 5));
         assert!(!revocations.contains(three, BUCKET + 5));
@@ -130,15 +129,15 @@ mod tests {
     }
 
     #[test]
-    fn another_token_of_the_same_second_is_not_revoked() {
+    fn does_not_revoke_another_token_of_the_same_second() {
         let revocations = Revocations::new(1);
         assert_eq!(revocations.revoke(Uuid::from_u128(1), 5, 0), Ok(()));
         assert!(!revocations.contains(Uuid::from_u128(2), 5));
     }
 
-    /// The clock was wrong for a while, and a logout forgot what would have expired by then.
+    /// The clock was ahead for a while, and a logout removed tokens that had expired by that clock.
     #[test]
-    fn a_clock_that_jumps_ahead_and_back_lets_nobody_in_again() {
+    fn a_removed_token_stays_revoked_when_the_clock_is_set_back() {
         let revocations = Revocations::new(10);
         let (id, other) = (Uuid::from_u128(1), Uuid::from_u128(2));
         let exp = 10 * BUCKET;

@@ -1,47 +1,46 @@
-//! A moment that ends all tokens issued before it.
+//! Cutoff: invalidates all tokens that were issued before a point in time.
 
 use std::collections::HashSet;
 
 use parking_lot::Mutex;
 use uuid::Uuid;
 
-/// Ends every token issued before a moment, exactly, although tokens tell their age in whole seconds only.
+/// Invalidates every token that was issued before a point in time, although tokens carry only whole seconds.
 ///
-/// Of the tokens of that one second, the ones issued after the cutoff are remembered by id; all others of
-/// that second were issued before it. So many are remembered at most; what is issued beyond in that second is
-/// never admitted: closed, rather than without bound.
+/// Of the tokens of that second, those issued after the cutoff are remembered by id; all others were issued before it.
+/// The number of remembered ids is bounded. A token beyond the bound is rejected.
 #[derive(Debug)]
 pub struct ValidAfter {
     second: u64,
-    room: usize,
+    capacity: usize,
     issued_after: Mutex<HashSet<Uuid>>,
 }
 
 impl ValidAfter {
-    /// Room for all that a whole server issues in one second: 2 MB.
+    /// Capacity for the tokens that a whole server issues in one second: 2 MB.
     pub const SERVER_CAPACITY: usize = 65_536;
 
-    /// Room for what one user is issued in one second: two bursts of refreshes at the default rate (120 from one
-    /// address), and some logins. 8 KB. What is issued beyond it counts for nothing.
+    /// Capacity for the tokens that one user gets in one second: two bursts of refreshes at the default rate (120 from
+    /// one address), and some logins. 8 KB.
     pub const USER_CAPACITY: usize = 256;
 
-    /// A cutoff now, `second` seconds after 1970, with room for that many tokens of this second.
+    /// A cutoff now, `second` seconds after 1970, that remembers at most `capacity` tokens of this second.
     #[must_use]
-    pub fn at(second: u64, room: usize) -> Self {
-        Self { second, room, issued_after: Mutex::default() }
+    pub fn at(second: u64, capacity: usize) -> Self {
+        Self { second, capacity, issued_after: Mutex::default() }
     }
 
-    /// Takes note of a token issued after that second.
+    /// Records a token that is issued after the cutoff.
     pub fn record(&self, issued_at: u64, id: Uuid) {
         if issued_at == self.second {
-            let mut noted = self.issued_after.lock();
-            if noted.len() < self.room {
-                noted.insert(id);
+            let mut ids = self.issued_after.lock();
+            if ids.len() < self.capacity {
+                ids.insert(id);
             }
         }
     }
 
-    /// Whether the token was issued after that second.
+    /// Whether the token was issued after the cutoff.
     #[must_use]
     pub fn allows(&self, issued_at: u64, id: Uuid) -> bool {
         issued_at > self.second || (issued_at == self.second && self.issued_after.lock().contains(&id))
@@ -53,7 +52,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_one_second_issues_beyond_the_room_is_refused_and_no_later_token_is() {
+    fn rejects_tokens_beyond_capacity_in_the_same_second_only() {
         let valid_after = ValidAfter::at(10, 2);
         let ids = [1, 2, 3].map(Uuid::from_u128);
         for id in ids {

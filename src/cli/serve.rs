@@ -14,6 +14,7 @@ use shipyard::auth::token::Tokens;
 use shipyard::config::Settings;
 use shipyard::http::listen::Address;
 use shipyard::http::{reload, rlimit, shutdown, HttpLimits, Shutdown, Signals};
+use shipyard::internal_error::chain;
 use shipyard::log::{self, Log};
 use shipyard::store::seed::{Data, Source};
 use shipyard::{http, AppConfig};
@@ -127,7 +128,7 @@ fn keys(settings: &Settings) -> Result<(KeySet, KeySource), Failure> {
         return Ok((Secret::random().map_err(failed)?.into(), KeySource::ThisRun));
     };
     let file = KeyFile::at(path.clone());
-    let found = file.read().map_err(failed)?;
+    let found = file.read().map_err(|error| failed(chain(&error)))?;
     if let Some(exposed) = found.exposed {
         warn(&exposed.to_string());
     }

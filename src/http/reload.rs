@@ -8,6 +8,8 @@ use std::task::Poll;
 use super::signals::Signals;
 use crate::auth::keys::file::KeyFile;
 use crate::auth::token::Tokens;
+#[cfg(unix)]
+use crate::internal_error::chain;
 
 /// Reads the keys of `tokens` from `file` again each time a SIGHUP comes, unless it ends the server. If the file is not in
 /// order, they stay as they are. Without a file, SIGHUP changes nothing. A SIGHUP that has come since the start of the
@@ -77,6 +79,6 @@ fn change_keys(tokens: &Tokens, file: &KeyFile) {
                 tracing::warn!("{exposed}");
             }
         }
-        Err(error) => tracing::error!("keys stay as they were: {error}"),
+        Err(error) => tracing::error!("keys stay as they were: {}", chain(&error)),
     }
 }

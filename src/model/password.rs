@@ -1,26 +1,26 @@
-//! Password in clear text.
+//! Plain-text password.
 
 use std::fmt;
 
 use serde::Deserialize;
 
-/// A password in clear text. It cannot be printed.
+/// A plain-text password. `{:?}` does not print it.
 #[derive(Clone, PartialEq, Eq, Deserialize)]
 #[serde(transparent)]
 pub struct Password(String);
 
 impl Password {
-    /// The greatest length, in bytes of UTF-8. The OWASP Authentication Cheat Sheet asks for room for 64
-    /// characters at least, and for a limit, so that hashing costs the same whatever is sent.
+    /// The maximum length in bytes of UTF-8. The OWASP Authentication Cheat Sheet asks for at least 64 characters, and
+    /// for a limit, which bounds the cost of hashing.
     pub const MAX_BYTES: u32 = 128;
 
-    /// Takes a text for a password.
+    /// A password from its text.
     #[must_use]
     pub fn new(text: String) -> Self {
         Self(text)
     }
 
-    /// Its UTF-8 bytes, to be hashed.
+    /// The UTF-8 bytes, for hashing.
     pub(crate) fn as_bytes(&self) -> &[u8] {
         self.0.as_bytes()
     }

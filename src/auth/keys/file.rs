@@ -1,102 +1,114 @@
-//! The file of keys (`jwt_secret_file`).
+//! Key file (`jwt_secret_file`).
 //!
-//! One key a line, `SECRET` or `kid=NAME SECRET`; the first signs, all verify. A secret is printable ASCII
-//! without white space, at least [`Secret::MIN_LENGTH`] bytes. Lines that begin with `#`, empty lines and white
-//! space around a line say nothing. So a file that holds one secret and nothing else, as Docker and Kubernetes
-//! mount them, is such a file.
+//! Each line holds a key: `SECRET` or `kid=NAME SECRET`. The first key signs, all keys verify. A secret is printable
+//! ASCII without white space, at least [`Secret::MIN_LENGTH`] bytes. Lines that begin with `#`, empty lines and white
+//! space around a line are ignored. So a file that holds only a secret, as Docker and Kubernetes mount it, is valid.
 
-use std::fmt;
 use std::fs::Metadata;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
+use thiserror::Error;
 use zeroize::Zeroizing;
 
 use super::{Key, KeyId, KeySet, KeySetError};
 use crate::auth::secret::{Secret, TooShort};
 use crate::regular_file;
 
-/// The largest file, in bytes.
+/// The maximum size of the file in bytes.
 pub const MAX_SIZE: usize = 64 * 1024;
 
-/// Where keys are read from, again and again.
+/// A key file, which can be read again to change the keys.
 #[derive(Clone, Debug)]
 pub struct KeyFile(PathBuf);
 
-/// What was read.
+/// The content of a key file.
 #[derive(Debug)]
 pub struct Found {
     /// The keys.
     pub keys: KeySet,
-    /// A warning, if more people than need be can get at the file.
+    /// A warning if every user of the machine can read or change the file.
     pub exposed: Option<String>,
 }
 
-/// Why a file gives no keys: what is wrong where, never what is written there.
-#[derive(Debug)]
+/// Why a key file cannot be used. The message names the place, but never shows what the file contains.
+#[derive(Debug, Error)]
+#[error("jwt_secret_file: {}", path.display())]
 pub struct KeyFileError {
     path: PathBuf,
-    fault: Problem,
+    source: Problem,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Error)]
 enum Problem {
-    Io(io::Error),
-    NoFile,
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    #[error("not a file")]
+    NotAFile,
+    #[error("more than {MAX_SIZE} bytes")]
     TooLarge,
+    #[error("no key; only empty lines and comments, which begin with #")]
     Empty,
-    Line(usize, LineFault),
+    #[error("line {line}")]
+    Line { line: usize, source: LineError },
 }
 
-#[derive(Debug)]
-enum LineFault {
+#[derive(Debug, Error)]
+enum LineError {
+    #[error("expected printable ASCII and nothing else")]
     NotPrintable,
+    #[error("expected SECRET or kid=NAME SECRET; there is no white space in a secret")]
     Form,
+    #[error("after kid= expected 1 to {most} ASCII letters, digits, `-`, `.` and `_`", most = KeyId::MAX_LENGTH)]
     Id,
-    Secret(TooShort),
+    #[error(transparent)]
+    Secret(#[from] TooShort),
+    #[error("the id is that of line {0}")]
     SameId(usize),
+    #[error("the key is that of line {0}")]
     SameKey(usize),
+    #[error("more than {most} keys", most = KeySet::MAX_KEYS)]
     TooMany,
 }
 
 impl KeyFile {
-    /// The file of that path.
+    /// The key file at `path`.
     #[must_use]
     pub fn at(path: PathBuf) -> Self {
         Self(path)
     }
 
-    /// Its path.
+    /// The path of the file.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.0
     }
 
-    /// Reads the file. Blocks.
+    /// Reads the file. This call blocks.
     ///
     /// # Errors
-    /// [`KeyFileError`]: the first thing that is wrong with it.
+    /// [`KeyFileError`]: the first problem.
     pub fn read(&self) -> Result<Found, KeyFileError> {
-        let failed = |fault| KeyFileError { path: self.0.clone(), fault };
+        let failed = |source| KeyFileError { path: self.0.clone(), source };
         let (bytes, metadata) = self.bytes().map_err(failed)?;
         Ok(Found { keys: parse(&bytes).map_err(failed)?, exposed: self.exposed(&metadata) })
     }
 
     fn bytes(&self) -> Result<(Zeroizing<Vec<u8>>, Metadata), Problem> {
         let (file, metadata) = regular_file::open(&self.0).map_err(|error| match error.kind() {
-            io::ErrorKind::InvalidInput => Problem::NoFile,
+            io::ErrorKind::InvalidInput => Problem::NotAFile,
             _ => Problem::Io(error),
         })?;
-        // Room for all of it: a vector that grows leaves a copy behind.
+        // Capacity for the whole file: a vector that grows leaves copies of the keys in memory.
         let mut bytes = Zeroizing::new(Vec::with_capacity(MAX_SIZE + 1));
-        file.take(MAX_SIZE as u64 + 1).read_to_end(&mut bytes).map_err(Problem::Io)?;
+        file.take(MAX_SIZE as u64 + 1).read_to_end(&mut bytes)?;
         if bytes.len() > MAX_SIZE {
             return Err(Problem::TooLarge);
         }
         Ok((bytes, metadata))
     }
 
-    /// The owner and the group can be those that the server needs; no one else may read it.
+    /// The server may need access as the owner or the group; no other user does.
     #[cfg(unix)]
     fn exposed(&self, metadata: &Metadata) -> Option<String> {
         use std::os::unix::fs::PermissionsExt;
@@ -122,67 +134,37 @@ fn parse(bytes: &[u8]) -> Result<KeySet, Problem> {
         if line.is_empty() || line.starts_with(b"#") {
             continue;
         }
-        keys.push(key(line).map_err(|fault| Problem::Line(number, fault))?);
+        keys.push(key(line).map_err(|source| Problem::Line { line: number, source })?);
         lines.push(number);
     }
-    KeySet::new(&keys).map_err(|unfit| {
+    KeySet::new(&keys).map_err(|error| {
         let line = |key: usize| lines.get(key).copied().unwrap_or_default();
-        match unfit {
-            KeySetError::None => Problem::Empty,
-            KeySetError::TooMany => Problem::Line(line(KeySet::MAX_KEYS), LineFault::TooMany),
-            KeySetError::SameId(this, that) => Problem::Line(line(this), LineFault::SameId(line(that))),
-            KeySetError::SameKey(this, that) => Problem::Line(line(this), LineFault::SameKey(line(that))),
-        }
+        let (key, source) = match error {
+            KeySetError::None => return Problem::Empty,
+            KeySetError::TooMany => (KeySet::MAX_KEYS, LineError::TooMany),
+            KeySetError::SameId(key, same) => (key, LineError::SameId(line(same))),
+            KeySetError::SameKey(key, same) => (key, LineError::SameKey(line(same))),
+        };
+        Problem::Line { line: line(key), source }
     })
 }
 
-/// Two words are not enough to tell an id: half of a secret with a space in it would go out with every token.
-fn key(line: &[u8]) -> Result<Key, LineFault> {
-    let text = std::str::from_utf8(line).map_err(|_| LineFault::NotPrintable)?;
+/// Parses a line. An id needs the prefix `kid=`: without it, half of a secret with a space in it would be taken for an id
+/// and published with every token.
+fn key(line: &[u8]) -> Result<Key, LineError> {
+    let text = std::str::from_utf8(line).map_err(|_| LineError::NotPrintable)?;
     if !text.chars().all(|character| character.is_ascii_graphic() || character.is_ascii_whitespace()) {
-        return Err(LineFault::NotPrintable);
+        return Err(LineError::NotPrintable);
     }
     let (id, secret) = match text.strip_prefix("kid=") {
         None => (None, text),
         Some(rest) => {
-            let (id, secret) = rest.split_once(|c: char| c.is_ascii_whitespace()).ok_or(LineFault::Form)?;
-            (Some(KeyId::new(id).ok_or(LineFault::Id)?), secret.trim_ascii_start())
+            let (id, secret) = rest.split_once(|c: char| c.is_ascii_whitespace()).ok_or(LineError::Form)?;
+            (Some(KeyId::new(id).ok_or(LineError::Id)?), secret.trim_ascii_start())
         }
     };
     if secret.contains(|c: char| c.is_ascii_whitespace()) {
-        return Err(LineFault::Form);
+        return Err(LineError::Form);
     }
-    Ok(Key { id, secret: Secret::new(secret).map_err(LineFault::Secret)? })
-}
-
-impl fmt::Display for KeyFileError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "jwt_secret_file: {}: ", self.path.display())?;
-        match &self.fault {
-            Problem::Io(error) => error.fmt(f),
-            Problem::NoFile => f.write_str("not a file"),
-            Problem::TooLarge => write!(f, "more than {MAX_SIZE} bytes"),
-            Problem::Empty => f.write_str("no key; only empty lines and comments, which begin with #"),
-            Problem::Line(line, fault) => write!(f, "line {line}: {fault}"),
-        }
-    }
-}
-
-impl fmt::Display for LineFault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NotPrintable => f.write_str("expected printable ASCII and nothing else"),
-            Self::Form => {
-                f.write_str("expected SECRET or kid=NAME SECRET; there is no white space in a secret")
-            }
-            Self::Id => {
-                let most = KeyId::MAX_LENGTH;
-                write!(f, "after kid= expected 1 to {most} ASCII letters, digits, `-`, `.` and `_`")
-            }
-            Self::Secret(short) => short.fmt(f),
-            Self::SameId(line) => write!(f, "the id is that of line {line}"),
-            Self::SameKey(line) => write!(f, "the key is that of line {line}"),
-            Self::TooMany => write!(f, "more than {} keys", KeySet::MAX_KEYS),
-        }
-    }
+    Ok(Key { id, secret: Secret::new(secret)? })
 }
