@@ -1,25 +1,26 @@
 //! The commands: what they take, do and print.
 
 mod config;
+mod error;
 mod export;
 mod hash_password;
 mod record;
 mod serve;
 mod setting_flags;
+mod spec;
 mod verify;
 
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Parser, Subcommand};
 use rocket::figment::value::Dict;
 use shipyard::api::openapi;
 use shipyard::config::{figment, Settings};
 use shipyard::contract::recording::fixtures::Fixtures;
 use shipyard::escape::escape_invisible;
-use shipyard::regular_file;
 
+use self::error::{failed, wrong_usage, CliError};
 use self::setting_flags::SettingFlags;
 
 const EXAMPLES: &str = "\
@@ -61,7 +62,7 @@ enum Command {
     /// Print the table of routes
     Routes,
     /// Print the OpenAPI specification
-    Spec(Spec),
+    Spec(spec::Spec),
     /// Hold the recorded exchanges against this server, or against any other
     Verify(verify::Verify),
     /// Record exchanges for `verify`: run curl lines, or a scenario once more
@@ -70,33 +71,6 @@ enum Command {
     Export(export::Export),
     /// Hash a password for the data file: asks for it, or reads it from standard input
     HashPassword,
-}
-
-#[derive(Debug, Args)]
-struct Spec {
-    /// Compare with the file; exit 1 if it differs
-    #[arg(long, group = "mode")]
-    check: bool,
-    /// Write the file
-    #[arg(long, group = "mode")]
-    write: bool,
-    /// The file to compare or to write [default: spec/openapi.json]
-    #[arg(value_name = "FILE", requires = "mode")]
-    file: Option<PathBuf>,
-}
-
-/// What ends a command early: a message for standard error, and an exit code.
-struct Failure {
-    code: u8,
-    message: String,
-}
-
-fn failed(message: impl ToString) -> Failure {
-    Failure { code: 1, message: message.to_string() }
-}
-
-fn wrong_usage(message: impl ToString) -> Failure {
-    Failure { code: 2, message: message.to_string() }
 }
 
 /// Runs the command that the command line names.
@@ -109,7 +83,7 @@ pub(crate) fn run() -> ExitCode {
         Some(Command::Serve(flags)) => serve::run(flags, starting),
         Some(Command::Config(flags)) => config::run(flags),
         Some(Command::Routes) => print(&openapi::routes_table()),
-        Some(Command::Spec(flags)) => spec(&flags),
+        Some(Command::Spec(flags)) => spec::run(&flags),
         Some(Command::Verify(flags)) => verify::run(flags),
         Some(Command::Record(flags)) => record::run(&flags),
         Some(Command::Export(flags)) => export::run(&flags),
@@ -117,12 +91,11 @@ pub(crate) fn run() -> ExitCode {
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
-        Err(Failure { code, message }) => {
-            // An empty message: everything has been said.
-            for line in message.lines() {
-                say(line);
+        Err(error) => {
+            if !matches!(error, CliError::Reported(_)) {
+                error.to_string().lines().for_each(say);
             }
-            ExitCode::from(code)
+            ExitCode::from(error.exit_code())
         }
     }
 }
@@ -139,7 +112,7 @@ fn warn(warning: &str) {
 }
 
 /// Prints to standard output. Who closed it early (`| head`) has seen enough.
-fn print(text: &str) -> Result<(), Failure> {
+fn print(text: &str) -> Result<(), CliError> {
     let mut stdout = io::stdout().lock();
     match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(failed(error)),
@@ -148,7 +121,7 @@ fn print(text: &str) -> Result<(), Failure> {
 }
 
 /// Prints lines to standard output. They may hold text from a recording or a server.
-fn print_lines(text: &str) -> Result<(), Failure> {
+fn print_lines(text: &str) -> Result<(), CliError> {
     print(&text.lines().map(|line| escape_invisible(line) + "\n").collect::<String>())
 }
 
@@ -162,10 +135,10 @@ fn shell_word(text: &str) -> String {
 }
 
 /// The scenarios that are asked for; with none asked for, all.
-fn select_scenarios(fixtures: &Fixtures, asked: &[String]) -> Result<Vec<String>, Failure> {
+fn select_scenarios(fixtures: &Fixtures, asked: &[String]) -> Result<Vec<String>, CliError> {
     // No recordings at all are none of this program's; damaged ones are what it is to find.
-    fixtures.names().map_err(wrong_usage)?;
-    let known = fixtures.expected().map_err(failed)?;
+    fixtures.names().map_err(|error| wrong_usage(error.to_string()))?;
+    let known = fixtures.expected().map_err(|error| failed(error.to_string()))?;
     match asked.iter().find(|name| !known.contains(name)) {
         Some(name) => {
             let known = known.join(", ");
@@ -176,34 +149,8 @@ fn select_scenarios(fixtures: &Fixtures, asked: &[String]) -> Result<Vec<String>
     }
 }
 
-fn settings(overrides: Dict) -> Result<Settings, Failure> {
-    let settings = figment().and_then(|figment| Settings::read(figment, overrides)).map_err(wrong_usage)?;
+fn settings(flags: Dict) -> Result<Settings, CliError> {
+    let settings = figment().and_then(|figment| Settings::read(figment, flags))?;
     settings.warnings.iter().for_each(|warning| warn(warning));
     Ok(settings)
-}
-
-/// The largest file that is compared with the specification, in bytes.
-const MAX_SPEC: u64 = 16 * 1024 * 1024;
-
-fn spec(flags: &Spec) -> Result<(), Failure> {
-    let text = openapi::text().map_err(failed)?;
-    let file = flags.file.as_deref().unwrap_or(Path::new(openapi::SPEC_PATH));
-    let name = file.display();
-    if flags.write {
-        std::fs::write(file, text).map_err(|error| failed(format!("{name}: {error}")))
-    } else if flags.check {
-        let found = regular_file::read_to_string(file, MAX_SPEC)
-            .map_err(|error| failed(format!("{name}: {error}")))?;
-        if found == text {
-            return Ok(());
-        }
-        let same = found.split('\n').zip(text.split('\n')).take_while(|(found, code)| found == code).count();
-        Err(failed(format!(
-            "{name}: line {} is not what the code says; `shipyard spec --write {}` updates the file",
-            same + 1,
-            shell_word(&name.to_string())
-        )))
-    } else {
-        print(&text)
-    }
 }

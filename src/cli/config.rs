@@ -2,12 +2,12 @@
 
 use shipyard::config::{self, Effective};
 
+use super::error::CliError;
 use super::setting_flags::SettingFlags;
-use super::{print, warn, wrong_usage, Failure};
+use super::{print, warn};
 
-pub(super) fn run(SettingFlags(flags): SettingFlags) -> Result<(), Failure> {
-    let effective =
-        config::figment().and_then(|figment| Effective::read(figment, flags)).map_err(wrong_usage)?;
+pub(super) fn run(SettingFlags(flags): SettingFlags) -> Result<(), CliError> {
+    let effective = config::figment().and_then(|figment| Effective::read(figment, flags))?;
     effective.warnings.iter().for_each(|warning| warn(warning));
     print(&effective.to_string())
 }

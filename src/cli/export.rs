@@ -6,7 +6,8 @@ use clap::Args;
 use shipyard::contract::export::{har, http, hurl, ScenarioFile};
 use shipyard::contract::recording::fixtures::{Fixtures, Scenario, FOLDER};
 
-use super::{failed, print, print_lines, select_scenarios, warn, wrong_usage, Failure};
+use super::error::{failed, wrong_usage, CliError};
+use super::{print, print_lines, select_scenarios, warn};
 
 const LONG: &str = "\
 --har gives what was recorded, for tools that read traffic. --hurl and --http give a file for each scenario, for \
@@ -50,7 +51,7 @@ struct Form {
     http: bool,
 }
 
-pub(super) fn run(flags: &Export) -> Result<(), Failure> {
+pub(super) fn run(flags: &Export) -> Result<(), CliError> {
     let scenarios = scenarios(flags)?;
     if flags.form.har {
         return write_archive(flags, scenarios);
@@ -73,15 +74,15 @@ pub(super) fn run(flags: &Export) -> Result<(), Failure> {
 }
 
 /// Those that are asked for, in the order of their names.
-fn scenarios(flags: &Export) -> Result<Vec<Scenario>, Failure> {
+fn scenarios(flags: &Export) -> Result<Vec<Scenario>, CliError> {
     let fixtures = Fixtures::at(&flags.fixtures);
     let mut names = select_scenarios(&fixtures, &flags.scenario)?;
     names.sort();
     names.dedup();
-    names.iter().map(|name| fixtures.scenario(name).map_err(wrong_usage)).collect()
+    names.iter().map(|name| fixtures.scenario(name).map_err(|error| wrong_usage(error.to_string()))).collect()
 }
 
-fn write_archive(flags: &Export, mut scenarios: Vec<Scenario>) -> Result<(), Failure> {
+fn write_archive(flags: &Export, mut scenarios: Vec<Scenario>) -> Result<(), CliError> {
     if flags.successful {
         for scenario in &mut scenarios {
             scenario.exchanges.retain(|exchange| (200..300).contains(&exchange.response.status));
@@ -100,11 +101,11 @@ fn write_files(
     scenarios: &[Scenario],
     form: fn(&Scenario) -> ScenarioFile,
     ending: &str,
-) -> Result<(), Failure> {
+) -> Result<(), CliError> {
     if folder.exists() && !folder.is_dir() {
         return Err(failed(format!("{}: expected a folder; this is a file", folder.display())));
     }
-    std::fs::create_dir_all(folder).map_err(|error| failed(format!("{}: {error}", folder.display())))?;
+    std::fs::create_dir_all(folder).map_err(CliError::file(folder))?;
     for scenario in scenarios {
         let file = folder.join(format!("{}.{ending}", scenario.name));
         let made = form(scenario);
@@ -123,6 +124,6 @@ fn say_refused(scenario: &Scenario, file: &ScenarioFile) {
     }
 }
 
-fn write(file: &Path, text: &str) -> Result<(), Failure> {
-    std::fs::write(file, text).map_err(|error| failed(format!("{}: {error}", file.display())))
+fn write(file: &Path, text: &str) -> Result<(), CliError> {
+    std::fs::write(file, text).map_err(CliError::file(file))
 }

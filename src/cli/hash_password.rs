@@ -6,21 +6,23 @@ use rocket::figment::value::Dict;
 use serde_json::json;
 use shipyard::model;
 use shipyard::model::user::UserInput;
+use thiserror::Error;
 
-use super::{failed, print, settings, Failure};
+use super::error::{failed, CliError};
+use super::{print, settings};
 
-pub(super) fn run() -> Result<(), Failure> {
+pub(super) fn run() -> Result<(), CliError> {
     let settings = settings(Dict::new())?;
     let password = password()?;
     // By the rule of the API: one that is too short for it must not come in by the back door.
     let user: UserInput = model::read(json!({"name": "name", "password": password}))
         .map_err(|errors| failed(errors.first().unwrap_or_default()))?;
-    let hash = settings.hasher.hash(&user.password).map_err(failed)?;
+    let hash = settings.hasher.hash(&user.password)?;
     print(&format!("{}\n", hash.as_str()))
 }
 
 /// The password: typed unseen at a terminal, else the one line of standard input.
-fn password() -> Result<String, Failure> {
+fn password() -> Result<String, CliError> {
     if io::stdin().is_terminal() {
         return rpassword::prompt_password("Password: ").map_err(failed);
     }
@@ -34,23 +36,35 @@ fn password() -> Result<String, Failure> {
     line(input).map_err(|reason| failed(format!("password: standard input {reason}")))
 }
 
-/// The one line, without its end. Nothing else is left out: what the hash is of must be what a user types at a login.
-fn line(input: Vec<u8>) -> Result<String, &'static str> {
-    const UTF_8: &str = "must be UTF-8 without a byte order mark (in PowerShell first: \
-                         $OutputEncoding = [Text.UTF8Encoding]::new($false))";
+/// Why standard input is not a password.
+#[derive(Debug, Error)]
+enum InvalidInput {
+    #[error(
+        "must be UTF-8 without a byte order mark (in PowerShell first: \
+         $OutputEncoding = [Text.UTF8Encoding]::new($false))"
+    )]
+    NotUtf8,
+    #[error("has more than one line; a password is one")]
+    SeveralLines,
+    #[error("has a NUL; it must be text in UTF-8")]
+    Nul,
+}
+
+/// The one line, without its end. Nothing else is left out: the hash must be of exactly what a user types to log in.
+fn line(input: Vec<u8>) -> Result<String, InvalidInput> {
     let marks: [&[u8]; 3] = [b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff"];
     if marks.iter().any(|mark| input.starts_with(mark)) {
-        return Err(UTF_8);
+        return Err(InvalidInput::NotUtf8);
     }
-    let text = String::from_utf8(input).map_err(|_| UTF_8)?;
+    let text = String::from_utf8(input).map_err(|_| InvalidInput::NotUtf8)?;
     let line = text.strip_suffix('\n').unwrap_or(&text);
     let line = line.strip_suffix('\r').unwrap_or(line);
     if line.contains(['\n', '\r']) {
-        return Err("has more than one line; a password is one");
+        return Err(InvalidInput::SeveralLines);
     }
-    // UTF-16 without a mark is full of them.
+    // UTF-16 without a mark has many.
     if line.contains('\0') {
-        return Err("has a NUL; it must be text in UTF-8");
+        return Err(InvalidInput::Nul);
     }
     Ok(line.to_owned())
 }

@@ -14,8 +14,9 @@ use shipyard::contract::recording::script;
 use shipyard::contract::recording::source::Source;
 use shipyard::regular_file;
 
+use super::error::{failed, wrong_usage, CliError};
 use super::verify::seconds;
-use super::{failed, print_lines, warn, wrong_usage, Failure};
+use super::{print_lines, warn};
 
 const LONG: &str = "\
 The file has one curl line for each exchange (docs/verify.md lists the options), and a comment above it as its name:
@@ -69,7 +70,7 @@ pub(super) struct Record {
     timeout: Duration,
 }
 
-pub(super) fn run(flags: &Record) -> Result<(), Failure> {
+pub(super) fn run(flags: &Record) -> Result<(), CliError> {
     let name = flags.scenario.as_str();
     if !is_name(name) {
         return Err(wrong_usage(format!("--scenario {name:?}: expected letters, digits, - and _")));
@@ -95,17 +96,23 @@ pub(super) fn run(flags: &Record) -> Result<(), Failure> {
         }
         _ => {}
     }
-    let recorded = if flags.update { Some(fixtures.scenario(name).map_err(failed)?) } else { None };
+    let recorded = if flags.update {
+        Some(fixtures.scenario(name).map_err(|error| failed(error.to_string()))?)
+    } else {
+        None
+    };
     let source = source(flags, &fixtures, recorded.as_ref(), &subject)?;
     let Recording { scenario, notes } = match (&flags.file, &recorded) {
         (Some(file), _) => {
             let place = file.display();
-            let text = read(file).map_err(|error| failed(format!("{place}: {error}")))?;
+            let text = read(file).map_err(CliError::file(file))?;
             let lines = script::lines(&text).map_err(|reason| failed(format!("{place}: {reason}")))?;
             record(name, &lines, &subject, &flags.not_secret)
                 .map_err(|error| failed(format!("{place}: {error}")))?
         }
-        (None, Some(recorded)) => record_again(recorded, &subject, &flags.not_secret).map_err(failed)?,
+        (None, Some(recorded)) => {
+            record_again(recorded, &subject, &flags.not_secret).map_err(|error| failed(error.to_string()))?
+        }
         (None, None) => return Err(wrong_usage("a file of curl lines is needed")),
     };
     if let (Some(recorded), false) = (&recorded, flags.accept_errors) {
@@ -117,7 +124,7 @@ pub(super) fn run(flags: &Record) -> Result<(), Failure> {
     }
     let moved = recorded.as_ref().map(|recorded| moved(recorded, &scenario)).unwrap_or_default();
     notes.iter().chain(&moved).for_each(|note| warn(note));
-    let changes = fixtures.write(&scenario, source).map_err(failed)?;
+    let changes = fixtures.write(&scenario, source).map_err(|error| failed(error.to_string()))?;
     if changes.is_empty() {
         return print_lines(&format!("{}: nothing has changed", folder.display()));
     }
@@ -130,13 +137,13 @@ fn source(
     fixtures: &Fixtures,
     recorded: Option<&Scenario>,
     subject: &Subject,
-) -> Result<Source, Failure> {
+) -> Result<Source, CliError> {
     let now = match subject {
         Subject::InProcess => Source::InProcess,
         Subject::Live(target, _) => Source::Server(target.base()),
     };
     let Some(recorded) = recorded else { return Ok(now) };
-    let before = fixtures.source(recorded).map_err(failed)?;
+    let before = fixtures.source(recorded).map_err(|error| failed(error.to_string()))?;
     if let (Source::Server(server), Subject::InProcess, false) = (&before, subject, flags.in_process) {
         return Err(failed(format!(
             "{} was recorded from {server}: give its address with --url; with --in-process, this server's answers take \

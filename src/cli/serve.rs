@@ -20,8 +20,9 @@ use shipyard::store::seed::{Data, Source};
 use shipyard::{http, AppConfig};
 use tokio::runtime::{Builder, Runtime};
 
+use super::error::{failed, CliError};
 use super::setting_flags::SettingFlags;
-use super::{failed, print, settings, warn, Failure};
+use super::{print, settings, warn};
 
 /// Whether a command line with that first argument asks for a server. Other commands end at signals as programs do.
 pub(super) fn is_asked_for(first: Option<OsString>) -> bool {
@@ -47,7 +48,7 @@ impl Starting {
 }
 
 /// Serves until it is asked to end.
-pub(super) fn run(flags: SettingFlags, starting: Option<io::Result<Starting>>) -> Result<(), Failure> {
+pub(super) fn run(flags: SettingFlags, starting: Option<io::Result<Starting>>) -> Result<(), CliError> {
     let Starting { runtime, signals } = starting.unwrap_or_else(Starting::begin).map_err(failed)?;
     let served = runtime.block_on(start_and_serve(flags, signals));
     // What still reads a file or hashes a password is not waited for.
@@ -55,7 +56,7 @@ pub(super) fn run(flags: SettingFlags, starting: Option<io::Result<Starting>>) -
     served
 }
 
-async fn start_and_serve(flags: SettingFlags, mut signals: Signals) -> Result<(), Failure> {
+async fn start_and_serve(flags: SettingFlags, mut signals: Signals) -> Result<(), CliError> {
     let SettingFlags(flags) = flags;
     let Some(settings) = unless_ended(&mut signals, move || settings(flags)).await? else {
         return Ok(());
@@ -71,8 +72,8 @@ async fn start_and_serve(flags: SettingFlags, mut signals: Signals) -> Result<()
 /// Does what takes time, unless a signal ends the start.
 async fn unless_ended<T: Send + 'static>(
     signals: &mut Signals,
-    work: impl FnOnce() -> Result<T, Failure> + Send + 'static,
-) -> Result<Option<T>, Failure> {
+    work: impl FnOnce() -> Result<T, CliError> + Send + 'static,
+) -> Result<Option<T>, CliError> {
     tokio::select! {
         biased;
         _ = signals.ended() => Ok(None),
@@ -100,7 +101,7 @@ struct Ready {
     log: Log,
 }
 
-fn prepare(settings: Settings) -> Result<Ready, Failure> {
+fn prepare(settings: Settings) -> Result<Ready, CliError> {
     let (data, source) = Data::find(settings.data.as_deref()).map_err(failed)?;
     data.fits(settings.store_limits).map_err(|reason| failed(format!("{}: {reason}", source.name())))?;
     let example_users = data.has_example_users();
@@ -109,7 +110,7 @@ fn prepare(settings: Settings) -> Result<Ready, Failure> {
     let log = log::start(settings.log).map_err(failed)?;
     let (config, address, limits) = (settings.rocket.clone(), settings.address, settings.limits.clone());
     let parts = AppConfig { settings, data, keys: set, clock: Clock::System, token_ids: TokenIds::Random };
-    let rocket = shipyard::build(parts).map_err(failed)?;
+    let rocket = shipyard::build(parts)?;
     Ok(Ready { rocket, address, limits, source, keys, example_users, config, log })
 }
 
@@ -120,12 +121,12 @@ enum KeySource {
     ThisRun,
 }
 
-fn keys(settings: &Settings) -> Result<(KeySet, KeySource), Failure> {
+fn keys(settings: &Settings) -> Result<(KeySet, KeySource), CliError> {
     if let Some(secret) = &settings.jwt_secret {
         return Ok((secret.into(), KeySource::Setting));
     }
     let Some(path) = &settings.jwt_secret_file else {
-        return Ok((Secret::random().map_err(failed)?.into(), KeySource::ThisRun));
+        return Ok((Secret::random()?.into(), KeySource::ThisRun));
     };
     let file = KeyFile::at(path.clone());
     let found = file.read().map_err(|error| failed(chain(&error)))?;
@@ -135,7 +136,7 @@ fn keys(settings: &Settings) -> Result<(KeySet, KeySource), Failure> {
     Ok((found.keys, KeySource::File(file)))
 }
 
-async fn listen_and_serve(ready: Ready, mut signals: Signals) -> Result<(), Failure> {
+async fn listen_and_serve(ready: Ready, mut signals: Signals) -> Result<(), CliError> {
     let Ready { rocket, address, limits, source, keys, example_users, config, log: _log } = ready;
     let seconds = |seconds: u32| Duration::from_secs(seconds.into());
     let (shutdown_handle, shutdown) =

@@ -15,8 +15,10 @@ use shipyard::contract::recording::fixtures::{Fixtures, FOLDER};
 use shipyard::contract::recording::transcript::Exchange;
 use shipyard::contract::verify::{Against, Progress, Verifier};
 use shipyard::escape::escape_invisible;
+use thiserror::Error;
 
-use super::{failed, print, print_lines, select_scenarios, wrong_usage, Failure};
+use super::error::{failed, wrong_usage, CliError};
+use super::{print, print_lines, select_scenarios};
 
 /// The variable that is read where `--secret` is not given: other users of the machine see command lines.
 const SECRET_VARIABLE: &str = "SHIPYARD_VERIFY_SECRET";
@@ -84,16 +86,26 @@ enum Form {
     Junit,
 }
 
-pub(super) fn seconds(text: &str) -> Result<Duration, String> {
-    let seconds: f32 = text.parse().map_err(|_| "expected a number of seconds".to_owned())?;
+/// Why a text is not a time limit.
+#[derive(Debug, Error)]
+pub(super) enum InvalidSeconds {
+    #[error("expected a number of seconds")]
+    NotANumber,
+    #[error("expected 0.1 to 3600 seconds")]
+    OutOfRange,
+}
+
+/// Reads a time limit.
+pub(super) fn seconds(text: &str) -> Result<Duration, InvalidSeconds> {
+    let seconds: f32 = text.parse().map_err(|_| InvalidSeconds::NotANumber)?;
     if !(0.1..=3600.0).contains(&seconds) {
-        return Err("expected 0.1 to 3600 seconds".to_owned());
+        return Err(InvalidSeconds::OutOfRange);
     }
     Ok(Duration::from_secs_f32(seconds))
 }
 
 /// Reads a key: text as it stands, or bytes in hexadecimal.
-fn key(text: &str) -> Result<Secret, Failure> {
+fn key(text: &str) -> Result<Secret, CliError> {
     let Some(digits) = text.strip_prefix("hex:") else {
         // Above all the line break that a file had at its end.
         return match text.contains(|character: char| character.is_control()) {
@@ -117,7 +129,7 @@ fn key(text: &str) -> Result<Secret, Failure> {
 fn tolerated(
     whom: Option<Reference>,
     names: &[String],
-) -> Result<Vec<(&'static AllowedDifference, Side)>, Failure> {
+) -> Result<Vec<(&'static AllowedDifference, Side)>, CliError> {
     let all = |side| allowed_difference::ALL.iter().map(move |deviation| (deviation, side));
     if whom == Some(Reference::Shipyard) || (whom.is_none() && names.is_empty()) {
         return Ok(all(Side::Shipyard).collect());
@@ -133,7 +145,7 @@ fn tolerated(
     Ok(tolerated)
 }
 
-pub(super) fn run(flags: Verify) -> Result<(), Failure> {
+pub(super) fn run(flags: Verify) -> Result<(), CliError> {
     let tolerated = tolerated(flags.whom, &flags.allow_difference)?;
     // A variable that is set to nothing is not set, as in scripts that pass on what may not be there.
     let variable = || std::env::var(SECRET_VARIABLE).ok().filter(|text| !text.is_empty());
@@ -173,7 +185,7 @@ pub(super) fn run(flags: Verify) -> Result<(), Failure> {
         stop_limit: flags.stop_timeout,
     };
     let mut progress = Lines::new(flags.format);
-    let report = verifier.run(&scenarios, &mut progress).map_err(failed)?;
+    let report = verifier.run(&scenarios, &mut progress).map_err(|error| failed(error.to_string()))?;
     match flags.format {
         Form::Text => print(&format!("{}\n", report.conclusion()))?,
         Form::Json => print(&report.json().map_err(failed)?)?,
@@ -181,7 +193,7 @@ pub(super) fn run(flags: Verify) -> Result<(), Failure> {
     }
     match report.exit_code() {
         0 => Ok(()),
-        code => Err(Failure { code, message: String::new() }),
+        code => Err(CliError::Reported(code)),
     }
 }
 
