@@ -3,54 +3,104 @@
 use std::str::FromStr;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use parking_lot::Mutex;
 use rocket::http::{Method, Status};
 use rocket::Request;
 
 use crate::json::JsonBody;
 
-/// What is left with a request, as `Some(DispatchContext)`.
+/// The context of one request, in its local cache as `Some(DispatchContext)`. A request of Rocket's local client in a test
+/// has none.
 #[derive(Debug)]
 pub struct DispatchContext {
-    /// The method that was sent.
-    pub method: Method,
-    /// There if it was the front, which adds to the answer what every answer has, and takes JSON from here.
+    /// The body of a request for an operation. It goes past Rocket, which would copy it twice, and would take a form's
+    /// `_method` field for the method: a request that caches, proxies and the browser's same-origin rules take for a POST
+    /// must not delete anything.
+    pub body: Arc<RequestBody>,
+    /// Where the response's JSON goes, if the request comes from the HTTP server. That server adds the headers that every
+    /// response has.
     pub response_slot: Option<Arc<ResponseSlot>>,
 }
 
 impl DispatchContext {
-    /// What was left with the request, if anything was.
+    /// The context of a request, if it has one.
     #[must_use]
-    pub fn with<'r>(request: &'r Request<'_>) -> Option<&'r Self> {
+    pub fn of<'r>(request: &'r Request<'_>) -> Option<&'r Self> {
         request.local_cache(|| None::<Self>).as_ref()
     }
 
-    /// The shelf of the front that the request came from, if it came from there.
+    /// The response slot of a request, if it comes from the HTTP server.
     #[must_use]
     pub fn response_slot<'r>(request: &'r Request<'_>) -> Option<&'r ResponseSlot> {
-        Self::with(request)?.response_slot.as_deref()
+        Self::of(request)?.response_slot.as_deref()
     }
 }
 
-/// Where an answer's JSON is left for the front: in the answer itself it would need a label, and be copied when it is
-/// read out of it, however long it is.
+/// The body of a request, if it has arrived.
 #[derive(Debug, Default)]
-pub struct ResponseSlot {
-    left: Mutex<SlotState>,
-    body: Mutex<BodyState>,
-}
+pub struct RequestBody(Mutex<BodyState>);
 
-/// Whether the body of a request is there.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Debug)]
 enum BodyState {
-    /// It is.
-    #[default]
-    Arrived,
-    /// The client waits to be told to send it (RFC 9110, section 10.1.1). It says how long it is, unless it is chunked.
+    /// It has: these are its first bytes, at most one more than the limit.
+    Arrived(Bytes),
+    /// The client waits for a 100 before it sends the body (RFC 9110, section 10.1.1). It states the length unless the body
+    /// is chunked.
     Awaited { length: Option<u64> },
-    /// The client waits to send it, and the answer depends on it.
+    /// The client waits for a 100, and the response depends on the body.
     Needed,
 }
+
+impl Default for BodyState {
+    fn default() -> Self {
+        Self::Arrived(Bytes::new())
+    }
+}
+
+impl RequestBody {
+    /// Passes a body that has arrived.
+    pub fn put(&self, body: Bytes) {
+        *self.0.lock() = BodyState::Arrived(body);
+    }
+
+    /// Takes the body and leaves an empty one.
+    pub fn take(&self) -> Bytes {
+        match &mut *self.0.lock() {
+            BodyState::Arrived(body) => std::mem::take(body),
+            BodyState::Awaited { .. } | BodyState::Needed => Bytes::new(),
+        }
+    }
+
+    /// Marks the body as one that the client sends only after a 100, with its length if the client states it.
+    pub fn set_awaited(&self, length: Option<u64>) {
+        *self.0.lock() = BodyState::Awaited { length };
+    }
+
+    /// The length of a body that the client sends only after a 100. `None` if the body has arrived, `Some(None)` if the
+    /// client does not state the length.
+    pub fn awaited_length(&self) -> Option<Option<u64>> {
+        match *self.0.lock() {
+            BodyState::Awaited { length } => Some(length),
+            BodyState::Arrived(_) | BodyState::Needed => None,
+        }
+    }
+
+    /// Marks the body as needed: the head does not decide the response.
+    pub fn set_needed(&self) {
+        *self.0.lock() = BodyState::Needed;
+    }
+
+    /// Whether the response depends on a body that has yet to arrive. Drops a body that was not taken.
+    pub fn was_needed(&self) -> bool {
+        matches!(std::mem::take(&mut *self.0.lock()), BodyState::Needed)
+    }
+}
+
+/// A side channel for the JSON of a response, past Rocket's response: that would have to copy the text, whatever its
+/// length.
+#[derive(Debug, Default)]
+pub struct ResponseSlot(Mutex<SlotState>);
 
 #[derive(Debug, Default)]
 struct SlotState {
@@ -59,53 +109,30 @@ struct SlotState {
 }
 
 impl ResponseSlot {
-    /// Leaves the JSON of an answer of that status.
+    /// Puts the JSON of a response with that status.
     pub fn put(&self, status: Status, json: JsonBody) {
-        *self.left.lock() = SlotState { json: Some((status, json)), is_public: false };
+        *self.0.lock() = SlotState { json: Some((status, json)), is_public: false };
     }
 
-    /// Says that what was left is the same for everyone.
+    /// Marks the JSON as the same for all clients.
     pub fn mark_cacheable(&self) {
-        self.left.lock().is_public = true;
+        self.0.lock().is_public = true;
     }
 
-    /// Takes what was left for an answer of that status, if anything was, and whether it is the same for everyone.
-    /// Nothing is left behind.
+    /// Takes the JSON of a response with that status, if there is any, and whether it is the same for all clients. Empties
+    /// the slot.
     pub fn take(&self, status: Status) -> (Option<JsonBody>, bool) {
-        let SlotState { json, is_public } = std::mem::take(&mut *self.left.lock());
+        let SlotState { json, is_public } = std::mem::take(&mut *self.0.lock());
         (json.and_then(|(its, json)| (its == status).then_some(json)), is_public)
     }
 
-    /// Throws away what was left by a request that came to nothing.
+    /// Empties the slot.
     pub fn clear(&self) {
-        *self.left.lock() = SlotState::default();
-    }
-
-    /// Says that the client waits to be told to send the body, of that length if it is known.
-    pub fn await_body(&self, length: Option<u64>) {
-        *self.body.lock() = BodyState::Awaited { length };
-    }
-
-    /// The length of a body that the client waits to be told to send, if it does and says so.
-    pub fn awaited_length(&self) -> Option<Option<u64>> {
-        match *self.body.lock() {
-            BodyState::Awaited { length } => Some(length),
-            BodyState::Arrived | BodyState::Needed => None,
-        }
-    }
-
-    /// Says that the head does not decide the answer.
-    pub fn need_body(&self) {
-        *self.body.lock() = BodyState::Needed;
-    }
-
-    /// Whether the answer that was made is none, for want of the body. From here on the body counts as arrived.
-    pub fn was_body_needed(&self) -> bool {
-        std::mem::take(&mut *self.body.lock()) == BodyState::Needed
+        *self.0.lock() = SlotState::default();
     }
 }
 
-/// The method of that name. Names are case-sensitive (RFC 9110, section 9.1), which Rocket forgets.
+/// The method of that name. Names are case-sensitive (RFC 9110, section 9.1); Rocket ignores case.
 #[must_use]
 pub fn parse_method(name: &str) -> Option<Method> {
     Method::from_str(name).ok().filter(|known| known.as_str() == name)

@@ -24,7 +24,6 @@ mod request_head;
 mod response_body;
 mod response_cache;
 pub mod rlimit;
-mod rocket_request;
 mod rocket_response;
 mod server_response;
 pub mod shutdown;

@@ -25,7 +25,6 @@ use rocket::{Build, Rocket};
 
 use crate::api::cors::CorsHeaders;
 use crate::api::routes::static_files::StaticDir;
-use crate::api::routing::IgnoreMethodOverride;
 use crate::api::security_headers::SecurityHeaders;
 use crate::auth::clock::{Clock, TokenIds};
 use crate::auth::keys::KeySet;
@@ -68,7 +67,6 @@ pub fn build(parts: AppConfig) -> Result<Rocket<Build>, InternalError> {
     let mut rocket = rocket::custom(settings.rocket)
         // Its headers are for pages; these are for JSON.
         .attach(Shield::new())
-        .attach(IgnoreMethodOverride)
         .attach(SecurityHeaders)
         .manage(settings.cors)
         .manage(settings.json)

@@ -5,13 +5,11 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::str::FromStr;
 
-use rocket::fairing::{Fairing, Info, Kind};
 use rocket::http::uri::Origin;
 use rocket::http::{Method, RawStr, Status};
 use rocket::route::{Handler, Outcome, Route};
 use rocket::{async_trait, Data, Request};
 
-use crate::dispatch_context::DispatchContext;
 use crate::model::id::Id;
 
 /// The methods that the path of the request can be asked with, sorted; none if there is no such path. An id
@@ -86,8 +84,9 @@ const LEAST_RANK: isize = -12;
 /// Beyond all of those.
 const FIRST: isize = -20;
 
-/// Whether all routes that a request could be for are [operations](crate::api::openapi::mounts), whose guards know that the
-/// body of a request may still be awaited. Also true if no route matches the path.
+/// Whether all routes that match the request are [operations](crate::api::openapi::mounts). Their guards take the body from
+/// the [`DispatchContext`](crate::dispatch_context::DispatchContext), where it may still be awaited; other routes get it from
+/// Rocket. Also true if no route matches the path.
 pub fn is_for_operations<'a>(
     routes: impl Iterator<Item = &'a Route>,
     method: Method,
@@ -114,23 +113,6 @@ pub fn with_rank(routes: Vec<Route>) -> Vec<Route> {
         route
     };
     routes.into_iter().map(first).collect()
-}
-
-/// Undoes Rocket's reading of a form's `_method` field as the method: a request that caches, proxies and the
-/// browser's same-origin rules take for a POST must not delete anything.
-pub struct IgnoreMethodOverride;
-
-#[async_trait]
-impl Fairing for IgnoreMethodOverride {
-    fn info(&self) -> Info {
-        Info { name: "the method is the one that was sent", kind: Kind::Request }
-    }
-
-    async fn on_request(&self, request: &mut Request<'_>, _: &mut Data<'_>) {
-        if let Some(method) = DispatchContext::with(request).map(|context| context.method) {
-            request.set_method(method);
-        }
-    }
 }
 
 /// Which segment of the routed path the route calls `<id>`.

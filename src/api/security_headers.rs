@@ -105,7 +105,7 @@ impl Fairing for SecurityHeaders {
     }
 
     async fn on_response<'r>(&self, request: &'r Request<'_>, response: &mut Response<'r>) {
-        if DispatchContext::with(request).is_some_and(|context| context.response_slot.is_some()) {
+        if DispatchContext::response_slot(request).is_some() {
             return;
         }
         for Field { text: (name, value), .. } in Place::of(request.uri()).headers(response.status().code) {

@@ -1,6 +1,8 @@
 //! A server in process, as the recorded ones were: the same data, clock, token ids and key. Its answers can be
 //! held to the recordings byte for byte, signatures included.
 
+use std::sync::Arc;
+
 use rocket::http::uri::Host;
 use rocket::http::Header;
 use rocket::local::blocking::Client;
@@ -13,7 +15,7 @@ use crate::config::Settings;
 use crate::contract::recording::fixtures::Scenario;
 use crate::contract::recording::message::{Request, Response};
 use crate::contract::recording::transcript::{http_date, Exchange};
-use crate::dispatch_context::DispatchContext;
+use crate::dispatch_context::{DispatchContext, RequestBody};
 use crate::internal_error::InternalError;
 use crate::json::Style;
 use crate::store::seed::{Data, EXAMPLE};
@@ -84,10 +86,9 @@ impl Replay {
             }
             local.add_header(Header::new(name.clone(), value.clone()));
         }
-        local.inner().local_cache(|| Some(DispatchContext { method: request.method, response_slot: None }));
-        if let Some(body) = &request.body {
-            local.set_body(body);
-        }
+        let body = Arc::<RequestBody>::default();
+        body.put(request.body.clone().unwrap_or_default().into());
+        local.inner().local_cache(|| Some(DispatchContext { body, response_slot: None }));
         let response = local.dispatch();
         let status = response.status();
         let mut headers: Vec<(String, String)> = response

@@ -71,6 +71,7 @@ pub(super) async fn run(
         local,
         progress: Arc::clone(&progress),
         last_host: LastHost::default(),
+        body: Arc::default(),
         response_slot: Arc::default(),
         origin: Mutex::default(),
     });

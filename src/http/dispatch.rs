@@ -1,25 +1,26 @@
 //! One request: taken whole, handed to Rocket, and its answer handed to hyper.
 
 use std::convert::Infallible;
+use std::fmt;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
 
 use http_body_util::BodyExt;
-use hyper::body::{Body, Incoming};
-use hyper::header::{HeaderMap, HeaderName, HeaderValue, CONNECTION, EXPECT};
+use hyper::body::{Body, Bytes, Incoming};
+use hyper::header::{HeaderMap, HeaderName, HeaderValue, CONNECTION, CONTENT_LENGTH, EXPECT, HOST};
 use hyper::http::request::Parts;
 use hyper::{Request, Response, Version};
 use parking_lot::Mutex;
 use rocket::futures::future::BoxFuture;
 use rocket::http::uri::{Host, Origin};
-use rocket::http::Method;
+use rocket::http::{Header, Method};
+use rocket::local::asynchronous::LocalRequest;
 
 use super::progress::Progress;
 use super::request_head::{self, LastHost, Target};
 use super::response_body::ResponseBody;
 use super::response_cache::{CacheKey, CachedResponse};
-use super::rocket_request::RocketRequest;
 use super::rocket_response::{catch_unwind, into_hyper_response};
 use super::server_response::{error_response, from_cache, options_asterisk};
 use super::{origin, parse_error, ServerState, Stage};
@@ -27,7 +28,7 @@ use crate::api::error::api_error::ApiError;
 use crate::api::error::catalog::{BODY_BROKE_OFF, INTERNAL};
 use crate::api::routing;
 use crate::api::security_headers::Place;
-use crate::dispatch_context::{parse_method, ResponseSlot};
+use crate::dispatch_context::{parse_method, DispatchContext, RequestBody, ResponseSlot};
 use crate::json::JsonBody;
 use crate::log::{AccessLogEntry, RequestId, RequestLogContext};
 
@@ -39,6 +40,7 @@ pub(super) struct ConnectionContext {
     pub(super) local: Option<SocketAddr>,
     pub(super) progress: Arc<Progress>,
     pub(super) last_host: LastHost,
+    pub(super) body: Arc<RequestBody>,
     pub(super) response_slot: Arc<ResponseSlot>,
     /// The Origin of the present request, if pages of any origin may read answers.
     pub(super) origin: Mutex<Option<String>>,
@@ -118,7 +120,7 @@ enum Routed<'a> {
     ToRocket {
         origin: Origin<'static>,
         host: Option<Host<'static>>,
-        body: Vec<u8>,
+        body: Bytes,
         cache_key: Option<CacheKey<'a>>,
     },
 }
@@ -155,7 +157,7 @@ async fn read_request<'a>(
         let asked = RocketRequest {
             origin,
             host: host.clone(),
-            body: Vec::new(),
+            body: Bytes::new(),
             client,
             log_context: log_context.cloned(),
         };
@@ -192,7 +194,7 @@ fn decide_by_head<'a>(
             return None;
         }
         connection.progress.request_is_complete();
-        connection.response_slot.await_body(length);
+        connection.body.set_awaited(length);
         let answer = dispatch_to_rocket(server, connection, head, asked, None).await;
         if answer.is_none() {
             connection.progress.body_is_awaited();
@@ -201,19 +203,33 @@ fn decide_by_head<'a>(
     })
 }
 
-/// The first bytes of the body, up to so many.
-async fn read_body(mut body: Incoming, most: usize) -> Result<Vec<u8>, ApiError> {
-    let mut bytes = Vec::new();
-    while bytes.len() < most {
-        let Some(frame) = body.frame().await else { break };
+/// Reads the first `max` bytes of the body. A body that comes in one piece is not copied, any other once.
+async fn read_body(mut body: Incoming, max: usize) -> Result<Bytes, ApiError> {
+    let mut first = next_piece(&mut body).await?.unwrap_or_default();
+    first.truncate(max);
+    let mut joined = Vec::new();
+    while first.len().max(joined.len()) < max {
+        let Some(piece) = next_piece(&mut body).await? else { break };
+        if joined.is_empty() {
+            joined.extend_from_slice(&first);
+        }
+        joined.extend_from_slice(piece.get(..max - joined.len()).unwrap_or(&piece));
+    }
+    Ok(if joined.is_empty() { first } else { joined.into() })
+}
+
+/// The next piece of the body; `None` at its end.
+async fn next_piece(body: &mut Incoming) -> Result<Option<Bytes>, ApiError> {
+    while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|error| {
             ApiError::of(&BODY_BROKE_OFF).with_message(format!("The body cannot be read: {error}."))
         })?;
-        if let Some(data) = frame.data_ref() {
-            bytes.extend_from_slice(data.get(..most - bytes.len()).unwrap_or(data));
+        // Trailers are discarded.
+        if let Ok(piece) = frame.into_data() {
+            return Ok(Some(piece));
         }
     }
-    Ok(bytes)
+    Ok(None)
 }
 
 /// Asks Rocket. `None` if it takes the body to answer, and that is still to come.
@@ -230,9 +246,9 @@ async fn dispatch_to_rocket(
     // Discard what a panicked request left behind.
     connection.response_slot.clear();
     // Where it lies it stays: it is large.
-    let dispatched = pin!(asked.of(server, head, &connection.response_slot).dispatch());
+    let dispatched = pin!(asked.of(server, head, connection).dispatch());
     let answer = catch_unwind(dispatched).await;
-    if connection.response_slot.was_body_needed() {
+    if connection.body.was_needed() {
         return None;
     }
     let Some(answer) = answer else { return Some(broken()) };
@@ -250,4 +266,75 @@ async fn dispatch_to_rocket(
         cache_key.keep(answer, server.limits.response_cache_size);
     }
     Some(response)
+}
+
+/// What Rocket needs of a request beyond its method and header fields.
+struct RocketRequest {
+    origin: Origin<'static>,
+    host: Option<Host<'static>>,
+    body: Bytes,
+    client: SocketAddr,
+    log_context: Option<Arc<RequestLogContext>>,
+}
+
+impl RocketRequest {
+    /// The request in Rocket's types.
+    fn of(
+        self,
+        server: &'static ServerState,
+        head: &Parts,
+        connection: &ConnectionContext,
+    ) -> LocalRequest<'static> {
+        // An unknown method gets the response of one that no path has.
+        let method = parse_method(head.method.as_str()).unwrap_or(Method::Trace);
+        let routes = server.rocket.rocket().routes();
+        let goes_to_rocket =
+            !self.body.is_empty() && !routing::is_for_operations(routes, method, &self.origin);
+        let mut local = server.rocket.req(method, ParsedOrigin(self.origin));
+        if goes_to_rocket {
+            local.set_body(self.body);
+        } else if !self.body.is_empty() {
+            connection.body.put(self.body);
+        }
+        // Rocket gets the host and the body separately.
+        for (name, value) in head.headers.iter().filter(|(name, _)| ![HOST, CONTENT_LENGTH].contains(name)) {
+            let value = match std::str::from_utf8(value.as_bytes()) {
+                Ok(text) => text.to_owned(),
+                // Rocket's header values are strings. No guard accepts a value that is not UTF-8.
+                Err(_) => String::from_utf8_lossy(value.as_bytes()).into_owned(),
+            };
+            local.add_header(Header::new(name.as_str().to_owned(), value));
+        }
+        let request = local.inner_mut();
+        request.set_remote(self.client);
+        if let Some(host) = self.host {
+            request.set_host(host);
+        }
+        request.local_cache(|| {
+            Some(DispatchContext {
+                body: Arc::clone(&connection.body),
+                response_slot: Some(Arc::clone(&connection.response_slot)),
+            })
+        });
+        if self.log_context.is_some() {
+            request.local_cache(|| self.log_context);
+        }
+        local
+    }
+}
+
+/// A parsed target. Rocket formats whatever target it is given, to use the text in place of one that cannot be parsed; this
+/// one is parsed already, so its text is empty.
+struct ParsedOrigin(Origin<'static>);
+
+impl fmt::Display for ParsedOrigin {
+    fn fmt(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Ok(())
+    }
+}
+
+impl From<ParsedOrigin> for Origin<'static> {
+    fn from(ParsedOrigin(origin): ParsedOrigin) -> Self {
+        origin
+    }
 }

@@ -13,6 +13,7 @@
 #[path = "../api/support/mod.rs"]
 mod support;
 
+mod checks;
 mod clock;
 mod early;
 mod expect;

@@ -1,5 +1,6 @@
 //! JSON bodies that create or replace a resource.
 
+use bytes::Bytes;
 use rocket::data::{self, ByteUnit, Data, FromData, ToByteUnit};
 use rocket::http::Status;
 use rocket::outcome::Outcome;
@@ -11,7 +12,6 @@ use schemars::gen::SchemaGenerator;
 use schemars::schema::Schema;
 use schemars::JsonSchema;
 use serde_json::Value;
-use tokio::io::AsyncReadExt;
 
 use crate::api::error::api_error::ApiError;
 use crate::api::error::catalog::{ErrorSpec, INVALID_FIELDS};
@@ -78,15 +78,16 @@ impl ToApiError for BodyError {
     }
 }
 
-/// The body, whatever its Content-Type.
-async fn bytes(request: &Request<'_>, data: Data<'_>) -> Result<Vec<u8>, ReadError> {
-    /// Room for nearly every body.
-    const USUAL: usize = 1024;
+/// The body, whatever its Content-Type. `data` has it only in a test with Rocket's local client.
+async fn bytes(request: &Request<'_>, data: Data<'_>) -> Result<Bytes, ReadError> {
     let limit = limit(request);
-    let mut stream = data.open((limit.saturating_add(1)).bytes());
-    let mut body = Vec::with_capacity(USUAL);
-    let broken = |error| ReadError::Malformed(format!("the body broke off: {error}"));
-    while stream.read_buf(&mut body).await.map_err(broken)? > 0 {}
+    let body = match DispatchContext::of(request) {
+        Some(context) => context.body.take(),
+        None => {
+            let body = data.open(limit.saturating_add(1).bytes()).into_bytes().await;
+            body.map_err(|error| ReadError::Malformed(format!("the body broke off: {error}")))?.value.into()
+        }
+    };
     if body.len() as u64 > limit {
         return Err(ReadError::TooLarge(limit));
     }
@@ -96,13 +97,13 @@ async fn bytes(request: &Request<'_>, data: Data<'_>) -> Result<Vec<u8>, ReadErr
 /// What the head says of a body that the client waits to be told to send (RFC 9110, section 10.1.1): that it is too
 /// large, or else that it is needed. `None` if it is there.
 pub(super) fn awaited(request: &Request<'_>) -> Option<Result<(), ReadError>> {
-    let response_slot = DispatchContext::response_slot(request)?;
-    let length = response_slot.awaited_length()?;
+    let body = &DispatchContext::of(request)?.body;
+    let length = body.awaited_length()?;
     let limit = limit(request);
     if length.is_some_and(|length| length > limit) {
         return Some(Err(ReadError::TooLarge(limit)));
     }
-    response_slot.need_body();
+    body.set_needed();
     Some(Ok(()))
 }
 

@@ -1,6 +1,7 @@
 //! A server in process, with a clock that stands still and passwords that cost nothing.
 
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 
 use rocket::http::uri::Host;
 use rocket::http::{Header, Method};
@@ -16,7 +17,7 @@ use shipyard::contract::recording::fixtures::Scenario;
 pub use shipyard::contract::recording::message::Request as Ask;
 use shipyard::contract::recording::message::Response;
 use shipyard::contract::replay::demo_key;
-use shipyard::dispatch_context::DispatchContext;
+use shipyard::dispatch_context::{DispatchContext, RequestBody};
 use shipyard::json::Style;
 use shipyard::store::seed::{Data, EXAMPLE};
 use shipyard::AppConfig;
@@ -138,10 +139,9 @@ impl Server {
             }
             request.add_header(Header::new(name, value));
         }
-        request.inner().local_cache(|| Some(DispatchContext { method: ask.method, response_slot: None }));
-        if let Some(body) = ask.body {
-            request.set_body(body);
-        }
+        let body = Arc::<RequestBody>::default();
+        body.put(ask.body.unwrap_or_default().into());
+        request.inner().local_cache(|| Some(DispatchContext { body, response_slot: None }));
         let response = request.dispatch();
         let mut headers: Vec<(String, String)> = response
             .headers()
