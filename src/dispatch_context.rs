@@ -8,7 +8,7 @@ use parking_lot::Mutex;
 use rocket::http::{Method, Status};
 use rocket::Request;
 
-use crate::json::JsonBody;
+use crate::json::{JsonBody, Validity};
 
 /// The context of one request, in its local cache as `Some(DispatchContext)`. A request of Rocket's local client in a test
 /// has none.
@@ -105,25 +105,26 @@ pub struct ResponseSlot(Mutex<SlotState>);
 #[derive(Debug, Default)]
 struct SlotState {
     json: Option<(Status, JsonBody)>,
-    is_public: bool,
+    /// The flag of the value that the JSON was made from, if all clients get the same.
+    validity: Option<Validity>,
 }
 
 impl ResponseSlot {
     /// Puts the JSON of a response with that status.
     pub fn put(&self, status: Status, json: JsonBody) {
-        *self.0.lock() = SlotState { json: Some((status, json)), is_public: false };
+        *self.0.lock() = SlotState { json: Some((status, json)), validity: None };
     }
 
-    /// Marks the JSON as the same for all clients.
-    pub fn mark_cacheable(&self) {
-        self.0.lock().is_public = true;
+    /// Marks the JSON as the same for all clients for as long as the value that it was made from is valid.
+    pub fn mark_cacheable(&self, validity: Validity) {
+        self.0.lock().validity = Some(validity);
     }
 
-    /// Takes the JSON of a response with that status, if there is any, and whether it is the same for all clients. Empties
-    /// the slot.
-    pub fn take(&self, status: Status) -> (Option<JsonBody>, bool) {
-        let SlotState { json, is_public } = std::mem::take(&mut *self.0.lock());
-        (json.and_then(|(its, json)| (its == status).then_some(json)), is_public)
+    /// Takes the JSON of a response with that status, if there is any, and the flag of its value if the response may be
+    /// cached. Empties the slot.
+    pub fn take(&self, status: Status) -> (Option<JsonBody>, Option<Validity>) {
+        let SlotState { json, validity } = std::mem::take(&mut *self.0.lock());
+        (json.and_then(|(its, json)| (its == status).then_some(json)), validity)
     }
 
     /// Empties the slot.

@@ -50,7 +50,6 @@ use crate::api::cors::Cors;
 use crate::internal_error::InternalError;
 use crate::json::Style;
 use crate::log::RejectionReporter;
-use crate::store::Store;
 
 /// How many connections beyond the limit are told so at a time; more are closed without a word.
 const MAX_CONCURRENT_REJECTIONS: usize = 64;
@@ -58,7 +57,6 @@ const MAX_CONCURRENT_REJECTIONS: usize = 64;
 /// What every connection needs to know.
 struct ServerState {
     rocket: Client,
-    store: Option<Store>,
     style: Style,
     cors: Cors,
     limits: HttpLimits,
@@ -89,11 +87,9 @@ pub async fn serve(
     let workers = Workers::start(limits.workers, limits.max_blocking)
         .map_err(|error| InternalError::new("starting the threads of `workers`", error))?;
     let style = rocket.rocket().state::<Style>().copied().unwrap_or(Style::Compact);
-    let store = rocket.rocket().state::<Store>().cloned();
     let cors = rocket.rocket().state::<Cors>().cloned().unwrap_or_default();
     let server: &'static ServerState = Box::leak(Box::new(ServerState {
         rocket,
-        store,
         style,
         cors,
         registry: Registry::new(&limits),

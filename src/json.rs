@@ -8,6 +8,7 @@ mod body;
 mod encoded;
 mod list;
 mod members;
+mod validity;
 
 use std::{fmt, iter};
 
@@ -20,6 +21,7 @@ pub use self::body::{JsonBody, JsonStream, PIECE};
 pub use self::encoded::EncodedJson;
 pub(crate) use self::list::ListWriter;
 pub(crate) use self::members::{Member, Members};
+pub use self::validity::{HasValidity, Validity};
 
 /// How answers are laid out. Keys are sorted and one newline ends the text in both.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]

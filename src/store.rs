@@ -11,7 +11,6 @@ mod table;
 mod user_record;
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Arc;
 
 use parking_lot::RwLock;
@@ -81,8 +80,6 @@ pub struct Store(Arc<Shared>);
 struct Shared {
     style: Style,
     state: RwLock<State>,
-    /// Counts the writes of ships.
-    version: AtomicU64,
 }
 
 #[derive(Debug)]
@@ -129,19 +126,7 @@ impl Store {
         let ships = Rows::new(style, ships.iter().map(|(id, ship)| (*id, EncodedJson::new(ship, style))));
         let users = Table::new(users);
         let state = RwLock::new(State { ships, ship_ids, users, user_rows, ids_by_name, limits });
-        Self(Arc::new(Shared { style, state, version: AtomicU64::new(0) }))
-    }
-
-    /// Another one after each write of a ship, and never again the same. What was read of the ships after it was
-    /// looked at is so as long as it stays.
-    #[must_use]
-    pub fn version(&self) -> u64 {
-        self.0.version.load(Ordering::SeqCst)
-    }
-
-    /// Counts a write of a ship. The caller holds the lock, so that no one can read the ship yet.
-    fn invalidate_ships(&self) {
-        self.0.version.fetch_add(1, Ordering::SeqCst);
+        Self(Arc::new(Shared { style, state }))
     }
 
     /// Runs something while no other thread can read or write: for tests of what happens if that panics.
@@ -180,7 +165,6 @@ impl Store {
         let id = state.ship_ids.next_id().ok_or(CreateShipError::IdsExhausted)?;
         let ship = EncodedJson::new(&input.with_id(id), self.0.style);
         let freed = state.ships.insert(id, ship.clone());
-        self.invalidate_ships();
         drop(state);
         drop(freed);
         Ok((id, ship))
@@ -201,7 +185,6 @@ impl Store {
             return Err(UpdateShipError::IdMismatch);
         }
         let freed = state.ships.insert(id, ship.clone());
-        self.invalidate_ships();
         drop(state);
         drop(freed);
         Ok(ship)
@@ -214,7 +197,6 @@ impl Store {
     pub fn delete_ship(&self, id: Id) -> Result<(), GetError> {
         let mut state = self.0.state.write();
         let freed = state.ships.remove(id).ok_or(GetError::NotFound)?;
-        self.invalidate_ships();
         drop(state);
         drop(freed);
         Ok(())

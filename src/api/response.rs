@@ -14,6 +14,7 @@ use crate::api::base_url::BaseUrl;
 use crate::api::json_response::{json, no_content, ToJson};
 use crate::api::openapi::components;
 use crate::dispatch_context::DispatchContext;
+use crate::json::HasValidity;
 use crate::model::id::Id;
 
 /// 200 with a body.
@@ -32,16 +33,18 @@ impl<T: JsonSchema> OpenApiResponderInner for Json<T> {
     }
 }
 
-/// 200 with a body that depends on the path and on what is stored, and on nothing else: who asks, or how, changes
-/// nothing. The front gives it again until something is written. Not for an operation with a guard.
+/// 200 with a body that depends on the path and on one stored value, and on nothing else: all clients get the same. The
+/// HTTP server caches it until a write ends the value. Not for an operation with a guard.
 #[derive(Debug)]
 pub struct Cacheable<T>(pub T);
 
-impl<'r, T: ToJson> Responder<'r, 'static> for Cacheable<T> {
+impl<'r, T: ToJson + HasValidity> Responder<'r, 'static> for Cacheable<T> {
     fn respond_to(self, request: &'r Request<'_>) -> response::Result<'static> {
         let response = json(request, Status::Ok, &self.0)?;
-        if let Some(response_slot) = DispatchContext::response_slot(request) {
-            response_slot.mark_cacheable();
+        if let (Some(response_slot), Some(validity)) =
+            (DispatchContext::response_slot(request), self.0.validity())
+        {
+            response_slot.mark_cacheable(validity.clone());
         }
         Ok(response)
     }

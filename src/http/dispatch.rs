@@ -138,9 +138,8 @@ async fn read_request<'a>(
         return Err(parse_error::head_too_large(&server.limits));
     }
     let target = request_head::read(head, &connection.last_host)?;
-    // Looked up before Rocket is asked: only what was so by then can be known to be so still.
     let cache_key = if body.is_end_stream() { CacheKey::of(server, head) } else { None };
-    if let Some(answer) = cache_key.and_then(|cache_key| cache_key.answered(log_context.map(Arc::as_ref))) {
+    if let Some(answer) = cache_key.and_then(|cache_key| cache_key.lookup(log_context.map(Arc::as_ref))) {
         return Ok(Routed::Cached(answer));
     }
     let origin = target.as_ref().map(Target::origin).transpose()?;
@@ -252,18 +251,18 @@ async fn dispatch_to_rocket(
         return None;
     }
     let Some(answer) = answer else { return Some(broken()) };
-    let (json, is_public) = connection.response_slot.take(answer.status());
-    let kept = match &json {
-        Some(JsonBody::Full(json)) if is_public => cache_key.zip(Some(json.clone())),
+    let (json, validity) = connection.response_slot.take(answer.status());
+    let cacheable = match (cache_key, validity, &json) {
+        (Some(key), Some(validity), Some(JsonBody::Full(json))) => Some((key, validity, json.clone())),
         _ => None,
     };
     let Some(response) = into_hyper_response(head, place, answer, json, &connection.progress).await else {
         return Some(broken());
     };
-    if let Some((cache_key, json)) = kept {
+    if let Some((cache_key, validity, json)) = cacheable {
         let route = log_context.and_then(|log_context| log_context.route.get().cloned());
-        let answer = CachedResponse { head: response.headers().clone(), json, route };
-        cache_key.keep(answer, server.limits.response_cache_size);
+        let cached = CachedResponse { head: response.headers().clone(), json, route };
+        cache_key.insert(cached, validity, server.limits.response_cache_size);
     }
     Some(response)
 }

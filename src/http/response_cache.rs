@@ -1,11 +1,11 @@
-//! Answers that are given again.
+//! Response cache.
 //!
-//! What an operation calls [`Cacheable`](crate::api::response::Cacheable) is the same for everyone who asks for its path and says
-//! nothing else, until something is written. The front gives such an answer again without asking Rocket: after the
-//! checks of every request, with an id and a line in the log of its own.
+//! A [`Cacheable`](crate::api::response::Cacheable) response is the same for all clients that ask for its path and send
+//! nothing else that an operation reads. The HTTP server caches it and returns it again without asking Rocket. A cached
+//! response still passes the checks of every request, and has a request id and a line in the log of its own.
 //!
-//! An answer counts for the version of the store that was there before it was made, and is given for that version
-//! only: nothing is answered that had been written over when it was asked for.
+//! A response is never stale. It is cached with the [`Validity`] of the stored value that it was made from, which the store
+//! ends under its lock before it acknowledges a write, and is returned only while that value is current.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -19,11 +19,11 @@ use hyper::http::request::Parts;
 use hyper::Method;
 
 use super::ServerState;
-use crate::json::PIECE;
+use crate::json::{Validity, PIECE};
 use crate::log::{RequestId, RequestLogContext};
 
-/// The headers that no operation looks at. A request with any other, such as `Authorization`, is asked of Rocket
-/// (RFC 9111, section 3.5, has the same caution).
+/// The headers that no operation reads. A request with any other, such as `Authorization`, goes to Rocket (RFC 9111,
+/// section 3.5, has the same caution).
 static IGNORED_HEADERS: [HeaderName; 15] = [
     HOST,
     USER_AGENT,
@@ -43,79 +43,99 @@ static IGNORED_HEADERS: [HeaderName; 15] = [
     HeaderName::from_static(RequestId::HEADER),
 ];
 
-/// A longer answer is not kept: it would take up memory long after it has been written over.
+/// The longest body that is cached, in bytes. A longer one would take up memory long after a write has ended it.
 const MAX_CACHED_BODY: usize = PIECE;
 
 thread_local! {
-    /// Each worker has its own, which costs no lock.
+    /// Each worker has its own cache, so that a look-up takes no lock.
     static CACHE: RefCell<ResponseCache> = RefCell::default();
 }
 
-/// The answers for one version of the store, by path.
+/// Responses by path.
 #[derive(Default)]
 struct ResponseCache {
-    version: u64,
-    answers: HashMap<String, CachedResponse>,
+    entries: HashMap<String, Entry>,
+    /// The number of insertions since invalid entries were last removed.
+    insertions: usize,
 }
 
-/// An answer: a 200.
+struct Entry {
+    response: CachedResponse,
+    validity: Validity,
+}
+
+impl ResponseCache {
+    /// The response for `path`, if the value that it was made from is current.
+    fn get(&mut self, path: &str) -> Option<CachedResponse> {
+        let entry = self.entries.get(path)?;
+        if entry.validity.is_current() {
+            return Some(entry.response.clone());
+        }
+        self.entries.remove(path);
+        None
+    }
+
+    /// Adds an entry if there is room for it among `max_entries`.
+    fn insert(&mut self, path: &str, entry: Entry, max_entries: usize) {
+        self.insertions += 1;
+        // One pass for as many insertions as it visits entries: an insertion costs the same however many there are.
+        if self.insertions > self.entries.len() {
+            self.entries.retain(|_, entry| entry.validity.is_current());
+            self.insertions = 0;
+        }
+        if self.entries.len() < max_entries {
+            self.entries.insert(path.to_owned(), entry);
+        }
+    }
+}
+
+/// A response with status 200.
 #[derive(Clone)]
 pub(super) struct CachedResponse {
     pub(super) head: HeaderMap,
     pub(super) json: Bytes,
-    /// The template of the route that it came from, if requests are logged.
+    /// The template of its route, if requests are logged.
     pub(super) route: Option<String>,
 }
 
-/// Whether the request gets a path and says nothing else.
+/// Whether the request is a GET of a path that says nothing else that an operation reads.
 fn is_cacheable(head: &Parts) -> bool {
     head.method == Method::GET
         && head.uri.query().is_none()
         && head.headers.keys().all(|name| IGNORED_HEADERS.contains(name))
 }
 
-/// A request that asks for a path and says nothing else.
+/// The key of a cacheable request: its path.
 #[derive(Clone, Copy)]
-pub(super) struct CacheKey<'a> {
-    path: &'a str,
-    version: u64,
-}
+pub(super) struct CacheKey<'a>(&'a str);
 
 impl<'a> CacheKey<'a> {
-    /// The question of that request, which has no body, if it is one.
+    /// The key of a request without a body, if the request is cacheable.
     #[inline]
     pub(super) fn of(server: &ServerState, head: &'a Parts) -> Option<Self> {
-        if server.limits.response_cache_size == 0 || !is_cacheable(head) {
-            return None;
-        }
-        Some(Self { path: head.uri.path(), version: server.store.as_ref()?.version() })
+        let is_enabled = server.limits.response_cache_size > 0;
+        (is_enabled && is_cacheable(head)).then(|| Self(head.uri.path()))
     }
 
-    /// The answer that was given to it, if nothing has been written since.
+    /// The cached response, if it is valid.
     #[inline]
-    pub(super) fn answered(self, log_context: Option<&RequestLogContext>) -> Option<CachedResponse> {
-        CACHE.with_borrow_mut(|kept| {
-            if kept.version != self.version {
-                kept.answers.clear();
-                kept.version = self.version;
-            }
-            let answer = kept.answers.get(self.path)?.clone();
-            if let (Some(log_context), Some(route)) = (log_context, &answer.route) {
-                // A request has one answer.
+    pub(super) fn lookup(self, log_context: Option<&RequestLogContext>) -> Option<CachedResponse> {
+        CACHE.with_borrow_mut(|cache| {
+            let response = cache.get(self.0)?;
+            if let (Some(log_context), Some(route)) = (log_context, &response.route) {
+                // It cannot be set already: a request has one response.
                 let _ = log_context.route.set(route.clone());
             }
-            Some(answer)
+            Some(response)
         })
     }
 
-    /// Keeps the answer to it, of which there are `most` at most.
-    pub(super) fn keep(self, answer: CachedResponse, most: usize) {
-        CACHE.with_borrow_mut(|kept| {
-            let has_room = kept.answers.len() < most && answer.json.len() <= MAX_CACHED_BODY;
-            if kept.version == self.version && has_room {
-                kept.answers.insert(self.path.to_owned(), answer);
-            }
-        });
+    /// Caches a response that was made from a value with that flag. A flag that a write has ended by now does no harm: the
+    /// response is never returned.
+    pub(super) fn insert(self, response: CachedResponse, validity: Validity, max_entries: usize) {
+        if response.json.len() <= MAX_CACHED_BODY {
+            CACHE.with_borrow_mut(|cache| cache.insert(self.0, Entry { response, validity }, max_entries));
+        }
     }
 }
 
@@ -130,9 +150,9 @@ mod tests {
         super::is_cacheable(&head)
     }
 
-    /// As yet no operation whose answers are kept looks at any of this, so that no answer would tell.
+    /// No operation with a cacheable response reads any of this as yet, so no test over the wire would notice.
     #[test]
-    fn what_says_more_than_its_path_is_no_question() {
+    fn only_a_get_of_a_bare_path_is_cacheable() {
         let get = |target: &str| request::Builder::new().uri(target).header("Host", "a");
         assert!(is_cacheable(get("/api/ships/2")));
         assert!(is_cacheable(get("/api/ships/2").header("Accept", "*/*").header("X-Request-Id", "b")));
@@ -158,59 +178,75 @@ mod tests {
         }
     }
 
-    fn cache_key(path: &str, version: u64) -> CacheKey<'_> {
-        CacheKey { path, version }
+    fn response(length: usize) -> CachedResponse {
+        let route = Some("/a".to_owned());
+        CachedResponse { head: HeaderMap::new(), json: vec![b' '; length].into(), route }
     }
 
-    fn answer(length: usize) -> CachedResponse {
-        CachedResponse {
-            head: HeaderMap::new(),
-            json: vec![b' '; length].into(),
-            route: Some("/a".to_owned()),
-        }
+    fn insert(path: &str, length: usize, max_entries: usize) -> Validity {
+        let validity = Validity::default();
+        CacheKey(path).insert(response(length), validity.clone(), max_entries);
+        validity
     }
 
-    fn is_answered(path: &str, version: u64) -> bool {
-        cache_key(path, version).answered(None).is_some()
+    fn is_cached(path: &str) -> bool {
+        CacheKey(path).lookup(None).is_some()
     }
 
-    #[test]
-    fn an_answer_is_for_its_path_and_its_version() {
-        assert!(!is_answered("/a", 1));
-        cache_key("/a", 1).keep(answer(1), 2);
-        assert!(is_answered("/a", 1) && !is_answered("/b", 1));
-        assert!(!is_answered("/a", 2));
-        // Nor again for the version before: of that nothing is there any more.
-        assert!(!is_answered("/a", 1));
-    }
-
-    /// Somebody else has asked since, for what was written meanwhile.
-    #[test]
-    fn what_was_asked_before_a_write_is_not_kept_after_it() {
-        let before = cache_key("/a", 1);
-        assert!(before.answered(None).is_none());
-        assert!(!is_answered("/b", 2));
-        before.keep(answer(1), 2);
-        assert!(!is_answered("/a", 2));
+    fn entries() -> usize {
+        CACHE.with_borrow(|cache| cache.entries.len())
     }
 
     #[test]
-    fn neither_more_nor_longer_answers_are_kept_than_may_be() {
-        assert!(!is_answered("/a", 0));
-        cache_key("/a", 0).keep(answer(MAX_CACHED_BODY), 2);
-        cache_key("/b", 0).keep(answer(MAX_CACHED_BODY + 1), 2);
-        assert!(is_answered("/a", 0) && !is_answered("/b", 0));
-        cache_key("/b", 0).keep(answer(1), 2);
-        cache_key("/c", 0).keep(answer(1), 2);
-        assert!(is_answered("/b", 0) && !is_answered("/c", 0));
+    fn a_response_is_returned_for_its_path_until_its_value_ends() {
+        assert!(!is_cached("/a"));
+        let (a, b) = (insert("/a", 1, 2), insert("/b", 1, 2));
+        assert!(is_cached("/a") && is_cached("/b") && !is_cached("/c"));
+        a.end();
+        assert!(!is_cached("/a") && is_cached("/b"));
+        // The response of the new value is cached again.
+        insert("/a", 1, 2);
+        b.end();
+        assert!(is_cached("/a") && !is_cached("/b"));
+    }
+
+    /// A write came between reading the value and inserting the response.
+    #[test]
+    fn a_response_whose_value_has_ended_is_not_returned() {
+        let validity = Validity::default();
+        validity.end();
+        CacheKey("/a").insert(response(1), validity, 2);
+        assert!(!is_cached("/a"));
     }
 
     #[test]
-    fn who_is_answered_again_has_come_to_the_same_route() {
-        assert!(!is_answered("/a", 0));
-        cache_key("/a", 0).keep(answer(1), 1);
+    fn no_more_entries_and_no_longer_bodies_are_cached_than_allowed() {
+        insert("/a", MAX_CACHED_BODY, 2);
+        insert("/b", MAX_CACHED_BODY + 1, 2);
+        assert!(is_cached("/a") && !is_cached("/b"));
+        insert("/b", 1, 2);
+        insert("/c", 1, 2);
+        assert!(is_cached("/b") && !is_cached("/c"));
+    }
+
+    #[test]
+    fn invalid_entries_make_room() {
+        const MAX: usize = 8;
+        let path = |number: usize| format!("/{number}");
+        let ended: Vec<Validity> = (0..MAX).map(|number| insert(&path(number), 1, MAX)).collect();
+        assert_eq!(entries(), MAX);
+        ended.iter().for_each(Validity::end);
+        // Not at the first insertion in every case, but soon.
+        (0..=MAX).for_each(|number| drop(insert(&path(MAX + number), 1, MAX)));
+        assert!(is_cached(&path(2 * MAX)));
+        assert!((0..MAX).all(|number| !is_cached(&path(number))));
+    }
+
+    #[test]
+    fn a_cached_response_is_logged_with_its_route() {
+        insert("/a", 1, 1);
         let log_context = RequestLogContext::default();
-        assert!(cache_key("/a", 0).answered(Some(&log_context)).is_some());
+        assert!(CacheKey("/a").lookup(Some(&log_context)).is_some());
         assert_eq!(log_context.route.get().map(String::as_str), Some("/a"));
     }
 }

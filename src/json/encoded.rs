@@ -1,4 +1,4 @@
-//! Text that is made once and sent as often as it is asked for.
+//! Encoded JSON: the text of a value, written once and sent many times.
 
 use std::marker::PhantomData;
 
@@ -8,23 +8,25 @@ use schemars::schema::Schema;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::Style;
+use super::{HasValidity, Style, Validity};
 
-/// What a `T` is as JSON text, in the style of the server. Clones share the text.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// The JSON text of a `T`, in the style of the server. Clones share the text.
+#[derive(Clone, Debug)]
 pub struct EncodedJson<T> {
-    /// The text, with the newline that ends every answer. None if the value cannot be written as JSON, which is so for no
-    /// type of this crate; then the answer is a 500.
+    /// The text, with the newline that ends every body. None if the value cannot be written as JSON, which no type of
+    /// this crate causes; the response is then a 500.
     text: Option<Bytes>,
+    /// Whether the store still has the value. None if the value is not from the store.
+    validity: Option<Validity>,
     of: PhantomData<fn() -> T>,
 }
 
 impl<T: Serialize> EncodedJson<T> {
-    /// Writes that value.
+    /// Writes `value` in `style`.
     pub fn new(value: &T, style: Style) -> Self {
-        // No more memory than it takes: it may be kept for long.
+        // Without spare capacity: the store keeps the text for long.
         let text = style.render(value).ok().map(|text| text.into_boxed_slice().into());
-        Self { text, of: PhantomData }
+        Self { text, validity: None, of: PhantomData }
     }
 }
 
@@ -34,7 +36,27 @@ impl<T> EncodedJson<T> {
     pub fn text(&self) -> Option<&Bytes> {
         self.text.as_ref()
     }
+
+    /// The same text, as that of a stored value with this flag.
+    pub(crate) fn with_validity(self, validity: Validity) -> Self {
+        Self { validity: Some(validity), ..self }
+    }
 }
+
+impl<T> HasValidity for EncodedJson<T> {
+    fn validity(&self) -> Option<&Validity> {
+        self.validity.as_ref()
+    }
+}
+
+/// Compares the texts.
+impl<T> PartialEq for EncodedJson<T> {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
+    }
+}
+
+impl<T> Eq for EncodedJson<T> {}
 
 impl<T: JsonSchema> JsonSchema for EncodedJson<T> {
     fn schema_name() -> String {

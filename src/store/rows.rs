@@ -9,7 +9,7 @@ use std::collections::VecDeque;
 use std::fmt::Debug;
 use std::io;
 use std::ops::Bound;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 
 use bytes::Bytes;
@@ -19,7 +19,7 @@ use schemars::gen::SchemaGenerator;
 use schemars::schema::Schema;
 use schemars::JsonSchema;
 
-use crate::json::{EncodedJson, JsonBody, JsonStream, ListWriter, Style, PIECE};
+use crate::json::{EncodedJson, HasValidity, JsonBody, JsonStream, ListWriter, Style, Validity, PIECE};
 use crate::model::id::Id;
 
 /// How many bytes of replaced or deleted rows are kept, at most, for lists that are being sent.
@@ -34,28 +34,33 @@ type Tree<T> = RedBlackTreeMapSync<Id, Row<T>>;
 /// A row. It lives as long as the table or a snapshot has it.
 #[derive(Debug)]
 struct Row<T> {
+    /// The text, with a flag of its own that says whether the table still has the row.
     json: EncodedJson<T>,
-    /// Whether the table has it no longer.
-    is_replaced: AtomicBool,
     /// The bytes of all replaced rows that snapshots keep.
     retained: Arc<AtomicUsize>,
 }
 
 impl<T> Row<T> {
+    fn new(json: EncodedJson<T>, retained: Arc<AtomicUsize>) -> Self {
+        Self { json: json.with_validity(Validity::default()), retained }
+    }
+
     fn size(&self) -> usize {
         PATH_SIZE + self.json.text().map_or(0, Bytes::len)
     }
 
-    /// The table is about to give it up.
-    fn replace(&self) {
-        self.is_replaced.store(true, Ordering::Relaxed);
+    /// Records that the table is about to drop the row.
+    fn end(&self) {
+        if let Some(validity) = self.json.validity() {
+            validity.end();
+        }
         self.retained.fetch_add(self.size(), Ordering::Relaxed);
     }
 }
 
 impl<T> Drop for Row<T> {
     fn drop(&mut self) {
-        if *self.is_replaced.get_mut() {
+        if !self.json.validity().is_some_and(Validity::is_current) {
             self.retained.fetch_sub(self.size(), Ordering::Relaxed);
         }
     }
@@ -71,6 +76,8 @@ pub(super) struct Rows<T> {
     /// How many rows cannot be written as JSON, which is so for no type of this crate.
     unwritable: usize,
     retained: Arc<AtomicUsize>,
+    /// Whether the list of all rows is still what it was. Each write ends it and begins another.
+    list_validity: Validity,
     /// The snapshots from which long lists are being sent, oldest first.
     snapshots: Mutex<VecDeque<Weak<Snapshot<T>>>>,
 }
@@ -89,6 +96,7 @@ impl<T: Clone> Rows<T> {
             items_length: 0,
             unwritable: 0,
             retained: Arc::default(),
+            list_validity: Validity::default(),
             snapshots: Mutex::default(),
         };
         for (id, json) in rows {
@@ -107,24 +115,30 @@ impl<T: Clone> Rows<T> {
 
     /// Puts a row in the place of that id.
     pub(super) fn insert(&mut self, id: Id, json: EncodedJson<T>) -> Freed<T> {
-        let before = self.replace(id);
+        let before = self.end(id);
+        self.end_list();
         self.count(&json, usize::saturating_add);
-        let retained = Arc::clone(&self.retained);
-        self.tree.insert_mut(id, Row { json, is_replaced: AtomicBool::new(false), retained });
+        self.tree.insert_mut(id, Row::new(json, Arc::clone(&self.retained)));
         Freed { _json: before, _snapshot: self.end_oldest() }
     }
 
     /// Removes the row of that id, if there is one.
     pub(super) fn remove(&mut self, id: Id) -> Option<Freed<T>> {
-        let before = self.replace(id)?;
+        let before = self.end(id)?;
+        self.end_list();
         self.tree.remove_mut(&id);
         Some(Freed { _json: Some(before), _snapshot: self.end_oldest() })
     }
 
-    /// Takes note that the row of that id is about to go.
-    fn replace(&mut self, id: Id) -> Option<EncodedJson<T>> {
+    /// Records that every list of before is no longer what the table has.
+    fn end_list(&mut self) {
+        std::mem::take(&mut self.list_validity).end();
+    }
+
+    /// Records that the row of that id is about to be dropped.
+    fn end(&mut self, id: Id) -> Option<EncodedJson<T>> {
         let row = self.tree.get(&id)?;
-        row.replace();
+        row.end();
         let json = row.json.clone();
         self.count(&json, usize::saturating_sub);
         Some(json)
@@ -166,7 +180,7 @@ impl<T: Clone> Rows<T> {
             }
             snapshots.push_back(Arc::downgrade(&snapshot));
         }
-        List { snapshot, style: self.style, length }
+        List { snapshot, style: self.style, length, validity: self.list_validity.clone() }
     }
 }
 
@@ -181,6 +195,13 @@ pub struct List<T> {
     style: Style,
     /// The length of its text in bytes; none if it cannot be written.
     length: Option<usize>,
+    validity: Validity,
+}
+
+impl<T> HasValidity for List<T> {
+    fn validity(&self) -> Option<&Validity> {
+        Some(&self.validity)
+    }
 }
 
 impl<T: Debug + 'static> List<T> {

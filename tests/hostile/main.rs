@@ -19,7 +19,6 @@ mod early;
 mod expect;
 mod faults;
 mod fuzz;
-mod kept;
 mod limits;
 mod linger;
 mod lockout;
@@ -29,6 +28,7 @@ mod races;
 mod racing;
 mod raw;
 mod readers;
+mod response_cache;
 mod rotation;
 #[cfg(target_os = "linux")]
 mod share;

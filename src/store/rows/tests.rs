@@ -80,6 +80,40 @@ fn a_list_is_that_of_its_moment_whatever_is_written_meanwhile() {
     assert_eq!((&after[0], after.last()), (&json!("written over"), Some(&json!("new"))));
 }
 
+#[test]
+fn a_write_ends_the_validity_of_its_row_and_of_the_list_and_of_no_other_row() {
+    let style = Style::Compact;
+    let mut rows = rows(style, 3);
+    let validity = |rows: &Rows<Value>, number| {
+        rows.get(id(number)).and_then(HasValidity::validity).cloned().expect("a row of the table")
+    };
+    let is_current = |of: &[Validity]| of.iter().map(Validity::is_current).collect::<Vec<_>>();
+    let all = |rows: &Rows<Value>| {
+        let list = rows.list().validity().cloned().expect("a list of the table");
+        [validity(rows, 1), validity(rows, 2), list]
+    };
+    let before = all(&rows);
+    assert_eq!(is_current(&before), [true, true, true]);
+    rows.insert(id(2), EncodedJson::new(&value(2), style));
+    assert_eq!(is_current(&before), [true, false, false]);
+    let after = all(&rows);
+    assert_eq!(is_current(&after), [true, true, true]);
+    rows.insert(id(4), EncodedJson::new(&value(4), style));
+    assert_eq!(is_current(&after), [true, true, false]);
+    let after = all(&rows);
+    assert!(rows.remove(id(99)).is_none());
+    assert_eq!(is_current(&after), [true, true, true]);
+    rows.remove(id(1));
+    assert_eq!(is_current(&after), [false, true, false]);
+    // A value that two rows share has a flag in each.
+    let shared = EncodedJson::new(&value(5), style);
+    rows.insert(id(5), shared.clone());
+    rows.insert(id(6), shared);
+    let sixth = validity(&rows, 6);
+    rows.remove(id(5));
+    assert!(sixth.is_current());
+}
+
 /// So long that 512 of them are as much as is kept.
 fn long() -> EncodedJson<Value> {
     EncodedJson::new(&json!("x".repeat(MAX_RETAINED / 512 - PATH_SIZE - 3)), Style::Compact)

@@ -9,7 +9,7 @@ use serde_json::Value;
 use shipyard::auth::clock::{Clock, TokenIds};
 use shipyard::auth::token::Lifetimes;
 use shipyard::auth::valid_after::ValidAfter;
-use shipyard::json::JsonBody;
+use shipyard::json::{HasValidity, JsonBody, Validity};
 use shipyard::model::id::Id;
 use shipyard::model::ship::{Ship, ShipInput};
 use shipyard::auth::password::Hash;
@@ -176,6 +176,69 @@ fn a_list_is_of_the_ships_that_there_are() {
         assert_eq!(crews(&ships(&store)), [2, 3]);
         store.delete_ship(created).expect("it is there");
         assert_eq!(crews(&ships(&store)), [2]);
+    });
+}
+
+/// Cached crews, with the flag of the value that they were read from.
+type Cached = Option<(Vec<u64>, Validity)>;
+
+/// Answers as the HTTP server does: from the cache if that is valid, and otherwise from the store, which is then cached.
+fn from_cache_or(cached: &mut Cached, read: impl FnOnce() -> Cached) -> Vec<u64> {
+    if !cached.as_ref().is_some_and(|(_, validity)| validity.is_current()) {
+        *cached = read();
+    }
+    cached.as_ref().map(|(crews, _)| crews.clone()).unwrap_or_default()
+}
+
+/// A worker of the HTTP server, with its cached responses.
+struct Worker {
+    store: Store,
+    ship: Cached,
+    list: Cached,
+}
+
+impl Worker {
+    /// Asks for a ship and for the list, when so many writes of `STATES` are known to have been acknowledged.
+    fn check(&mut self, acknowledged: usize) {
+        /// The crew of the ship, and those of all, before and after each write.
+        const STATES: [(&[u64], &[u64]); 4] = [(&[1], &[1]), (&[2], &[2]), (&[2], &[2, 3]), (&[], &[3])];
+        let crew = |ship: &Value| ship["crew"].as_u64().expect("a crew");
+        let ship = from_cache_or(&mut self.ship, || {
+            let ship = self.store.ship(ANN).ok()?;
+            let value = serde_json::from_slice(ship.text().expect("JSON")).expect("JSON");
+            Some((vec![crew(&value)], ship.validity().cloned()?))
+        });
+        let all = from_cache_or(&mut self.list, || {
+            let ships = self.store.ships();
+            Some((list(ships.to_body()).iter().map(crew).collect(), ships.validity().cloned()?))
+        });
+        let possible = &STATES[acknowledged..];
+        assert!(possible.iter().any(|(of_ship, _)| *of_ship == ship), "{ship:?} after {acknowledged} writes");
+        assert!(possible.iter().any(|(_, of_all)| *of_all == all), "{all:?} after {acknowledged} writes");
+    }
+}
+
+/// A client that knows of an acknowledged write never gets a cached response from before it.
+#[test]
+fn no_cached_response_is_older_than_an_acknowledged_write() {
+    in_every_order(100, || {
+        let store = store();
+        let acknowledged = Arc::new(shuttle::sync::atomic::AtomicUsize::new(0));
+        let mut worker = Worker { store: store.clone(), ship: None, list: None };
+        let known = Arc::clone(&acknowledged);
+        let reads = thread::spawn(move || {
+            for _ in 0..2 {
+                worker.check(known.load(Ordering::SeqCst));
+            }
+            worker
+        });
+        store.update_ship(ANN, ship(2)).expect("it is there");
+        acknowledged.store(1, Ordering::SeqCst);
+        store.create_ship(ship(3)).expect("ids are left");
+        acknowledged.store(2, Ordering::SeqCst);
+        store.delete_ship(ANN).expect("it is there");
+        acknowledged.store(3, Ordering::SeqCst);
+        join(reads).check(3);
     });
 }
 

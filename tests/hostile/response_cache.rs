@@ -1,5 +1,4 @@
-//! Answers that are given again: never one that had been written over when it was asked for, and never to a request
-//! that says more than its path.
+//! Response cache: a response is never stale, and never returned to a request that says more than its path.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -22,16 +21,16 @@ fn with_crew(crew: u64) -> String {
     ship.to_string()
 }
 
-/// Callers are dealt to the workers in turn: those of these tests reach every worker.
+/// Connections go to the workers in turn: so many reach every worker.
 const CALLERS: usize = 6;
 
 #[test]
-fn every_write_is_seen_by_whoever_asks_after_its_answer() {
+fn every_client_sees_a_write_once_it_is_acknowledged() {
     let server = Racing::new();
     let mut callers: Vec<Caller> = (0..CALLERS).map(|_| server.caller()).collect();
     let (token, _) = callers[0].log_in("user", "password").tokens();
     let mut all_clients = |path: &str, check: &dyn Fn(u16, &Value)| {
-        // Twice: the second is given again.
+        // Twice: the second comes from the cache.
         for caller in &mut callers {
             for _ in 0..2 {
                 let (status, body) = get(caller, path);
@@ -66,7 +65,7 @@ fn every_write_is_seen_by_whoever_asks_after_its_answer() {
 }
 
 #[test]
-fn while_a_ship_is_written_nobody_sees_less_than_was_acknowledged_before() {
+fn no_client_sees_an_older_ship_than_was_acknowledged_before_it_asked() {
     const WRITES: u64 = 400;
     let server = Racing::new();
     let (token, _) = server.caller().log_in("user", "password").tokens();
@@ -87,7 +86,7 @@ fn while_a_ship_is_written_nobody_sees_less_than_was_acknowledged_before() {
             let (_, body) = get(caller, path);
             let ship = if number % 2 == 0 { &body } else { &body[2] };
             let crew = ship["crew"].as_u64().unwrap();
-            // What the ship began with is no count.
+            // The ship of the data file has a crew of its own, which is no count.
             if before > 0 {
                 assert!(crew >= before && crew >= seen, "{crew}, after {before} and {seen}");
                 seen = crew;
@@ -105,10 +104,10 @@ fn ask(front: &mut crate::support::front::Raw, line: &str, headers: &str) -> Sen
 }
 
 #[test]
-fn an_answer_that_is_given_again_is_the_answer() {
-    let [kept, asked] = [1024, 0]
+fn a_cached_response_is_the_response_of_a_server_without_a_cache() {
+    let [caching, plain] = [1024, 0]
         .map(|response_cache_size| Front::start(HttpLimits { response_cache_size, ..HttpLimits::default() }));
-    let (mut kept, mut asked) = (kept.connect(), asked.connect());
+    let (mut caching, mut plain) = (caching.connect(), plain.connect());
     for (line, headers) in [
         ("GET /api/ships/2", ""),
         ("GET /api/ships", ""),
@@ -125,23 +124,23 @@ fn an_answer_that_is_given_again_is_the_answer() {
         ("GET /api/users/1", ""),
         ("GET /openapi.json", "If-None-Match: *\r\n"),
     ] {
-        let answers: Vec<Sent> = (0..3).map(|_| ask(&mut kept, line, headers)).collect();
-        let expected = ask(&mut asked, line, headers);
-        assert_eq!(answers, vec![expected; 3], "{line} {headers}");
+        let responses: Vec<Sent> = (0..3).map(|_| ask(&mut caching, line, headers)).collect();
+        let expected = ask(&mut plain, line, headers);
+        assert_eq!(responses, vec![expected; 3], "{line} {headers}");
     }
-    // Ids are still those of each request, and what is no request is still none.
-    let id = |kept: &mut crate::support::front::Raw, headers: &str| {
-        kept.send(format!("GET /api/ships/2 HTTP/1.1\r\nHost: a\r\n{headers}\r\n"));
-        kept.answer().unwrap().header("x-request-id").unwrap().to_owned()
+    // Each request still has an id of its own, and says whether its connection closes.
+    let id = |client: &mut crate::support::front::Raw, headers: &str| {
+        client.send(format!("GET /api/ships/2 HTTP/1.1\r\nHost: a\r\n{headers}\r\n"));
+        client.answer().unwrap().header("x-request-id").unwrap().to_owned()
     };
-    assert_ne!(id(&mut kept, ""), id(&mut kept, ""));
-    assert_eq!(id(&mut kept, "X-Request-Id: mine\r\n"), "mine");
-    kept.send("GET /api/ships/2 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
-    assert_eq!(kept.answer().unwrap().header("connection"), Some("close"));
+    assert_ne!(id(&mut caching, ""), id(&mut caching, ""));
+    assert_eq!(id(&mut caching, "X-Request-Id: mine\r\n"), "mine");
+    caching.send("GET /api/ships/2 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+    assert_eq!(caching.answer().unwrap().header("connection"), Some("close"));
 }
 
 #[test]
-fn a_request_with_two_hosts_is_refused_however_often_its_path_was_asked_for() {
+fn a_request_with_two_hosts_is_refused_even_if_its_path_is_cached() {
     let front = Front::start(HttpLimits::default());
     let mut client = front.connect();
     assert_eq!(ask(&mut client, "GET /api/ships/2", "").status, 200);
@@ -149,9 +148,9 @@ fn a_request_with_two_hosts_is_refused_however_often_its_path_was_asked_for() {
     assert_eq!(ask(&mut client, "GET /api/ships/2", "Host: b\r\n").status, 400);
 }
 
-/// Their writes are not counted: nothing that is answered of them is kept.
+/// Responses about users are not cached.
 #[test]
-fn users_are_not_answered_as_they_were() {
+fn every_client_sees_a_renamed_user_at_once() {
     let server = Racing::new();
     let mut callers: Vec<Caller> = (0..CALLERS).map(|_| server.caller()).collect();
     let (token, _) = callers[0].log_in("user", "password").tokens();
