@@ -123,9 +123,19 @@ impl fmt::Display for Malformed {
 /// levels of nesting, a number beyond a double's range, a name that occurs twice in one object, or
 /// anything but white space after the value.
 pub fn parse(bytes: &[u8]) -> Result<Value, Malformed> {
-    let text = text(bytes)?;
-    let mut deserializer = serde_json::Deserializer::from_str(text);
-    let value = UniqueKeys.deserialize(&mut deserializer).map_err(|error| Malformed(error.to_string()))?;
+    parse_with(bytes, UniqueKeys)
+}
+
+/// What `seed` reads of the one JSON value in `bytes`. It is for `seed` to refuse a name that occurs twice.
+///
+/// # Errors
+/// As [`parse`], and whatever `seed` refuses.
+pub(crate) fn parse_with<'de, S: DeserializeSeed<'de>>(
+    bytes: &'de [u8],
+    seed: S,
+) -> Result<S::Value, Malformed> {
+    let mut deserializer = serde_json::Deserializer::from_str(text(bytes)?);
+    let value = seed.deserialize(&mut deserializer).map_err(|error| Malformed(error.to_string()))?;
     deserializer.end().map_err(|error| Malformed(error.to_string()))?;
     Ok(value)
 }
@@ -152,7 +162,7 @@ pub fn text(bytes: &[u8]) -> Result<&str, Malformed> {
 
 /// Builds a [`Value`], refusing names that occur twice in one object: serde_json would keep the last.
 #[derive(Clone, Copy)]
-struct UniqueKeys;
+pub(crate) struct UniqueKeys;
 
 impl<'de> DeserializeSeed<'de> for UniqueKeys {
     type Value = Value;

@@ -1,54 +1,75 @@
-//! What travels in bodies: types, limits, and the messages about values that do not fit.
+//! Request and response bodies: types, field rules, and the messages about values that break a rule.
 
 pub mod auth;
 pub mod field;
 pub mod id;
 pub mod name;
 pub mod password;
+mod reader;
+mod resource;
+pub mod rule;
 pub mod ship;
 pub mod user;
 
-use schemars::schema::{Schema, SchemaObject};
-use serde::de::DeserializeOwned;
-use serde_json::{Map, Value};
+use schemars::schema::Schema;
+use serde::de::DeserializeSeed;
+use serde_json::Value;
+use thiserror::Error;
 
-use field::{Field, FieldErrors};
+use self::field::{Field, FieldErrors};
+use self::reader::ReadBody;
+pub use self::reader::Values;
+use crate::json::{self, Malformed};
 
 /// The body that creates or replaces a resource.
-pub trait Input: DeserializeOwned {
+pub trait Input: Sized {
     /// The name of the resource in the specification.
     const RESOURCE: &'static str;
 
-    /// Every field of the body; `id` is one of them.
+    /// Every field of the body, `id` included.
     const FIELDS: &'static [Field];
 
+    /// The body with those values. `None` if a field's rule does not fit its type.
+    fn from_values(values: Values) -> Option<Self>;
+
     /// A body that is accepted, without `id`.
-    fn example() -> Value;
-
-    /// Whether the values are within the limits of their fields, where to find that out at once is worth it. `false`
-    /// need not say that they are not.
-    const FAST_CHECK: Option<fn(&Self) -> bool> = None;
+    #[must_use]
+    fn example() -> Value {
+        field::example(Self::FIELDS.iter().filter(|field| field.name != "id"))
+    }
 }
 
-/// Reads a body that plainly fits, as nearly all do. `None` need not say that it does not fit: [`read`] tells what is
-/// wrong with it, if anything is.
-pub fn parse_fast<T: Input>(body: &[u8]) -> Option<T> {
-    let fits = T::FAST_CHECK?;
-    // serde would take a list for the fields in their order.
-    let object = body.starts_with(b"{").then_some(body)?;
-    serde_json::from_slice(object).ok().filter(fits)
+/// Why a body is refused.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum InputError {
+    /// It is not JSON.
+    #[error("{0}")]
+    Malformed(Malformed),
+    /// It is JSON with the wrong fields.
+    #[error("{}", .0.first().unwrap_or_default())]
+    Invalid(FieldErrors),
 }
 
-/// Validates a body and reads it.
+/// Reads the text of a body.
 ///
 /// # Errors
-/// [`FieldErrors`] where the body does not fit the fields of `T`.
-pub fn read<T: Input>(body: Value) -> Result<T, FieldErrors> {
-    let accepted: Map<String, Value> = field::validate(body, T::FIELDS)?;
-    serde_json::from_value(Value::Object(accepted)).map_err(FieldErrors::beyond_description)
+/// [`InputError`]: the text is not acceptable JSON ([`json::parse`]), or a value breaks the rule of its field.
+pub fn parse<T: Input>(body: &[u8]) -> Result<T, InputError> {
+    let draft = json::parse_with(body, ReadBody(T::FIELDS)).map_err(InputError::Malformed)?;
+    draft.finish().map_err(InputError::Invalid)
 }
 
-/// The JSON Schema of a body of which `id` is no part.
+/// Reads a body that is a JSON value already, by the same rules.
+///
+/// # Errors
+/// [`FieldErrors`]: a value breaks the rule of its field.
+pub fn read<T: Input>(body: Value) -> Result<T, FieldErrors> {
+    // A JSON value has neither syntax errors nor a name twice, so reading it cannot fail.
+    let draft = ReadBody(T::FIELDS).deserialize(body);
+    draft.map_err(|error| FieldErrors::of_body(error.to_string()))?.finish()
+}
+
+/// The JSON Schema of a body without `id`.
 #[must_use]
 pub fn create_schema<T: Input>(about: &str) -> Schema {
     let mut schema = field::object_schema(about, T::FIELDS.iter().filter(|field| field.name != "id"));
@@ -64,18 +85,12 @@ pub fn update_schema<T: Input>(about: &str) -> Schema {
     schema.into()
 }
 
-/// The JSON Schema of a stored resource: everything that was put in, and its id; but never what is
-/// `hidden`.
+/// The JSON Schema of a stored resource: every field but the write-only ones, always with an id.
 #[must_use]
-pub fn stored_schema<T: Input>(about: &str, hidden: &[&str]) -> Schema {
-    let shown = || T::FIELDS.iter().filter(|field| !hidden.contains(&field.name));
-    let mut schema: SchemaObject = field::object_schema(about, shown());
-    schema.object().required = shown().map(|field| field.name.to_owned()).collect();
-    let mut example = T::example();
-    if let Value::Object(example) = &mut example {
-        example.retain(|name, _| !hidden.contains(&name.as_str()));
-        example.insert("id".to_owned(), Value::from(3));
-    }
-    schema.metadata().examples = vec![example];
+pub fn stored_schema<T: Input>(about: &str) -> Schema {
+    let stored = || T::FIELDS.iter().filter(|field| !field.write_only);
+    let mut schema = field::object_schema(about, stored());
+    schema.object().required.insert("id".to_owned());
+    schema.metadata().examples = vec![field::example(stored())];
     schema.into()
 }

@@ -8,8 +8,9 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{json, Value};
 
-use super::field::{object_schema, Field, Rule};
+use super::field::{self, object_schema, Field};
 use super::name;
+use super::rule::Rule;
 use super::user::MAX_NAME;
 use crate::model::password::Password;
 
@@ -28,14 +29,15 @@ impl Credentials {
     #[must_use]
     pub fn new(username: &str, password: String) -> Option<Self> {
         let username = name::normalized(username);
-        let fit = FIELDS.iter().zip([&username, &password]).all(|(field, text)| field.rule.takes(text));
+        let fit =
+            FIELDS.iter().zip([&username, &password]).all(|(field, text)| field.rule.accepts_text(text));
         fit.then(|| Self { username, password: Password::new(password) })
     }
 
     /// A body that logs in, with the example data.
     #[must_use]
     pub fn example() -> Value {
-        json!({"username": "user", "password": "password"})
+        field::example(FIELDS)
     }
 }
 
@@ -44,13 +46,17 @@ const FIELDS: &[Field] = &[
         name: "username",
         about: "The name of the user.",
         required: true,
+        write_only: true,
         rule: Rule::Text { min_length: 1, max_length: MAX_NAME },
+        example: || json!("user"),
     },
     Field {
         name: "password",
         about: "The user's password, of at most 128 bytes in UTF-8.",
         required: true,
+        write_only: true,
         rule: Rule::Password { min_length: 1, max_bytes: Password::MAX_BYTES },
+        example: || json!("password"),
     },
 ];
 

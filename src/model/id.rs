@@ -8,7 +8,7 @@ use schemars::schema::Schema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::field::Rule;
+use super::rule::Rule;
 
 /// The id of a user or of a ship: from 1 to [`Id::MAX`]; no id is given out twice.
 ///

@@ -1,79 +1,39 @@
 //! Users.
 
-use schemars::gen::SchemaGenerator;
-use schemars::schema::Schema;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-use serde_json::{json, Value};
-
-use super::field::{Field, Rule};
 use super::id::Id;
-use super::{stored_schema, Input};
-use crate::model::password::Password;
+use super::password::Password;
+use super::resource::resource;
+use super::rule::Rule;
 
-/// The greatest length of a name, in characters.
+/// The maximum length of a name, in characters.
 pub const MAX_NAME: u32 = 64;
 
-/// A user as answered: never with a password, nor with its hash.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct User {
-    /// The id.
-    pub id: Id,
-    /// The unique name to log in with.
-    pub name: String,
-}
+const NAME: Rule = Rule::Name { min_length: 2, max_length: MAX_NAME };
+const PASSWORD: Rule = Rule::Password { min_length: 4, max_bytes: Password::MAX_BYTES };
 
-/// A user as sent.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct UserInput {
-    /// The id, where the body repeats it.
-    pub id: Option<Id>,
-    /// The unique name to log in with.
-    pub name: String,
-    /// The password.
-    pub password: Password,
-}
-
-impl Input for UserInput {
-    const RESOURCE: &'static str = "User";
-
-    const FIELDS: &'static [Field] = &[
-        Field { name: "id", about: "The id of the user.", required: false, rule: Rule::ID },
-        Field {
-            name: "name",
-            about: "The unique name to log in with, compared in Unicode's normal form C. It has neither control nor \
-                    invisible characters, and no space at either end.",
-            required: true,
-            rule: Rule::Name { min_length: 2, max_length: MAX_NAME },
-        },
-        Field {
-            name: "password",
-            about: "The password, of at most 128 bytes in UTF-8. It is never answered.",
-            required: true,
-            rule: Rule::Password { min_length: 4, max_bytes: Password::MAX_BYTES },
-        },
-    ];
-
-    fn example() -> Value {
-        json!({"name": "new user", "password": "secret"})
+resource! {
+    User, "A stored user, without the password." {
+        id: Id, Rule::ID, "The id of the user.", 3;
+        name: String, NAME, "The unique name to log in with, compared in Unicode's normal form C. It has neither \
+            control nor invisible characters, and no space at either end.", "new user";
     }
-}
-
-impl JsonSchema for User {
-    fn schema_name() -> String {
-        UserInput::RESOURCE.to_owned()
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        stored_schema::<UserInput>("A stored user, without the password.", &["password"])
+    UserInput, "A user in a request body." {
+        password: Password, PASSWORD, "The password, of at most 128 bytes in UTF-8. It is never answered.", "secret";
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::{json, Value};
+
     use super::*;
-    use crate::model::read;
+    use crate::model::{read, Input};
+
+    #[test]
+    fn a_stored_user_has_no_password() {
+        let user: UserInput = read(UserInput::example()).expect("the example fits");
+        assert_eq!(json!(user.with_id(Id::new(3))), json!({"id": 3, "name": "new user"}));
+    }
 
     #[test]
     fn lengths_are_counted_in_characters() {

@@ -51,12 +51,7 @@ fn undo(folder: &Path) {
     let ship = folder.join("src/model/ship.rs");
     let count = "const COUNT: Rule = Rule::Integer { min: 0, max: i32::MAX as i64 };\n";
     edit(&ship, "const POSITIVE: Rule =", &format!("{count}const POSITIVE: Rule ="), 1);
-    edit(
-        &ship,
-        &format!("about: \"{about}\", required: true, rule: POSITIVE"),
-        &format!("about: \"{drone}\", required: true, rule: COUNT"),
-        1,
-    );
+    edit(&ship, &format!("crew: i32, POSITIVE, \"{about}\""), &format!("crew: i32, COUNT, \"{drone}\""), 1);
     let limits = |minimum: &str, about: &str| {
         format!(
             "\"description\": \"{about}\",\n            \"format\": \"int32\",\n            \

@@ -20,7 +20,7 @@ use crate::api::openapi::components;
 use crate::dispatch_context::DispatchContext;
 use crate::json;
 use crate::model::field::FieldErrors;
-use crate::model::{self, Input};
+use crate::model::{self, Input, InputError};
 
 /// The size of the largest request body, unless configured (`limits.json`).
 pub const DEFAULT_BODY_LIMIT: ByteUnit = ByteUnit::Kibibyte(64);
@@ -116,21 +116,29 @@ fn limit(request: &Request<'_>) -> u64 {
     request.limits().get("json").unwrap_or(DEFAULT_BODY_LIMIT).as_u64()
 }
 
-fn parsed(body: &[u8]) -> Result<Value, ReadError> {
-    json::parse(body).map_err(|error| ReadError::Malformed(error.to_string()))
+impl From<json::Malformed> for ReadError {
+    fn from(error: json::Malformed) -> Self {
+        Self::Malformed(error.to_string())
+    }
+}
+
+impl From<InputError> for BodyError {
+    fn from(error: InputError) -> Self {
+        match error {
+            InputError::Malformed(error) => Self::Read(error.into()),
+            InputError::Invalid(errors) => Self::Invalid(errors),
+        }
+    }
 }
 
 /// The JSON value of the body.
 pub(super) async fn read(request: &Request<'_>, data: Data<'_>) -> Result<Value, ReadError> {
-    parsed(&bytes(request, data).await?)
+    Ok(json::parse(&bytes(request, data).await?)?)
 }
 
 async fn input<T: Input>(request: &Request<'_>, data: Data<'_>) -> Result<T, BodyError> {
     let body = bytes(request, data).await.map_err(BodyError::Read)?;
-    if let Some(input) = model::parse_fast(&body) {
-        return Ok(input);
-    }
-    model::read(parsed(&body).map_err(BodyError::Read)?).map_err(BodyError::Invalid)
+    Ok(model::parse(&body)?)
 }
 
 async fn outcome<'r, T, B>(request: &Request<'_>, data: Data<'r>, body: fn(T) -> B) -> data::Outcome<'r, B>

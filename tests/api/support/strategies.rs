@@ -3,7 +3,8 @@
 use proptest::char::range;
 use proptest::prelude::*;
 use serde_json::{json, Map, Value};
-use shipyard::model::field::{Field, Rule};
+use shipyard::model::field::Field;
+use shipyard::model::rule::Rule;
 use shipyard::model::Input;
 
 /// A payload with every required field and without `id`.

@@ -1,0 +1,173 @@
+//! Body reader: reads an object by the descriptions of its fields, in one pass, and reports everything that is wrong
+//! with it at once.
+
+use std::fmt;
+use std::vec::IntoIter;
+
+use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
+
+use super::field::{Field, FieldError, FieldErrors};
+use super::resource::FieldType;
+use super::rule::{Accepted, ReadValue};
+use super::Input;
+use crate::json::UniqueKeys;
+
+/// The accepted values of a body, in the order of the fields' descriptions.
+#[derive(Debug)]
+pub struct Values(IntoIter<Option<Accepted>>);
+
+impl Values {
+    /// The value of the next field. `None` if the field's rule does not fit its type.
+    pub(super) fn next<T: FieldType>(&mut self) -> Option<T> {
+        T::from_value(self.0.next()?)
+    }
+}
+
+/// What was read of a body.
+pub(super) struct Draft {
+    /// One for each field; `None` if it is absent or refused.
+    values: Vec<Option<Accepted>>,
+    errors: FieldErrors,
+}
+
+impl Draft {
+    /// A body that is no object.
+    fn of_wrong_type() -> Self {
+        Self { values: Vec::new(), errors: FieldErrors::of_body("Invalid input type.") }
+    }
+
+    /// The body, if nothing is wrong with it.
+    pub(super) fn finish<T: Input>(self) -> Result<T, FieldErrors> {
+        if !self.errors.is_empty() {
+            return Err(self.errors);
+        }
+        // A test reads the example of every resource: no type has a field with a rule that does not fit its type.
+        T::from_values(Values(self.values.into_iter()))
+            .ok_or_else(|| FieldErrors::of_body("Invalid input type."))
+    }
+}
+
+/// Reads any JSON value as an object with these fields.
+#[derive(Clone, Copy)]
+pub(super) struct ReadBody(pub(super) &'static [Field]);
+
+impl<'de> DeserializeSeed<'de> for ReadBody {
+    type Value = Draft;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Draft, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for ReadBody {
+    type Value = Draft;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON value")
+    }
+
+    fn visit_unit<E>(self) -> Result<Draft, E> {
+        Ok(Draft::of_wrong_type())
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Draft, E> {
+        Ok(Draft::of_wrong_type())
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<Draft, E> {
+        Ok(Draft::of_wrong_type())
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<Draft, E> {
+        Ok(Draft::of_wrong_type())
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Draft, E> {
+        Ok(Draft::of_wrong_type())
+    }
+
+    fn visit_str<E>(self, _: &str) -> Result<Draft, E> {
+        Ok(Draft::of_wrong_type())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, items: A) -> Result<Draft, A::Error> {
+        UniqueKeys.visit_seq(items)?;
+        Ok(Draft::of_wrong_type())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Draft, A::Error> {
+        let Self(fields) = self;
+        let mut values: Vec<_> = fields.iter().map(|_| None).collect();
+        let mut errors = FieldErrors::default();
+        let mut next = 0;
+        while let Some(key) = members.next_key_seed(ReadKey { fields, next })? {
+            let (name, slot) = match &key {
+                Key::Known(at, field) => (field.name, values.get_mut(*at)),
+                Key::Unknown(name) => (name.as_str(), None),
+            };
+            if slot.as_ref().is_some_and(|slot| slot.is_some()) || errors.contains(name) {
+                return Err(A::Error::custom(format_args!("duplicate name {name:?}")));
+            }
+            let error = match (&key, slot) {
+                (Key::Known(at, field), Some(slot)) => {
+                    next = at + 1;
+                    let mut error = None;
+                    *slot = members.next_value_seed(ReadValue { rule: &field.rule, error: &mut error })?;
+                    error
+                }
+                _ => {
+                    members.next_value_seed(UniqueKeys)?;
+                    Some(FieldError::new("Unknown field."))
+                }
+            };
+            if let Some(error) = error {
+                errors.insert(name, error);
+            }
+        }
+        for (field, value) in fields.iter().zip(&values) {
+            if field.required && value.is_none() && !errors.contains(field.name) {
+                errors.insert(field.name, FieldError::new("Missing data for required field."));
+            }
+        }
+        Ok(Draft { values, errors })
+    }
+}
+
+/// The name of a member.
+enum Key {
+    /// A field's, with the position of the field.
+    Known(usize, &'static Field),
+    /// No field's.
+    Unknown(String),
+}
+
+/// Reads the name of a member. Nearly every body has the fields in their order, so the field at `next` is tried first.
+struct ReadKey {
+    fields: &'static [Field],
+    next: usize,
+}
+
+impl<'de> DeserializeSeed<'de> for ReadKey {
+    type Value = Key;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Key, D::Error> {
+        deserializer.deserialize_str(self)
+    }
+}
+
+impl Visitor<'_> for ReadKey {
+    type Value = Key;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a string")
+    }
+
+    fn visit_str<E>(self, name: &str) -> Result<Key, E> {
+        let mut all = self.fields.iter().enumerate();
+        let known = match self.fields.get(self.next) {
+            Some(field) if field.name == name => Some((self.next, field)),
+            _ => all.find(|(_, field)| field.name == name),
+        };
+        Ok(known.map_or_else(|| Key::Unknown(name.to_owned()), |(at, field)| Key::Known(at, field)))
+    }
+}
