@@ -1,7 +1,7 @@
-//! What a request must have before a handler sees it.
+//! Request guards: the checks that run before a handler.
 //!
-//! A guard that refuses leaves its error in the request, because Rocket keeps only the status; the default
-//! catcher answers it (`error::catcher::default_catcher`).
+//! A guard that fails stores its error in the request, because Rocket keeps only the status. The default catcher
+//! responds with that error (`api::catcher::default_catcher`).
 
 pub mod access;
 pub mod bearer;
@@ -22,59 +22,59 @@ use crate::auth::token::{Claims, Kind, TokenError, Tokens};
 use crate::log::RequestLogContext;
 use crate::store::Store;
 
-/// What the guards look at. A server that lacks either does not start: see [`AuthState::is_unmanaged`].
+/// The managed state that the guards use. A server without it does not start: see [`AuthState::is_unmanaged`].
 struct AuthState<'r> {
     tokens: &'r Tokens,
     store: &'r Store,
 }
 
 impl<'r> AuthState<'r> {
-    fn of(request: &'r Request<'_>) -> Option<Self> {
+    fn from_request(request: &'r Request<'_>) -> Option<Self> {
         let rocket = request.rocket();
         Some(Self { tokens: rocket.state()?, store: rocket.state()? })
     }
 
-    /// The claims of a token that is in order. From here on the request is known to be of its user.
-    fn claims(&self, request: &Request<'_>, token: &str, kind: Kind) -> Result<Claims, TokenError> {
+    /// Verifies a token, and records its user for the access log.
+    fn verify_token(&self, request: &Request<'_>, token: &str, kind: Kind) -> Result<Claims, TokenError> {
         let claims = self.tokens.verify(token, kind)?;
         RequestLogContext::record_user(request, claims.identity);
         Ok(claims)
     }
 
-    /// What each guard's `Sentinel` asks, since Rocket cannot see into a guard.
+    /// Whether state is missing, for the guards' `Sentinel`: Rocket does not know what a guard uses.
     fn is_unmanaged(rocket: &Rocket<Ignite>) -> bool {
         rocket.state::<Tokens>().is_none() || rocket.state::<Store>().is_none()
     }
 }
 
-/// Lets the request in with what `check` finds, or keeps what it finds wrong for the catcher.
+/// Runs the check of a guard. An error is stored for the catcher.
 fn run_guard<'r, T, E: ToApiError>(
     request: &'r Request<'_>,
     check: impl FnOnce(&AuthState<'r>) -> Result<T, E>,
 ) -> Outcome<T, E> {
-    let Some(auth) = AuthState::of(request) else {
+    let Some(auth) = AuthState::from_request(request) else {
         return Outcome::Forward(Status::InternalServerError);
     };
     match check(&auth) {
-        Ok(found) => Outcome::Success(found),
-        Err(error) => refuse(request, error),
+        Ok(value) => Outcome::Success(value),
+        Err(error) => reject(request, error),
     }
 }
 
-/// Refuses the request, and keeps what is wrong for the catcher.
-fn refuse<T, E: ToApiError>(request: &Request<'_>, error: E) -> Outcome<T, E> {
+/// Rejects the request, and stores the error for the catcher.
+fn reject<T, E: ToApiError>(request: &Request<'_>, error: E) -> Outcome<T, E> {
     let api_error = error.to_api_error();
     let status = api_error.status();
     request.local_cache(|| Some(api_error));
     Outcome::Error((status, error))
 }
 
-/// What a guard found wrong with the request, if one did.
+/// The error of the guard that rejected the request, if one did.
 pub fn failure<'r>(request: &'r Request<'_>) -> Option<&'r ApiError> {
     request.local_cache(|| None::<ApiError>).as_ref()
 }
 
-/// The errors of a token guard: those of its header, those of tokens but for the other kind's, and its own.
+/// The errors of a token guard: those of the header, those of tokens except the one for the other kind, and its own.
 fn token_guard_errors(
     other_kind: &'static ErrorSpec,
     own: Vec<&'static ErrorSpec>,
@@ -106,7 +106,7 @@ mod tests {
     fn with_refresh_token(_token: refresh::RefreshToken) {}
 
     #[delete("/<_>")]
-    fn by_the_owner(_owner: owner::Owner) {}
+    fn with_owner(_owner: owner::Owner) {}
 
     fn starts(rocket: Rocket<Build>) -> bool {
         match rocket::execute(rocket.ignite()) {
@@ -119,18 +119,18 @@ mod tests {
     }
 
     #[test]
-    fn a_server_without_what_a_guard_looks_at_does_not_start() {
+    fn a_server_without_the_state_of_a_guard_does_not_start() {
         let secret = Secret::random().expect("a key");
         let tokens = Tokens::new(&secret, Lifetimes::default(), 1000, Clock::System, TokenIds::Random);
         let guarded: [Vec<Route>; 3] =
-            [routes![with_access_token], routes![with_refresh_token], routes![by_the_owner]];
+            [routes![with_access_token], routes![with_refresh_token], routes![with_owner]];
         for routes in guarded {
             let bare = || rocket::custom(config()).mount("/", routes.clone());
-            let place = format!("{routes:?}");
-            assert!(!starts(bare()), "{place}");
-            assert!(!starts(bare().manage(tokens.clone())), "{place}");
-            assert!(!starts(bare().manage(Store::default())), "{place}");
-            assert!(starts(bare().manage(tokens.clone()).manage(Store::default())), "{place}");
+            let name = format!("{routes:?}");
+            assert!(!starts(bare()), "{name}");
+            assert!(!starts(bare().manage(tokens.clone())), "{name}");
+            assert!(!starts(bare().manage(Store::default())), "{name}");
+            assert!(starts(bare().manage(tokens.clone()).manage(Store::default())), "{name}");
         }
     }
 }

@@ -135,3 +135,52 @@ impl<E: ToApiError> OpenApiResponderInner for HandlerError<E> {
         Ok(components::errors(generator, &E::error_specs()))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::{self, Write};
+    use std::sync::Arc;
+
+    use parking_lot::Mutex;
+    use rocket::http::Status;
+    use rocket::local::blocking::Client;
+
+    use super::*;
+
+    #[rocket::get("/")]
+    fn fails() -> ApiResult<(), GetError> {
+        let cause = InternalError::new("reading a file", io::Error::other("disk failure"));
+        Err(InternalError::new("hashing a password", cause).into())
+    }
+
+    #[derive(Clone, Default)]
+    struct Buffer(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Buffer {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn logs_every_cause_of_an_internal_error() {
+        let buffer = Buffer::default();
+        let writer = buffer.clone();
+        let log = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
+        tracing::subscriber::with_default(log, || {
+            let config = rocket::Config {
+                log_level: rocket::config::LogLevel::Off,
+                ..rocket::Config::debug_default()
+            };
+            let server = rocket::custom(config).mount("/", rocket::routes![fails]);
+            let client = Client::untracked(server).expect("a server");
+            assert_eq!(client.get("/").dispatch().status(), Status::InternalServerError);
+        });
+        let log = String::from_utf8(buffer.0.lock().clone()).expect("UTF-8");
+        assert!(log.contains("hashing a password: reading a file: disk failure"), "{log}");
+    }
+}

@@ -1,17 +1,18 @@
-//! Rate limits: by network, by user name, and overall. No HTTP here.
+//! Rate limits: by network, by user name, and overall.
 //!
-//! Each limit is a bucket of the generic cell rate algorithm: `60/minute` lets 60 through at once, and then one
-//! each second. What a bucket refuses takes nothing from it; what a later one refuses has taken from those before.
+//! Each limit is a token bucket (generic cell rate algorithm): `60/minute` admits a burst of 60 requests, and then one
+//! request each second. A rejected request takes nothing from the bucket that rejects it, but it has taken from the
+//! buckets before.
 //!
-//! A stranger must not be able to use up what others need:
-//! - Only work that costs much, or changes something, is counted, and only once all cheap checks have passed.
-//!   Such work takes an [`Admission`], so none can be forgotten.
-//! - The overall limit protects the processor from passwords, so it counts what hashes one; a refresh does not.
-//!   Networks with a recent success have a reserve of their own for when strangers have used up the overall limit.
-//! - Logins under one name are limited for all clients, except those from a network from which that user has
-//!   logged in: they are limited by themselves (OWASP Authentication Cheat Sheet, device cookies).
+//! An attacker must not be able to lock out other clients:
+//! - Only requests that are expensive or change data are counted, and only after all cheap checks. The functions that do
+//!   such work take an [`Admission`], so no caller can skip the count.
+//! - The overall limit protects the processor, so it counts the operations that hash a password; a refresh does not.
+//!   Networks with a recent success have a reserve for when other clients have used up the overall limit.
+//! - Logins under one name share a limit across all clients, except from networks from which that user has logged in:
+//!   each of them has its own limit (OWASP Authentication Cheat Sheet, device cookies).
 //!
-//! The time between two requests is measured by a clock that cannot be set ([`Ticker`]).
+//! Time between requests is measured with a monotonic clock ([`Ticker`]).
 
 mod buckets;
 #[cfg(test)]
@@ -33,10 +34,10 @@ use crate::auth::clock::Ticker;
 use crate::auth::network::Network;
 use crate::model::id::Id;
 
-/// How long a network counts as known after a success, at least.
+/// The minimum time for which a network counts as known after a success.
 const KNOWN_FOR: Duration = Duration::from_secs(3600);
 
-/// What is limited. Each has buckets of its own.
+/// An operation with a rate limit. Each has its own buckets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Operation {
     /// A login.
@@ -45,7 +46,7 @@ pub enum Operation {
     Refresh,
     /// A new user.
     CreateUser,
-    /// A user's new name and password.
+    /// A change of a user's name and password.
     UpdateUser,
 }
 
@@ -58,19 +59,19 @@ impl Operation {
     }
 }
 
-/// So many in such a time.
+/// A number of requests in a period.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rate(Quota);
 
 impl Rate {
-    /// The greatest number of requests.
+    /// The maximum number of requests.
     pub const MAX: u32 = 1_000_000;
 
     fn per_minute(count: u32) -> Self {
         Self(Quota::per_minute(NonZeroU32::new(count).unwrap_or(NonZeroU32::MIN)))
     }
 
-    /// A quarter of it, both of the burst and of what follows.
+    /// A quarter of the burst size and of the refill rate.
     fn quarter(self) -> Self {
         let Self(quota) = self;
         let burst = NonZeroU32::new(quota.burst_size().get() / 4).unwrap_or(NonZeroU32::MIN);
@@ -87,7 +88,7 @@ pub struct InvalidRate(String);
 impl FromStr for Rate {
     type Err = InvalidRate;
 
-    /// Reads `60/minute`; the other units are `second` and `hour`.
+    /// Parses `60/minute`; the other units are `second` and `hour`.
     fn from_str(text: &str) -> Result<Self, InvalidRate> {
         let expected = || InvalidRate(text.to_owned());
         let (count, unit) = text.split_once('/').ok_or_else(expected)?;
@@ -107,12 +108,12 @@ impl FromStr for Rate {
 /// The limits of each operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rates {
-    /// Of one client, which is its [`Network`].
+    /// Requests of one client [`Network`].
     pub by_address: Rate,
-    /// Of logins under one name, whether there is such a user or not: of those from networks from which that user
-    /// has logged in each by itself, of all others together.
+    /// Logins under one name, whether the user exists or not. Each network from which that user has logged in has its own
+    /// limit; all others share one.
     pub by_user: Rate,
-    /// Of all clients together, for each operation that hashes a password.
+    /// Requests of all clients together, for each operation that hashes a password.
     pub overall: Rate,
 }
 
@@ -136,48 +137,48 @@ impl Default for Rates {
     }
 }
 
-/// There were too many.
+/// A rate limit was exceeded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("too many requests; the next is accepted in {retry_after} s")]
 pub struct RateLimited {
-    /// After how many seconds the next is let through; at least 1.
+    /// The number of seconds after which the next request is admitted; at least 1.
     pub retry_after: u32,
 }
 
-/// A request that has been counted and let through. What costs much takes one.
+/// Proof that a request was counted and admitted. Expensive operations require one.
 #[derive(Debug)]
 pub struct Admission {
-    /// Who asks.
+    /// The client's network.
     pub(crate) network: Network,
-    /// Whether the network had a success lately.
+    /// Whether the network had a recent success.
     pub(crate) is_known: bool,
 }
 
-/// Counts requests, and refuses those above the limits. Clones share what they count.
+/// Counts requests, and rejects those above the limits. Clones share their counts.
 #[derive(Clone)]
 pub struct RateLimiter<C: Clock = Ticker>(Arc<Shared<C>>);
 
 struct Shared<C: Clock> {
-    /// None if nothing is limited.
+    /// `None` if nothing is limited.
     buckets: Option<Buckets<C>>,
-    /// Networks with a success lately: 1 MB at most.
+    /// Networks with a recent success: at most 1 MB.
     known: Recent<Network, C>,
-    /// Names are kept as hashes that no other process can make: they are short, and tell nothing.
+    /// User names are stored as keyed hashes: short, and meaningless outside this process.
     hasher: RandomState,
 }
 
 struct Buckets<C: Clock> {
     by_address: KeyedLimiter<(Operation, Network), C>,
-    /// By the hash of the name.
+    /// By hash of the user name.
     by_user: KeyedLimiter<u64, C>,
     by_returning_user: KeyedLimiter<(Id, Network), C>,
     overall: KeyedLimiter<Operation, C>,
-    /// Of each known network, when nothing is left overall.
+    /// For known networks, when the overall limit is used up.
     reserve: KeyedLimiter<(Operation, Network), C>,
 }
 
 impl RateLimiter {
-    /// Of those limits; with none, everything is let through.
+    /// A rate limiter with these limits; with `None` it admits every request.
     #[must_use]
     pub fn new(rates: Option<Rates>) -> Self {
         Self::with_clock(rates, &Ticker::default())
@@ -199,16 +200,16 @@ impl<C: Clock + Clone> RateLimiter<C> {
 }
 
 impl<C: Clock> RateLimiter<C> {
-    /// Lets a client through, or not. What one network is refused does not count overall.
+    /// Admits or rejects a request. A request that the limit of its network rejects does not count overall.
     ///
     /// # Errors
     /// [`RateLimited`].
     pub fn admit(&self, operation: Operation, client: Network) -> Result<Admission, RateLimited> {
-        self.admitted(operation, client, |_| Ok(()))
+        self.check(operation, client, |_| Ok(()))
     }
 
-    /// Lets a login under that name through, or not. `returning` is the user of that name if that user has logged
-    /// in from there before.
+    /// Admits or rejects a login under a name. `returning` is the user with that name, if that user has logged in from
+    /// this network before.
     ///
     /// # Errors
     /// [`RateLimited`].
@@ -218,14 +219,14 @@ impl<C: Clock> RateLimiter<C> {
         returning: Option<Id>,
         client: Network,
     ) -> Result<Admission, RateLimited> {
-        // Before the overall limit: many logins under one name must not use that up.
-        self.admitted(Operation::LogIn, client, |buckets| match returning {
+        // Checked before the overall limit, which many logins under one name must not use up.
+        self.check(Operation::LogIn, client, |buckets| match returning {
             Some(user) => buckets.by_returning_user.take(&(user, client)),
             None => buckets.by_user.take(&self.0.hasher.hash_one(name)),
         })
     }
 
-    fn admitted(
+    fn check(
         &self,
         operation: Operation,
         client: Network,
@@ -245,14 +246,14 @@ impl<C: Clock> RateLimiter<C> {
         Ok(Admission { network: client, is_known })
     }
 
-    /// Takes note that the request proved a password, or the session of a user who changes one: the network is known
-    /// from now on.
+    /// Records that the request proved a password, or the session of a user who changes the password: its network is
+    /// known from now on.
     pub fn succeeded(&self, admission: &Admission) {
         self.0.known.insert(admission.network);
     }
 
-    /// Takes note that the request proved a session: a network that is known stays so for longer. (It does not become
-    /// so: one refresh token, from many networks, would push out all others.)
+    /// Records that the request proved a session: a known network stays known for longer. An unknown network does not
+    /// become known: one refresh token, used from many networks, would push out all others.
     pub fn refreshed(&self, admission: &Admission) {
         if admission.is_known {
             self.succeeded(admission);

@@ -46,7 +46,7 @@ impl fmt::Debug for Issued {
 
 /// Why a token is rejected. A claim is named as in the token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[allow(missing_docs, reason = "the table of errors says when each occurs")]
+#[allow(missing_docs, reason = "the error catalog describes them")]
 pub enum TokenError {
     NotEnoughSegments,
     MalformedHeader,

@@ -1,4 +1,4 @@
-//! The access token.
+//! Access-token guard.
 
 use rocket::request::{FromRequest, Outcome};
 use rocket::{async_trait, Ignite, Request, Rocket, Sentinel};
@@ -15,20 +15,20 @@ use crate::api::openapi::components;
 use crate::auth::token::{Claims, Kind, TokenError};
 use crate::store::SessionError;
 
-/// The request carries an access token that is in order, of a user who exists.
+/// Requires a valid access token of a user who exists.
 #[derive(Debug)]
 pub struct AccessToken(pub Claims);
 
-/// Why the request is not let in.
+/// Why the guard rejects a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AccessError {
-    /// There is no token.
+    /// The Authorization header is missing or malformed.
     Bearer(BearerError),
-    /// The token is not in order.
+    /// The token is invalid.
     Token(TokenError),
-    /// Its user has been deleted.
+    /// The token's user has been deleted.
     UnknownUser,
-    /// It was logged out with all others that its user had.
+    /// All tokens of the user have been revoked.
     AllLoggedOut,
 }
 
@@ -56,13 +56,13 @@ impl From<SessionError> for AccessError {
     }
 }
 
-/// The claims of an access token that is in order. Whether it still stands for its user is left open.
+/// Verifies the access token, but not whether its user still exists.
 pub(super) fn verify(auth: &AuthState<'_>, request: &Request<'_>) -> Result<Claims, AccessError> {
     let token = bearer::token(request).map_err(AccessError::Bearer)?;
-    auth.claims(request, token, Kind::Access).map_err(AccessError::Token)
+    auth.verify_token(request, token, Kind::Access).map_err(AccessError::Token)
 }
 
-/// The claims of an access token that is in order, of a user who exists.
+/// Verifies the access token and that its user exists.
 fn authenticate(auth: &AuthState<'_>, request: &Request<'_>) -> Result<Claims, AccessError> {
     let claims = verify(auth, request)?;
     auth.store.check_access(&claims)?;

@@ -1,23 +1,23 @@
-//! The token in the Authorization header (RFC 6750, section 2.1).
+//! Bearer token in the Authorization header (RFC 6750, section 2.1).
 
 use crate::api::error::error_specs;
 use rocket::Request;
 
-/// Why there is no token to look at.
+/// Why the header has no bearer token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BearerError {
-    /// There is no Authorization header, or an empty one.
+    /// The Authorization header is missing or empty.
     Missing,
-    /// It is not `Bearer`, white space, and a token; or there is more than one.
+    /// The header is not `Bearer`, white space and a token, or there is more than one.
     Malformed,
 }
 
 error_specs!(BearerError { Missing => AUTHORIZATION_MISSING, Malformed => AUTHORIZATION_MALFORMED });
 
-/// The text behind `Bearer`.
+/// The token after `Bearer`.
 pub(super) fn token<'r>(request: &'r Request<'_>) -> Result<&'r str, BearerError> {
-    // RFC 9110, section 5.6.3: white space is spaces and tabs. What Unicode calls so is part of a word, as it is
-    // to whatever stands in front of this server.
+    // RFC 9110, section 5.6.3: white space is spaces and tabs. Other Unicode white space is part of a word, as it is for
+    // proxies.
     let mut headers = request.headers().get("Authorization").map(str::trim_ascii);
     let header = match (headers.next(), headers.next()) {
         (None | Some(""), None) => return Err(BearerError::Missing),
@@ -30,7 +30,7 @@ pub(super) fn token<'r>(request: &'r Request<'_>) -> Result<&'r str, BearerError
     token.filter(is_one_word).ok_or(BearerError::Malformed)
 }
 
-/// The name of a security scheme in the specification, and what it says there.
+/// A bearer security scheme for the OpenAPI specification.
 pub(super) fn security(name: &str, description: &str) -> rocket_okapi::request::RequestHeaderInput {
     use rocket_okapi::okapi::openapi3::{Object, SecurityRequirement, SecurityScheme, SecuritySchemeData};
 

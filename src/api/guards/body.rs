@@ -1,4 +1,4 @@
-//! JSON bodies that create or replace a resource.
+//! JSON body guards for creating and replacing a resource.
 
 use bytes::Bytes;
 use rocket::data::{self, ByteUnit, Data, FromData, ToByteUnit};
@@ -22,19 +22,19 @@ use crate::json;
 use crate::model::field::FieldErrors;
 use crate::model::{self, Input, InputError};
 
-/// The size of the largest request body, unless configured (`limits.json`).
+/// The default of the maximum body size (`limits.json`).
 pub const DEFAULT_BODY_LIMIT: ByteUnit = ByteUnit::Kibibyte(64);
 
-/// Why a body is of no use.
+/// Why a body is rejected.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum BodyError {
-    /// It cannot be read as JSON.
+    /// The body cannot be read as JSON.
     Read(ReadError),
-    /// It is JSON with the wrong fields.
+    /// The body is JSON with invalid fields.
     Invalid(FieldErrors),
 }
 
-/// A body that creates a resource. What its `id` says, if there is one, is for the store to refuse.
+/// A body that creates a resource. If it has an `id`, the store rejects it.
 #[derive(Debug)]
 pub struct Create<T>(pub T);
 
@@ -42,17 +42,16 @@ pub struct Create<T>(pub T);
 #[derive(Debug)]
 pub struct Update<T>(pub T);
 
-/// What a handler takes: the body, or why there is none. It is the handler that answers the error, after the
-/// other guards have had their say.
+/// The argument of a handler: the body, or an error, which the handler returns after the other guards have run.
 pub type CreateBody<T> = Result<Create<T>, BodyError>;
 
-/// What a handler takes: the body, or why there is none.
+/// The argument of a handler: the body, or an error.
 pub type UpdateBody<T> = Result<Update<T>, BodyError>;
 
-/// Why there is no JSON value to look at.
+/// Why a body cannot be read as JSON.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ReadError {
-    /// The body has more bytes than that.
+    /// The body has more bytes than this limit.
     TooLarge(u64),
     /// The body is not JSON.
     Malformed(String),
@@ -94,20 +93,20 @@ async fn bytes(request: &Request<'_>, data: Data<'_>) -> Result<Bytes, ReadError
     Ok(body)
 }
 
-/// What the head says of a body that the client waits to be told to send (RFC 9110, section 10.1.1): that it is too
-/// large, or else that it is needed. `None` if it is there.
-pub(super) fn awaited(request: &Request<'_>) -> Option<Result<(), ReadError>> {
-    let body = &DispatchContext::of(request)?.body;
-    let length = body.awaited_length()?;
+/// Whether the body has arrived. If the client waits for a 100 response before it sends the body (RFC 9110, section
+/// 10.1.1), the body is marked as needed, unless its length is above the limit.
+pub(super) fn has_arrived(request: &Request<'_>) -> Result<bool, ReadError> {
+    let Some(DispatchContext { body, .. }) = DispatchContext::of(request) else { return Ok(true) };
+    let Some(length) = body.awaited_length() else { return Ok(true) };
     let limit = limit(request);
     if length.is_some_and(|length| length > limit) {
-        return Some(Err(ReadError::TooLarge(limit)));
+        return Err(ReadError::TooLarge(limit));
     }
     body.set_needed();
-    Some(Ok(()))
+    Ok(false)
 }
 
-/// No handler runs before the body is there. The front throws away what is answered instead.
+/// Forwards the request, so that no handler runs before the body has arrived. The server discards the response.
 pub(super) fn stop<T, E>(data: Data<'_>) -> Outcome<T, (Status, E), (Data<'_>, Status)> {
     Outcome::Forward((data, Status::NotFound))
 }
@@ -146,12 +145,12 @@ where
     T: Input,
     B: FromData<'r, Error = BodyError>,
 {
-    match awaited(request) {
-        Some(Ok(())) => return stop(data),
-        Some(Err(error)) => return Outcome::Error((Status::BadRequest, BodyError::Read(error))),
-        None => {}
-    }
-    match input(request, data).await {
+    let input = match has_arrived(request) {
+        Ok(true) => input(request, data).await,
+        Ok(false) => return stop(data),
+        Err(error) => Err(BodyError::Read(error)),
+    };
+    match input {
         Ok(input) => Outcome::Success(body(input)),
         Err(error) => Outcome::Error((Status::BadRequest, error)),
     }

@@ -1,4 +1,4 @@
-//! The body of a login.
+//! Login body guard.
 
 use rocket::data::{self, Data, FromData};
 use rocket::http::Status;
@@ -18,19 +18,19 @@ use crate::model::auth::Credentials;
 /// Why a login fails.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LoginError {
-    /// The body is not labelled as JSON. Login alone looks at the label.
+    /// The Content-Type is not JSON. Only login checks it.
     NotJson,
     /// The body cannot be read as JSON.
     Read(ReadError),
-    /// The body is JSON, but no object.
+    /// The body is JSON, but not an object.
     NotAnObject,
     /// The name or the password is missing or empty.
     Incomplete,
-    /// There is no such user, or the password is another.
+    /// The user does not exist, or the password is wrong.
     Invalid,
-    /// There were too many logins under that name.
+    /// A rate limit was exceeded.
     RateLimited(RateLimited),
-    /// Too many passwords wait to be verified.
+    /// The queue of passwords to verify is full.
     QueueFull,
 }
 
@@ -44,31 +44,31 @@ error_specs!(LoginError {
     Read(ReadError)
 });
 
-/// What the login handler takes: the credentials, or why there are none.
+/// The argument of the login handler: the credentials, or an error.
 pub type LoginBody = Result<Login, LoginError>;
 
 /// The credentials of a request.
 #[derive(Debug)]
 pub struct Login(pub Credentials);
 
-fn check_label(request: &Request<'_>) -> Result<(), LoginError> {
-    let is_labelled = request.headers().get_one("Content-Type").is_some_and(is_json);
-    is_labelled.then_some(()).ok_or(LoginError::NotJson)
+fn check_content_type(request: &Request<'_>) -> Result<(), LoginError> {
+    let is_json = request.headers().get_one("Content-Type").is_some_and(is_json);
+    is_json.then_some(()).ok_or(LoginError::NotJson)
 }
 
-async fn login(request: &Request<'_>, data: Data<'_>) -> Result<Login, LoginError> {
+async fn read_login(request: &Request<'_>, data: Data<'_>) -> Result<Login, LoginError> {
     Login::read(read(request, data).await.map_err(LoginError::Read)?)
 }
 
 impl Login {
-    /// The credentials in a body.
+    /// Reads the credentials from a body.
     ///
     /// # Errors
-    /// [`LoginError`], but for `NotJson` and `Read`.
+    /// [`LoginError::NotAnObject`], [`LoginError::Incomplete`] or [`LoginError::Invalid`].
     pub fn read(body: Value) -> Result<Self, LoginError> {
         let Value::Object(mut body) = body else { return Err(LoginError::NotAnObject) };
-        let mut given = |name| body.remove(name).filter(is_something).ok_or(LoginError::Incomplete);
-        match (given("username")?, given("password")?) {
+        let mut field = |name| body.remove(name).filter(is_truthy).ok_or(LoginError::Incomplete);
+        match (field("username")?, field("password")?) {
             (Value::String(username), Value::String(password)) => {
                 Credentials::new(&username, password).map(Self).ok_or(LoginError::Invalid)
             }
@@ -78,16 +78,16 @@ impl Login {
     }
 }
 
-/// `application/json`, or a type built on it (RFC 6839, section 3.1). Parameters say nothing about JSON; Rocket
-/// would not take the empty ones that RFC 9110, section 5.6.6, allows.
-fn is_json(label: &str) -> bool {
-    let media_type = label.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+/// `application/json`, or a type with the suffix `+json` (RFC 6839, section 3.1). Parameters are ignored: Rocket's parser
+/// rejects the empty ones that RFC 9110, section 5.6.6, allows.
+fn is_json(content_type: &str) -> bool {
+    let media_type = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     let subtype = media_type.strip_prefix("application/");
     subtype.is_some_and(|subtype| subtype == "json" || subtype.ends_with("+json"))
 }
 
-/// Whether the original takes a value for given: what Python calls true.
-fn is_something(value: &Value) -> bool {
+/// Whether a value is true in Python, for which the original API tests.
+fn is_truthy(value: &Value) -> bool {
     match value {
         Value::Null => false,
         Value::Bool(value) => *value,
@@ -103,13 +103,11 @@ impl<'r> FromData<'r> for Login {
     type Error = LoginError;
 
     async fn from_data(request: &'r Request<'_>, data: Data<'r>) -> data::Outcome<'r, Self> {
-        let checked = match check_label(request) {
-            Ok(()) => body::awaited(request).transpose().map_err(LoginError::Read),
-            Err(error) => Err(error),
-        };
-        let login = match checked {
-            Ok(Some(())) => return body::stop(data),
-            Ok(None) => login(request, data).await,
+        let has_arrived =
+            check_content_type(request).and_then(|()| body::has_arrived(request).map_err(LoginError::Read));
+        let login = match has_arrived {
+            Ok(true) => read_login(request, data).await,
+            Ok(false) => return body::stop(data),
             Err(error) => Err(error),
         };
         match login {

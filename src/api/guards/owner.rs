@@ -1,4 +1,4 @@
-//! Ownership: users change their own data only.
+//! Owner guard: users can change only their own data.
 
 use rocket::http::Status;
 use rocket::request::{FromRequest, Outcome};
@@ -16,23 +16,23 @@ use crate::auth::token::Claims;
 use crate::model::id::Id;
 use crate::store::SessionError;
 
-/// The request carries an access token of the user whose id the path names. Whether that user still exists
-/// is for the store to say, so that the owner of a deleted account gets a 404.
+/// Requires an access token of the user whose id is in the path. The store checks whether that user still exists, so
+/// that the owner of a deleted account gets a 404.
 #[derive(Debug)]
 pub struct Owner;
 
-/// Why the request is not let in.
+/// Why the guard rejects a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OwnerError {
-    /// There is no access token in order, or its user has been deleted.
+    /// There is no valid access token, or its user has been deleted.
     Access(AccessError),
-    /// The token is another user's.
+    /// The token belongs to another user.
     NotTheOwner,
 }
 
 error_specs!(OwnerError { NotTheOwner => FORBIDDEN; Access(AccessError) });
 
-/// The claims of the token, and whether their user is gone.
+/// Verifies the access token. Returns its claims, and whether its user has been deleted.
 fn authenticate(auth: &AuthState<'_>, request: &Request<'_>) -> Result<(Claims, bool), AccessError> {
     let claims = access::verify(auth, request)?;
     match auth.store.check_access(&claims) {

@@ -1,4 +1,4 @@
-//! Ids in paths.
+//! Path parameters.
 
 use rocket::request::FromParam;
 

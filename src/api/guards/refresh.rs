@@ -1,4 +1,4 @@
-//! The refresh token.
+//! Refresh-token guard.
 
 use rocket::request::{FromRequest, Outcome};
 use rocket::{async_trait, Ignite, Request, Rocket, Sentinel};
@@ -15,18 +15,18 @@ use crate::api::openapi::components;
 use crate::auth::token::{Claims, Kind, TokenError};
 use crate::store::RefreshError;
 
-/// The request carries a refresh token that is in order, of a user who exists and has the same password still.
+/// Requires a valid refresh token of a user who exists and has not changed the password since.
 #[derive(Debug)]
 pub struct RefreshToken(pub Claims);
 
-/// Why the request is not let in.
+/// Why the guard rejects a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RefreshTokenError {
-    /// There is no token.
+    /// The Authorization header is missing or malformed.
     Bearer(BearerError),
-    /// The token is not in order.
+    /// The token is invalid.
     Token(TokenError),
-    /// Its user is gone, or has another password.
+    /// The user has been deleted, has changed the password, or has had all tokens revoked.
     User(RefreshError),
 }
 
@@ -44,9 +44,9 @@ impl ToApiError for RefreshTokenError {
     }
 }
 
-fn verified(auth: &AuthState<'_>, request: &Request<'_>) -> Result<Claims, RefreshTokenError> {
+fn authenticate(auth: &AuthState<'_>, request: &Request<'_>) -> Result<Claims, RefreshTokenError> {
     let token = bearer::token(request).map_err(RefreshTokenError::Bearer)?;
-    let claims = auth.claims(request, token, Kind::Refresh).map_err(RefreshTokenError::Token)?;
+    let claims = auth.verify_token(request, token, Kind::Refresh).map_err(RefreshTokenError::Token)?;
     auth.store.check_refresh(&claims).map_err(RefreshTokenError::User)?;
     Ok(claims)
 }
@@ -56,7 +56,7 @@ impl<'r> FromRequest<'r> for RefreshToken {
     type Error = RefreshTokenError;
 
     async fn from_request(request: &'r Request<'_>) -> Outcome<Self, RefreshTokenError> {
-        run_guard(request, |auth| verified(auth, request).map(Self))
+        run_guard(request, |auth| authenticate(auth, request).map(Self))
     }
 }
 

@@ -49,8 +49,8 @@ fn is_want(error: &io::Error) -> bool {
 
 async fn open(folder: &Path, path: &Path) -> io::Result<Option<WithEtag<File>>> {
     let (folder, path) = (folder.to_owned(), path.to_owned());
-    let found = spawn_blocking(move || regular_file::open_within(&folder, &path)).await??;
-    let Some(Found { file, metadata, path }) = found else { return Ok(None) };
+    let opened = spawn_blocking(move || regular_file::open_within(&folder, &path)).await?;
+    let Some(Found { file, metadata, path }) = opened? else { return Ok(None) };
     let extension = path.extension().and_then(|extension| ContentType::from_extension(extension.to_str()?));
     let Ok(length) = usize::try_from(metadata.len()) else { return Ok(None) };
     Ok(Some(WithEtag {

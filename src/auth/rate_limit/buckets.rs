@@ -1,4 +1,4 @@
-//! Token buckets by key, and a set of recent keys. Both have a bound.
+//! Token buckets by key, and a set of recent keys, both bounded.
 
 use std::collections::{HashMap, HashSet};
 use std::hash::Hash;
@@ -14,11 +14,11 @@ use parking_lot::Mutex;
 
 use super::{Rate, RateLimited};
 
-/// The greatest number of keys in one map: 2 MB at most.
+/// The maximum number of keys in one map: at most 2 MB.
 pub(super) const MAX_KEYS: usize = 32_768;
 
-/// How often full buckets are removed.
-const PRUNED_EVERY: Duration = Duration::from_secs(10);
+/// The interval at which full buckets are removed.
+const PRUNE_INTERVAL: Duration = Duration::from_secs(10);
 
 /// A bucket for each key.
 pub(super) struct KeyedLimiter<K: Hash + Eq + Clone, C: Clock> {
@@ -44,12 +44,12 @@ impl<K: Hash + Eq + Clone, C: Clock> KeyedLimiter<K, C> {
         })
     }
 
-    /// Removes full buckets: they are as good as new ones.
+    /// Removes full buckets: they are equal to new ones.
     fn prune(&self) {
         let now = self.buckets.clock().now();
-        // If it is taken, another thread prunes already.
+        // If the lock is taken, another thread is pruning.
         let Some(mut pruned) = self.pruned.try_lock() else { return };
-        if now.duration_since(*pruned) >= Nanos::from(PRUNED_EVERY) {
+        if now.duration_since(*pruned) >= Nanos::from(PRUNE_INTERVAL) {
             *pruned = now;
             self.buckets.retain_recent();
             self.buckets.shrink_to_fit();
@@ -62,9 +62,9 @@ impl<K: Hash + Eq + Clone, C: Clock> KeyedLimiter<K, C> {
     }
 }
 
-/// The states of at most [`MAX_KEYS`] buckets: when each will be full again. If there are more, the half that is
-/// nearest to full is forgotten. An attacker with many addresses so loses its own traces, and neither makes others
-/// share a bucket nor refills one that it has emptied.
+/// The states of at most [`MAX_KEYS`] buckets: the time at which each is full again. If there are more, the fuller half
+/// is removed. So an attacker with many addresses can neither make other clients share a bucket nor refill a bucket that
+/// it has emptied.
 struct BoundedStore<K>(Mutex<HashMap<K, Nanos>>);
 
 impl<K> Default for BoundedStore<K> {
@@ -110,7 +110,7 @@ impl<K: Hash + Eq + Clone> ShrinkableKeyedStateStore<K> for BoundedStore<K> {
     }
 }
 
-/// The keys of the last while, in two generations: the older one is dropped when the newer one is full or old.
+/// Recently inserted keys, in two generations: when the newer one is full or old, it replaces the older one.
 pub(super) struct Recent<K, C: Clock> {
     clock: C,
     lifetime: Duration,
@@ -120,13 +120,13 @@ pub(super) struct Recent<K, C: Clock> {
 struct Generations<K, I> {
     newer: HashSet<K>,
     older: HashSet<K>,
-    began: I,
+    started: I,
 }
 
 impl<K: Hash + Eq, C: Clock> Recent<K, C> {
-    /// Keys are kept for `lifetime` at least and twice as long at most, unless [`MAX_KEYS`] / 2 others come.
+    /// Keeps a key for at least `lifetime` and at most twice as long, unless [`MAX_KEYS`] / 2 other keys are inserted.
     pub(super) fn new(lifetime: Duration, clock: C) -> Self {
-        let generations = Generations { newer: HashSet::new(), older: HashSet::new(), began: clock.now() };
+        let generations = Generations { newer: HashSet::new(), older: HashSet::new(), started: clock.now() };
         Self { clock, lifetime, generations: Mutex::new(generations) }
     }
 
@@ -141,16 +141,16 @@ impl<K: Hash + Eq, C: Clock> Recent<K, C> {
         self.expire(&mut generations);
         generations.newer.insert(key);
         if generations.newer.len() >= MAX_KEYS / 2 {
-            generations.turn(self.clock.now());
+            generations.rotate(self.clock.now());
         }
     }
 
     fn expire(&self, generations: &mut Generations<K, C::Instant>) {
         let now = self.clock.now();
-        let age = now.duration_since(generations.began);
+        let age = now.duration_since(generations.started);
         if age >= Nanos::from(self.lifetime) {
-            generations.turn(now);
-            // Nothing came for so long that the other generation is too old as well.
+            generations.rotate(now);
+            // After a long pause the other generation is too old as well.
             if age >= Nanos::from(self.lifetime * 2) {
                 generations.older = HashSet::new();
             }
@@ -165,8 +165,8 @@ impl<K: Hash + Eq, C: Clock> Recent<K, C> {
 }
 
 impl<K, I> Generations<K, I> {
-    fn turn(&mut self, now: I) {
+    fn rotate(&mut self, now: I) {
         self.older = std::mem::take(&mut self.newer);
-        self.began = now;
+        self.started = now;
     }
 }
