@@ -5,6 +5,10 @@
 
 #![cfg_attr(test, allow(clippy::expect_used))]
 
+// Models run on locks whose order a checker decides: docs/models.md.
+#[cfg(shuttle)]
+extern crate shipyard_model_locks as parking_lot;
+
 pub mod api;
 pub mod auth;
 pub mod config;

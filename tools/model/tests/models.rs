@@ -1,5 +1,7 @@
-//! Each model is a few threads, each with a few calls, tried in every order in which they can take the locks. A
-//! rule that a check and its write are one step is broken in some order, if it is broken: here that order comes.
+//! Models of the shared state. Each is a few threads, each with a few calls, run in every order in which the threads can
+//! take the locks. A rule that a check and its write are one step, if it is broken, is broken in one of these orders.
+
+#![cfg(shuttle)]
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -7,17 +9,17 @@ use std::sync::Arc;
 
 use serde_json::Value;
 use shipyard::auth::clock::{Clock, TokenIds};
+use shipyard::auth::password::Hash;
+use shipyard::auth::secret::Secret;
 use shipyard::auth::token::Lifetimes;
+use shipyard::auth::token::{Issued, Kind, TokenError, Tokens};
 use shipyard::auth::valid_after::ValidAfter;
 use shipyard::json::{HasValidity, JsonBody, Validity};
 use shipyard::model::id::Id;
 use shipyard::model::ship::{Ship, ShipInput};
-use shipyard::auth::password::Hash;
-use shipyard::auth::secret::Secret;
 use shipyard::store::{
     CreateUserError, GetError, HashedUser, RefreshError, Store, StoredUser, UpdateShipError, UpdateUserError,
 };
-use shipyard::auth::token::{Issued, Kind, TokenError, Tokens};
 use shuttle::scheduler::DfsScheduler;
 use shuttle::thread::{self, JoinHandle};
 use shuttle::{Config, Runner};

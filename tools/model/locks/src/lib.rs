@@ -1,15 +1,13 @@
-//! What the server and its dependencies take from parking_lot, on the locks of the model checker.
+//! Locks with the interface of parking_lot, on those of the model checker.
 //!
-//! Taking one of these locks is where another thread may go first. As with parking_lot, a panic poisons nothing.
+//! The checker may switch threads wherever one of these locks is taken. As with parking_lot, a panic poisons nothing.
+
+#![cfg(shuttle)]
 
 use std::fmt;
 use std::sync::{PoisonError, TryLockError};
 
-pub use lock_api;
 pub use shuttle::sync::{MutexGuard, RwLockReadGuard, RwLockWriteGuard};
-
-/// For what is no part of any model.
-pub type RawMutex = spin::Mutex<()>;
 
 /// `parking_lot::Mutex`.
 #[derive(Default)]
