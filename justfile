@@ -6,9 +6,10 @@ default:
 test *ARGS:
     cargo test --locked {{ARGS}}
 
-# Checks formatting, lints, links in the rustdoc, and the specification.
+# Checks formatting, words, lints, links in the rustdoc, and the specification.
 lint:
     cargo fmt --all -- --check
+    tools/words
     cargo clippy --locked --all-targets -- -D warnings
     RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --document-private-items
     cargo run --quiet --locked -- spec --check

@@ -63,7 +63,7 @@ enum Command {
     Routes,
     /// Print the OpenAPI specification
     Spec(spec::Spec),
-    /// Hold the recorded exchanges against this server, or against any other
+    /// Check this server, or any other, against the recorded exchanges
     Verify(verify::Verify),
     /// Record exchanges for `verify`: run curl lines, or a scenario once more
     Record(record::Record),

@@ -64,7 +64,7 @@ def arguments(words):
     parser.add_argument("--report-only", type=Path, metavar="RESULTS", help="tables and plots of that file; no measuring")
     parser.add_argument(
         "--check", type=Path, nargs="?", const=report.FOLDER / "results.json", metavar="RESULTS",
-        help="hold that file (default: that of the last whole run) against the promises; exit code 1 if one is not kept")
+        help="check that file (default: that of the last whole run) against the promises; exit code 1 if one is not kept")
     parser.add_argument(
         "--growth", action="store_true",
         help="instead: cost and memory with many ships, users, logged-out tokens, connections; exit code 1 if a promise"

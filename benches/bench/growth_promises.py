@@ -1,4 +1,4 @@
-"""What is promised of the server's growth, held against what was measured."""
+"""Checks the measured growth of the server against what is promised."""
 
 from math import log
 

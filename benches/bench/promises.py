@@ -1,4 +1,4 @@
-"""What is promised of the server's speed, held against what was measured."""
+"""Checks the measured speed of the server against what is promised."""
 
 from dataclasses import dataclass
 

@@ -170,7 +170,7 @@ fn announcement(bound: Option<SocketAddr>, source: &Source, keys: &KeySource, ex
         Source::File(path) => {
             format!("  Data    {} (read once; changes are lost at the end)\n", path.display())
         }
-        Source::BuiltIn => "  Data    the built-in example, for want of a data.json here\n".to_owned(),
+        Source::BuiltIn => "  Data    the built-in example (there is no data.json here)\n".to_owned(),
     };
     if example_users {
         text += "  Login   user / password, guest / guest\n";

@@ -24,7 +24,7 @@ use super::{print, print_lines, select_scenarios};
 const SECRET_VARIABLE: &str = "SHIPYARD_VERIFY_SECRET";
 
 const LONG: &str = "\
-Without --url, every scenario is replayed in process, byte for byte. With --url it is held against a live server: \
+Without --url, every scenario is replayed in process, byte for byte. With --url a live server is checked: \
 status, Content-Type, Location, and the body as JSON. Recorded tokens and ids are replaced by live ones.
 
 Exit codes: 0 everything matches, 1 something does not, 2 wrong usage, or no server.";
@@ -32,7 +32,7 @@ Exit codes: 0 everything matches, 1 something does not, 2 wrong usage, or no ser
 #[derive(Debug, Args)]
 #[command(after_long_help = LONG)]
 pub(super) struct Verify {
-    /// A live server, freshly started with the example data, to hold the exchanges against
+    /// A live server to check, freshly started with the example data
     #[arg(long, value_name = "URL")]
     url: Option<String>,
     /// Shell command that starts the server at --url; it is run again for every scenario, and ended

@@ -1,4 +1,4 @@
-//! Holds recorded exchanges against a server: in process, over the wire, or over the wire with a server that is
+//! Checks a server against recorded exchanges: in process, over the wire, or over the wire with a server that is
 //! started again for each scenario.
 
 use std::time::{Duration, Instant};
@@ -16,7 +16,7 @@ use crate::contract::recording::transcript::Exchange;
 use crate::contract::replay::Replay;
 use crate::contract::session::live::{NotSent, Session};
 
-/// What the exchanges are held against.
+/// The server to check.
 #[derive(Debug)]
 pub enum Against {
     /// This program, in process: the recorded clock, token ids and key.
@@ -27,12 +27,12 @@ pub enum Against {
     Started(Target, String),
 }
 
-/// How exchanges are held against a server.
+/// How a server is checked.
 #[derive(Debug)]
 pub struct Verifier {
     /// Where the recordings are.
     pub fixtures: Fixtures,
-    /// What they are held against.
+    /// The server to check.
     pub against: Against,
     /// How bodies are compared.
     pub measure: CompareMode,
@@ -59,7 +59,7 @@ pub trait Progress {
 }
 
 impl Verifier {
-    /// Holds those scenarios against the server, one after the other.
+    /// Checks the server against those scenarios, one after the other.
     ///
     /// # Errors
     /// [`FixtureError`]: the sums of the recordings cannot be read.

@@ -95,7 +95,7 @@ fn every_exchange_is_in_the_archive_as_it_was_recorded() {
     assert_eq!(entries.next(), None);
 }
 
-/// Holds an entry against the transcript: the request as it is read, the response as it is written.
+/// Checks an entry against the transcript: the request as it is read, the response as it is written.
 fn says_the_same(scenario: &str, exchange: &Exchange, entry: &Value) {
     let Exchange { name, request: asked, .. } = exchange;
     let asked_header = |wanted: &str| header(&asked.headers, wanted).unwrap_or_default();

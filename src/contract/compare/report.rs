@@ -1,4 +1,4 @@
-//! What came of holding exchanges against a server.
+//! Result of checking a server against exchanges.
 
 use serde::Serialize;
 
@@ -82,7 +82,7 @@ pub struct Checked {
     pub seconds: f64,
 }
 
-/// A scenario that could not be held against the server at all, or whose server would not end.
+/// A scenario that could not be run against the server, or whose server did not end.
 #[derive(Clone, Debug, Serialize)]
 pub struct Broken {
     /// The scenario.
@@ -117,7 +117,7 @@ pub struct Summary {
     pub mismatching: usize,
     /// Not answered.
     pub failed: usize,
-    /// Left out for want of something.
+    /// Left out because something that it needs is missing.
     pub skipped: usize,
     /// Not tried.
     pub not_run: usize,

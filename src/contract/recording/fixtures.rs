@@ -28,7 +28,7 @@ const SOURCES: &str = "SOURCES";
 /// The most bytes of a transcript, and of a file next to the scenarios. What is longer was not recorded here.
 const MOST: u64 = 16 * 1024 * 1024;
 
-/// Exchanges in order, to be held against one fresh server.
+/// Exchanges in order, to be sent to one fresh server.
 #[derive(Clone, Debug)]
 pub struct Scenario {
     /// The name of its folder.

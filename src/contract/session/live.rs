@@ -36,7 +36,7 @@ pub enum NotSent {
     Unanswered(String, WireError),
 }
 
-/// A scenario being held against a live server.
+/// A scenario that is run against a live server.
 pub struct Session<'a> {
     target: &'a Target,
     scenario: &'a Scenario,
