@@ -1,47 +1,50 @@
-//! What is answered where no handler was reached.
+//! Catcher: the response to a request that reaches no handler.
 
 use rocket::http::{Header, Method, Status};
 use rocket::response::{self, Responder};
 use rocket::{catch, Request};
 
+use crate::api::checks::RouteCheck;
 use crate::api::error::api_error::ApiError;
 use crate::api::error::catalog::{METHOD_NOT_ALLOWED, NOT_FOUND};
 use crate::api::guards;
 use crate::api::json_response;
 use crate::api::routing;
 
-/// The answer to a request that no handler answered.
+/// The response to a request that reaches no handler.
 pub enum Fallback<'r> {
     /// An error.
     ApiError(ApiError),
-    /// The error that a guard left behind.
+    /// The error that a guard left.
     FromGuard(&'r ApiError),
     /// The path exists, but not with that method.
     OtherMethods(Vec<&'static str>),
-    /// What the path can do, for OPTIONS.
+    /// The methods of the path, for OPTIONS.
     Options(Vec<&'static str>),
 }
 
-/// Answers what guards and routes refuse, in the contract's order of checks: unknown path or malformed id,
-/// then wrong method, and only then what a guard found.
+/// Responds to a request that no route or guard accepts.
 #[catch(default)]
 pub fn default_catcher<'r>(status: Status, request: &'r Request<'_>) -> Fallback<'r> {
     let allowed = routing::methods_at(request);
-    if allowed.is_empty() {
-        return Fallback::ApiError(ApiError::of(&NOT_FOUND));
-    }
-    if !allowed.contains(&request.method().as_str()) {
-        return Fallback::OtherMethods(allowed);
+    for check in RouteCheck::ORDER {
+        match (check, guards::failure(request)) {
+            (RouteCheck::Path, _) if allowed.is_empty() => {
+                return Fallback::ApiError(ApiError::of(&NOT_FOUND));
+            }
+            (RouteCheck::Method, _) if !allowed.contains(&request.method().as_str()) => {
+                return Fallback::OtherMethods(allowed);
+            }
+            (RouteCheck::Guards, Some(api_error)) => return Fallback::FromGuard(api_error),
+            _ => {}
+        }
     }
     if request.method() == Method::Options {
         return Fallback::Options(allowed);
     }
-    match guards::failure(request) {
-        Some(api_error) => Fallback::FromGuard(api_error),
-        // Rocket's answer to the path of a file that it will not read, such as `/static/..`.
-        None if status == Status::UnprocessableEntity => Fallback::ApiError(ApiError::of(&NOT_FOUND)),
-        None => Fallback::ApiError(ApiError::of_status(status)),
-    }
+    // Rocket's status for the path of a file that it does not read, such as `/static/..`.
+    let is_unreadable = status == Status::UnprocessableEntity;
+    Fallback::ApiError(if is_unreadable { ApiError::of(&NOT_FOUND) } else { ApiError::of_status(status) })
 }
 
 impl<'r> Responder<'r, 'static> for Fallback<'_> {

@@ -23,7 +23,7 @@ use super::response_body::ResponseBody;
 use super::response_cache::{CacheKey, CachedResponse};
 use super::rocket_response::{catch_unwind, into_hyper_response};
 use super::server_response::{error_response, from_cache, options_asterisk};
-use super::{origin, parse_error, ServerState, Stage};
+use super::{origin, ServerState, Stage};
 use crate::api::error::api_error::ApiError;
 use crate::api::error::catalog::{BODY_BROKE_OFF, INTERNAL};
 use crate::api::routing;
@@ -134,10 +134,7 @@ async fn read_request<'a>(
     client: SocketAddr,
     log_context: Option<&Arc<RequestLogContext>>,
 ) -> Result<Routed<'a>, ApiError> {
-    if head.headers.len() > server.limits.max_headers {
-        return Err(parse_error::head_too_large(&server.limits));
-    }
-    let target = request_head::read(head, &connection.last_host)?;
+    let target = request_head::read(head, &connection.last_host, &server.limits)?;
     let cache_key = if body.is_end_stream() { CacheKey::of(server, head) } else { None };
     if let Some(answer) = cache_key.and_then(|cache_key| cache_key.lookup(log_context.map(Arc::as_ref))) {
         return Ok(Routed::Cached(answer));

@@ -1,5 +1,4 @@
-//! What the head of a request must be, beyond what hyper asks of it: one that two readers could read in two
-//! ways is refused.
+//! Validation of a request head, beyond hyper's. A head that two readers could read in two ways is rejected.
 
 use hyper::header::{HeaderMap, HeaderValue, EXPECT, HOST, TRANSFER_ENCODING};
 use hyper::http::request::Parts;
@@ -7,10 +6,12 @@ use hyper::{Method, Uri, Version};
 use parking_lot::Mutex;
 use rocket::http::uri::{Host, Origin};
 
+use super::{parse_error, HttpLimits};
+use crate::api::checks::HeadCheck;
 use crate::api::error::api_error::ApiError;
 use crate::api::error::catalog::{EXPECTATION, METHOD_NOT_IMPLEMENTED, REQUEST_MALFORMED, TRANSFER_CODING};
 
-/// Whom and what the request asks.
+/// The target of a request: a host and a path.
 #[derive(Debug)]
 pub(super) struct Target<'a> {
     /// The host, if the request names one.
@@ -33,7 +34,7 @@ fn malformed(reason: &str) -> ApiError {
     ApiError::of(&REQUEST_MALFORMED).with_message(format!("Malformed request: {reason}."))
 }
 
-/// The last Host header of a connection. The next is the same, as a rule, and need not be read again.
+/// The last Host header of a connection, parsed. The next is usually the same.
 #[derive(Default)]
 pub(super) struct LastHost(Mutex<Option<(HeaderValue, Host<'static>)>>);
 
@@ -51,16 +52,36 @@ impl LastHost {
     }
 }
 
-/// Reads the target and the Host header (RFC 9112, sections 3.2 and 6.1). `None` if the whole server is asked.
+/// Checks the head and gives its target (RFC 9112, sections 3.2 and 6.1). `None` for `*`, the server as a whole.
 #[inline]
-pub(super) fn read<'a>(head: &'a Parts, last_host: &LastHost) -> Result<Option<Target<'a>>, ApiError> {
-    if head.method == Method::CONNECT {
-        // Its target is no path, but an address to connect to (RFC 9110, section 9.3.6).
-        return Err(ApiError::of(&METHOD_NOT_IMPLEMENTED));
+pub(super) fn read<'a>(
+    head: &'a Parts,
+    last_host: &LastHost,
+    limits: &HttpLimits,
+) -> Result<Option<Target<'a>>, ApiError> {
+    let mut named = None;
+    let mut target = None;
+    for check in HeadCheck::ORDER {
+        match check {
+            HeadCheck::FieldCount if head.headers.len() > limits.max_headers => {
+                return Err(parse_error::head_too_large(limits));
+            }
+            // The target of CONNECT is an address to connect to, not a path (RFC 9110, section 9.3.6).
+            HeadCheck::Tunnel if head.method == Method::CONNECT => {
+                return Err(ApiError::of(&METHOD_NOT_IMPLEMENTED));
+            }
+            HeadCheck::FieldCount | HeadCheck::Tunnel => {}
+            HeadCheck::TransferCoding => codings(&head.headers)?,
+            HeadCheck::Expectation => expectations(&head.headers)?,
+            HeadCheck::Host => named = host(head, last_host)?,
+            HeadCheck::Target => target = parse_target(head, named.take())?,
+        }
     }
-    codings(&head.headers)?;
-    expectations(&head.headers)?;
-    let named = host(head, last_host)?;
+    Ok(target)
+}
+
+/// The target, with the host that the Host header names.
+fn parse_target<'a>(head: &'a Parts, named: Option<Host<'static>>) -> Result<Option<Target<'a>>, ApiError> {
     let uri = &head.uri;
     let host = match uri.authority() {
         // The target wins over the Host header.
@@ -79,14 +100,14 @@ pub(super) fn read<'a>(head: &'a Parts, last_host: &LastHost) -> Result<Option<T
     Ok(Some(Target { host, uri }))
 }
 
-/// Whether each `%` begins the code of a byte (RFC 3986, section 2.1). Another reader could take what is none
-/// for itself, or for nothing.
+/// Whether each `%` begins the code of a byte (RFC 3986, section 2.1). Readers differ about any other: they keep it, or drop
+/// it.
 fn is_encoded(text: &str) -> bool {
     let is_code = |rest: &str| rest.bytes().take(2).filter(u8::is_ascii_hexdigit).count() == 2;
     text.split('%').skip(1).all(is_code)
 }
 
-/// The only transfer coding that is understood is `chunked`, once. (hyper has seen that it is the last.)
+/// The only transfer coding that the server decodes is `chunked`, once. (hyper checks that it is the last.)
 fn codings(headers: &HeaderMap) -> Result<(), ApiError> {
     if !headers.contains_key(TRANSFER_ENCODING) {
         return Ok(());

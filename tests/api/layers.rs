@@ -19,7 +19,7 @@ const LAYERS: [&[&str]; 20] = [
     &["api::routing", "api::security_headers"],
     &["api::error"],
     &["api::json_response", "api::openapi::components", "api::base_url"],
-    &["api::error::catalog"],
+    &["api::error::catalog", "api::checks"],
     &["log"],
     &["store"],
     &["auth"],
