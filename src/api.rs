@@ -2,6 +2,7 @@
 
 pub mod base_url;
 pub mod catcher;
+pub mod checks;
 pub mod cors;
 pub mod error;
 pub mod etag;

@@ -1,10 +1,9 @@
-//! The log: what each request came to, and what broke. It goes to standard error.
+//! Access log and error log, on standard error.
 //!
-//! A line names the route by its template and the user by the id: no path, query, body, password or token is
-//! ever written (OWASP Logging Cheat Sheet). The one text of a client's that is written is its `X-Request-Id`,
-//! which [`RequestId`] bounds.
+//! A line has the route's template and the user's id. Paths, queries, bodies, passwords and tokens are never written (OWASP
+//! Logging Cheat Sheet). The only text from a client is its `X-Request-Id`, which [`RequestId`] bounds.
 
-mod lines;
+mod non_blocking;
 pub mod request_context;
 pub mod request_id;
 
@@ -21,7 +20,7 @@ use tracing::Level;
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::FormatTime;
 
-use self::lines::Lines;
+use self::non_blocking::NonBlockingWriter;
 pub use self::request_context::RequestLogContext;
 pub use self::request_id::RequestId;
 use crate::auth::clock;
@@ -31,45 +30,45 @@ use crate::dispatch_context::parse_method;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Format {
-    /// For people: time, level, what it is, and then `name=value`.
+    /// For people: time, level, message, and fields as `name=value`.
     #[default]
     Text,
-    /// For programs: one JSON object a line.
+    /// For programs: one JSON object per line.
     Json,
 }
 
 /// What is logged, and how.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Settings {
-    /// `log_level`: `off`, nothing; `critical`, what broke and what an operator must know; `normal`, each request as well. Default `critical` in
+    /// `log_level`: `off`, nothing; `critical`, errors and warnings; `normal`, each request as well. Default `critical` in
     /// the release profile, else `normal`.
     pub level: LogLevel,
     /// `log_format`: `text` or `json`. Default `text`.
     pub format: Format,
 }
 
-/// The log of this process. What waits to be written is written when the value ends, if it can be.
+/// The log of this process. Dropping it writes the buffered lines, within [`FLUSH_TIMEOUT`].
 #[derive(Debug)]
-pub struct Log(Option<&'static Lines>);
+pub struct Log(Option<&'static NonBlockingWriter>);
 
-/// How long the reader of the log may take for the rest of it.
-const LAST_LINES: Duration = Duration::from_millis(500);
+/// How long the end of the process waits for a slow reader of the log.
+const FLUSH_TIMEOUT: Duration = Duration::from_millis(500);
 
 impl Drop for Log {
     fn drop(&mut self) {
-        if let Some(lines) = self.0 {
-            lines.wait(LAST_LINES);
+        if let Some(writer) = self.0 {
+            writer.flush_within(FLUSH_TIMEOUT);
         }
     }
 }
 
-/// Begins to log: what `tracing` is told from here on, and panics, goes to standard error.
+/// Starts to write `tracing` events and panics to standard error.
 ///
 /// # Errors
-/// The system's, if there is no thread or no standard error to write with; or if the process logs already.
+/// [`io::Error`] if the system gives no thread, if there is no standard error, or if the process logs already.
 pub fn start(settings: Settings) -> io::Result<Log> {
-    // The usual hook writes to standard error itself: it would wait for the reader of that, and quote what it
-    // panicked about, which can be a client's.
+    // The default hook writes to standard error itself. It would block on a slow reader, and write the panic's message,
+    // which can have a client's data in it.
     std::panic::set_hook(Box::new(|panic| {
         let place = panic.location().map(ToString::to_string).unwrap_or_default();
         tracing::error!(place, "panicked");
@@ -79,14 +78,14 @@ pub fn start(settings: Settings) -> io::Result<Log> {
         LogLevel::Critical => Level::WARN,
         LogLevel::Normal | LogLevel::Debug => Level::INFO,
     };
-    let lines = Lines::start(settings.format)?;
+    let writer = NonBlockingWriter::start(settings.format)?;
     let log = tracing_subscriber::fmt()
         .with_max_level(level)
         .with_timer(Stamp)
         .with_target(false)
         .with_ansi(false)
         .log_internal_errors(false)
-        .with_writer(move || lines);
+        .with_writer(move || writer);
     let started = match settings.format {
         Format::Text => tracing::subscriber::set_global_default(log.finish()),
         Format::Json => {
@@ -94,7 +93,7 @@ pub fn start(settings: Settings) -> io::Result<Log> {
             tracing::subscriber::set_global_default(log.finish())
         }
     };
-    started.map(|()| Log(Some(lines))).map_err(io::Error::other)
+    started.map(|()| Log(Some(writer))).map_err(io::Error::other)
 }
 
 struct Stamp;
@@ -105,7 +104,7 @@ impl FormatTime for Stamp {
     }
 }
 
-/// Whether requests are logged. If not, nothing needs to be found out about them.
+/// Whether requests are logged. If not, nothing is recorded about them.
 fn requests_are_logged() -> bool {
     tracing::enabled!(Level::INFO)
 }
@@ -113,15 +112,16 @@ fn requests_are_logged() -> bool {
 /// How a request ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// The client, or its system, has all of the answer.
+    /// The client, or its system, has the whole response.
     Answered,
-    /// It took too long: to come, to be answered, or to take the answer.
+    /// The request took too long to arrive, the server took too long to respond, or the client took too long to read the
+    /// response.
     Timeout,
-    /// The client went away, or broke the connection.
+    /// The client closed or reset the connection.
     ClientGone,
-    /// The server ended.
+    /// The server shut down.
     Shutdown,
-    /// The answer could not be read to its end.
+    /// The response could not be read to its end.
     Failed,
 }
 
@@ -137,15 +137,15 @@ impl Outcome {
     }
 }
 
-/// The line of one request. It is written once, by [`AccessLogEntry::end`].
+/// The access log's line for one request. [`AccessLogEntry::end`] writes it.
 #[derive(Debug)]
 pub struct AccessLogEntry {
-    /// The id of the request.
+    /// The request id.
     pub id: RequestId,
-    /// The method, if it is one that is known: others are a client's own text.
+    /// The method, if it is known. An unknown one is a client's text, and is not written.
     method: Option<Method>,
     client: IpAddr,
-    /// When its first byte came.
+    /// When the first byte of the request arrived.
     began: Instant,
     log_context: Option<Arc<RequestLogContext>>,
     status: Option<u16>,
@@ -153,13 +153,13 @@ pub struct AccessLogEntry {
 }
 
 impl AccessLogEntry {
-    /// For a request that could not be read.
+    /// The entry of a request that could not be parsed.
     #[must_use]
     pub fn unread(id: RequestId, client: IpAddr, began: Instant) -> Self {
         Self { id, method: None, client, began, log_context: None, status: None, bytes: 0 }
     }
 
-    /// For a request with that method.
+    /// The entry of a request with that method.
     #[must_use]
     #[inline]
     pub fn new(id: RequestId, method: &str, client: IpAddr, began: Instant) -> Self {
@@ -167,24 +167,24 @@ impl AccessLogEntry {
         Self { method: parse_method(method), log_context, ..Self::unread(id, client, began) }
     }
 
-    /// Where guards and routing put what they find out; nowhere, if it is not asked for.
+    /// The context in which guards and routing record the user and the route; `None` if requests are not logged.
     #[must_use]
     pub fn log_context(&self) -> Option<Arc<RequestLogContext>> {
         self.log_context.clone()
     }
 
-    /// Whether the status is known.
+    /// Whether the status is set.
     #[must_use]
     pub fn is_answered(&self) -> bool {
         self.status.is_some()
     }
 
-    /// The status is known.
+    /// Sets the status.
     pub fn answered(&mut self, status: u16) {
         self.status = Some(status);
     }
 
-    /// So many bytes of the body are on their way.
+    /// Adds to the number of bytes sent of the body.
     pub fn sent(&mut self, bytes: usize) {
         self.bytes = self.bytes.saturating_add(bytes as u64);
     }
@@ -207,22 +207,21 @@ impl AccessLogEntry {
     }
 }
 
-/// Says that there was no place for connections, or that connections were closed to make room for others; once a second
-/// at most.
+/// Warnings about rejected and evicted connections, at most one a second.
 #[derive(Debug, Default)]
 pub struct RejectionReporter(Mutex<(Option<Instant>, u64)>);
 
 impl RejectionReporter {
-    const EVERY: Duration = Duration::from_secs(1);
+    const INTERVAL: Duration = Duration::from_secs(1);
 
-    /// One more was refused, or closed without a word.
-    pub fn refused(&self, client: IpAddr) {
+    /// Counts a connection that was rejected, or closed without a response.
+    pub fn rejected(&self, client: IpAddr) {
         if let Some(connections) = self.count(Instant::now()) {
-            tracing::warn!(connections, %client, "no place for connections; the last was this client's");
+            tracing::warn!(connections, %client, "no room for connections; the last was this client's");
         }
     }
 
-    /// One more was closed to make room for another.
+    /// Counts a connection that was closed to make room for another.
     pub fn evicted(&self, client: IpAddr) {
         if let Some(connections) = self.count(Instant::now()) {
             tracing::warn!(
@@ -233,15 +232,15 @@ impl RejectionReporter {
         }
     }
 
-    /// How many there were since the last line, if it is time for a line.
+    /// The number of connections since the last warning, if the next is due.
     fn count(&self, now: Instant) -> Option<u64> {
-        let mut crowd = self.0.lock();
-        let (said, count) = &mut *crowd;
+        let mut state = self.0.lock();
+        let (last, count) = &mut *state;
         *count += 1;
-        if said.is_some_and(|said| now < said + Self::EVERY) {
+        if last.is_some_and(|last| now < last + Self::INTERVAL) {
             return None;
         }
-        *said = Some(now);
+        *last = Some(now);
         Some(std::mem::take(count))
     }
 }
@@ -251,13 +250,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_crowd_is_one_line_a_second_with_a_count() {
-        let crowd = RejectionReporter::default();
+    fn there_is_one_warning_a_second_with_a_count() {
+        let reporter = RejectionReporter::default();
         let start = Instant::now();
-        assert_eq!(crowd.count(start), Some(1));
+        assert_eq!(reporter.count(start), Some(1));
         for _ in 0..1000 {
-            assert_eq!(crowd.count(start + Duration::from_millis(999)), None);
+            assert_eq!(reporter.count(start + Duration::from_millis(999)), None);
         }
-        assert_eq!(crowd.count(start + Duration::from_millis(1000)), Some(1001));
+        assert_eq!(reporter.count(start + Duration::from_millis(1000)), Some(1001));
     }
 }

@@ -97,7 +97,7 @@ fn admit(stream: TcpStream, address: SocketAddr, server: &'static ServerState) {
         });
         return;
     }
-    server.rejections.refused(address.ip().to_canonical());
+    server.rejections.rejected(address.ip().to_canonical());
     if let Ok(place) = Arc::clone(&server.rejection_permits).try_acquire_owned() {
         tokio::spawn(async move {
             reject(stream, server).await;

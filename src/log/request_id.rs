@@ -1,10 +1,10 @@
-//! The id of a request, by which a client, proxies and the log speak of the same one.
+//! Request ids, with which a client, its proxies and the log name the same request.
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::LazyLock;
 
-/// The id of a request: the client's own, if it is sane, else one that no other request of any server has.
+/// The id of a request: the client's, if it is short and plain, else one that is unique among all servers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RequestId {
     text: [u8; Self::MAX_LENGTH],
@@ -12,14 +12,13 @@ pub struct RequestId {
 }
 
 impl RequestId {
-    /// The header that carries it, both ways.
+    /// The name of the header, in requests and in responses.
     pub const HEADER: &'static str = "x-request-id";
 
-    /// The longest that is taken over from a client, in bytes.
+    /// The longest id that is accepted from a client, in bytes.
     pub const MAX_LENGTH: usize = 64;
 
-    /// The id for a request that came with that header. What is longer, or needs quotation marks in any log, is
-    /// not taken over.
+    /// The id of a request with that header. A value that is longer, or that any log would have to quote, is ignored.
     #[must_use]
     pub fn of(given: Option<&[u8]>) -> Self {
         let given = given.filter(|given| !given.is_empty() && given.iter().all(|byte| is_plain(*byte)));
@@ -34,7 +33,7 @@ impl RequestId {
         }
     }
 
-    /// A number that is random for each process, and a count.
+    /// A new id: a random number for the process, and a counter.
     #[must_use]
     pub fn fresh() -> Self {
         static PROCESS: LazyLock<RequestId> = LazyLock::new(|| {
@@ -49,7 +48,7 @@ impl RequestId {
         id
     }
 
-    /// With that many digits at least.
+    /// Adds a number with at least that many digits.
     fn push_hexadecimal(&mut self, number: u64, least: u32) {
         let digits = (u64::BITS - number.leading_zeros()).div_ceil(4).max(least);
         for digit in (0..digits).rev() {
@@ -58,7 +57,7 @@ impl RequestId {
         }
     }
 
-    /// Two numbers of 16 digits at most have room in it.
+    /// There is room for two numbers of 16 digits.
     fn push(&mut self, byte: u8) {
         if let Some(place) = self.text.get_mut(self.length) {
             *place = byte;
@@ -89,7 +88,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_id_is_taken_over_if_it_is_short_and_plain() {
+    fn a_clients_id_is_accepted_if_it_is_short_and_plain() {
         let longest = "x".repeat(RequestId::MAX_LENGTH);
         for sane in ["a", "A-b_c.9", longest.as_str()] {
             assert_eq!(RequestId::of(Some(sane.as_bytes())).as_str(), sane);
@@ -102,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn no_two_ids_are_the_same() {
+    fn two_new_ids_differ() {
         let (one, other) = (RequestId::of(None), RequestId::of(None));
         assert_ne!(one, other);
         assert_eq!(one.as_str().split('-').next().map(str::len), Some(16));
@@ -110,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_are_written_with_as_many_digits_as_they_need_or_must_have() {
+    fn a_number_has_at_least_the_given_digits() {
         for (number, least, digits) in [
             (0, 1, "0"),
             (0xf, 1, "f"),

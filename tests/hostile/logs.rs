@@ -290,7 +290,7 @@ fn connections_without_a_place_are_counted_in_one_line() {
     }
     let lines = logged.lines(1);
     assert!(settled(&lines[0])
-        .starts_with("WARN no place for connections; the last was this client's connections=1 "));
+        .starts_with("WARN no room for connections; the last was this client's connections=1 "));
     assert!(lines.len() < 5, "{lines:?}");
 }
 
