@@ -16,6 +16,7 @@ use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess,
 use serde::{Deserialize, Serialize};
 use serde_json::map::Entry;
 use serde_json::{Map, Number, Value};
+use thiserror::Error;
 
 pub use self::body::{JsonBody, JsonStream, PIECE};
 pub use self::encoded::EncodedJson;
@@ -100,19 +101,14 @@ fn pretty(compact: &[u8]) -> Vec<u8> {
 }
 
 /// Why a text is not acceptable JSON: what was wrong, and where.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("{0}")]
 pub struct Malformed(String);
 
 impl Malformed {
     /// For a reader of its own that finds what [`parse`] does not.
     pub(crate) fn new(reason: impl fmt::Display) -> Self {
         Self(reason.to_string())
-    }
-}
-
-impl fmt::Display for Malformed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
     }
 }
 

@@ -103,7 +103,7 @@ struct Ready {
 
 fn prepare(settings: Settings) -> Result<Ready, CliError> {
     let (data, source) = Data::find(settings.data.as_deref()).map_err(failed)?;
-    data.fits(settings.store_limits).map_err(|reason| failed(format!("{}: {reason}", source.name())))?;
+    data.check_limits(&source, settings.store_limits).map_err(failed)?;
     let example_users = data.has_example_users();
     let (set, keys) = keys(&settings)?;
     rlimit::raise_nofile_limit();

@@ -1,17 +1,18 @@
-//! The data file: read once, at start. Whatever is not plainly in order refuses the start.
+//! Data file: the users and ships to start with. An invalid file stops startup; the error names the line.
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
-use std::{fmt, io, thread};
+use std::{io, thread};
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::Value;
+use thiserror::Error;
 
-use crate::auth::password::{Hash, Hasher, Passwords};
+use crate::auth::password::{Hash, Hasher, InvalidHash, Passwords};
 use crate::escape::escape_invisible;
 use crate::internal_error::{chain, InternalError};
-use crate::json::{self, Style};
+use crate::json::{self, Malformed, Style};
 use crate::model::id::Id;
 use crate::model::ship::{Ship, ShipInput};
 use crate::model::user::UserInput;
@@ -22,11 +23,10 @@ use crate::store::{Store, StoreLimits, StoredUser};
 /// The example data, which is also in the repository as `data.json`.
 pub const EXAMPLE: &str = include_str!("../../data.json");
 
-/// The data file that is read when none is asked for, if it is there.
+/// The data file if none is set; it need not exist.
 pub const DEFAULT_FILE: &str = "data.json";
 
-/// The largest data file, in bytes: three million of the longest ships in ASCII, which take up several times as much
-/// while they are read.
+/// The largest data file, in bytes: three million of the longest ships in ASCII. Reading takes several times as much memory.
 const MAX_SIZE: u64 = 2 * 1024 * 1024 * 1024;
 
 /// Where the data comes from.
@@ -68,27 +68,45 @@ enum UserSecret {
     Hash(Hash),
 }
 
-/// Why a data file is refused: which file, where in it, and why.
-#[derive(Debug)]
+/// An invalid data file: which file, where in it, and why.
+#[derive(Debug, Error)]
+// The reason may quote what is in the file.
+#[error("{file}: {place}{}", escape_invisible(&reason.to_string()))]
 pub struct DataError {
     file: String,
+    /// Empty, or the place of an element and a colon.
     place: String,
-    reason: String,
+    reason: Reason,
 }
 
-impl std::error::Error for DataError {}
-
-impl fmt::Display for DataError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { file, place, reason } = self;
-        // It may quote what is in the file.
-        let reason = escape_invisible(reason);
-        if place.is_empty() {
-            write!(f, "{file}: {reason}")
-        } else {
-            write!(f, "{file}: {place}: {reason}")
-        }
-    }
+/// Why a data file is invalid.
+#[derive(Debug, Error)]
+enum Reason {
+    #[error(transparent)]
+    Unreadable(#[from] io::Error),
+    #[error(transparent)]
+    Malformed(#[from] Malformed),
+    #[error(transparent)]
+    Layout(#[from] serde_json::Error),
+    #[error("expected an object with `users` and `ships` at line 1 column 1")]
+    NotAnObject,
+    #[error("name: {name:?} is the name of user {other} already")]
+    NameTwice { name: String, other: Id },
+    #[error("id: {id} is the id of another {kind} already")]
+    IdTwice { id: Id, kind: &'static str },
+    #[error("id: Missing data for required field.")]
+    NoId,
+    /// A field breaks a rule of the API.
+    #[error("{0}")]
+    Field(String),
+    #[error("password_hash: Not a valid string.")]
+    HashNotText,
+    #[error("password_hash: {}", chain(.0))]
+    Hash(#[from] InvalidHash),
+    #[error("password_hash: there is a password too; give one of the two")]
+    HashAndPassword,
+    #[error("{list}: {count} are more than {setting} = {most}")]
+    TooMany { list: &'static str, count: usize, setting: &'static str, most: usize },
 }
 
 /// The names and types at the top of the file. The texts of the elements tell their lines.
@@ -111,18 +129,18 @@ impl Data {
         let bytes = regular_file::read(path, MAX_SIZE).map_err(|error| DataError {
             file: file.clone(),
             place: String::new(),
-            reason: error.to_string(),
+            reason: error.into(),
         })?;
         Self::parse(&file, &bytes)
     }
 
-    /// Reads the file that is asked for; with none asked for [`DEFAULT_FILE`], and without that the example.
+    /// Reads this file. Without one, reads [`DEFAULT_FILE`], or if that does not exist, the example.
     ///
     /// # Errors
     /// As [`Data::read`].
-    pub fn find(asked: Option<&Path>) -> Result<(Self, Source), DataError> {
+    pub fn find(file: Option<&Path>) -> Result<(Self, Source), DataError> {
         let default = Path::new(DEFAULT_FILE);
-        match asked.or_else(|| default.symlink_metadata().is_ok().then_some(default)) {
+        match file.or_else(|| default.symlink_metadata().is_ok().then_some(default)) {
             Some(path) => Ok((Self::read(path)?, Source::File(path.to_owned()))),
             None => Ok((Self::parse(&Source::BuiltIn.name(), EXAMPLE.as_bytes())?, Source::BuiltIn)),
         }
@@ -139,18 +157,15 @@ impl Data {
     /// # Errors
     /// [`DataError`]: the text is not JSON, or breaks a rule of the store.
     pub fn parse(file: &str, bytes: &[u8]) -> Result<Self, DataError> {
-        let refuse = |place: String, reason: String| DataError { file: file.to_owned(), place, reason };
-        let anywhere = |reason: String| refuse(String::new(), reason);
-        let Value::Object(mut whole) = json::parse(bytes).map_err(|error| anywhere(error.to_string()))?
-        else {
-            return Err(anywhere(
-                "expected an object with `users` and `ships` at line 1 column 1".to_owned(),
-            ));
+        let refuse = |place: String, reason: Reason| DataError { file: file.to_owned(), place, reason };
+        let anywhere = |reason: Reason| refuse(String::new(), reason);
+        let Value::Object(mut whole) = json::parse(bytes).map_err(|error| anywhere(error.into()))? else {
+            return Err(anywhere(Reason::NotAnObject));
         };
-        let text = json::text(bytes).map_err(|error| anywhere(error.to_string()))?;
-        let layout: Layout<'_> = serde_json::from_str(text).map_err(|error| anywhere(error.to_string()))?;
+        let text = json::text(bytes).map_err(|error| anywhere(error.into()))?;
+        let layout: Layout<'_> = serde_json::from_str(text).map_err(|error| anywhere(error.into()))?;
         let place = |list: &str, index: usize, raw: &RawValue| {
-            format!("line {}, {list}[{index}]", line_of(text, raw.get()))
+            format!("line {}, {list}[{index}]: ", line_of(text, raw.get()))
         };
         let mut elements = |list: &str| match whole.remove(list) {
             Some(Value::Array(elements)) => elements,
@@ -162,11 +177,10 @@ impl Data {
             let here = || place("users", index, raw);
             let (id, user) = user(value).map_err(|reason| refuse(here(), reason))?;
             if let Some(other) = names.insert(user.name.clone(), id) {
-                let reason = format!("name: {:?} is the name of user {other} already", user.name);
-                return Err(refuse(here(), reason));
+                return Err(refuse(here(), Reason::NameTwice { name: user.name, other }));
             }
             if data.users.insert(id, user).is_some() {
-                return Err(refuse(here(), format!("id: {id} is the id of another user already")));
+                return Err(refuse(here(), Reason::IdTwice { id, kind: "user" }));
             }
         }
         for (index, (value, raw)) in elements("ships").into_iter().zip(layout.ships).enumerate() {
@@ -174,23 +188,24 @@ impl Data {
             let ship = ship(value).map_err(|reason| refuse(here(), reason))?;
             let id = ship.id;
             if data.ships.insert(id, ship).is_some() {
-                return Err(refuse(here(), format!("id: {id} is the id of another ship already")));
+                return Err(refuse(here(), Reason::IdTwice { id, kind: "ship" }));
             }
         }
         Ok(data)
     }
 
-    /// Whether the server may keep so much.
+    /// Checks that the data is within the limits of the store; `source` is for the message.
     ///
     /// # Errors
-    /// A line that says what there is too much of.
-    pub fn fits(&self, limits: StoreLimits) -> Result<(), String> {
+    /// [`DataError`]: there are too many users or ships.
+    pub fn check_limits(&self, source: &Source, limits: StoreLimits) -> Result<(), DataError> {
         for (list, count, most, setting) in [
             ("users", self.users.len(), limits.users, "max_users"),
             ("ships", self.ships.len(), limits.ships, "max_ships"),
         ] {
             if count > most {
-                return Err(format!("{list}: {count} are more than {setting} = {most}"));
+                let reason = Reason::TooMany { list, count, setting, most };
+                return Err(DataError { file: source.name(), place: String::new(), reason });
             }
         }
         Ok(())
@@ -244,36 +259,32 @@ fn line_of(text: &str, part: &str) -> usize {
     text.bytes().take(offset).filter(|&byte| byte == b'\n').count() + 1
 }
 
-/// An element as a body of the API would be read: by the same rules.
-fn read<T: Input>(value: Value) -> Result<T, String> {
-    model::read(value).map_err(|errors| errors.first().unwrap_or_default())
+/// Reads an element by the rules of a body of the API.
+fn read<T: Input>(value: Value) -> Result<T, Reason> {
+    model::read(value).map_err(|errors| Reason::Field(errors.first().unwrap_or_default()))
 }
 
-fn required_id(id: Option<Id>) -> Result<Id, String> {
-    id.ok_or_else(|| "id: Missing data for required field.".to_owned())
-}
-
-fn ship(value: Value) -> Result<Ship, String> {
+fn ship(value: Value) -> Result<Ship, Reason> {
     let input: ShipInput = read(value)?;
-    let id = required_id(input.id)?;
+    let id = input.id.ok_or(Reason::NoId)?;
     Ok(input.with_id(id))
 }
 
-fn user(mut value: Value) -> Result<(Id, DataUser), String> {
+fn user(mut value: Value) -> Result<(Id, DataUser), Reason> {
     let hash = value.as_object_mut().and_then(|user| user.remove("password_hash"));
     let Some(hash) = hash else {
         let UserInput { id, name, password } = read(value)?;
-        return Ok((required_id(id)?, DataUser { name, secret: UserSecret::Password(password) }));
+        return Ok((id.ok_or(Reason::NoId)?, DataUser { name, secret: UserSecret::Password(password) }));
     };
-    let Value::String(hash) = hash else { return Err("password_hash: Not a valid string.".to_owned()) };
-    let hash = Hash::parse(&hash).map_err(|error| format!("password_hash: {}", chain(&error)))?;
+    let Value::String(hash) = hash else { return Err(Reason::HashNotText) };
+    let hash = Hash::parse(&hash)?;
     if value.get("password").is_some() {
-        return Err("password_hash: there is a password too; give one of the two".to_owned());
+        return Err(Reason::HashAndPassword);
     }
-    // The other fields are held to the rules of a body, in which there must be some password.
+    // The rules of a body require a password.
     if let Some(user) = value.as_object_mut() {
         user.insert("password".to_owned(), Value::from("hashed"));
     }
     let UserInput { id, name, .. } = read(value)?;
-    Ok((required_id(id)?, DataUser { name, secret: UserSecret::Hash(hash) }))
+    Ok((id.ok_or(Reason::NoId)?, DataUser { name, secret: UserSecret::Hash(hash) }))
 }
