@@ -1,4 +1,4 @@
-//! The commands: what they take, do and print.
+//! Command line: parsing, dispatch to the commands, and output.
 
 mod config;
 mod error;
@@ -27,11 +27,12 @@ const EXAMPLES: &str = "\
 Examples:
   shipyard                                  serve on http://localhost:5000
   shipyard --port 5055 --data my-data.json  another port, other data
-  shipyard routes                           what is served
-  shipyard spec --check                     does spec/openapi.json say what the code does?
-  shipyard verify                           does this server answer as recorded?
+  shipyard config                           every setting, and where its value comes from
+  shipyard routes                           every operation
+  shipyard spec --check                     check spec/openapi.json against the code
+  shipyard verify                           check this server against the recorded exchanges
   shipyard verify --url http://localhost:5000 --start 'flask run'
-                                            does any other?
+                                            check any other server
 
 Every setting can also be given in Rocket.toml or as ROCKET_<SETTING> in the environment.
 Exit codes: 0 done, 1 failed, 2 wrong usage or configuration.";
@@ -42,7 +43,7 @@ comment after each value names its origin: default, the path of a file, an envir
 
 Exit codes: 0 done, 2 invalid configuration.";
 
-/// A REST API with users, starships and JWT login. Data is read at start; nothing is persisted.
+/// A REST API with users, starships and JWT login. It reads data at startup and persists nothing.
 #[derive(Debug, Parser)]
 #[command(version, after_help = EXAMPLES, args_conflicts_with_subcommands = true)]
 pub(crate) struct Cli {
@@ -54,7 +55,7 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Serve the API (this is what happens without a command)
+    /// Serve the API (the default command)
     Serve(SettingFlags),
     /// Print every setting with its value and where the value comes from; secrets are masked
     #[command(after_help = CONFIG_HELP)]
@@ -65,17 +66,17 @@ enum Command {
     Spec(spec::Spec),
     /// Check this server, or any other, against the recorded exchanges
     Verify(verify::Verify),
-    /// Record exchanges for `verify`: run curl lines, or a scenario once more
+    /// Record exchanges for `verify`, from curl lines or from a recorded scenario
     Record(record::Record),
-    /// Give the recorded exchanges to other tools: as HAR, Hurl or .http files
+    /// Export the recorded exchanges as HAR, Hurl or .http files
     Export(export::Export),
-    /// Hash a password for the data file: asks for it, or reads it from standard input
+    /// Hash a password for the data file: prompts for it, or reads standard input
     HashPassword,
 }
 
 /// Runs the command that the command line names.
 pub(crate) fn run() -> ExitCode {
-    // Before anything that takes time: a signal that comes first would kill the process, or be lost.
+    // First of all: a signal that comes earlier would kill the process, or be lost.
     let starting = serve::is_asked_for(std::env::args_os().nth(1)).then(serve::Starting::begin);
     let cli = Cli::parse();
     let done = match cli.command {
@@ -111,7 +112,7 @@ fn warn(warning: &str) {
     say(&format!("warning: {warning}"));
 }
 
-/// Prints to standard output. Who closed it early (`| head`) has seen enough.
+/// Prints to standard output. A reader that closes it early (`| head`) is not an error.
 fn print(text: &str) -> Result<(), CliError> {
     let mut stdout = io::stdout().lock();
     match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
@@ -134,18 +135,18 @@ fn shell_word(text: &str) -> String {
     format!("'{}'", text.replace('\'', "'\\''"))
 }
 
-/// The scenarios that are asked for; with none asked for, all.
-fn select_scenarios(fixtures: &Fixtures, asked: &[String]) -> Result<Vec<String>, CliError> {
-    // No recordings at all are none of this program's; damaged ones are what it is to find.
+/// The named scenarios, or all if none is named.
+fn select_scenarios(fixtures: &Fixtures, named: &[String]) -> Result<Vec<String>, CliError> {
+    // A missing folder is wrong usage; a damaged recording is a failed check.
     fixtures.names().map_err(|error| wrong_usage(error.to_string()))?;
     let known = fixtures.expected().map_err(|error| failed(error.to_string()))?;
-    match asked.iter().find(|name| !known.contains(name)) {
+    match named.iter().find(|name| !known.contains(name)) {
         Some(name) => {
             let known = known.join(", ");
             Err(wrong_usage(format!("--scenario {name}: no such scenario; there are {known}")))
         }
-        None if asked.is_empty() => Ok(known),
-        None => Ok(asked.to_vec()),
+        None if named.is_empty() => Ok(known),
+        None => Ok(named.to_vec()),
     }
 }
 

@@ -10,9 +10,9 @@ use super::error::{failed, wrong_usage, CliError};
 use super::{print, print_lines, select_scenarios, warn};
 
 const LONG: &str = "\
---har gives what was recorded, for tools that read traffic. --hurl and --http give a file for each scenario, for \
-tools that send it: to a freshly started server with the example data, whose address is the variable `base`. Live \
-tokens take the place of recorded ones there; what only the server's key could sign is left out, with a comment.
+--har writes the recorded traffic, for tools that read traffic. --hurl and --http write a file for each scenario, for \
+tools that send requests to a freshly started server with the example data; the variable `base` is its address. Live \
+tokens replace recorded ones there. Requests with tokens that only the server's key could sign are left out, with a comment.
 
 Exit codes: 0 done, 1 a file cannot be written, 2 wrong usage, or no such fixtures.";
 
@@ -21,18 +21,18 @@ Exit codes: 0 done, 1 a file cannot be written, 2 wrong usage, or no such fixtur
 pub(super) struct Export {
     #[command(flatten)]
     form: Form,
-    /// Scenario to export; may be given more than once [default: all]
+    /// Scenario to export; can be repeated [default: all]
     #[arg(long, value_name = "NAME")]
     scenario: Vec<String>,
-    /// Only exchanges whose answer is a success (2xx); the traffic of clients that make no mistakes
+    /// Only exchanges with a successful response (2xx)
     #[arg(long, conflicts_with_all = ["hurl", "http"])]
     successful: bool,
     /// Folder of the recorded exchanges
     #[arg(long, value_name = "FOLDER", default_value = FOLDER)]
     fixtures: PathBuf,
     /// With --har, the file to write; with --hurl and --http, the folder for the files, <scenario>.hurl or
-    /// <scenario>.http. What is there under these names is overwritten, nothing else is touched
-    /// [default: standard output, which takes one scenario of the latter]
+    /// <scenario>.http. Overwrites files of these names and no others [default: standard output; for --hurl and --http,
+    /// one scenario]
     #[arg(long, short, value_name = "PATH")]
     output: Option<PathBuf>,
 }
@@ -40,13 +40,13 @@ pub(super) struct Export {
 #[derive(Debug, Args)]
 #[group(required = true, multiple = false)]
 struct Form {
-    /// One HTTP Archive (HAR 1.2)
+    /// An HTTP Archive (HAR 1.2)
     #[arg(long)]
     har: bool,
     /// Hurl files
     #[arg(long)]
     hurl: bool,
-    /// .http files, as httpYac runs them
+    /// .http files for httpYac
     #[arg(long)]
     http: bool,
 }
@@ -66,14 +66,13 @@ pub(super) fn run(flags: &Export) -> Result<(), CliError> {
             print(&file.text)
         }
         (None, _) => Err(wrong_usage(format!(
-            "--{ending} makes a file for each of {} scenarios: give a folder for them with --output, or one \
-             --scenario",
+            "--{ending} writes a file for each of {} scenarios: give a folder with --output, or one --scenario",
             scenarios.len()
         ))),
     }
 }
 
-/// Those that are asked for, in the order of their names.
+/// The named scenarios, in the order of their names.
 fn scenarios(flags: &Export) -> Result<Vec<Scenario>, CliError> {
     let fixtures = Fixtures::at(&flags.fixtures);
     let mut names = select_scenarios(&fixtures, &flags.scenario)?;
@@ -117,7 +116,7 @@ fn write_files(
     Ok(())
 }
 
-/// Names on standard error what the other tool cannot send: it is in no file.
+/// Warns of each exchange that the other tool cannot send, and that no file has.
 fn say_refused(scenario: &Scenario, file: &ScenarioFile) {
     for refused in &file.refused {
         warn(&format!("left out: {}/{refused}", scenario.name));

@@ -14,24 +14,24 @@ use super::{print, settings};
 pub(super) fn run() -> Result<(), CliError> {
     let settings = settings(Dict::new())?;
     let password = password()?;
-    // By the rule of the API: one that is too short for it must not come in by the back door.
+    // The rule of the API: a shorter password must not get in through the data file.
     let user: UserInput = model::read(json!({"name": "name", "password": password}))
         .map_err(|errors| failed(errors.first().unwrap_or_default()))?;
     let hash = settings.hasher.hash(&user.password)?;
     print(&format!("{}\n", hash.as_str()))
 }
 
-/// The password: typed unseen at a terminal, else the one line of standard input.
+/// The password: typed at a terminal without echo, or else the one line of standard input.
 fn password() -> Result<String, CliError> {
     if io::stdin().is_terminal() {
         return rpassword::prompt_password("Password: ").map_err(failed);
     }
-    /// What has no end must not fill the memory.
-    const MOST: u64 = 64 * 1024;
+    /// Bounds the memory that endless input takes.
+    const MAX_SIZE: u64 = 64 * 1024;
     let mut input = Vec::new();
-    io::stdin().lock().take(MOST + 1).read_to_end(&mut input).map_err(failed)?;
-    if input.len() as u64 > MOST {
-        return Err(failed(format!("password: Longer than {MOST} bytes.")));
+    io::stdin().lock().take(MAX_SIZE + 1).read_to_end(&mut input).map_err(failed)?;
+    if input.len() as u64 > MAX_SIZE {
+        return Err(failed(format!("password: Longer than {MAX_SIZE} bytes.")));
     }
     line(input).map_err(|reason| failed(format!("password: standard input {reason}")))
 }

@@ -26,17 +26,17 @@ The file has one curl line for each exchange (docs/verify.md lists the options),
   # delete ship
   curl http://localhost:5000/api/ships/1 -X DELETE -H \"Authorization: Bearer $access_token\"
 
-$access_token is the member of that name in the latest answer that has one; ${login.access_token} is that of the
+$access_token is the member of that name in the latest response that has one; ${login.access_token} is that of the
 exchange `login`.
 
-Recordings are checked in, so they hold no secrets: write $SHIPYARD_SECRET_<NAME> for one in a request, and set that
-variable; it is filled in when the request is sent, here and by `verify --url`. What looks like a secret otherwise
-ends the recording, unless --not-secret names its field. Values of cookies are left out.
+Recordings are checked in and must hold no secrets. Write $SHIPYARD_SECRET_<NAME> for a secret in a request, and set that
+variable; record and `verify --url` fill it in when they send the request. Any other value that looks like a secret stops
+the recording, unless --not-secret names its field. Record leaves out values of cookies.
 
 Exit codes: 0 recorded, 1 failed, 2 wrong usage.";
 
-/// The most bytes of a file of curl lines.
-const MOST: u64 = 4 * 1024 * 1024;
+/// The largest file of curl lines, in bytes.
+const MAX_SIZE: u64 = 4 * 1024 * 1024;
 
 #[derive(Debug, Args)]
 #[command(after_long_help = LONG)]
@@ -47,25 +47,25 @@ pub(super) struct Record {
     /// Curl lines to run; `-` for standard input. With --update, they replace those of the scenario
     #[arg(value_name = "FILE", required_unless_present = "update")]
     file: Option<PathBuf>,
-    /// Record a scenario again that is there already: only what is answered otherwise is changed
+    /// Record an existing scenario again, and change only the responses that differ
     #[arg(long)]
     update: bool,
-    /// A live server, freshly started with the example data, to record from [default: this server, in process]
+    /// Address of a live server to record from, freshly started with the example data [default: this server, in process]
     #[arg(long, value_name = "URL")]
     url: Option<String>,
-    /// With --update: put this server's answers in the place of those that were recorded from another one
+    /// With --update: replace responses recorded from another server by this server's
     #[arg(long, requires = "update", conflicts_with = "url")]
     in_process: bool,
     /// With --update: let a recorded success (2xx, 3xx) become an error, or a 4xx a 5xx
     #[arg(long, requires = "update")]
     accept_errors: bool,
-    /// Field whose values open nothing, whatever it is called: a member, parameter or header; may be given more than once
+    /// Name of a member, parameter or header whose values are not secret; can be repeated
     #[arg(long, value_name = "NAME")]
     not_secret: Vec<String>,
     /// Folder of the recorded exchanges
     #[arg(long, value_name = "FOLDER", default_value = FOLDER)]
     fixtures: PathBuf,
-    /// Seconds to wait for one answer of a live server
+    /// Seconds to wait for each response of a live server
     #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = seconds)]
     timeout: Duration,
 }
@@ -84,7 +84,7 @@ pub(super) fn run(flags: &Record) -> Result<(), CliError> {
     match (folder.exists(), flags.update) {
         (true, false) => {
             return Err(failed(format!(
-                "{} is there already: --update records it again, another --scenario leaves it alone",
+                "{} is there already: --update records it again; or choose another --scenario",
                 folder.display()
             )));
         }
@@ -131,7 +131,7 @@ pub(super) fn run(flags: &Record) -> Result<(), CliError> {
     print_lines(&changes.join("\n"))
 }
 
-/// What the scenario is recorded from: where only single exchanges are updated in process, what it was recorded from.
+/// The source of the recording. An update in process keeps the recorded source.
 fn source(
     flags: &Record,
     fixtures: &Fixtures,
@@ -146,8 +146,8 @@ fn source(
     let before = fixtures.source(recorded).map_err(|error| failed(error.to_string()))?;
     if let (Source::Server(server), Subject::InProcess, false) = (&before, subject, flags.in_process) {
         return Err(failed(format!(
-            "{} was recorded from {server}: give its address with --url; with --in-process, this server's answers take \
-             the place of the recorded ones",
+            "{} was recorded from {server}: give its address with --url; with --in-process, this server's responses \
+             replace the recorded ones",
             fixtures.folder_of(&recorded.name).display()
         )));
     }
@@ -156,7 +156,7 @@ fn source(
     {
         return Err(failed(format!(
             "{} was recorded from the original, and cannot be recorded again: choose another name; with --in-process, \
-             other exchanges with this server take its place",
+             exchanges with this server replace it",
             fixtures.folder_of(&recorded.name).display()
         )));
     }
@@ -165,8 +165,11 @@ fn source(
 }
 
 fn read(file: &Path) -> std::io::Result<String> {
-    let text =
-        if file == Path::new("-") { standard_input()? } else { regular_file::read_to_string(file, MOST)? };
+    let text = if file == Path::new("-") {
+        standard_input()?
+    } else {
+        regular_file::read_to_string(file, MAX_SIZE)?
+    };
     if text.starts_with('\u{feff}') {
         return Err(std::io::Error::other("begins with a byte order mark; it must be UTF-8 without one"));
     }
@@ -175,9 +178,9 @@ fn read(file: &Path) -> std::io::Result<String> {
 
 fn standard_input() -> std::io::Result<String> {
     let mut text = String::new();
-    std::io::stdin().lock().take(MOST + 1).read_to_string(&mut text)?;
-    if text.len() as u64 > MOST {
-        return Err(std::io::Error::other(format!("more than {MOST} bytes")));
+    std::io::stdin().lock().take(MAX_SIZE + 1).read_to_string(&mut text)?;
+    if text.len() as u64 > MAX_SIZE {
+        return Err(std::io::Error::other(format!("more than {MAX_SIZE} bytes")));
     }
     Ok(text)
 }

@@ -1,4 +1,4 @@
-//! `shipyard serve`: starts a server, and serves until it is asked to end.
+//! `shipyard serve`: startup, and serving until a signal to stop.
 
 use std::ffi::OsString;
 use std::io::{self, IsTerminal};
@@ -24,12 +24,12 @@ use super::error::{failed, CliError};
 use super::setting_flags::SettingFlags;
 use super::{print, settings, warn};
 
-/// Whether a command line with that first argument asks for a server. Other commands end at signals as programs do.
+/// Whether a command line with that first argument starts a server. Signals end other commands at once, as usual.
 pub(super) fn is_asked_for(first: Option<OsString>) -> bool {
     first.is_none_or(|first| first == "serve" || first.as_encoded_bytes().starts_with(b"-"))
 }
 
-/// What a server needs before anything else.
+/// Runtime and signal handlers, which a server needs first.
 pub(super) struct Starting {
     runtime: Runtime,
     signals: Signals,
@@ -37,7 +37,7 @@ pub(super) struct Starting {
 
 impl Starting {
     pub(super) fn begin() -> io::Result<Self> {
-        // It accepts connections; those who serve them have threads of their own.
+        // It accepts connections; the workers that serve them have their own threads.
         let runtime = Builder::new_current_thread().enable_all().build()?;
         let signals = {
             let _entered = runtime.enter();
@@ -47,11 +47,11 @@ impl Starting {
     }
 }
 
-/// Serves until it is asked to end.
+/// Serves until a signal to stop.
 pub(super) fn run(flags: SettingFlags, starting: Option<io::Result<Starting>>) -> Result<(), CliError> {
     let Starting { runtime, signals } = starting.unwrap_or_else(Starting::begin).map_err(failed)?;
     let served = runtime.block_on(start_and_serve(flags, signals));
-    // What still reads a file or hashes a password is not waited for.
+    // Does not wait for threads that still read a file or hash a password.
     runtime.shutdown_background();
     served
 }
@@ -63,13 +63,12 @@ async fn start_and_serve(flags: SettingFlags, mut signals: Signals) -> Result<()
     };
     let shutdown = settings.rocket.shutdown.clone();
     signals.configure(&shutdown, ends_at_hangup(&settings)).map_err(failed)?;
-    // Passwords are hashed, which takes a while and much memory: the end of the thread, when it has had nothing to do
-    // for long enough, makes the allocator give that back.
+    // This hashes passwords, which takes time and memory. The allocator returns the memory when the idle thread ends.
     let Some(ready) = unless_ended(&mut signals, move || prepare(settings)).await? else { return Ok(()) };
     listen_and_serve(ready, signals).await
 }
 
-/// Does what takes time, unless a signal ends the start.
+/// Runs blocking work, unless a signal stops startup.
 async fn unless_ended<T: Send + 'static>(
     signals: &mut Signals,
     work: impl FnOnce() -> Result<T, CliError> + Send + 'static,
@@ -81,8 +80,8 @@ async fn unless_ended<T: Send + 'static>(
     }
 }
 
-/// Where there are no keys to read again, a server started by hand at a terminal ends when the terminal is closed, as
-/// programs do.
+/// Whether SIGHUP stops the server. Without a key file to read again, a server that is started at a terminal stops when the
+/// terminal is closed, as usual.
 fn ends_at_hangup(settings: &Settings) -> bool {
     let has_file = settings.jwt_secret.is_none() && settings.jwt_secret_file.is_some();
     !has_file && io::stdin().is_terminal()
@@ -97,7 +96,7 @@ struct Ready {
     keys: KeySource,
     example_users: bool,
     config: rocket::Config,
-    /// Writes what is logged until the value ends.
+    /// Writes the log until it is dropped.
     log: Log,
 }
 
@@ -114,7 +113,7 @@ fn prepare(settings: Settings) -> Result<Ready, CliError> {
     Ok(Ready { rocket, address, limits, source, keys, example_users, config, log })
 }
 
-/// Where the keys are from.
+/// Source of the keys.
 enum KeySource {
     Setting,
     File(KeyFile),
@@ -190,8 +189,8 @@ fn announcement(bound: Option<SocketAddr>, source: &Source, keys: &KeySource, ex
 fn explain(error: &io::Error, address: Address, port: u16) -> String {
     if error.kind() == io::ErrorKind::AddrInUse {
         return format!(
-            "port {port} is in use: end the program that has it, or choose another with --port \
-             (on macOS, AirPlay Receiver holds 5000)"
+            "port {port} is in use: stop the program that uses it, or choose another with --port \
+             (on macOS, AirPlay Receiver uses 5000)"
         );
     }
     format!("cannot listen on {address}, port {port}: {error} (see --address and --port)")

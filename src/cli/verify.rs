@@ -20,25 +20,25 @@ use thiserror::Error;
 use super::error::{failed, wrong_usage, CliError};
 use super::{print, print_lines, select_scenarios};
 
-/// The variable that is read where `--secret` is not given: other users of the machine see command lines.
+/// The environment variable for `--secret`: other users of the machine can see command lines.
 const SECRET_VARIABLE: &str = "SHIPYARD_VERIFY_SECRET";
 
 const LONG: &str = "\
-Without --url, every scenario is replayed in process, byte for byte. With --url a live server is checked: \
-status, Content-Type, Location, and the body as JSON. Recorded tokens and ids are replaced by live ones.
+Without --url, verify replays every scenario in process and compares byte for byte. With --url it replays against a live \
+server and compares status, Content-Type, Location, and the body as JSON; it replaces recorded tokens and ids by live ones.
 
-Exit codes: 0 everything matches, 1 something does not, 2 wrong usage, or no server.";
+Exit codes: 0 everything matches, 1 something differs, 2 wrong usage or no server.";
 
 #[derive(Debug, Args)]
 #[command(after_long_help = LONG)]
 pub(super) struct Verify {
-    /// A live server to check, freshly started with the example data
+    /// Address of a live server to check, freshly started with the example data
     #[arg(long, value_name = "URL")]
     url: Option<String>,
-    /// Shell command that starts the server at --url; it is run again for every scenario, and ended
+    /// Shell command that starts the server at --url. Each scenario starts the server, and stops it at its end
     #[arg(long, value_name = "COMMAND", requires = "url")]
     start: Option<String>,
-    /// Scenario to run; may be given more than once [default: all; with --url but no --start, readme]
+    /// Scenario to replay; can be repeated [default: all; with --url but no --start, readme]
     #[arg(long, value_name = "NAME")]
     scenario: Vec<String>,
     /// Folder of the recorded exchanges
@@ -47,30 +47,29 @@ pub(super) struct Verify {
     /// Compare the bytes of live bodies, not the JSON in them
     #[arg(long, requires = "url")]
     exact: bool,
-    /// Whose answers to tolerate where docs/differences.md says that the two differ
+    /// Server whose responses to accept where docs/differences.md lists a difference
     /// [default: shipyard, or original if --allow-difference is given]
-    #[arg(long = "as", value_name = "WHOM")]
-    whom: Option<Reference>,
-    /// Difference in which Shipyard's answers are tolerated, by its name in docs/differences.md; may be given more
-    /// than once
+    #[arg(long = "as", value_name = "SERVER")]
+    reference: Option<Reference>,
+    /// Name of a difference in docs/differences.md for which to accept Shipyard's responses; can be repeated
     #[arg(long, value_name = "NAME")]
     allow_difference: Vec<String>,
-    /// Key with which the live server signs tokens, to make expired and damaged ones: text, or hex:...
+    /// Key that the live server signs tokens with, to make expired and damaged tokens: text, or hex:...
     /// [default: $SHIPYARD_VERIFY_SECRET]
     #[arg(long, value_name = "KEY", requires = "url")]
     secret: Option<String>,
-    /// Seconds to wait for one answer
+    /// Seconds to wait for each response
     #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = seconds)]
     timeout: Duration,
-    /// Seconds to wait until a server that was started answers
+    /// Seconds to wait for a started server to respond
     #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = seconds)]
     start_timeout: Duration,
-    /// Seconds to wait until a server that is asked to end has ended, before it is killed
+    /// Seconds to wait for a server to stop before it is killed
     #[arg(long, value_name = "SECONDS", default_value = "5", value_parser = seconds)]
     stop_timeout: Duration,
-    /// Form of the report on standard output
-    #[arg(long, value_name = "FORM", default_value = "text")]
-    format: Form,
+    /// Format of the report on standard output
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    format: Format,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -80,7 +79,7 @@ enum Reference {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Form {
+enum Format {
     Text,
     Json,
     Junit,
@@ -107,7 +106,7 @@ pub(super) fn seconds(text: &str) -> Result<Duration, InvalidSeconds> {
 /// Reads a key: text as it stands, or bytes in hexadecimal.
 fn key(text: &str) -> Result<Secret, CliError> {
     let Some(digits) = text.strip_prefix("hex:") else {
-        // Above all the line break that a file had at its end.
+        // Most likely the line break at the end of a file.
         return match text.contains(|character: char| character.is_control()) {
             true => Err(wrong_usage(
                 "--secret: there is a control character in it, such as a line break; hex:... can have any",
@@ -127,11 +126,11 @@ fn key(text: &str) -> Result<Secret, CliError> {
 }
 
 fn tolerated(
-    whom: Option<Reference>,
+    reference: Option<Reference>,
     names: &[String],
 ) -> Result<Vec<(&'static AllowedDifference, Side)>, CliError> {
     let all = |side| allowed_difference::ALL.iter().map(move |deviation| (deviation, side));
-    if whom == Some(Reference::Shipyard) || (whom.is_none() && names.is_empty()) {
+    if reference == Some(Reference::Shipyard) || (reference.is_none() && names.is_empty()) {
         return Ok(all(Side::Shipyard).collect());
     }
     let find = |name: &String| {
@@ -146,8 +145,8 @@ fn tolerated(
 }
 
 pub(super) fn run(flags: Verify) -> Result<(), CliError> {
-    let tolerated = tolerated(flags.whom, &flags.allow_difference)?;
-    // A variable that is set to nothing is not set, as in scripts that pass on what may not be there.
+    let tolerated = tolerated(flags.reference, &flags.allow_difference)?;
+    // An empty variable counts as unset: scripts pass on variables that may be missing.
     let variable = || std::env::var(SECRET_VARIABLE).ok().filter(|text| !text.is_empty());
     let key = flags.secret.or_else(variable).map(|text| key(&text)).transpose()?;
     let target = flags.url.as_deref().map(Target::parse).transpose().map_err(wrong_usage)?;
@@ -166,7 +165,7 @@ pub(super) fn run(flags: Verify) -> Result<(), CliError> {
     let scenarios = select_scenarios(&fixtures, &scenarios)?;
     if matches!(against, Against::Running(_)) && scenarios.len() > 1 {
         return Err(wrong_usage(
-            "every scenario needs a freshly started server: give --start, or one --scenario for each start",
+            "each scenario needs a freshly started server: give --start, or one --scenario for each start",
         ));
     }
     let measure = if flags.exact || matches!(against, Against::InProcess) {
@@ -187,9 +186,9 @@ pub(super) fn run(flags: Verify) -> Result<(), CliError> {
     let mut progress = Lines::new(flags.format);
     let report = verifier.run(&scenarios, &mut progress).map_err(|error| failed(error.to_string()))?;
     match flags.format {
-        Form::Text => print(&format!("{}\n", report.conclusion()))?,
-        Form::Json => print(&report.json().map_err(failed)?)?,
-        Form::Junit => print(&junit::document(&report).map_err(failed)?)?,
+        Format::Text => print(&format!("{}\n", report.conclusion()))?,
+        Format::Json => print(&report.json().map_err(failed)?)?,
+        Format::Junit => print(&junit::document(&report).map_err(failed)?)?,
     }
     match report.exit_code() {
         0 => Ok(()),
@@ -197,34 +196,34 @@ pub(super) fn run(flags: Verify) -> Result<(), CliError> {
     }
 }
 
-/// One line for each exchange, and on a terminal the one that is waited for.
+/// Progress output: a line for each exchange, and on a terminal the exchange in progress.
 struct Lines {
-    form: Form,
-    /// The terminal, if there is one to show progress on.
+    format: Format,
+    /// The terminal for progress, if there is one.
     terminal: Option<Box<dyn Write>>,
 }
 
 impl Lines {
-    fn new(form: Form) -> Self {
-        let terminal: Option<Box<dyn Write>> = match form {
-            Form::Text if io::stdout().is_terminal() => Some(Box::new(io::stdout())),
-            Form::Json | Form::Junit if io::stderr().is_terminal() => Some(Box::new(io::stderr())),
+    fn new(format: Format) -> Self {
+        let terminal: Option<Box<dyn Write>> = match format {
+            Format::Text if io::stdout().is_terminal() => Some(Box::new(io::stdout())),
+            Format::Json | Format::Junit if io::stderr().is_terminal() => Some(Box::new(io::stderr())),
             _ => None,
         };
-        Self { form, terminal }
+        Self { format, terminal }
     }
 
-    /// Shows what is waited for, in the place of what was shown before.
+    /// Shows the exchange in progress in place of the previous one.
     fn show(&mut self, text: &str) {
         if let Some(terminal) = &mut self.terminal {
-            // Progress that cannot be shown is not missed.
+            // Progress is optional.
             let _ = write!(terminal, "\r\x1b[K{text}").and_then(|()| terminal.flush());
         }
     }
 
     fn line(&mut self, text: &str) {
         self.show("");
-        if self.form == Form::Text {
+        if self.format == Format::Text {
             let _ = print_lines(text);
         }
     }
@@ -253,8 +252,8 @@ impl Progress for Lines {
         let reason = broken.reason.replace('\n', "\n    ");
         let text = format!("BROKEN    {}: {reason}\n", broken.scenario);
         self.line(&text);
-        if self.form != Form::Text {
-            // A reader of a job's log should not have to open the report.
+        if self.format != Format::Text {
+            // A reader of the job log need not open the report.
             let _ = text.lines().try_for_each(|line| writeln!(io::stderr(), "{}", escape_invisible(line)));
         }
     }
