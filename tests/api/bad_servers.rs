@@ -30,7 +30,7 @@ fn answer(mut connection: TcpStream, text: &str) {
 }
 
 #[test]
-fn a_server_that_misbehaves_is_reported_in_time() {
+fn reports_a_misbehaving_server_in_time() {
     let users = "[\n  {\n    \"id\": 1\n  }\n]\n";
     let head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n";
     let body = |headers: &str, body: &str| format!("{head}{headers}\r\n{body}");
@@ -85,7 +85,7 @@ fn a_server_that_misbehaves_is_reported_in_time() {
 }
 
 #[test]
-fn a_server_that_hangs_or_goes_away_ends_the_scenario() {
+fn ends_the_scenario_when_the_server_hangs_or_exits() {
     let silent = fake(|number, connection| {
         if number == 0 {
             answer(connection, "HTTP/1.1 200 OK\r\n\r\n");
@@ -125,7 +125,7 @@ fn a_server_that_hangs_or_goes_away_ends_the_scenario() {
 }
 
 #[test]
-fn a_server_that_cannot_be_started_is_reported_with_what_it_said() {
+fn reports_the_output_of_a_server_that_fails_to_start() {
     let port = free_port();
     let url = format!("http://127.0.0.1:{port}");
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -158,7 +158,7 @@ fn runs(pid: &str) -> bool {
 /// Whatever the command starts: in the background, in a session of its own, deaf to the polite signal.
 #[cfg(target_os = "linux")]
 #[test]
-fn no_process_is_left_behind() {
+fn leaves_no_process_running() {
     let notes = folder("left_behind").join("pids");
     let file = notes.to_str().unwrap();
     let (command, url) = own_server("");
@@ -181,7 +181,7 @@ fn no_process_is_left_behind() {
 /// Ctrl-C means the server too.
 #[cfg(target_os = "linux")]
 #[test]
-fn an_interrupted_verify_ends_its_server() {
+fn stops_its_server_when_interrupted() {
     let notes = folder("interrupted").join("pid");
     let command = format!("echo $$ >'{}'; exec sleep 300", notes.display());
     let url = format!("http://127.0.0.1:{}", free_port());
@@ -204,7 +204,7 @@ fn an_interrupted_verify_ends_its_server() {
 /// Nothing is started any more once this program is being ended, however long that takes.
 #[cfg(target_os = "linux")]
 #[test]
-fn an_interrupted_verify_starts_nothing_more() {
+fn starts_no_server_after_an_interrupt() {
     let notes = folder("interrupted_once").join("pids");
     let file = notes.display();
     let deaf = format!("sh -c 'trap \"\" TERM; echo $$ >>\"{file}\"; exec sleep 300' & ");
@@ -228,7 +228,7 @@ fn an_interrupted_verify_starts_nothing_more() {
 }
 
 #[test]
-fn after_a_server_that_does_not_start_nothing_is_tried() {
+fn skips_all_scenarios_when_the_server_does_not_start() {
     let url = format!("http://127.0.0.1:{}", free_port());
     let start = Instant::now();
     let done = verify(&["--start", "sleep 60", "--url", &url, "--start-timeout", "1"]);
@@ -269,7 +269,7 @@ fn nothing_is_found(mut connection: TcpStream) -> bool {
 
 /// The shell that started a server in the background has ended; that says nothing of the server.
 #[test]
-fn a_dropped_connection_is_not_the_end_of_a_server_in_the_background() {
+fn survives_a_dropped_connection_to_a_background_server() {
     let mut requests = 0;
     let (command, url) = started("background", move |_, connection| {
         let mut first = [0];
@@ -289,7 +289,7 @@ fn a_dropped_connection_is_not_the_end_of_a_server_in_the_background() {
 }
 
 #[test]
-fn a_server_that_is_warming_up_has_not_started() {
+fn waits_for_a_server_that_is_still_starting() {
     let mut requests = 0;
     let (command, url) = started("warming_up", move |_, connection| {
         requests += 1;

@@ -41,7 +41,7 @@ fn version() {
 }
 
 #[test]
-fn wrong_usage_ends_with_2() {
+fn wrong_usage_exits_with_2() {
     for arguments in [
         &["--nonsense"][..],
         &["nonsense"],
@@ -104,7 +104,7 @@ fn hash_of(input: &[u8]) -> Run {
 }
 
 #[test]
-fn hash_password_gives_what_the_data_file_takes() {
+fn hash_password_prints_a_hash_that_the_data_file_accepts() {
     for (input, password) in [
         ("correct horse\n", "correct horse"),
         ("correct horse", "correct horse"),
@@ -125,7 +125,7 @@ fn hash_password_gives_what_the_data_file_takes() {
 
 /// Nothing is left out of a password without a word, and nothing is put in.
 #[test]
-fn hash_password_refuses_what_is_not_one_line() {
+fn hash_password_rejects_input_that_is_not_one_line() {
     let utf_16 = |text: &str, big: bool| -> Vec<u8> {
         text.encode_utf16()
             .flat_map(|unit| if big { unit.to_be_bytes() } else { unit.to_le_bytes() })
@@ -161,7 +161,7 @@ fn hash_password_refuses_what_is_not_one_line() {
 
 /// What an editor or a shell adds to a key or a script is not taken for part of it.
 #[test]
-fn what_came_along_with_a_text_is_refused() {
+fn rejects_stray_characters_around_a_key_or_script() {
     let secret = "0123456789012345678901234567890123456789";
     for wrong in [
         format!("{secret}\n"),
@@ -251,7 +251,7 @@ fn wrong_settings() {
 }
 
 #[test]
-fn rocket_toml_is_read_and_wrong_settings_in_it_are_named() {
+fn reads_rocket_toml_and_names_its_invalid_settings() {
     let folder = folder("rocket_toml");
     let toml = |text: &str| {
         std::fs::write(folder.join("Rocket.toml"), text).unwrap();
@@ -365,7 +365,7 @@ fn broken_data_files() {
 }
 
 #[test]
-fn an_old_name_of_a_setting_is_accepted_with_a_warning() {
+fn accepts_the_old_name_of_a_setting_with_a_warning() {
     let folder = folder("old_setting_name");
     let mut command = shipyard(&folder, &["hash-password"]);
     command.env("ROCKET_PASSWORD_MEMORY", "8").env("ROCKET_KEPT_ANSWERS", "5");

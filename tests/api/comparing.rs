@@ -35,7 +35,7 @@ fn same_both_ways(a: &[&str], b: &[&str], measure: CompareMode) -> bool {
 }
 
 #[test]
-fn a_header_is_the_same_however_it_is_written() {
+fn header_names_are_compared_without_case() {
     let json = "Content-Type: application/json; charset=utf-8";
     for other in [
         "content-type: application/json; charset=utf-8",
@@ -64,7 +64,7 @@ fn a_header_is_the_same_however_it_is_written() {
 }
 
 #[test]
-fn headers_that_are_given_twice_are_counted() {
+fn counts_repeated_headers() {
     let json = "Content-Type: application/json";
     for measure in [CompareMode::Json, CompareMode::Exact] {
         assert!(same_both_ways(&[json, json], &[json, "content-type: application/json"], measure));
@@ -74,7 +74,7 @@ fn headers_that_are_given_twice_are_counted() {
 }
 
 #[test]
-fn a_length_is_not_content() {
+fn compares_content_length_only_in_exact_mode() {
     let length = "Content-Length: 3";
     assert!(same_both_ways(&[length], &["Transfer-Encoding: Chunked"], CompareMode::Json));
     assert!(same_both_ways(&[], &["content-length: 3"], CompareMode::Json));
@@ -123,7 +123,7 @@ fn numbers_are_compared_to_the_last_digit() {
 
 /// What is shown of an invisible character may be recorded as text: that is another answer.
 #[test]
-fn text_is_not_what_an_escape_shows() {
+fn a_text_differs_from_the_escape_that_displays_it() {
     for (was, is) in [
         ("a\\tb\n", "a\tb\n"),
         ("a\\rb\n", "a\rb\n"),

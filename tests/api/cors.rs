@@ -50,7 +50,7 @@ fn every_kind() -> [(Ask, u16); 9] {
 }
 
 #[test]
-fn by_default_no_origin_is_known() {
+fn allows_no_origin_by_default() {
     let serving = serving("cors_off", "[]");
     let mut asks: Vec<(Ask, u16)> = every_kind().into();
     asks.push((preflight("/api/ships/1", APP), 204));
@@ -61,7 +61,7 @@ fn by_default_no_origin_is_known() {
 }
 
 #[test]
-fn a_listed_origin_may_read_everything_errors_too() {
+fn a_listed_origin_can_read_every_response_and_error() {
     let serving = serving("cors_listed", r#"["http://localhost:3000", "https://app.example"]"#);
     let expected = vec![
         ("Access-Control-Allow-Origin", APP),
@@ -85,7 +85,7 @@ fn a_listed_origin_may_read_everything_errors_too() {
 }
 
 #[test]
-fn a_preflight_tells_a_listed_origin_what_it_may_send() {
+fn a_preflight_lists_allowed_methods_and_headers() {
     let serving = serving("cors_preflight", r#"["https://app.example"]"#);
     let answer = serving.send(&preflight("/api/ships/1", APP));
     let methods = "DELETE, GET, HEAD, OPTIONS, PUT";
@@ -106,7 +106,7 @@ fn a_preflight_tells_a_listed_origin_what_it_may_send() {
 }
 
 #[test]
-fn a_star_is_any_origin_and_never_with_credentials() {
+fn a_star_allows_any_origin_without_credentials() {
     let serving = serving("cors_any", r#"["*"]"#);
     for (ask, status) in every_kind() {
         let answer = serving.send(&ask.clone().header("Origin", "https://any.example"));

@@ -13,20 +13,20 @@ use crate::support::transcript::scenarios;
 /// What no recording shows, and the test that sees it: operation, status, name of the test. An entry that is no longer
 /// needed has to go.
 const TESTED: &[(&str, u16, &str)] = &[
-    ("auth_login", 413, "a_body_above_the_limit_is_refused_wherever_one_is_read"),
-    ("auth_login", 429, "who_asks_too_often_is_told_when_to_come_again"),
-    ("auth_login", 503, "of_a_flood_of_logins_no_more_are_at_work_than_may_be"),
-    ("auth_refresh", 429, "who_asks_too_often_is_told_when_to_come_again"),
-    ("ships_create", 413, "a_body_above_the_limit_is_refused_wherever_one_is_read"),
-    ("ships_create", 507, "the_last_id_is_the_last"),
-    ("ships_update", 413, "a_body_above_the_limit_is_refused_wherever_one_is_read"),
-    ("users_create", 413, "a_body_above_the_limit_is_refused_wherever_one_is_read"),
-    ("users_create", 429, "who_asks_too_often_is_told_when_to_come_again"),
-    ("users_create", 503, "where_no_password_may_wait_every_operation_that_hashes_one_says_so"),
-    ("users_create", 507, "the_last_id_is_the_last"),
-    ("users_update", 413, "a_body_above_the_limit_is_refused_wherever_one_is_read"),
-    ("users_update", 429, "who_asks_too_often_is_told_when_to_come_again"),
-    ("users_update", 503, "where_no_password_may_wait_every_operation_that_hashes_one_says_so"),
+    ("auth_login", 413, "every_operation_rejects_a_body_above_the_limit"),
+    ("auth_login", 429, "a_429_has_retry_after"),
+    ("auth_login", 503, "a_flood_of_logins_is_bounded_by_cores_and_queue"),
+    ("auth_refresh", 429, "a_429_has_retry_after"),
+    ("ships_create", 413, "every_operation_rejects_a_body_above_the_limit"),
+    ("ships_create", 507, "rejects_a_creation_after_the_last_id"),
+    ("ships_update", 413, "every_operation_rejects_a_body_above_the_limit"),
+    ("users_create", 413, "every_operation_rejects_a_body_above_the_limit"),
+    ("users_create", 429, "a_429_has_retry_after"),
+    ("users_create", 503, "responds_503_when_the_password_queue_is_full"),
+    ("users_create", 507, "rejects_a_creation_after_the_last_id"),
+    ("users_update", 413, "every_operation_rejects_a_body_above_the_limit"),
+    ("users_update", 429, "a_429_has_retry_after"),
+    ("users_update", 503, "responds_503_when_the_password_queue_is_full"),
 ];
 
 /// The greatest number of entries above. It may only be lowered: what is new is recorded, where it can be. (What depends
@@ -119,7 +119,7 @@ fn every_recorded_status_is_specified() {
 }
 
 #[test]
-fn the_list_holds_only_what_is_needed_and_names_tests_that_exist() {
+fn the_list_has_no_stale_entries_and_names_existing_tests() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
     let sources = sources(&folder);
     let (specified, recorded) = (specified(), recorded());
@@ -140,7 +140,7 @@ fn path(operation: &Operation) -> String {
 }
 
 #[test]
-fn a_body_above_the_limit_is_refused_wherever_one_is_read() {
+fn every_operation_rejects_a_body_above_the_limit() {
     let server = Server::new();
     let (token, _) = server.log_in("user", "password").tokens();
     let before = server.state();

@@ -224,7 +224,7 @@ const TAKEN: &[&str] = &[
 ];
 
 #[test]
-fn what_is_understood_is_sent_as_curl_sends_it() {
+fn sends_supported_options_as_curl_does() {
     let (here, socket) = (empty_folder("curl_lines"), Socket::open());
     for line in TAKEN {
         let curl = by_curl(line, &socket, &here).unwrap_or_else(|| panic!("{line}: curl has sent nothing"));
@@ -312,7 +312,7 @@ const REFUSED: &[(&str, &str)] = &[
 ];
 
 #[test]
-fn what_is_not_understood_is_refused_by_name() {
+fn rejects_unsupported_options_by_name() {
     for (line, name) in REFUSED {
         let parsed = curl::parse(&line.replace("HOST", "localhost:5000"));
         assert!(parsed.as_ref().is_err_and(|reason| reason.contains(name)), "{line}: {parsed:?}");
@@ -369,7 +369,7 @@ proptest! {
 
     /// What is taken at all is split as bash splits it.
     #[test]
-    fn words_are_those_of_bash(command in command()) {
+    fn splits_words_as_bash_does(command in command()) {
         let here = std::env::temp_dir().join("shipyard-no-files");
         std::fs::create_dir_all(&here).unwrap();
         if let Ok(words) = shell::words(&command) {
@@ -383,7 +383,7 @@ proptest! {
 
     /// Options in any order, with any text in them: as curl sends it, or refused.
     #[test]
-    fn any_line_is_sent_as_by_curl_or_refused(
+    fn sends_any_line_as_curl_does_or_rejects_it(
         options in proptest::collection::vec(option(), 0..5),
         path in "[a-c/.?#&]{0,6}",
     ) {

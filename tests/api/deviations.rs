@@ -290,7 +290,7 @@ fn of_the_original(response: &Response) -> Response {
 }
 
 #[test]
-fn each_section_is_tolerated_either_way_round() {
+fn allows_each_difference_in_either_direction() {
     for Section { name, concerned, original, shipyard, .. } in sections() {
         assert!(explains(name, &concerned, &original, &shipyard, Side::Shipyard), "{name}: {concerned:?}");
         assert!(explains(name, &concerned, &shipyard, &original, Side::Original), "{name}: {concerned:?}");
@@ -299,7 +299,7 @@ fn each_section_is_tolerated_either_way_round() {
 
 /// What one side may do is no excuse for who claims to be the other.
 #[test]
-fn no_section_is_tolerated_in_the_wrong_direction() {
+fn rejects_each_difference_in_the_wrong_direction() {
     for Section { name, concerned, original, shipyard, .. } in sections() {
         assert!(!explains(name, &concerned, &original, &shipyard, Side::Original), "{name}: {concerned:?}");
         assert!(!explains(name, &concerned, &shipyard, &original, Side::Shipyard), "{name}: {concerned:?}");
@@ -311,7 +311,7 @@ fn no_section_is_tolerated_in_the_wrong_direction() {
 
 /// Answers that look like one side's, to requests that no section speaks of.
 #[test]
-fn what_both_answer_alike_is_tolerated_from_neither() {
+fn rejects_a_deviation_that_no_difference_covers() {
     let page = response(404, &[HTML], "<html>");
     let unknown = response(401, &[JSON], json!({"error": "Unauthorized", "message": "Unknown user."}));
     let revoked = error(401, "Token has been revoked");
@@ -348,7 +348,7 @@ fn what_both_answer_alike_is_tolerated_from_neither() {
 }
 
 #[test]
-fn nothing_else_is_tolerated() {
+fn allows_no_other_difference() {
     let broken = [
         response(500, &[JSON], json!({"error": "Internal Server Error"})),
         response(200, &[JSON], json!({"id": 99})),
@@ -377,7 +377,7 @@ fn nothing_else_is_tolerated() {
 
 /// A new id in the place of one that was given out again: new it must be, and nothing else may be another.
 #[test]
-fn where_an_id_is_not_reused_all_else_is_as_recorded() {
+fn compares_everything_else_when_ids_are_not_reused() {
     let create = curl("/api/ships -d '{}'");
     let at = |id: u64| format!("http://localhost:5000/api/ships/{id}");
     let recorded = made(17, &at(17));
@@ -411,7 +411,7 @@ fn where_an_id_is_not_reused_all_else_is_as_recorded() {
 
 /// What no single answer can show is never a reason to tolerate one.
 #[test]
-fn every_section_is_tried_or_cannot_be_seen() {
+fn tests_every_difference_that_can_be_observed() {
     let tried: BTreeSet<&str> = sections().iter().map(|section| section.name).collect();
     let unseen: Vec<&str> = ALL.iter().map(|known| known.name).filter(|name| !tried.contains(name)).collect();
     assert_eq!(

@@ -20,7 +20,7 @@ fn console_blocks(document: &str) -> Vec<&str> {
 }
 
 #[test]
-fn the_api_page_shows_the_recorded_exchanges_verbatim_and_all_of_them() {
+fn the_api_page_shows_every_recorded_exchange_verbatim() {
     let document = read("docs/api.md");
     let shown: BTreeSet<String> = console_blocks(&document)
         .into_iter()
@@ -90,7 +90,7 @@ fn every_difference_is_documented_tested_and_shown() {
 }
 
 #[test]
-fn the_changelog_knows_this_version() {
+fn the_changelog_has_an_entry_for_this_version() {
     let changelog = read("CHANGELOG.md");
     assert!(changelog.contains(&format!("\n## [{}] - ", env!("CARGO_PKG_VERSION"))));
 }
@@ -112,7 +112,7 @@ fn prose(document: &str) -> String {
 }
 
 #[test]
-fn every_link_between_documents_leads_somewhere() {
+fn every_link_between_documents_resolves() {
     let anchor = |heading: &str| -> String {
         let kept =
             heading.chars().filter(|character| character.is_alphanumeric() || " -_".contains(*character));
@@ -137,7 +137,7 @@ fn every_link_between_documents_leads_somewhere() {
 }
 
 #[test]
-fn every_file_that_a_document_names_is_there() {
+fn every_file_named_in_a_document_exists() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     for (path, text) in documents() {
         if path.ends_with("CHANGELOG.md") {

@@ -32,7 +32,7 @@ fn refused(here: &Path, arguments: &[&str]) -> Run {
 }
 
 #[test]
-fn with_nothing_set_every_setting_of_the_documentation_has_its_default() {
+fn shows_the_documented_default_of_every_setting() {
     let here = folder("effective_defaults");
     let run = run(&mut shipyard(&here, &["config"]), None);
     assert_eq!((run.code, run.stderr.as_str()), (Some(0), ""), "{run:?}");
@@ -126,7 +126,7 @@ fn secrets_are_masked() {
 
 /// What is printed can be used as a file, and sets what it says.
 #[test]
-fn the_output_is_a_file_of_settings() {
+fn the_output_is_a_valid_settings_file() {
     let (_, mut command) = configured("effective_again", &["--port", "3"]);
     command.env_remove("ROCKET_JWT_SECRET");
     let first = run(&mut command, None);
@@ -142,7 +142,7 @@ fn the_output_is_a_file_of_settings() {
 }
 
 #[test]
-fn wrong_settings_are_refused_as_by_the_server() {
+fn rejects_invalid_settings_as_the_server_does() {
     let here = folder("effective_wrong");
     let flag = refused(&here, &["config", "--port", "65536"]);
     assert!(flag.stderr.contains("expected a whole number from 0 to 65535"), "{flag:?}");

@@ -73,7 +73,7 @@ fn http() {
 }
 
 #[test]
-fn what_other_tools_have_a_meaning_for_is_escaped() {
+fn escapes_the_syntax_of_other_tools() {
     let fixtures = awkward("awkward fixtures");
     let forms = ["--har", "--hurl", "--http"];
     let text = forms.map(|form| exported(&[form, "--fixtures", fixtures.to_str().unwrap()])).join("\n");
@@ -81,7 +81,7 @@ fn what_other_tools_have_a_meaning_for_is_escaped() {
 }
 
 #[test]
-fn every_exchange_is_in_the_archive_as_it_was_recorded() {
+fn the_archive_has_every_exchange_as_recorded() {
     let archive = archive(&[]);
     let mut entries = entries(&archive).iter();
     for scenario in scenarios() {
@@ -159,7 +159,7 @@ fn the_archive_is_har_1_2() {
 }
 
 #[test]
-fn the_schema_of_har_demands_what_har_demands() {
+fn the_har_schema_rejects_invalid_archives() {
     let schema: Value = serde_json::from_str(include_str!("schemas/har-1.2.json")).expect("JSON");
     let validator = jsonschema::draft7::new(&schema).expect("a schema");
     let good = archive(&["--scenario", "login-errors"]);
@@ -194,7 +194,7 @@ fn the_schema_of_har_demands_what_har_demands() {
 }
 
 #[test]
-fn successful_leaves_out_the_errors_and_nothing_else() {
+fn successful_omits_only_the_errors() {
     let all = archive(&[]);
     let wanted: Vec<&Value> = entries(&all)
         .iter()
@@ -206,7 +206,7 @@ fn successful_leaves_out_the_errors_and_nothing_else() {
 }
 
 #[test]
-fn every_exchange_is_in_the_scripts_or_left_out_by_name() {
+fn the_scripts_have_every_exchange_or_name_what_they_omit() {
     for (form, mark) in [("--hurl", "# "), ("--http", "# @title ")] {
         let mut left_out = Vec::new();
         for scenario in scenarios() {
@@ -249,7 +249,7 @@ fn every_exchange_is_in_the_scripts_or_left_out_by_name() {
 }
 
 #[test]
-fn scripts_use_live_tokens_and_addresses() {
+fn scripts_use_the_tokens_and_address_of_the_live_server() {
     let scenario = scenario_named("readme");
     let recorded: Vec<&str> = scenario.exchanges.iter().filter_map(|known| known.request.token()).collect();
     assert_eq!(recorded.len(), 8);
@@ -340,7 +340,7 @@ fn meaningful() -> impl Strategy<Value = String> {
 
 /// What is recorded is data in every line of a script: no template, no statement, no line of its own.
 #[test]
-fn recorded_text_is_data_in_scripts() {
+fn recorded_text_is_never_executed_as_code() {
     check(proptest::array::uniform8(meaningful()), |texts| {
         let scenario = Scenario { name: "one".to_owned(), exchanges: vec![exchange_of(&texts)] };
         let text = http::file(&scenario).text;
@@ -392,7 +392,7 @@ fn is_inert_for_hurl(line: &str) -> Result<(), TestCaseError> {
 
 /// Live tokens, and the names of their members, are the server's choice.
 #[test]
-fn names_of_members_are_no_code() {
+fn member_names_are_not_executed_as_code() {
     let here = folder("odd members");
     let token = "eyJ0eXAiOiJKV1QiLCJhbGciOiJIUzI1NiJ9.eyJpYXQiOjF9.x";
     let head = "HTTP/1.1 200 OK\nDate: Mon, 23 Nov 2026 18:26:45 GMT\n\n";
@@ -415,7 +415,7 @@ fn names_of_members_are_no_code() {
 }
 
 #[test]
-fn what_a_tool_cannot_send_is_named_and_left_out() {
+fn omits_and_names_exchanges_that_a_tool_cannot_send() {
     let here = folder("unsendable");
     std::fs::create_dir(here.join("odd")).unwrap();
     let head = "HTTP/1.1 200 OK\nDate: Mon, 23 Nov 2026 18:26:45 GMT\n\n";
@@ -446,7 +446,7 @@ fn what_a_tool_cannot_send_is_named_and_left_out() {
 }
 
 #[test]
-fn files_are_overwritten_and_others_left_alone() {
+fn overwrites_its_own_files_and_no_others() {
     let output = folder("exports");
     let path = output.to_str().unwrap();
     std::fs::write(output.join("readme.hurl"), "old").unwrap();
@@ -465,7 +465,7 @@ fn files_are_overwritten_and_others_left_alone() {
 }
 
 #[test]
-fn errors_say_what_and_where() {
+fn errors_name_the_problem_and_its_place() {
     let output = folder("no exports");
     std::fs::write(output.join("file"), "").unwrap();
     let path = |name: &str| output.join(name).to_str().unwrap().to_owned();

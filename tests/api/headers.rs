@@ -30,7 +30,7 @@ fn no_store(answer: &Answer) -> bool {
 }
 
 #[test]
-fn every_answer_forbids_browsers_to_guess_and_to_run_things() {
+fn every_response_forbids_sniffing_and_scripts() {
     let serving = Serving::start(&mut shipyard(here(), &["--port", "0"]));
     let login = json!({"username": "user", "password": "password"});
     let wrong = json!({"username": "user", "password": "wrong"});
@@ -92,7 +92,7 @@ fn directive<'a>(policy: &'a str, name: &str) -> Option<&'a str> {
 }
 
 #[test]
-fn swagger_ui_runs_its_own_files_only_and_pages_among_the_files_run_nothing() {
+fn swagger_ui_runs_only_its_own_scripts_and_static_pages_run_none() {
     let server = Server::new();
     let policy = |path: &str| server.get(path).header("Content-Security-Policy").unwrap().to_owned();
     for path in ["/docs", "/docs/", "/docs/index.html", "/docs/swagger-ui.css", "/docs/nothing"] {
@@ -123,7 +123,7 @@ fn swagger_ui_runs_its_own_files_only_and_pages_among_the_files_run_nothing() {
 }
 
 #[test]
-fn the_docs_can_be_found() {
+fn docs_redirects_to_swagger_ui() {
     let serving = Serving::start(&mut shipyard(&folder("docs_redirect"), &["--port", "0"]));
     let answer = serving.send(&ask(Method::Get, "/docs"));
     assert_eq!((answer.status, answer.header("Location")), (303, Some("/docs/index.html")));
@@ -133,7 +133,7 @@ fn the_docs_can_be_found() {
 }
 
 #[test]
-fn a_sane_request_id_is_taken_over_and_any_other_replaced() {
+fn accepts_a_valid_request_id_and_replaces_any_other() {
     let serving = Serving::start(&mut shipyard(&folder("request_ids"), &["--port", "0"]));
     let id = |path: &str, given: &str| {
         let answer = serving.send(&ask(Method::Get, path).header("X-Request-Id", given));

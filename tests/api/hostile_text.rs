@@ -35,7 +35,7 @@ fn moves_a_cursor(text: &str) -> bool {
 }
 
 #[test]
-fn nothing_that_is_printed_moves_a_cursor() {
+fn printed_text_has_no_control_characters() {
     let here = fixtures("hostile_terminal");
     for arguments in [
         &["verify"][..],
@@ -63,7 +63,7 @@ fn nothing_that_is_printed_moves_a_cursor() {
 }
 
 #[test]
-fn a_report_in_xml_holds_any_text() {
+fn the_xml_report_accepts_any_text() {
     let here = fixtures("hostile_xml");
     std::fs::create_dir(here.join("odd\u{1}\"<name")).unwrap();
     let Run { code, stdout, .. } = said(&here, &["verify", "--format", "junit"]);

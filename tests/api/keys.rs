@@ -48,7 +48,7 @@ fn is_signed_with(token: &str, secret: &str) -> bool {
 }
 
 #[test]
-fn the_first_key_signs_and_names_itself_only_if_it_has_an_id() {
+fn the_first_key_signs_and_writes_its_id_if_it_has_one() {
     let bare = r#"{"typ":"JWT","alg":"HS256"}"#;
     let named = r#"{"typ":"JWT","alg":"HS256","kid":"2026-11.a"}"#;
     for (keys, header, secret) in [
@@ -74,7 +74,7 @@ fn refresh_token(header: &str, secret: &str) -> String {
 }
 
 #[test]
-fn a_token_is_verified_by_the_key_that_it_names_and_else_by_every_key_without_a_name() {
+fn verifies_a_token_with_the_key_it_names_or_with_all_keys_without_id() {
     let mut keys = [key(Some("a"), A), key(None, B), key(Some("c"), C), key(None, D)];
     // Which keys take a token that names that key, or none.
     let taken: [(Option<&str>, &[&str]); 5] =
@@ -108,7 +108,7 @@ fn a_token_is_verified_by_the_key_that_it_names_and_else_by_every_key_without_a_
 }
 
 #[test]
-fn keys_change_at_once_for_all_who_share_them() {
+fn a_key_change_reaches_every_clone_at_once() {
     let tokens = tokens(&[key(None, A)]);
     let elsewhere = tokens.clone();
     let issue = || elsewhere.issue(Kind::Access, Id::new(1)).unwrap().text;
@@ -128,7 +128,7 @@ fn keys_change_at_once_for_all_who_share_them() {
 
 /// A revocation is of a token, whatever key signed it.
 #[test]
-fn a_logout_outlives_a_change_of_keys() {
+fn a_logged_out_token_stays_revoked_after_a_key_change() {
     let tokens = tokens(&[key(None, A)]);
     let token = tokens.issue(Kind::Refresh, Id::new(1)).unwrap();
     tokens.revoke(&token.claims).unwrap();
@@ -143,7 +143,7 @@ fn file(folder: &Path, content: impl AsRef<[u8]>) -> PathBuf {
 }
 
 #[test]
-fn a_file_of_keys_is_read_line_by_line() {
+fn reads_a_key_file_line_by_line() {
     let folder = folder("key_files");
     let long_id = "i".repeat(64);
     let every = (0x21..0x7f).map(char::from).collect::<String>();
@@ -179,7 +179,7 @@ fn a_file_of_keys_is_read_line_by_line() {
 /// Each is refused in one line that says where and why, and shows nothing of what is written there; a snapshot
 /// shows all of them.
 #[test]
-fn files_that_are_no_files_of_keys() {
+fn rejects_invalid_key_files() {
     let folder = folder("no_key_files");
     let nine: String = (1..10).map(|n| format!("# key {n}\nkid={n} {A}{n}\n")).collect();
     let mut text = String::new();
@@ -232,7 +232,7 @@ fn files_that_are_no_files_of_keys() {
 }
 
 #[test]
-fn a_secret_and_a_file_of_secrets_are_one_too_many() {
+fn rejects_a_secret_together_with_a_key_file() {
     let folder = folder("two_sources_of_keys");
     file(&folder, A);
     std::fs::write(folder.join("Rocket.toml"), "[default]\njwt_secret_file = \"keys\"\n").unwrap();
@@ -243,7 +243,7 @@ fn a_secret_and_a_file_of_secrets_are_one_too_many() {
 
 #[cfg(unix)]
 #[test]
-fn a_file_that_everybody_can_open_is_warned_of() {
+fn warns_of_a_key_file_that_every_user_can_open() {
     use std::os::unix::fs::PermissionsExt;
 
     let path = file(&folder("exposed_keys"), A);

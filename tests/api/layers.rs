@@ -183,7 +183,7 @@ fn modules_import_only_from_their_own_layer_and_below() {
 }
 
 #[test]
-fn module_folders_are_named_in_one_way() {
+fn module_folders_follow_one_naming_scheme() {
     let mut all = Vec::new();
     modules(Path::new("src"), "", &mut all);
     let wrong: Vec<&String> =
@@ -192,7 +192,7 @@ fn module_folders_are_named_in_one_way() {
 }
 
 #[test]
-fn an_import_from_above_is_found_however_it_is_written() {
+fn finds_upward_imports_in_every_syntax() {
     let wrong = |module: &str, text: &str| violations(module, text).len();
     for text in [
         "use crate::http::dispatch;",

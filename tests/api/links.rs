@@ -83,7 +83,7 @@ fn token(server: &Server, link: &Link, answer: &Answer) -> String {
 }
 
 #[test]
-fn a_link_fills_in_what_its_target_wants_and_nothing_else() {
+fn a_link_fills_in_exactly_the_parameters_of_its_target() {
     for link in links() {
         let declared = link.target.value["parameters"].as_array().into_iter().flatten();
         let wanted: BTreeSet<&str> = declared.map(|parameter| parameter["name"].as_str().unwrap()).collect();
@@ -93,7 +93,7 @@ fn a_link_fills_in_what_its_target_wants_and_nothing_else() {
 }
 
 #[test]
-fn whoever_follows_a_link_succeeds() {
+fn following_each_link_succeeds() {
     for link in links() {
         let server = Server::new();
         let (access, _) = server.log_in("user", "password").tokens();
@@ -110,7 +110,7 @@ fn whoever_follows_a_link_succeeds() {
 }
 
 #[test]
-fn the_links_are_as_reviewed() {
+fn links_match_the_reviewed_snapshot() {
     let line = |link: Link| {
         let parameters: Vec<String> =
             link.parameters().map(|(name, value)| format!("{name}={value}")).collect();

@@ -16,7 +16,7 @@ use crate::support::transcript::{claims, scenario_named};
 
 /// The fourteen commands of docs/api.md, with live tokens: the lengths are those of the recording.
 #[test]
-fn the_readme_commands_answer_as_the_readme_says() {
+fn readme_commands_print_what_the_readme_shows() {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     let serving = Serving::start(&mut shipyard(here, &["--port", "0", "--json", "pretty"]));
     let target = Target::parse(&format!("http://localhost:{}", serving.port)).unwrap();
@@ -48,7 +48,7 @@ fn the_readme_commands_answer_as_the_readme_says() {
 }
 
 #[test]
-fn the_announcement_says_where_and_with_what() {
+fn announces_the_address_and_the_data() {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     let serving = Serving::start(&mut shipyard(here, &["--port", "0"]));
     let said = serving.announcement.replace(&format!(":{}", serving.port), ":PORT");
@@ -57,7 +57,7 @@ fn the_announcement_says_where_and_with_what() {
 }
 
 #[test]
-fn without_a_data_file_the_example_is_served_from_any_folder() {
+fn serves_the_example_data_from_any_folder() {
     let serving = Serving::start(&mut shipyard(&folder("no_data_file"), &["--port", "0"]));
     assert!(serving.announcement.contains("the built-in example"), "{}", serving.announcement);
     let ships = serving.send(&Ask::new(Method::Get, "/api/ships").header("Host", "localhost"));
@@ -65,7 +65,7 @@ fn without_a_data_file_the_example_is_served_from_any_folder() {
 }
 
 #[test]
-fn the_demo_login_is_announced_only_where_it_works() {
+fn announces_the_demo_login_only_where_it_works() {
     let here = folder("own_data");
     std::fs::write(here.join("data.json"), r#"{"users": [], "ships": []}"#).unwrap();
     let secret = "0123456789012345678901234567890123456789";
@@ -77,7 +77,7 @@ fn the_demo_login_is_announced_only_where_it_works() {
 
 #[cfg(unix)]
 #[test]
-fn an_interrupt_ends_it_in_good_order() {
+fn an_interrupt_shuts_the_server_down_cleanly() {
     let serving = Serving::start(&mut shipyard(&folder("interrupt"), &["--port", "0"]));
     // Rocket listens for signals just after it announces itself, and before it answers.
     assert_eq!(serving.send(&Ask::new(Method::Get, "/api/users").header("Host", "localhost")).status, 200);
@@ -85,7 +85,7 @@ fn an_interrupt_ends_it_in_good_order() {
 }
 
 #[test]
-fn a_busy_port_is_named_with_the_way_out() {
+fn names_a_busy_port_and_the_remedy() {
     let here = folder("busy_port");
     let serving = Serving::start(&mut shipyard(&here, &["--port", "0"]));
     let second = run(&mut shipyard(&here, &["--port", &serving.port.to_string()]), None);
@@ -96,7 +96,7 @@ fn a_busy_port_is_named_with_the_way_out() {
 }
 
 #[test]
-fn a_method_that_nobody_knows_is_a_wrong_method() {
+fn an_unknown_method_is_a_405() {
     let serving = Serving::start(&mut shipyard(&folder("methods"), &["--port", "0"]));
     for method in ["FOO", "PROPFIND", "get"] {
         let ask = |path| Ask::new(Method::Get, path).header("Host", "localhost");
@@ -111,7 +111,7 @@ fn a_method_that_nobody_knows_is_a_wrong_method() {
 }
 
 #[test]
-fn a_specification_that_is_known_is_not_sent_again() {
+fn does_not_resend_an_unchanged_specification() {
     let serving = Serving::start(&mut shipyard(&folder("etag"), &["--port", "0"]));
     let ask = Ask::new(Method::Get, "/openapi.json").header("Host", "localhost");
     let first = serving.send(&ask);
@@ -122,7 +122,7 @@ fn a_specification_that_is_known_is_not_sent_again() {
 
 /// The file, the environment and the command line: the later wins. And what is set has its effect.
 #[test]
-fn settings_come_from_three_places_and_do_what_they_say() {
+fn settings_from_file_environment_and_flags_take_effect() {
     let here = folder("settings");
     let inner = here.join("inner");
     std::fs::create_dir_all(here.join("files")).unwrap();
@@ -169,7 +169,7 @@ fn settings_come_from_three_places_and_do_what_they_say() {
 }
 
 #[test]
-fn flags_name_files_from_where_one_stands() {
+fn flags_name_files_relative_to_the_current_folder() {
     let here = folder("flags");
     std::fs::create_dir_all(here.join("files")).unwrap();
     std::fs::write(here.join("files/a.txt"), "a file").unwrap();
@@ -196,7 +196,7 @@ fn flags_name_files_from_where_one_stands() {
 /// A token must be good when its request is complete, not only when it began: otherwise a client that has stolen one
 /// keeps requests open for later.
 #[test]
-fn a_token_that_ends_while_the_body_is_on_its_way_is_refused() {
+fn rejects_a_token_that_expires_while_the_body_arrives() {
     let serving = Serving::start(&mut shipyard(&folder("late_body"), &["--port", "0"]));
     let ask = |method, path: &str| Ask::new(method, path).header("Host", "localhost");
     let log_in = |name: &str, password: &str| {
@@ -225,7 +225,7 @@ fn a_token_that_ends_while_the_body_is_on_its_way_is_refused() {
 }
 
 #[test]
-fn a_request_that_does_not_say_whom_it_asks_is_told_the_address_of_the_server() {
+fn uses_the_server_address_without_a_host_header() {
     let serving = Serving::start(&mut shipyard(&folder("no_host"), &["--port", "0"]));
     let body = serde_json::json!({"name": "bob", "password": "secret"});
     let created = serving.send(&Ask::new(Method::Post, "/api/users").header("Host", "").json(&body));
@@ -235,7 +235,7 @@ fn a_request_that_does_not_say_whom_it_asks_is_told_the_address_of_the_server() 
 
 /// Other services that verify tokens with the key rely on both.
 #[test]
-fn tokens_tell_when_they_were_issued_and_have_ids_of_their_own() {
+fn tokens_have_their_time_of_issue_and_unique_ids() {
     let serving = Serving::start(&mut shipyard(&folder("claims"), &["--port", "0"]));
     let body = serde_json::json!({"username": "user", "password": "password"});
     let log_in = Ask::new(Method::Post, "/auth/login").header("Host", "localhost").json(&body);

@@ -44,7 +44,7 @@ fn files(folder: &Path) -> Vec<(PathBuf, String)> {
 }
 
 #[test]
-fn curl_lines_become_a_scenario_that_can_be_replayed() {
+fn records_curl_lines_as_a_scenario_that_replays() {
     let here = folder("record_new");
     let done = record(&here, &["--scenario", "own", "-"], Some(LINES));
     assert_eq!(done.code, Some(0), "{done:?}");
@@ -81,7 +81,7 @@ fn curl_lines_become_a_scenario_that_can_be_replayed() {
 
 /// A file keeps its name when another exchange takes its number: the exchange is known by its request.
 #[test]
-fn an_update_says_which_exchanges_have_gone_moved_or_come() {
+fn an_update_reports_removed_moved_and_added_exchanges() {
     let here = folder("record_moved");
     let lines = |paths: &[&str]| {
         paths.iter().map(|path| format!("curl http://localhost:5000/api/{path}\n")).collect::<String>()
@@ -103,7 +103,7 @@ fn an_update_says_which_exchanges_have_gone_moved_or_come() {
 }
 
 #[test]
-fn no_error_passes_behind_the_number_of_another_exchange() {
+fn reports_an_error_under_a_reused_exchange_number() {
     let here = folder("record_number");
     let create = "curl http://localhost:5000/api/users -d '{\"name\":\"ann\", \"password\":\"secret\"}'\n";
     let get = |path: &str| format!("curl http://localhost:5000/api/{path}\n");
@@ -119,7 +119,7 @@ fn no_error_passes_behind_the_number_of_another_exchange() {
 /// As on a full disk: a limit for the size of files.
 #[cfg(unix)]
 #[test]
-fn a_scenario_that_cannot_be_written_whole_is_not_written() {
+fn writes_no_scenario_that_cannot_be_written_completely() {
     let here = folder("record_full");
     let limited = |arguments: &[&str], lines: &str| {
         let program = shipyard(&here, &[]);
@@ -148,7 +148,7 @@ fn a_scenario_that_cannot_be_written_whole_is_not_written() {
 
 /// Live tokens would be good for a month, and live layouts are not those of the contract.
 #[test]
-fn what_is_recorded_live_holds_no_live_token_and_can_be_replayed() {
+fn a_live_recording_has_no_live_token_and_replays() {
     let here = folder("record_live");
     let serving = Serving::start(&mut shipyard(&here, &["--port", "0", "--json", "compact"]));
     let url = format!("http://localhost:{}", serving.port);
@@ -172,7 +172,7 @@ fn what_is_recorded_live_holds_no_live_token_and_can_be_replayed() {
 
 /// Only what is compared, only where it is answered otherwise: the diff is the review.
 #[test]
-fn an_update_changes_what_is_answered_otherwise_and_nothing_else() {
+fn an_update_changes_only_responses_that_differ() {
     let here = folder("record_update");
     for scenario in scenarios() {
         std::fs::create_dir_all(here.join(&scenario.name)).unwrap();
@@ -206,7 +206,7 @@ fn an_update_changes_what_is_answered_otherwise_and_nothing_else() {
 }
 
 #[test]
-fn what_cannot_be_recorded_is_said_with_its_line() {
+fn names_the_line_that_cannot_be_recorded() {
     let here = folder("record_errors");
     let mut text = String::new();
     for (arguments, stdin) in [

@@ -69,7 +69,7 @@ fn files(folder: &Path) -> Vec<(PathBuf, String)> {
 const LINES: &str = "# one\ncurl http://localhost:5000/v2/one\n# two\ncurl http://localhost:5000/v2/two\n";
 
 #[test]
-fn what_another_server_answered_is_not_recorded_again_from_this_one() {
+fn does_not_update_a_foreign_recording_from_this_server() {
     let here = folder("foreign");
     let server = Foreign::content();
     let done = record(&here, &["--scenario", "other", "--url", &server.url, "-"], Some(LINES));
@@ -116,7 +116,7 @@ fn an_update_from_another_address_names_it_as_the_source() {
 
 /// Recordings of earlier versions do not say where they are from, but for what the server called itself.
 #[test]
-fn a_success_becomes_no_error_unasked() {
+fn does_not_replace_a_success_with_an_error_unless_told() {
     for (server, reason) in [
         ("Server: gunicorn\n", "was recorded from gunicorn: "),
         ("Server: Werkzeug/3.0\n", "now 404"),
@@ -146,7 +146,7 @@ fn a_success_becomes_no_error_unasked() {
 
 /// Not even under another name, nor from a live server.
 #[test]
-fn new_lines_turn_no_success_into_an_error_unasked() {
+fn new_lines_do_not_turn_a_success_into_an_error_unless_told() {
     let here = folder("foreign_lines");
     let done =
         record(&here, &["--scenario", "own", "-"], Some("# ships\ncurl http://localhost:5000/api/ships\n"));
@@ -172,7 +172,7 @@ fn new_lines_turn_no_success_into_an_error_unasked() {
 
 /// The exchanges of the original cannot be recorded again, and a changed transcript is not passed over in silence.
 #[test]
-fn what_cannot_be_recorded_again_stays_and_what_was_changed_by_hand_is_said() {
+fn keeps_what_cannot_be_recorded_again_and_reports_manual_edits() {
     let here = folder("recorded_original");
     let done = record(&here, &["--scenario", "own", "-"], Some(LINES));
     assert_eq!(done.code, Some(0), "{done:?}");
@@ -194,7 +194,7 @@ fn what_cannot_be_recorded_again_stays_and_what_was_changed_by_hand_is_said() {
 
 /// A reader of a recording may paste its line into a shell, and the server chose the value.
 #[test]
-fn values_of_answers_are_texts_in_the_shell() {
+fn captured_values_are_quoted_for_the_shell() {
     let words = |value: &str| {
         let mut variables = Variables::default();
         let answer = Json::parse(json!({ "x": value }).to_string().as_bytes()).expect("JSON");
@@ -265,7 +265,7 @@ fn numbers_are_recorded_as_they_were_written() {
 }
 
 #[test]
-fn secrets_of_requests_are_not_recorded() {
+fn does_not_record_secrets_in_requests() {
     let server = Foreign::content();
     for (name, what) in [
         (format!("-H \"Authorization: Bearer {SECRET}\""), "header: Authorization"),
@@ -314,7 +314,7 @@ fn secrets_of_requests_are_not_recorded() {
 }
 
 #[test]
-fn secrets_of_answers_are_not_recorded() {
+fn does_not_record_secrets_in_responses() {
     for (head, body, what) in [
         (
             "200 OK",
@@ -366,7 +366,7 @@ fn secrets_of_answers_are_not_recorded() {
 
 /// No answer is held to them, so a recording without them can be replayed.
 #[test]
-fn values_of_cookies_and_of_headers_with_secrets_are_left_out() {
+fn omits_the_values_of_cookies_and_secret_headers() {
     let here = folder("secret_cookies");
     let head = format!(
         "200 OK\r\nSet-Cookie: session={SECRET}; Path=/; HttpOnly\r\nset-cookie: b={FOREIGN_JWT}\r\nX-Auth-Token: {SECRET}\r\n\
@@ -390,7 +390,7 @@ fn values_of_cookies_and_of_headers_with_secrets_are_left_out() {
 }
 
 #[test]
-fn the_environment_fills_in_the_secrets_of_requests() {
+fn fills_in_request_secrets_from_the_environment() {
     let here = folder("secret_variables");
     let server = Foreign::content();
     let lines = "curl \"http://localhost:5000/a?api_key=$SHIPYARD_SECRET_KEY\" -H \"Authorization: Bearer ${SHIPYARD_SECRET_KEY}\" -d \"token=$SHIPYARD_SECRET_KEY\"\n";
@@ -434,7 +434,7 @@ fn the_environment_fills_in_the_secrets_of_requests() {
 }
 
 #[test]
-fn no_answer_repeats_a_secret_in_another_spelling() {
+fn finds_a_secret_in_another_spelling_in_a_response() {
     let value = r#"p+q/r"s\t~ü <&"#;
     for (head, body) in [
         ("200 OK", value),
@@ -471,7 +471,7 @@ fn headers_without_secrets_are_recorded() {
 }
 
 #[test]
-fn an_update_records_no_secret_either() {
+fn an_update_records_no_secret() {
     let here = folder("secret_updates");
     let before = Foreign::content();
     let arguments = ["--scenario", "s", "--update", "--url"];
@@ -498,7 +498,7 @@ fn an_update_records_no_secret_either() {
 
 /// What is not recognized is said; what is said to be none is recorded.
 #[test]
-fn what_is_recorded_all_the_same_is_said() {
+fn reports_values_that_may_be_secret() {
     let here = folder("secret_notes");
     let random = "q8Zt3xVb7Lw2Kd9Rf5Hj1";
     let server = Foreign::answering(
@@ -535,7 +535,7 @@ fn what_is_recorded_all_the_same_is_said() {
 
 /// The server must not be sent more than the lines say.
 #[test]
-fn a_server_does_not_choose_which_secret_it_is_sent() {
+fn a_server_cannot_choose_which_secret_it_receives() {
     let with = |here: &Path, arguments: &[&str], stdin: Option<&str>| {
         let flags = [arguments, &["--fixtures", here.to_str().unwrap()]].concat();
         let mut command = shipyard(here, &flags);
@@ -576,7 +576,7 @@ fn a_server_does_not_choose_which_secret_it_is_sent() {
 
 /// A value is a value wherever it stands.
 #[test]
-fn the_value_of_a_secret_adds_nothing_to_the_request() {
+fn a_secret_value_cannot_add_parts_to_a_request() {
     let server = Foreign::content();
     let record = |value: &str, line: &str| {
         let here = folder("secret_values");

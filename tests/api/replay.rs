@@ -41,7 +41,7 @@ fn section(place: &str, status: u16) -> Option<&'static str> {
 
 /// Nothing is left out but what [`section`] names, and that differs as its section says.
 #[test]
-fn every_recorded_exchange_is_answered_byte_for_byte() {
+fn every_recorded_exchange_replays_byte_for_byte() {
     let (mut replayed, mut different) = (0, 0);
     let mut differences = String::new();
     for scenario in scenarios() {
@@ -75,7 +75,7 @@ fn every_recorded_exchange_is_answered_byte_for_byte() {
 }
 
 #[test]
-fn every_header_of_every_answer_is_as_reviewed() {
+fn response_headers_match_the_reviewed_snapshot() {
     for scenario in scenarios() {
         let server = Replay::of(&scenario).unwrap();
         let mut text = String::new();
@@ -89,7 +89,7 @@ fn every_header_of_every_answer_is_as_reviewed() {
 
 /// What was recorded is evidence: it is never edited. `sha256sum --check SHA256SUMS` says the same.
 #[test]
-fn the_recorded_transcripts_are_as_they_were_recorded() {
+fn recorded_transcripts_match_their_checksums() {
     let sums = FIXTURES.sums().unwrap();
     let mut files = BTreeSet::new();
     for scenario in scenarios() {
@@ -105,7 +105,7 @@ fn the_recorded_transcripts_are_as_they_were_recorded() {
 
 /// A 204 without a body must not announce one.
 #[test]
-fn recorded_content_lengths_are_true() {
+fn recorded_content_lengths_match_the_bodies() {
     for scenario in scenarios() {
         // HEAD announces the body that GET would have.
         for exchange in scenario.exchanges.iter().filter(|exchange| exchange.request.method != Method::Head) {
@@ -118,7 +118,7 @@ fn recorded_content_lengths_are_true() {
 
 /// What is read is what is written: otherwise `record --update` would change what was not asked for.
 #[test]
-fn transcripts_are_written_as_they_are_read() {
+fn transcripts_round_trip() {
     for scenario in scenarios() {
         for exchange in &scenario.exchanges {
             let file = FIXTURES.file_of(&scenario.name, &exchange.name);

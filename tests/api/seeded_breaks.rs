@@ -102,7 +102,7 @@ fn the_same_server_unbroken_matches() {
 
 /// Without a guard, whatever the token is; one operation at a time.
 #[test]
-fn a_guard_that_is_skipped_on_one_operation_is_noticed() {
+fn detects_a_missing_guard_on_one_operation() {
     for (operation, method, path, kind, number) in [
         ("ships-create", "POST", "/api/ships ", "access", 5),
         ("ships-update", "PUT", "/api/ships/", "access", 15),
@@ -122,7 +122,7 @@ fn a_guard_that_is_skipped_on_one_operation_is_noticed() {
 }
 
 #[test]
-fn a_token_of_the_other_kind_is_noticed() {
+fn detects_a_token_of_the_wrong_kind() {
     let kind = |asked: &Asked| asked.claims().and_then(|claims| Some(claims["type"].as_str()?.to_owned()));
     let server = lax(move |asked| {
         (asked.path().starts_with("/api/") && kind(asked).as_deref() == Some("refresh")).then_some("access")
@@ -136,7 +136,7 @@ fn a_token_of_the_other_kind_is_noticed() {
 
 /// A minute of leeway is what libraries allow.
 #[test]
-fn leeway_for_expired_tokens_is_noticed() {
+fn detects_leeway_for_expired_tokens() {
     let server = lax(|asked| {
         let claims = asked.claims()?;
         let is_in_it = claims["exp"].as_u64().is_some_and(|exp| exp <= now() && now() < exp + 60);
@@ -147,7 +147,7 @@ fn leeway_for_expired_tokens_is_noticed() {
 }
 
 #[test]
-fn a_refresh_for_somebody_else_is_noticed() {
+fn detects_a_refresh_for_another_user() {
     let server = tampered_with(
         |inner, text| {
             let asked = Asked { text };
@@ -165,7 +165,7 @@ fn a_refresh_for_somebody_else_is_noticed() {
 
 /// What is answered well, and does not happen.
 #[test]
-fn what_is_not_stored_is_noticed() {
+fn detects_a_write_that_is_not_stored() {
     let unstored = |method: &'static str, path: &'static str, status: String| {
         tampered_with(
             move |inner, text| {
@@ -201,7 +201,7 @@ fn what_is_not_stored_is_noticed() {
 }
 
 #[test]
-fn a_list_that_is_not_what_there_is_is_noticed() {
+fn detects_a_list_that_is_out_of_date() {
     // The first list, for ever.
     let mut lists = std::collections::HashMap::new();
     let stale = tampered_with(

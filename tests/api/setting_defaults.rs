@@ -86,7 +86,7 @@ fn hash_parameter(settings: &Settings, name: &str) -> String {
 
 /// Read as the program reads them, by way of Rocket.toml (which sets nothing) and the environment.
 #[test]
-fn every_default_of_the_table_is_in_effect() {
+fn documented_defaults_are_in_effect() {
     let toml = std::fs::read_to_string(here().join("Rocket.toml")).unwrap();
     assert!(toml.lines().all(|line| line.is_empty() || line.starts_with('#') || line == "[default]"));
     for profile in ["debug", "release"] {
@@ -113,7 +113,7 @@ fn usual(default: &str) -> &str {
 }
 
 #[test]
-fn the_example_of_a_file_and_the_help_name_the_same_defaults() {
+fn the_example_file_and_the_help_name_the_same_defaults() {
     let toml = std::fs::read_to_string(here().join("Rocket.toml")).unwrap();
     let help = run(&mut shipyard(here(), &["--help"]), None).stdout;
     // Without a default that is a value, and what depends on the machine.
@@ -163,7 +163,7 @@ fn with_nothing_set(name: &str, profile: &str) -> Serving {
 }
 
 #[test]
-fn without_a_setting_both_addresses_of_localhost_listen() {
+fn listens_on_both_localhost_addresses_by_default() {
     for profile in ["debug", "release"] {
         let serving = with_nothing_set(&format!("nothing_set_{profile}"), profile);
         assert!(TcpStream::connect((Ipv4Addr::LOCALHOST, serving.port)).is_ok(), "{profile}");
@@ -191,7 +191,7 @@ fn log_in(serving: &Serving, name: &str) -> Answer {
 }
 
 #[test]
-fn without_a_setting_the_limits_are_those_of_the_table() {
+fn default_limits_match_the_settings_page() {
     let here = folder("nothing_set_limits");
     std::fs::create_dir(here.join("static")).unwrap();
     std::fs::write(here.join("static/a.txt"), "a file").unwrap();
@@ -245,7 +245,7 @@ fn waits(port: u16, sent: &str) -> (Duration, String) {
 }
 
 #[test]
-fn without_a_setting_the_times_are_those_of_the_table() {
+fn default_timeouts_match_the_settings_page() {
     let serving = Serving::start(&mut shipyard(&folder("nothing_set_times"), &["--port", "0"]));
     let port = serving.port;
     let get = "GET /api/users HTTP/1.1\r\nHost: localhost\r\n";

@@ -55,7 +55,7 @@ fn along_with(name: &str, number: &str) -> &'static [(&'static str, &'static str
 }
 
 #[test]
-fn what_is_out_of_range_is_refused_with_the_name_and_the_range() {
+fn rejects_values_out_of_range_with_name_and_range() {
     for (row, least, most) in ranges() {
         let name = row.name.as_str();
         for end in [&least, &most] {
@@ -99,7 +99,7 @@ fn what_is_out_of_range_is_refused_with_the_name_and_the_range() {
 }
 
 #[test]
-fn what_is_out_of_range_together_is_refused_with_the_names() {
+fn rejects_settings_that_are_out_of_range_together() {
     for given in [
         &[("password_memory", "1048576"), ("password_iterations", "5")][..],
         &[("password_memory", "65537"), ("password_iterations", "64")],
@@ -167,7 +167,7 @@ fn serves(folder_name: &str, given: &[(&str, &str)]) {
 }
 
 #[test]
-fn each_setting_works_at_either_end_of_its_range() {
+fn each_setting_works_at_both_ends_of_its_range() {
     for (row, least, most) in ranges() {
         for end in [&least, &most] {
             let mut given = along_with(&row.name, end).to_vec();
@@ -182,7 +182,7 @@ fn each_setting_works_at_either_end_of_its_range() {
 }
 
 #[test]
-fn all_settings_work_at_the_same_end_of_their_ranges() {
+fn all_settings_work_together_at_each_end_of_their_ranges() {
     let ranges = ranges();
     let all = |end: fn(&(Row, String, String)) -> (&str, &str)| -> Vec<(&str, &str)> {
         ranges.iter().map(end).collect()

@@ -21,7 +21,7 @@ fn check(file: &Path, found: &str, expected: &str) {
 }
 
 #[test]
-fn the_settings_page_has_the_table_of_settings() {
+fn the_settings_page_has_the_generated_table() {
     let file = here().join("docs/settings.md");
     let found = std::fs::read_to_string(&file).unwrap();
     let start = found.find("| Setting |").expect("a table");
@@ -31,7 +31,7 @@ fn the_settings_page_has_the_table_of_settings() {
 }
 
 #[test]
-fn the_example_file_has_the_settings_of_the_table() {
+fn the_example_file_lists_every_setting() {
     let file = here().join("Rocket.toml");
     check(&file, &std::fs::read_to_string(&file).unwrap(), &rocket_toml());
 }
@@ -46,7 +46,7 @@ fn refused(name: &str, toml: &str) -> Vec<String> {
 }
 
 #[test]
-fn all_wrong_settings_are_named_at_once() {
+fn reports_all_invalid_settings_at_once() {
     let lines =
         refused("wrong_settings_at_once", "[default]\nport = -1\nmax_users = 0\nlog_format = \"xml\"\n");
     assert_eq!(
@@ -60,7 +60,7 @@ fn all_wrong_settings_are_named_at_once() {
 }
 
 #[test]
-fn the_nearest_name_is_suggested_for_an_unknown_setting() {
+fn suggests_the_nearest_name_for_an_unknown_setting() {
     let toml = "[default]\nheaders_timeout = 1\nmax_user = 1\npublicurl = \"\"\nzebra = 1\n";
     assert_eq!(
         refused("unknown_settings", toml),

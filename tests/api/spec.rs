@@ -25,7 +25,7 @@ fn walk<'a>(value: &'a Value, place: &str, visit: &mut dyn FnMut(&str, &'a Value
 }
 
 #[test]
-fn the_checked_in_text_is_what_the_code_says() {
+fn the_checked_in_specification_is_current() {
     let generated = openapi::text().unwrap();
     let checked_in = shipyard::api::routes::spec::TEXT;
     assert!(
@@ -65,7 +65,7 @@ fn every_operation_is_described() {
 }
 
 #[test]
-fn no_description_is_empty_and_everything_that_can_have_one_has_one() {
+fn every_description_is_present() {
     walk(&SPEC, "", &mut |place, value| {
         assert!(!(place.ends_with("/description") && value == ""), "{place} is empty");
     });
@@ -86,7 +86,7 @@ fn no_description_is_empty_and_everything_that_can_have_one_has_one() {
 }
 
 #[test]
-fn every_operation_lists_the_errors_that_its_guards_and_parts_can_give() {
+fn every_operation_lists_all_its_errors() {
     for operation in operations() {
         let statuses: BTreeSet<u16> = operation.statuses().into_iter().collect();
         let id = operation.id();
@@ -104,7 +104,7 @@ fn every_operation_lists_the_errors_that_its_guards_and_parts_can_give() {
 }
 
 #[test]
-fn each_guarded_operation_wants_one_token_of_the_right_kind() {
+fn each_guarded_operation_requires_one_token_of_the_right_kind() {
     let schemes = &SPEC["components"]["securitySchemes"];
     for name in ["accessToken", "refreshToken"] {
         assert_eq!(schemes[name]["type"], "http");
@@ -133,7 +133,7 @@ fn each_guarded_operation_wants_one_token_of_the_right_kind() {
 }
 
 #[test]
-fn a_creation_says_where_and_a_401_what_is_wanted() {
+fn a_201_documents_location_and_a_401_the_challenge() {
     for operation in operations() {
         for (status, response) in members(&operation.value["responses"]) {
             let id = operation.id();
@@ -149,14 +149,14 @@ fn a_creation_says_where_and_a_401_what_is_wanted() {
 }
 
 #[test]
-fn every_object_is_closed_but_the_login() {
+fn every_object_but_the_login_rejects_unknown_members() {
     for (name, schema) in members(&SPEC["components"]["schemas"]) {
         assert_eq!(schema["additionalProperties"], name == "Credentials", "{name}");
     }
 }
 
 #[test]
-fn every_number_and_every_text_with_a_limit_says_so() {
+fn every_limit_of_a_number_or_text_is_specified() {
     let schemas = &SPEC["components"]["schemas"];
     for name in ["NewShip", "ShipUpdate", "Ship", "NewUser", "UserUpdate", "User"] {
         for (property, schema) in members(&schemas[name]["properties"]) {
@@ -219,7 +219,7 @@ fn every_example_fits_its_schema() {
 }
 
 #[test]
-fn what_is_mounted_and_what_is_listed_are_the_same() {
+fn mounted_and_listed_operations_are_equal() {
     let listed: BTreeSet<(String, String)> = openapi::endpoints()
         .into_iter()
         .filter(|endpoint| endpoint.name != "docs")
@@ -235,7 +235,7 @@ fn what_is_mounted_and_what_is_listed_are_the_same() {
 }
 
 #[test]
-fn every_row_of_the_table_of_errors_is_an_example_somewhere() {
+fn every_error_in_the_catalog_has_an_example() {
     // The two that belong to no operation.
     let undocumented = ["METHOD_NOT_ALLOWED", "INTERNAL"];
     let mut shown = BTreeSet::new();

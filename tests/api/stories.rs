@@ -38,7 +38,7 @@ fn client(settings: Settings) -> Client {
 }
 
 #[test]
-fn head_answers_as_get_without_the_body() {
+fn head_responds_as_get_without_the_body() {
     let server = Server::new();
     for path in ["/api/ships", "/api/ships/1", "/api/ships/99", "/openapi.json", "/nothing"] {
         let get = server.get(path);
@@ -57,7 +57,7 @@ fn query_parameters_change_nothing() {
 }
 
 #[test]
-fn a_body_is_taken_whatever_its_label_but_for_a_login() {
+fn only_login_checks_the_content_type() {
     let server = Server::new();
     let (token, _) = server.log_in("user", "password").tokens();
     for label in ["text/plain", "application/x-www-form-urlencoded", "application/json", "nonsense"] {
@@ -82,7 +82,7 @@ fn a_body_is_taken_whatever_its_label_but_for_a_login() {
 }
 
 #[test]
-fn a_login_takes_what_the_original_takes_for_given() {
+fn login_accepts_the_values_that_the_original_accepts() {
     let server = Server::new();
     let log_in = |body: &str| {
         let ask = Ask::new(Method::Post, "/auth/login").header("Content-Type", "application/json");
@@ -159,7 +159,7 @@ fn a_form_cannot_change_the_method() {
 }
 
 #[test]
-fn the_location_follows_the_host_of_the_request_or_the_configuration() {
+fn location_uses_the_request_host_or_the_configured_url() {
     let server = Server::new();
     let create = |host: &str| {
         let body = json!({"name": host, "password": "password"});
@@ -178,7 +178,7 @@ fn the_location_follows_the_host_of_the_request_or_the_configuration() {
 }
 
 #[test]
-fn compact_json_has_no_white_space_but_the_last_line_break() {
+fn compact_json_has_only_a_final_line_break() {
     let client = client(Settings { json: Style::Compact, ..settings() });
     let body = client.get("/api/users").dispatch().into_string().unwrap();
     assert_eq!(body, "[{\"id\":1,\"name\":\"user\"},{\"id\":2,\"name\":\"guest\"}]\n");
@@ -186,7 +186,7 @@ fn compact_json_has_no_white_space_but_the_last_line_break() {
 }
 
 #[test]
-fn the_last_id_is_the_last() {
+fn rejects_a_creation_after_the_last_id() {
     let last = i32::MAX;
     let user = json!({"id": last, "name": "last", "password": "password"});
     let mut ship: serde_json::Value = serde_json::from_str(SHIP).unwrap();
@@ -209,7 +209,7 @@ fn the_last_id_is_the_last() {
 }
 
 #[test]
-fn every_answer_has_sorted_keys() {
+fn every_response_has_sorted_keys() {
     let server = Server::new();
     let (token, _) = server.log_in("user", "password").tokens();
     let answers = [
@@ -229,7 +229,7 @@ fn every_answer_has_sorted_keys() {
 }
 
 #[test]
-fn static_files_are_served_and_nothing_beside_them() {
+fn serves_only_the_files_of_the_static_folder() {
     let server = Server::new();
     let file = server.get("/static/ship.svg");
     assert_eq!((file.status, file.header("Content-Type")), (200, Some("image/svg+xml")));
@@ -253,7 +253,7 @@ fn static_files_are_served_and_nothing_beside_them() {
 
 #[cfg(unix)]
 #[test]
-fn a_link_out_of_the_static_folder_is_not_followed() {
+fn does_not_follow_links_out_of_the_static_folder() {
     let folder = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("static_links");
     let _ = std::fs::remove_dir_all(&folder);
     std::fs::create_dir_all(folder.join("inner")).unwrap();
@@ -268,7 +268,7 @@ fn a_link_out_of_the_static_folder_is_not_followed() {
 }
 
 #[test]
-fn the_specification_is_served_as_it_is_checked_in_with_an_etag() {
+fn serves_the_checked_in_specification_with_an_etag() {
     let server = Server::new();
     let answer = server.get("/openapi.json");
     assert_eq!((answer.status, answer.body.as_str()), (200, shipyard::api::routes::spec::TEXT));
@@ -284,7 +284,7 @@ fn the_specification_is_served_as_it_is_checked_in_with_an_etag() {
 }
 
 #[test]
-fn swagger_ui_comes_from_this_server_alone() {
+fn swagger_ui_loads_only_from_this_server() {
     let server = Server::new();
     let docs = server.get("/docs");
     assert_eq!(docs.header("Location"), Some("/docs/index.html"));
@@ -308,7 +308,7 @@ fn swagger_ui_comes_from_this_server_alone() {
 
 /// The whole table of routes has an operation behind each line: none answers that there is no such path.
 #[test]
-fn every_line_of_the_table_of_routes_is_served() {
+fn every_listed_route_is_served() {
     let server = Server::new();
     for endpoint in openapi::endpoints() {
         let path = endpoint.rule.replace("<id>", "1").replace("<path..>", "ship.svg");
@@ -345,7 +345,7 @@ fn the_defaults_are_those_of_the_settings_page() {
 
 /// A server that cannot sign must not start to hand out tokens that anybody can make.
 #[test]
-fn nothing_is_signed_with_an_empty_key() {
+fn does_not_sign_with_an_empty_key() {
     let tokens =
         Tokens::new(Secret::for_replay(""), Lifetimes::default(), 1000, Clock::manual(NOW), TokenIds::Random);
     assert!(tokens.issue(Kind::Access, Id::new(1)).is_err());
@@ -390,7 +390,7 @@ fn secrets_cannot_be_printed() {
 
 /// The memory of a costly hash serves a cheap one as well: what is left in it decides nothing.
 #[test]
-fn hashes_of_any_cost_are_verified_in_memory_that_others_have_used() {
+fn verifies_hashes_of_any_cost_in_reused_memory() {
     let costs = [64, 8, 32, 16, 8, 128, 64];
     let usual = Cost { memory: 64, iterations: 1, parallelism: 1 }.hasher().unwrap();
     let password = Password::new("password".to_owned());
@@ -413,7 +413,7 @@ fn hashes_of_any_cost_are_verified_in_memory_that_others_have_used() {
 }
 
 #[test]
-fn many_passwords_at_once_are_all_hashed_and_verified_right() {
+fn hashes_and_verifies_many_passwords_concurrently() {
     let hasher = Cost { memory: 8, iterations: 1, parallelism: 1 }.hasher().unwrap();
     let done = rocket::execute(async {
         let passwords = Passwords::new(hasher, 128).unwrap();

@@ -128,7 +128,7 @@ pub(crate) fn with_key() -> [&'static str; 2] {
 
 /// What the original allows, from a server that claims to be like this one; and the other way round.
 #[test]
-fn the_laxness_of_the_other_side_is_no_excuse() {
+fn rejects_what_is_allowed_only_to_the_other_side() {
     let never_deletes = tampered(
         |request| match request.starts_with("DELETE /api/users/1 ") && request.contains("Bearer") {
             true => Passed::Answered("HTTP/1.1 204 No Content\r\n\r\n".to_owned()),
@@ -178,7 +178,7 @@ fn renumbered(id: &'static str, last: &'static str) -> Tampered {
 }
 
 #[test]
-fn a_location_must_name_the_thing_that_was_made() {
+fn a_location_must_name_the_created_resource() {
     let done = held(&renumbered("1000", "1000"), "readme", &[]);
     assert_eq!(done.code, Some(0), "{done:?}");
     // Not even if it is the recorded one.
@@ -205,7 +205,7 @@ fn a_new_id_must_be_new_and_in_range() {
 
 /// A Date of another clock than that which issues tokens, as behind a proxy.
 #[test]
-fn a_date_from_elsewhere_does_not_matter() {
+fn ignores_a_date_header_from_a_proxy() {
     for seconds in [-60, -6, 6, 60] {
         let server = tampered(on, move |_, answer| {
             let head = answer.split("\r\n\r\n").next().unwrap();
@@ -242,7 +242,7 @@ fn with_other_hidden_tokens(change: fn(&mut Value)) -> Tampered {
 
 /// Scenarios use tokens of logins that they do not show. These are tokens as well.
 #[test]
-fn tokens_of_logins_that_are_not_recorded_are_examined() {
+fn examines_the_tokens_of_extra_logins() {
     for (change, reason) in [
         // `sign` writes claims in another order.
         ((|_| {}) as fn(&mut Value), "access_token: the claims and their order: recorded iat nbf jti exp"),
@@ -280,7 +280,7 @@ fn now() -> u64 {
 
 /// In which order a server looks for flaws is its own affair, as long as a token has only one.
 #[test]
-fn a_damaged_token_has_one_flaw_only() {
+fn a_damaged_token_has_exactly_one_flaw() {
     let start = now();
     for (claim, limit, error) in
         [("exp", None, "Token has expired"), ("iat", Some(start), "Token has been revoked")]
@@ -309,7 +309,7 @@ fn a_damaged_token_has_one_flaw_only() {
 }
 
 #[test]
-fn one_and_one_point_nought_are_the_same_number() {
+fn numbers_1_and_1_0_are_equal() {
     let server = tampered(on, |_, answer| {
         let (head, body) = answer.split_once("\r\n\r\n").unwrap();
         let body = body.replace("\"crew\":1,", "\"crew\":1.0,").replace("\"id\":16", "\"id\":1.6e1");
@@ -322,7 +322,7 @@ fn one_and_one_point_nought_are_the_same_number() {
 }
 
 #[test]
-fn a_login_whose_body_is_no_json_is_said_to_be_that() {
+fn reports_a_login_response_that_is_not_json() {
     let logins = AtomicUsize::new(0);
     let server = tampered(on, move |request, answer| {
         if request.starts_with("POST /auth/login ") && logins.fetch_add(1, Ordering::SeqCst) > 0 {
@@ -337,7 +337,7 @@ fn a_login_whose_body_is_no_json_is_said_to_be_that() {
 
 /// A server that hangs while a token is fetched is waited for once.
 #[test]
-fn a_hang_in_a_login_that_is_not_recorded_is_reported_once() {
+fn reports_a_hang_in_an_extra_login_once() {
     let logins = Arc::new(AtomicUsize::new(0));
     let server = tampered(
         move |request| {
@@ -357,7 +357,7 @@ fn a_hang_in_a_login_that_is_not_recorded_is_reported_once() {
 }
 
 #[test]
-fn an_address_may_begin_in_capitals() {
+fn accepts_a_url_scheme_in_capitals() {
     let server = tampered(on, same);
     let url = server.url.replace("http://", "HTTP://");
     let done = verify(&["--url", &url]);

@@ -6,7 +6,7 @@ use rocket::http::Method;
 use crate::support::server::{Ask, Server, NOW, SHIP, USER};
 
 #[test]
-fn a_token_lives_until_the_second_before_it_expires() {
+fn rejects_a_token_from_the_second_of_its_expiry() {
     let server = Server::new();
     let (access, refresh) = server.log_in("user", "password").tokens();
     let uses = |token: &str, method, path| server.send(Ask::new(method, path).bearer(token)).status;
@@ -21,7 +21,7 @@ fn a_token_lives_until_the_second_before_it_expires() {
 }
 
 #[test]
-fn a_logout_ends_one_token_for_as_long_as_it_would_have_lived() {
+fn a_logout_revokes_one_token_until_it_expires() {
     let server = Server::new();
     let (access, refresh) = server.log_in("user", "password").tokens();
     let (other_access, other_refresh) = server.log_in("user", "password").tokens();
@@ -43,7 +43,7 @@ fn a_logout_ends_one_token_for_as_long_as_it_would_have_lived() {
 
 /// The clock stands still: all of this happens within one second, in which tokens cannot tell their age.
 #[test]
-fn a_change_of_password_ends_the_refresh_tokens_of_that_user_at_once() {
+fn a_password_change_revokes_the_users_refresh_tokens_at_once() {
     let server = Server::new();
     let refresh = |token: &str| server.send(Ask::new(Method::Post, "/auth/refresh").bearer(token)).status;
     let (access, before) = server.log_in("user", "password").tokens();
@@ -61,7 +61,7 @@ fn a_change_of_password_ends_the_refresh_tokens_of_that_user_at_once() {
 }
 
 #[test]
-fn a_deleted_user_gets_in_nowhere_and_the_id_is_nobodys_again() {
+fn rejects_tokens_of_a_deleted_user_and_never_reuses_the_id() {
     let server = Server::new();
     let (access, refresh) = server.log_in("guest", "guest").tokens();
     let send = |ask: Ask, token: &str| server.send(ask.bearer(token));

@@ -36,7 +36,7 @@ fn in_process_every_exchange_matches() {
 
 /// Every kind of line of a transcript: whatever byte is another one, its scenario, exchange and line are named.
 #[test]
-fn a_changed_byte_is_found_where_it_is() {
+fn reports_the_position_of_a_changed_byte() {
     let copy = copy_of_fixtures("changed_byte");
     let mut changes = 0;
     for scenario in scenarios() {
@@ -66,7 +66,7 @@ fn a_changed_byte_is_found_where_it_is() {
 }
 
 #[test]
-fn a_damaged_list_of_sums_is_no_success() {
+fn fails_with_a_damaged_checksum_list() {
     let copy = copy_of_fixtures("damaged_sums");
     let file = copy.join("SHA256SUMS");
     let sums = std::fs::read_to_string(&file).unwrap();
@@ -84,7 +84,7 @@ fn a_damaged_list_of_sums_is_no_success() {
 }
 
 #[test]
-fn a_mismatch_is_shown_with_the_lines_of_the_transcript() {
+fn shows_a_mismatch_with_its_transcript_lines() {
     let copy = copy_of_fixtures("shown");
     let change = |name: &str, from: &str, to: &str| {
         let file = copy.join("readme").join(name);
@@ -109,7 +109,7 @@ fn a_mismatch_is_shown_with_the_lines_of_the_transcript() {
 }
 
 #[test]
-fn every_scenario_matches_over_the_wire() {
+fn every_scenario_matches_over_the_network() {
     let (command, url) = own_server("");
     let done = verify(&["--start", &command, "--url", &url]);
     assert_eq!(done.code, Some(0), "{done:?}");
@@ -120,7 +120,7 @@ fn every_scenario_matches_over_the_wire() {
 }
 
 #[test]
-fn with_the_key_nothing_is_skipped() {
+fn skips_nothing_when_the_signing_key_is_given() {
     const KEY: &str = "a key for tests, of thirty-two bytes or more";
     let (command, url) = own_server(&format!("ROCKET_JWT_SECRET='{KEY}'"));
     let hex: String = KEY.bytes().map(|byte| format!("{byte:02x}")).collect();
@@ -145,7 +145,7 @@ fn with_the_key_nothing_is_skipped() {
 
 /// Both ways of numbering: the recorded one, and that of a server that has given out ids before.
 #[test]
-fn a_server_may_number_otherwise() {
+fn accepts_a_server_that_assigns_other_ids() {
     let serving = Serving::start(&mut shipyard(here(), &["--port", "0"]));
     let ask = |method, path: &str| Ask::new(method, path).header("Host", "localhost");
     let log_in = json!({"username": "user", "password": "password"});
@@ -170,7 +170,7 @@ fn a_server_may_number_otherwise() {
 }
 
 #[test]
-fn what_is_not_as_recorded_is_noticed_over_the_wire() {
+fn detects_differences_over_the_network() {
     for (variables, scenario, flags, expected) in [
         ("ROCKET_ACCESS_TOKEN_TTL=901", "readme", "", "the lifetime (exp - iat): recorded 900 s, here 901 s"),
         ("ROCKET_REFRESH_TOKEN_TTL=60", "readme", "", "recorded 2592000 s, here 60 s"),
@@ -303,7 +303,7 @@ fn junit(text: &str) -> Junit {
 }
 
 #[test]
-fn wrong_usage_of_verify_says_what_is_wrong() {
+fn wrong_usage_of_verify_names_the_problem() {
     let mut text = String::new();
     for arguments in [
         ["--start", "x"].as_slice(),

@@ -106,7 +106,7 @@ fn run(folder: &Path, command: &str) -> String {
 }
 
 #[test]
-fn its_commands_print_what_it_shows() {
+fn the_commands_of_the_walkthrough_print_what_it_shows() {
     let document = std::fs::read_to_string(root().join(DOCUMENT)).unwrap();
     let work = prepared("walkthrough");
     let mut parts = document.split("```console\n");
@@ -138,7 +138,7 @@ fn block_commands(document: &str) -> usize {
 
 /// The change of the source that it begins with is one of this source.
 #[test]
-fn its_change_is_the_one_that_was_made() {
+fn the_walkthrough_shows_the_change_that_was_made() {
     let document = std::fs::read_to_string(root().join(DOCUMENT)).unwrap();
     let (_, rest) = document.split_once("```diff\n").expect("a diff");
     let (shown, _) = rest.split_once("```").expect("its end");

@@ -48,7 +48,7 @@ fn status(server: &Server, method: Method, path: &str, token: &str) -> u16 {
 }
 
 #[test]
-fn a_logout_while_the_clock_was_ahead_is_said_once() {
+fn warns_once_of_a_logout_while_the_clock_was_ahead() {
     let server = Server::new();
     let (old, refresh) = server.log_in("user", "password").tokens();
     server.clock.set(NOW + DAY);
@@ -75,7 +75,7 @@ fn a_logout_while_the_clock_was_ahead_is_said_once() {
 
 /// The other moments that can lie in the future: the start, a logout that ends all tokens, a change of a password.
 #[test]
-fn every_moment_of_a_clock_that_was_ahead_is_said() {
+fn warns_each_time_the_clock_is_set_back() {
     let change = json!({"name": "user", "password": "password"});
     for case in ["start", "logout", "password", "login"] {
         let caps = StoreLimits { revocations: 0, ..StoreLimits::default() };
@@ -111,7 +111,7 @@ fn every_moment_of_a_clock_that_was_ahead_is_said() {
 
 /// A clock that is kept right goes back now and then, by little.
 #[test]
-fn small_steps_are_not_said() {
+fn does_not_warn_of_small_clock_steps() {
     let server = Server::new();
     server.clock.set(NOW + 10);
     let lines = logged(|| {

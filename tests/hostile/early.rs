@@ -83,7 +83,7 @@ fn answers(front: &Front, fields: &str) -> Vec<(String, Sent)> {
 }
 
 #[test]
-fn a_page_of_a_listed_origin_sees_the_reason() {
+fn a_page_of_a_listed_origin_can_read_early_errors() {
     let front = start(&["http://localhost:3000", APP], limits());
     for (text, answer) in answers(&front, &format!("Origin: {APP}\r\n")) {
         assert_eq!(allowed(&answer), (Some(APP), Some("Origin")), "{text:.200}");
@@ -98,7 +98,7 @@ fn a_page_of_a_listed_origin_sees_the_reason() {
 }
 
 #[test]
-fn a_star_is_any_origin_and_without_a_list_there_is_none() {
+fn early_errors_honour_a_star_and_an_empty_origin_list() {
     for (origins, expected) in [(&["*"][..], (Some("*"), Some("Origin"))), (&[], (None, None))] {
         let front = start(origins, limits());
         for (text, answer) in answers(&front, "Origin: https://any.example\r\n") {
@@ -109,7 +109,7 @@ fn a_star_is_any_origin_and_without_a_list_there_is_none() {
 
 /// Each request of a connection has an Origin of its own, or none.
 #[test]
-fn the_origin_is_that_of_the_present_request() {
+fn early_errors_use_the_origin_of_the_current_request() {
     let front = start(&[APP], limits());
     let good = |fields: &str| format!("GET /api/ships/2 HTTP/1.1\r\nHost: a\r\n{fields}\r\n");
     let app = format!("Origin: {APP}\r\n");
@@ -135,7 +135,7 @@ fn the_origin_is_that_of_the_present_request() {
 }
 
 #[test]
-fn a_page_for_whose_connection_there_is_no_room_is_told_so() {
+fn a_page_can_read_the_503_of_a_full_server() {
     let front = start(&[APP], HttpLimits { max_connections: 1, workers: 1, ..HttpLimits::default() });
     let mut served = front.connect();
     served.send("GET /slow/3000 HTTP/1.1\r\nHost: a\r\n\r\n");
@@ -161,7 +161,7 @@ fn a_page_for_whose_connection_there_is_no_room_is_told_so() {
 }
 
 #[test]
-fn a_page_is_told_that_the_server_ends() {
+fn a_page_can_read_the_503_of_a_shutdown() {
     let front = start(&[APP], HttpLimits { workers: 1, ..HttpLimits::default() });
     let mut client = front.connect();
     client.send(format!("GET /slow/60000 HTTP/1.1\r\nHost: a\r\nOrigin: {APP}\r\n\r\n"));

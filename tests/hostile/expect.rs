@@ -58,7 +58,7 @@ fn stored(front: &Front) -> [Vec<u8>; 2] {
 }
 
 #[test]
-fn what_the_head_decides_is_answered_at_once() {
+fn responds_at_once_when_the_head_decides() {
     let front = start();
     let (access, refresh) = tokens(&front);
     let large = 1_000_000;
@@ -138,7 +138,7 @@ fn begin(front: &Front, method: Method, path: &str, fields: &str, body: &str) ->
 }
 
 #[test]
-fn a_body_that_is_needed_is_asked_for_and_nothing_is_done_before_it_is_there() {
+fn requests_a_needed_body_and_changes_nothing_before_it_arrives() {
     let front = start();
     let (access, _) = tokens(&front);
     let before = stored(&front);
@@ -164,7 +164,7 @@ fn a_body_that_is_needed_is_asked_for_and_nothing_is_done_before_it_is_there() {
 
 /// It counts like one that does not ask: otherwise who asks could guess passwords without end.
 #[test]
-fn a_request_that_asks_counts_as_one() {
+fn a_request_with_expect_counts_once() {
     let front = start();
     let wrong = json!({"username": "user", "password": "wrong"}).to_string();
     let statuses = [(); 5].map(|()| {
@@ -185,7 +185,7 @@ fn a_request_that_asks_counts_as_one() {
 
 /// Who has stolen a token could else keep requests open for later.
 #[test]
-fn a_token_must_be_good_when_the_body_has_come() {
+fn rejects_a_token_that_is_invalid_once_the_body_arrives() {
     let front = start();
     let (access, _) = tokens(&front);
     let before = stored(&front);
@@ -198,7 +198,7 @@ fn a_token_must_be_good_when_the_body_has_come() {
 }
 
 #[test]
-fn a_body_that_does_not_come_is_waited_for_in_time() {
+fn a_promised_body_that_never_arrives_times_out() {
     let limits = HttpLimits { body_timeout: std::time::Duration::from_millis(500), ..HttpLimits::default() };
     let front = Front::start(limits);
     let mut client = front.connect();

@@ -28,7 +28,7 @@ fn work(pid: u32) -> u64 {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn descriptors_run_out_and_come_back() {
+fn recovers_when_file_descriptors_run_out() {
     let mut limited = Command::new("/bin/sh");
     limited.args(["-c", "ulimit -n 64; exec \"$0\" --port 0", env!("CARGO_BIN_EXE_shipyard")]);
     let here = folder("descriptors");
@@ -90,7 +90,7 @@ fn has_room(front: &Front) {
 }
 
 #[test]
-fn clients_that_go_away_within_a_request_leave_room() {
+fn clients_that_disconnect_in_a_request_free_their_permits() {
     let halves = [
         "",
         "GET /api/ships/2 HT",
@@ -118,7 +118,7 @@ fn clients_that_go_away_within_a_request_leave_room() {
 }
 
 #[test]
-fn clients_that_go_away_within_an_answer_leave_room() {
+fn clients_that_disconnect_in_a_response_free_their_permits() {
     let folder = folder("gone_within_answer");
     std::fs::write(folder.join("big"), vec![b'x'; 4 * 1024 * 1024]).unwrap();
     for is_reset in [true, false] {
@@ -138,7 +138,7 @@ fn clients_that_go_away_within_an_answer_leave_room() {
 }
 
 #[test]
-fn a_client_that_has_said_everything_is_answered() {
+fn responds_to_a_client_that_half_closes() {
     let front = Front::start(HttpLimits::default());
     let mut client = front.connect();
     client.send(GOOD);
@@ -154,7 +154,7 @@ async fn patient() -> &'static str {
 }
 
 #[test]
-fn an_answer_that_takes_too_long_is_given_up() {
+fn gives_up_a_response_that_takes_too_long() {
     let setup = Setup::new(short());
     let rocket = setup.rocket.mount("/", rocket::routes![patient]);
     let front = Setup { rocket, ..setup }.start();
@@ -195,7 +195,7 @@ fn block(front: &Front, milliseconds: u64) -> Raw {
 /// Connections go to the threads in turn, and stay there. So a handler that blocks holds up those of its own
 /// thread, and no other.
 #[test]
-fn a_handler_that_blocks_holds_up_one_thread() {
+fn a_blocked_handler_occupies_one_thread() {
     let front = with_a_blocking_route(HttpLimits { workers: 2, ..HttpLimits::default() });
     let mut blocking = block(&front, 4000);
     let start = Instant::now();
@@ -207,7 +207,7 @@ fn a_handler_that_blocks_holds_up_one_thread() {
 /// No one can be served then, but each connection is let in, in the place of one that seems to be idle, or told that
 /// there is no room. As soon as one of the handlers is done, all is well: the request of the other arrives first.
 #[test]
-fn handlers_that_block_all_threads_do_not_keep_others_from_coming_in() {
+fn accepts_connections_while_handlers_block_all_threads() {
     let front = with_a_blocking_route(HttpLimits {
         workers: 2,
         max_connections: 4,

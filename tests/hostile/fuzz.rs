@@ -117,7 +117,7 @@ fn cases() -> u32 {
 }
 
 #[test]
-fn what_must_hold_for_any_bytes_holds_for_the_corpus_and_for_changes_of_it() {
+fn fuzz_targets_pass_on_the_corpus_and_its_mutations() {
     for (name, target) in TARGETS {
         let corpus = corpus(name);
         assert!(corpus.len() >= 5, "{name}: {} inputs", corpus.len());

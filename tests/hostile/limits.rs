@@ -67,7 +67,7 @@ fn limited(server: &Server) -> [(&'static str, Ask, u16); 4] {
 }
 
 #[test]
-fn who_asks_too_often_is_told_when_to_come_again() {
+fn a_429_has_retry_after() {
     let server = Server::configured(Settings { rates: by_address("1/second"), ..settings() });
     for (operation, ask, usual) in limited(&server) {
         // On a machine that is slower than the limit this would never end.
@@ -92,7 +92,7 @@ fn who_asks_too_often_is_told_when_to_come_again() {
 
 /// The rate comes after the path, the method, the token, the owner and the body, and before existence and ids.
 #[test]
-fn the_rate_comes_after_all_that_is_cheap_to_check_and_before_what_is_not() {
+fn checks_rates_after_cheap_checks_and_before_expensive_work() {
     let server = Server::configured(Settings { rates: by_address("1/hour"), ..settings() });
     let (access, refresh) = server.log_in("user", "password").tokens();
     let (of_guest, _) = server.send_from(address(9), login("guest", "guest")).tokens();
@@ -138,7 +138,7 @@ fn the_rate_comes_after_all_that_is_cheap_to_check_and_before_what_is_not() {
 }
 
 #[test]
-fn a_name_has_its_limit_whoever_asks_and_whether_there_is_such_a_user_or_not() {
+fn limits_logins_by_name_for_all_clients_and_unknown_users() {
     let rates = Rates { by_user: rate("2/hour"), ..by_address("1000000/second").unwrap() };
     let server = Server::configured(Settings { rates: Some(rates), ..settings() });
     for name in ["user", "unknown"] {
@@ -154,7 +154,7 @@ fn a_name_has_its_limit_whoever_asks_and_whether_there_is_such_a_user_or_not() {
 
 /// No one is kept from trying out what the README says, and no class.
 #[test]
-fn by_default_a_class_behind_one_address_logs_in_under_one_name() {
+fn default_limits_admit_a_class_behind_one_address() {
     let rates = Settings::defaults().unwrap().rates;
     assert_eq!(rates, Some(Rates::default()));
     let server = Server::configured(Settings { rates, ..settings() });
@@ -168,7 +168,7 @@ fn by_default_a_class_behind_one_address_logs_in_under_one_name() {
 }
 
 #[test]
-fn the_client_is_who_the_front_says_it_is() {
+fn limits_the_client_address_that_a_trusted_proxy_names() {
     let started = |name: &str, proxies: &str| {
         let folder = folder(name);
         let mut command = shipyard(&folder, &["--port", "0"]);
@@ -200,7 +200,7 @@ fn the_limits_can_be_switched_off() {
 
 /// Two hundred logins at a time, over two hundred connections.
 #[test]
-fn of_a_flood_of_logins_no_more_are_at_work_than_may_be() {
+fn a_flood_of_logins_is_bounded_by_cores_and_queue() {
     const QUEUE: usize = 16;
     let folder = folder("flood");
     let mut command = shipyard(&folder, &["--port", "0"]);
@@ -244,7 +244,7 @@ async fn answer(response: LocalResponse<'_>) -> Answer {
 }
 
 #[test]
-fn where_no_password_may_wait_every_operation_that_hashes_one_says_so() {
+fn responds_503_when_the_password_queue_is_full() {
     // Half a second and more, in which the requests below are made.
     let hasher = Cost { memory: 64 * 1024, iterations: 10, parallelism: 1 }.hasher().unwrap();
     let clock = Clock::System;
@@ -292,7 +292,7 @@ fn where_no_password_may_wait_every_operation_that_hashes_one_says_so() {
 const EXAMPLE_OF_ONE: &str = r#"{"users": [{"id": 1, "name": "user", "password": "password"}], "ships": []}"#;
 
 #[test]
-fn a_data_file_beyond_the_caps_ends_the_start() {
+fn rejects_a_data_file_beyond_the_limits() {
     let folder = folder("caps");
     std::fs::write(folder.join("small.json"), EXAMPLE_OF_ONE).unwrap();
     let start = |data: &[&str], setting: &str, value: &str| {
@@ -324,7 +324,7 @@ fn stands(server: &Server, (access, refresh): &(String, String)) -> (bool, bool)
 }
 
 #[test]
-fn where_no_more_logouts_can_be_remembered_a_logout_ends_all_tokens_of_its_user() {
+fn a_logout_with_a_full_deny_list_revokes_all_tokens_of_the_user() {
     let caps = StoreLimits { revocations: 1, ..StoreLimits::default() };
     let server = Server::configured(Settings { store_limits: caps, ..settings() });
     let log_out = |path: &str, token: &str| {

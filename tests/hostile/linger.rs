@@ -36,7 +36,7 @@ fn head(line: &str, fields: &str, is_chunked: bool, length: usize) -> String {
 }
 
 #[test]
-fn a_body_far_above_the_limit_gets_its_answer() {
+fn delivers_the_413_of_a_body_far_above_the_limit() {
     let front = Front::start(HttpLimits { workers: 2, ..HttpLimits::default() });
     let many = format!("{}\r\n", "X: y\r\n".repeat(80).trim_end());
     let long = format!("X: {}\r\n", "y".repeat(20_000));
@@ -70,7 +70,7 @@ fn a_body_far_above_the_limit_gets_its_answer() {
 }
 
 #[test]
-fn a_body_that_came_too_slowly_gets_its_answer() {
+fn delivers_the_408_of_a_slow_body() {
     let front = Front::start(short());
     let mut client = front.connect();
     client.send(head("POST /api/users", "", false, 8 * MIB));
@@ -92,7 +92,7 @@ fn sent_until_reset(client: &mut Raw, pause: Duration) -> usize {
 }
 
 #[test]
-fn a_client_that_never_stops_is_cut_off() {
+fn cuts_off_a_client_that_never_stops_sending() {
     let front = Front::start(HttpLimits { workers: 2, ..HttpLimits::default() });
     let mut client = front.connect();
     client.send(head("POST /api/users", "", false, 1 << 40));
@@ -110,7 +110,7 @@ fn a_client_that_never_stops_is_cut_off() {
 }
 
 #[test]
-fn lingering_connections_neither_take_every_place_nor_hold_up_the_end() {
+fn lingering_connections_block_neither_clients_nor_shutdown() {
     let limits = HttpLimits { max_connections: 4, workers: 2, ..HttpLimits::default() };
     let front = Front::start(limits);
     let mut lingering: Vec<Raw> = (0..4).map(|_| front.connect()).collect();

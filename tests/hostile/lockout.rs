@@ -98,7 +98,7 @@ fn cheap(server: &Server) -> Vec<(Ask, u16)> {
 }
 
 #[test]
-fn what_comes_to_nothing_before_any_work_uses_up_no_limit() {
+fn requests_that_fail_cheap_checks_use_no_limit() {
     // As many logins as this test makes: if one other request were counted, the good client would miss it.
     let [by_address, by_user, overall] = [rate("12/hour"); 3];
     let server = limited(Rates { by_address, by_user, overall });
@@ -117,7 +117,7 @@ fn what_comes_to_nothing_before_any_work_uses_up_no_limit() {
 
 /// Those who do have work done for them: logins with a wrong password, names that are taken, accounts of their own.
 #[test]
-fn many_networks_do_not_shut_out_who_was_successful_lately() {
+fn many_networks_do_not_lock_out_a_recently_successful_one() {
     let server = limited(Rates { by_user: rate("1000000/second"), ..Rates::default() });
     let tokens = log_in_as_good(&server);
     // Before the overall limit is used up.
@@ -141,7 +141,7 @@ fn many_networks_do_not_shut_out_who_was_successful_lately() {
 
 /// What a stranger is told depends on nothing but the name that the stranger gives.
 #[test]
-fn a_user_logs_in_from_an_address_that_did_before_whatever_others_guess() {
+fn guesses_do_not_lock_a_user_out_of_a_known_network() {
     let server = limited(Rates { by_user: rate("30/hour"), ..Rates::default() });
     log_in_as_good(&server);
     // The first login of the good client was one of a stranger.
@@ -164,7 +164,7 @@ fn a_user_logs_in_from_an_address_that_did_before_whatever_others_guess() {
 }
 
 #[test]
-fn a_change_of_the_password_ends_the_trust_in_addresses_but_for_where_it_is_made() {
+fn a_password_change_ends_trust_in_all_other_networks() {
     let server = limited(Rates { by_user: rate("5/hour"), ..Rates::default() });
     let old = attacker(200);
     assert_eq!(server.send_from(old, login("user", "password")).status, 200);
@@ -185,7 +185,7 @@ fn a_change_of_the_password_ends_the_trust_in_addresses_but_for_where_it_is_made
 
 /// An account that is new is another, whatever its name.
 #[test]
-fn the_trust_in_an_address_ends_with_the_user() {
+fn deleting_a_user_ends_trust_in_its_networks() {
     let server = limited(Rates { by_user: rate("5/hour"), ..Rates::default() });
     let (access, _) = log_in_as_good(&server);
     assert_eq!(server.send(Ask::new(Method::Delete, "/api/users/1").bearer(&access)).status, 204);

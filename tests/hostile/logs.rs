@@ -120,7 +120,7 @@ fn holds_no_secret(text: &str, tokens: &[String]) {
 }
 
 #[test]
-fn a_line_tells_what_a_request_came_to_and_no_secret() {
+fn a_line_has_the_outcome_of_a_request_and_no_secret() {
     let logged = Logged::start("log_text", &[]);
     let (count, tokens) = secret_requests(&logged.serving);
     let lines = logged.lines(count);
@@ -144,7 +144,7 @@ fn a_line_tells_what_a_request_came_to_and_no_secret() {
 }
 
 #[test]
-fn a_line_of_json_tells_the_same() {
+fn json_lines_have_the_same_fields() {
     let logged = Logged::start("log_json", &[("LOG_FORMAT", "json")]);
     let (count, tokens) = secret_requests(&logged.serving);
     let lines: Vec<Map<String, Value>> =
@@ -165,7 +165,7 @@ fn a_line_of_json_tells_the_same() {
 }
 
 #[test]
-fn the_client_is_who_a_known_proxy_says_it_is() {
+fn logs_the_client_address_that_a_trusted_proxy_names() {
     let logged = Logged::start("log_client", &[("TRUSTED_PROXIES", "[\"127.0.0.0/8\"]")]);
     let forwarded = ask(Method::Get, "/api/users").header("X-Forwarded-For", "6.6.6.6, 203.0.113.9");
     assert_eq!(logged.serving.send(&forwarded).status, 200);
@@ -183,7 +183,7 @@ const UNFINISHED: &str =
     "POST /auth/login HTTP/1.1\r\nHost: localhost\r\nX-Request-Id: mine\r\nContent-Length: 9\r\n\r\n{";
 
 #[test]
-fn a_body_or_a_head_that_takes_too_long_is_a_timeout() {
+fn logs_a_slow_head_or_body_as_a_timeout() {
     let mut answer = String::new();
     let logged = Logged::start("log_slow_body", &[("BODY_TIMEOUT", "0.2")]);
     let mut connection = logged.connect();
@@ -210,7 +210,7 @@ fn a_body_or_a_head_that_takes_too_long_is_a_timeout() {
 /// What the system keeps for the client counts as taken, and so earns it time.
 #[ignore = "takes 20 seconds"]
 #[test]
-fn an_answer_that_nobody_takes_is_a_timeout() {
+fn logs_an_unread_response_as_a_timeout() {
     let here = folder("log_slow_reader_files");
     std::fs::write(here.join("large"), vec![b'x'; 32 * 1024 * 1024]).unwrap();
     let settings = [("REQUEST_TIMEOUT", "0.3"), ("STATIC_DIR", here.to_str().unwrap())];
@@ -225,7 +225,7 @@ fn an_answer_that_nobody_takes_is_a_timeout() {
 }
 
 #[test]
-fn a_client_that_goes_away_is_named_as_such() {
+fn logs_a_client_that_disconnects() {
     let logged = Logged::start("log_client_gone", &[]);
     let mut connection = logged.connect();
     connection.write_all(UNFINISHED.as_bytes()).unwrap();
@@ -240,7 +240,7 @@ fn a_client_that_goes_away_is_named_as_such() {
 
 #[cfg(unix)]
 #[test]
-fn a_request_that_the_end_of_the_server_cuts_off_has_a_line() {
+fn logs_a_request_that_a_shutdown_cuts_off() {
     let logged = Logged::start("log_shutdown", &[("SHUTDOWN", "{grace=0,mercy=2}")]);
     let mut connection = logged.connect();
     connection.write_all(UNFINISHED.as_bytes()).unwrap();
@@ -256,7 +256,7 @@ fn a_request_that_the_end_of_the_server_cuts_off_has_a_line() {
 
 #[cfg(unix)]
 #[test]
-fn an_answer_that_nobody_takes_until_the_end_of_the_server_has_a_line() {
+fn logs_an_unread_response_at_shutdown() {
     let files = folder("log_untaken_files");
     std::fs::write(files.join("big.bin"), vec![0; 20_000_000]).unwrap();
     let settings = [("SHUTDOWN", "{grace=0,mercy=0}"), ("STATIC_DIR", files.to_str().unwrap())];
@@ -271,7 +271,7 @@ fn an_answer_that_nobody_takes_until_the_end_of_the_server_has_a_line() {
 }
 
 #[test]
-fn connections_without_a_place_are_counted_in_one_line() {
+fn counts_rejected_connections_in_one_line() {
     // The server is at work for a while on one login.
     let cost = [("PASSWORD_MEMORY", "131072"), ("PASSWORD_ITERATIONS", "16")];
     let settings = [&[("MAX_CONNECTIONS", "1")], &cost[..]].concat();
@@ -295,7 +295,7 @@ fn connections_without_a_place_are_counted_in_one_line() {
 }
 
 #[test]
-fn connections_that_make_room_are_counted_in_one_line() {
+fn counts_evicted_connections_in_one_line() {
     let logged = Logged::start("log_evicted", &[("MAX_CONNECTIONS", "1"), ("LOG_LEVEL", "critical")]);
     let connect = |_| {
         // Each has its place before the next comes.
@@ -316,7 +316,7 @@ fn connections_that_make_room_are_counted_in_one_line() {
 }
 
 #[test]
-fn the_level_says_what_is_logged() {
+fn the_log_level_selects_what_is_logged() {
     for level in ["off", "critical"] {
         let logged = Logged::start(&format!("log_{level}"), &[("LOG_LEVEL", level)]);
         assert_eq!(logged.serving.send(&ask(Method::Get, "/api/users")).status, 200);
@@ -329,7 +329,7 @@ fn the_level_says_what_is_logged() {
 /// An operator who changes keys must see whether they have changed, at the level of the release profile as well.
 #[cfg(unix)]
 #[test]
-fn that_keys_were_read_is_said_at_every_level_but_off() {
+fn logs_a_key_reload_at_every_level_but_off() {
     let keys = folder("log_keys").join("keys");
     std::fs::write(&keys, "0123456789012345678901234567890123456789\n").unwrap();
     let settings = [("LOG_LEVEL", "critical"), ("JWT_SECRET_FILE", keys.to_str().unwrap())];
@@ -381,7 +381,7 @@ fn started_with(here: &Path, stderr: impl Into<Stdio>) -> Serving {
 
 #[cfg(unix)]
 #[test]
-fn a_log_that_nobody_reads_stops_nothing_and_every_line_is_accounted_for() {
+fn an_unread_log_does_not_block_and_lost_lines_are_counted() {
     let (reader, writer) = pipe().unwrap();
     let serving = started_with(&folder("log_unread"), writer);
     assert_eq!(ask_often(serving.port, MANY), MANY);
@@ -398,7 +398,7 @@ fn a_log_that_nobody_reads_stops_nothing_and_every_line_is_accounted_for() {
 
 #[cfg(unix)]
 #[test]
-fn an_end_waits_for_no_reader() {
+fn shutdown_does_not_wait_for_a_log_reader() {
     let (reader, writer) = pipe().unwrap();
     let serving = started_with(&folder("log_unread_end"), writer);
     assert_eq!(ask_often(serving.port, 2_000), 2_000);
@@ -409,7 +409,7 @@ fn an_end_waits_for_no_reader() {
 }
 
 #[test]
-fn a_log_whose_reader_is_gone_stops_nothing() {
+fn a_closed_log_does_not_block_the_server() {
     let (reader, writer) = pipe().unwrap();
     let serving = started_with(&folder("log_closed"), writer);
     drop(reader);

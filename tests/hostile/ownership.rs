@@ -213,7 +213,7 @@ fn has_id(operation: &Operation) -> bool {
 
 /// An operation that is new, or is gone, has to change the table.
 #[test]
-fn the_rules_are_complete() {
+fn the_rules_cover_every_operation_and_actor() {
     let mut wanted = BTreeSet::new();
     for operation in operations() {
         let targets: &[Target] =
@@ -227,7 +227,7 @@ fn the_rules_are_complete() {
 
 /// The specification says of the same operations that they want a token.
 #[test]
-fn the_rules_let_nobody_in_without_a_token_where_the_specification_wants_one() {
+fn the_rules_require_a_token_where_the_specification_does() {
     for operation in operations() {
         let rules = RULES.iter().filter(|(id, target, _)| *id == operation.id() && *target != Malformed);
         for (id, target, statuses) in rules {
@@ -237,7 +237,7 @@ fn the_rules_let_nobody_in_without_a_token_where_the_specification_wants_one() {
 }
 
 #[test]
-fn every_actor_gets_what_the_rules_say_on_every_id() {
+fn every_actor_gets_the_expected_status_for_every_id() {
     let operations = operations();
     let mut scene = Scene::new();
     let mut asked = 0;
@@ -266,7 +266,7 @@ fn every_actor_gets_what_the_rules_say_on_every_id() {
 /// What is refused leaves no trace in the sessions either: a refused log-out ends nothing, and a password that a
 /// stranger tried to set logs no one in.
 #[test]
-fn refusals_leave_tokens_and_passwords_alone() {
+fn rejected_requests_change_no_token_or_password() {
     let scene = Scene::new();
     let operations = operations();
     for (id, target, statuses) in RULES {

@@ -26,7 +26,7 @@ fn names(caller: &mut Caller) -> Vec<String> {
 }
 
 #[test]
-fn of_100_racing_creates_of_one_name_one_succeeds() {
+fn one_of_100_concurrent_creates_of_a_name_succeeds() {
     let server = Racing::new();
     let answers =
         server.race(100, |number, caller| create_user(caller, "wanted", &format!("password {number}")));
@@ -102,7 +102,7 @@ fn no_use_after_the_end(server: &Racing, use_it: &Ask, used: u16, end: &Ask, end
 const ROUNDS: usize = 15;
 
 #[test]
-fn a_token_that_is_logged_out_is_of_no_use_to_whoever_begins_later() {
+fn rejects_a_logged_out_token_in_every_later_request() {
     let server = Racing::new();
     for _ in 0..ROUNDS {
         let (access, refresh) = server.caller().log_in("user", "password").tokens();
@@ -115,7 +115,7 @@ fn a_token_that_is_logged_out_is_of_no_use_to_whoever_begins_later() {
 }
 
 #[test]
-fn a_logout_that_races_itself_ends_the_token() {
+fn concurrent_logouts_revoke_the_token() {
     let server = Racing::new();
     for _ in 0..ROUNDS {
         let (access, _) = server.caller().log_in("user", "password").tokens();
@@ -128,7 +128,7 @@ fn a_logout_that_races_itself_ends_the_token() {
 }
 
 #[test]
-fn a_deleted_ship_is_not_put_back_by_an_update_that_races() {
+fn a_concurrent_update_does_not_restore_a_deleted_ship() {
     let server = Racing::new();
     let (access, _) = server.caller().log_in("user", "password").tokens();
     for id in 1..=15 {
@@ -143,7 +143,7 @@ fn a_deleted_ship_is_not_put_back_by_an_update_that_races() {
 }
 
 #[test]
-fn of_racing_deletes_of_one_ship_one_succeeds() {
+fn one_of_many_concurrent_deletes_of_a_ship_succeeds() {
     let server = Racing::new();
     let (access, _) = server.caller().log_in("user", "password").tokens();
     for id in 1..=15 {
@@ -155,7 +155,7 @@ fn of_racing_deletes_of_one_ship_one_succeeds() {
 }
 
 #[test]
-fn a_deleted_user_is_not_put_back_by_a_rename_that_races() {
+fn a_concurrent_rename_does_not_restore_a_deleted_user() {
     let server = Racing::new();
     for round in 0..ROUNDS {
         let (old, new) = (format!("old {round}"), format!("new {round}"));
@@ -181,7 +181,7 @@ fn a_deleted_user_is_not_put_back_by_a_rename_that_races() {
 }
 
 #[test]
-fn no_id_is_given_out_twice() {
+fn never_assigns_an_id_twice() {
     const CLIENTS: usize = 8;
     const EACH: usize = 40;
     let server = Racing::new();
@@ -214,7 +214,7 @@ fn no_id_is_given_out_twice() {
 
 /// Two users rename themselves to and fro between three names, while others look.
 #[test]
-fn names_that_are_swapped_stay_unique_and_lead_to_their_users() {
+fn swapped_names_stay_unique_and_find_their_users() {
     const NAMES: [&str; 3] = ["north", "south", "west"];
     let server = Racing::new();
     let mut caller = server.caller();
@@ -266,7 +266,7 @@ fn names_that_are_swapped_stay_unique_and_lead_to_their_users() {
 /// However a login and a change of the password meet: the old password's refresh tokens are over once the change
 /// is answered, those of logins that are answered later included.
 #[test]
-fn nothing_of_the_old_password_outlives_its_change() {
+fn no_login_with_the_old_password_survives_a_password_change() {
     let server = Racing::new();
     let mut caller = server.caller();
     for round in 0..ROUNDS {

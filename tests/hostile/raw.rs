@@ -149,7 +149,7 @@ fn run(front: &Front, row: &Row) -> Result<(), String> {
 }
 
 #[test]
-fn every_row_is_answered_as_it_says() {
+fn every_raw_request_gets_the_listed_response() {
     let rows: Vec<Row> = [framing::rows(), lines::rows(), fields::rows()].into_iter().flatten().collect();
     assert!(rows.len() >= 200, "{} rows", rows.len());
     for row in &rows {

@@ -55,7 +55,7 @@ fn reader(server: &Serving, path: &str) -> TcpStream {
 }
 
 #[test]
-fn slow_readers_cost_no_copy_of_the_answer() {
+fn slow_readers_share_one_copy_of_the_response() {
     for style in ["compact", "pretty"] {
         let server = server(&format!("slow_readers_{style}"), style);
         let send = |ask: Ask| server.send(&ask.header("Host", "a"));

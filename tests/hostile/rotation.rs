@@ -291,18 +291,18 @@ fn good_tokens_are_never_refused(times: usize, name: &str) {
 }
 
 #[test]
-fn keys_are_changed_under_load_and_no_good_token_is_refused() {
+fn rejects_no_valid_token_while_keys_change_under_load() {
     good_tokens_are_never_refused(KEYS.len(), "rotation");
 }
 
 #[test]
 #[ignore = "takes a minute"]
-fn keys_are_changed_under_load_a_hundred_times() {
+fn changes_keys_a_hundred_times_under_load() {
     good_tokens_are_never_refused(100, "long_rotation");
 }
 
 #[test]
-fn a_broken_file_leaves_the_keys_as_they_were() {
+fn an_invalid_key_file_leaves_the_keys_as_they_are() {
     let [old, new] = [KEYS[0], KEYS[2]];
     let (folder, file) = folder_with_keys("broken_rotation", &[old]);
     let serving = Serving::start(&mut program(&folder, &file));
@@ -338,7 +338,7 @@ fn a_broken_file_leaves_the_keys_as_they_were() {
 }
 
 #[test]
-fn without_a_file_a_hangup_changes_nothing() {
+fn a_sighup_without_a_key_file_changes_nothing() {
     let folder = folder("hangup_without_a_file");
     let serving = Serving::start(&mut shipyard(&folder, &["--port", "0"]));
     let (access, _) = log_in(&serving).tokens();
@@ -351,7 +351,7 @@ fn without_a_file_a_hangup_changes_nothing() {
 }
 
 #[test]
-fn a_hangup_that_is_set_to_end_the_server_ends_it() {
+fn a_sighup_configured_as_shutdown_ends_the_server() {
     let (folder, file) = folder_with_keys("hangup_ends", &KEYS[..1]);
     let mut command = program(&folder, &file);
     command.env("ROCKET_SHUTDOWN", "{signals=[\"hup\"],grace=1,mercy=1}");
@@ -362,7 +362,7 @@ fn a_hangup_that_is_set_to_end_the_server_ends_it() {
 
 /// Everything that a run writes, with the log as talkative as it can be: no key, no token, no password.
 #[test]
-fn a_run_writes_no_secret() {
+fn never_prints_or_logs_a_secret() {
     let (folder, file) = folder_with_keys("no_secret_is_written", &[KEYS[0], KEYS[2]]);
     let output = folder.join("output");
     let mut command = program(&folder, &file);

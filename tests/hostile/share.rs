@@ -72,7 +72,7 @@ fn closed(connections: &[&Raw]) -> Vec<bool> {
 }
 
 #[test]
-fn one_address_cannot_take_every_place() {
+fn one_address_cannot_take_every_connection() {
     let front = start(limits(32, 8));
     let greedy: Vec<Raw> = (0..40).map(|_| idle(&front, GREEDY)).collect();
     for _ in 0..20 {
@@ -86,7 +86,7 @@ fn one_address_cannot_take_every_place() {
 }
 
 #[test]
-fn the_longest_idle_of_the_address_goes_first() {
+fn evicts_the_longest_idle_connection_of_an_address() {
     let front = start(limits(32, 4));
     let [mut first, second, third, fourth] = [0; 4].map(|_| idle(&front, GREEDY));
     let other = idle(&front, OTHER);
@@ -99,7 +99,7 @@ fn the_longest_idle_of_the_address_goes_first() {
 }
 
 #[test]
-fn when_all_places_are_taken_the_address_that_has_most_makes_room() {
+fn evicts_from_the_address_with_most_connections() {
     let front = start(limits(6, 6));
     let other = idle(&front, OTHER);
     let greedy: Vec<Raw> = (0..4).map(|_| idle(&front, GREEDY)).collect();
@@ -110,7 +110,7 @@ fn when_all_places_are_taken_the_address_that_has_most_makes_room() {
 }
 
 #[test]
-fn a_connection_within_a_request_goes_after_idle_ones_and_is_told_so() {
+fn evicts_idle_connections_first_and_then_partial_requests_with_a_503() {
     let front = start(limits(32, 3));
     let mut head = front.connect_from(GREEDY);
     head.send("GET /api/ships/2 HTTP/1.1\r\n");
@@ -139,7 +139,7 @@ fn a_connection_within_a_request_goes_after_idle_ones_and_is_told_so() {
 }
 
 #[test]
-fn a_connection_that_is_served_is_never_closed_for_another() {
+fn never_evicts_a_connection_that_is_being_served() {
     for limits in [limits(32, 3), limits(3, 32)] {
         let front = start(limits);
         let mut served: Vec<Raw> = (0..3).map(|_| front.connect_from(GREEDY)).collect();
@@ -161,7 +161,7 @@ fn a_connection_that_is_served_is_never_closed_for_another() {
 }
 
 #[test]
-fn a_reader_that_takes_nothing_makes_room() {
+fn evicts_a_client_that_does_not_read() {
     let folder = crate::support::program::folder("stalled_readers");
     std::fs::write(folder.join("big"), vec![b'x'; 8 * 1024 * 1024]).unwrap();
     let front = Setup::with_files(limits(32, 2), folder).start();
@@ -186,7 +186,7 @@ fn a_reader_that_takes_nothing_makes_room() {
 }
 
 #[test]
-fn trusted_proxies_have_no_share() {
+fn trusted_proxies_are_not_limited_to_a_share() {
     let trusted_proxies = TrustedProxies::parse(&["127.0.0.2".to_owned()]).unwrap();
     let front = start(HttpLimits { trusted_proxies, ..limits(12, 2) });
     let mut proxy: Vec<Raw> = (0..10).map(|_| idle(&front, GREEDY)).collect();
@@ -247,7 +247,7 @@ fn failures(front: &Front, client: [u8; 4], count: usize) -> usize {
 }
 
 #[test]
-fn a_good_client_is_served_beside_a_greedy_one() {
+fn serves_a_client_next_to_a_greedy_one() {
     for is_dripping in [true, false] {
         let front = start(limits(256, 64));
         let is_over = AtomicBool::new(false);

@@ -33,7 +33,7 @@ fn all_ended(seen: &[Seen], status: Option<u16>, limit: Duration, slack: Duratio
 }
 
 #[test]
-fn slow_heads_are_ended() {
+fn closes_slow_heads() {
     let front = Front::start(short());
     let seen = attack(front.address, FEW, Attack::Head);
     all_ended(&seen, Some(408), short().header_timeout, LEEWAY);
@@ -41,7 +41,7 @@ fn slow_heads_are_ended() {
 }
 
 #[test]
-fn half_a_head_and_silence_is_ended() {
+fn closes_after_half_a_head() {
     let front = Front::start(short());
     let seen = attack(front.address, FEW, Attack::HalfAHead);
     all_ended(&seen, Some(408), short().header_timeout, LEEWAY);
@@ -49,7 +49,7 @@ fn half_a_head_and_silence_is_ended() {
 }
 
 #[test]
-fn slow_bodies_are_ended() {
+fn closes_slow_bodies() {
     let front = Front::start(short());
     let seen = attack(front.address, FEW, Attack::Body);
     all_ended(&seen, Some(408), short().body_timeout, LEEWAY);
@@ -57,7 +57,7 @@ fn slow_bodies_are_ended() {
 }
 
 #[test]
-fn slow_chunks_are_ended() {
+fn closes_slow_chunked_bodies() {
     let front = Front::start(short());
     let seen = attack(front.address, FEW, Attack::Chunks);
     all_ended(&seen, Some(408), short().body_timeout, LEEWAY);
@@ -65,7 +65,7 @@ fn slow_chunks_are_ended() {
 }
 
 #[test]
-fn who_says_nothing_is_ended_without_a_word() {
+fn closes_a_silent_connection_without_a_response() {
     let front = Front::start(short());
     let seen = attack(front.address, FEW, Attack::Silence);
     all_ended(&seen, None, short().header_timeout, LEEWAY);
@@ -73,7 +73,7 @@ fn who_says_nothing_is_ended_without_a_word() {
 }
 
 #[test]
-fn who_says_nothing_more_is_ended_without_a_word() {
+fn closes_an_idle_connection_without_a_response() {
     let front = Front::start(short());
     let seen = attack(front.address, FEW, Attack::Idle);
     all_ended(&seen, Some(200), short().keep_alive, LEEWAY);
@@ -82,7 +82,7 @@ fn who_says_nothing_more_is_ended_without_a_word() {
 
 /// One alarm wakes a connection, and was set for the step before.
 #[test]
-fn a_limit_that_is_over_before_the_last_one_is_kept() {
+fn enforces_a_deadline_earlier_than_the_previous_one() {
     let (short, long) = (Duration::from_millis(500), Duration::from_secs(20));
     let long_limits = HttpLimits {
         header_timeout: long,
@@ -128,7 +128,7 @@ fn narrow(front: &Front) -> Raw {
 const BIG: &str = "GET /static/big HTTP/1.1\r\nHost: a\r\n\r\n";
 
 #[test]
-fn who_reads_nothing_is_reset() {
+fn resets_a_client_that_reads_nothing() {
     let front = with_a_big_file("reads_nothing", short());
     let mut clients: Vec<Raw> = (0..FEW).map(|_| narrow(&front)).collect();
     let start = Instant::now();
@@ -148,7 +148,7 @@ fn who_reads_nothing_is_reset() {
 }
 
 #[test]
-fn who_reads_byte_by_byte_is_reset() {
+fn resets_a_client_that_reads_byte_by_byte() {
     let front = with_a_big_file("reads_slowly", short());
     let mut clients: Vec<Raw> = (0..FEW).map(|_| narrow(&front)).collect();
     let start = Instant::now();
@@ -171,7 +171,7 @@ fn who_reads_byte_by_byte_is_reset() {
 
 /// What was taken fast gives no right to take the rest at leisure.
 #[test]
-fn who_reads_half_and_then_nothing_is_reset() {
+fn resets_a_client_that_stops_reading() {
     let front = with_a_big_file("reads_half", short());
     let mut client = narrow(&front);
     client.send(BIG);
@@ -187,7 +187,7 @@ fn who_reads_half_and_then_nothing_is_reset() {
 }
 
 #[test]
-fn who_reads_as_fast_as_must_be_gets_everything() {
+fn a_reader_at_the_minimum_rate_gets_the_whole_response() {
     let limits = HttpLimits { request_timeout: Duration::from_millis(500), ..short() };
     let front = with_a_big_file("reads_in_time", limits);
     let mut client = narrow(&front);
@@ -205,7 +205,7 @@ fn who_reads_as_fast_as_must_be_gets_everything() {
 /// The server is done with it long before.
 #[cfg(target_os = "linux")]
 #[test]
-fn who_takes_a_while_for_the_last_answer_gets_it_whole() {
+fn a_client_that_pauses_before_the_last_response_gets_all_of_it() {
     let front = with_a_big_file("last_answer", HttpLimits::default());
     let mut client = narrow(&front);
     client.send("GET /static/small HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
@@ -215,7 +215,7 @@ fn who_takes_a_while_for_the_last_answer_gets_it_whole() {
 }
 
 #[test]
-fn one_more_than_may_be_is_told_so_and_there_is_room_again() {
+fn rejects_one_connection_too_many_and_then_recovers() {
     let front =
         shutdown::with_a_slow_route(SLACK, SLACK, HttpLimits { max_connections: 4, ..HttpLimits::default() });
     let mut all: Vec<Raw> = (0..4).map(|_| shutdown::asked(&front, 2000)).collect();
@@ -245,7 +245,7 @@ fn one_more_than_may_be_is_told_so_and_there_is_room_again() {
 }
 
 #[test]
-fn a_flood_of_connections_beyond_the_limit_ends_when_they_do() {
+fn recovers_after_a_flood_of_connections() {
     let front = Front::start(HttpLimits { max_connections: 4, ..short() });
     let flood: Vec<Raw> = (0..300).map(|_| front.connect()).collect();
     std::thread::sleep(short().header_timeout + LEEWAY / 2);
@@ -280,7 +280,7 @@ fn good_client(port: u16, until: &std::sync::atomic::AtomicBool) -> (usize, Vec<
 
 #[test]
 #[ignore = "a thousand connections of each kind, at the default limits: a minute and a half"]
-fn a_good_client_does_not_notice_a_thousand_slow_ones() {
+fn serves_a_client_next_to_a_thousand_slow_ones() {
     use std::sync::atomic::{AtomicBool, Ordering};
 
     const MANY: usize = 1000;

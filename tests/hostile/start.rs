@@ -68,7 +68,7 @@ fn replace_keys(folder: &Path) {
 }
 
 #[test]
-fn a_hangup_during_the_start_is_obeyed() {
+fn obeys_a_sighup_during_startup() {
     for pause in [0, 20, 100] {
         let (folder, mut command) = setup(&format!("hangup_at_{pause}"), 16, &[]);
         let child = begun(&mut command);
@@ -89,7 +89,7 @@ fn a_hangup_during_the_start_is_obeyed() {
 }
 
 #[test]
-fn a_signal_that_ends_the_server_ends_its_start() {
+fn a_shutdown_signal_ends_startup() {
     for name in ["TERM", "INT"] {
         // A minute of passwords, which is not waited for.
         let (_, mut command) = setup(&format!("{name}_at_the_start"), 2000, &[]);
@@ -106,7 +106,7 @@ fn a_signal_that_ends_the_server_ends_its_start() {
 
 /// What is configured to end the server ends its start as well, as soon as the settings have been read.
 #[test]
-fn configured_signals_end_the_start() {
+fn configured_signals_end_startup() {
     for (configured, name) in [("[\"usr1\"]", "USR1"), ("[\"hup\"]", "HUP")] {
         let (_, mut command) = setup(&format!("{name}_at_the_start"), 2000, &[]);
         command.env("ROCKET_SHUTDOWN", format!("{{signals={configured}}}"));
@@ -119,7 +119,7 @@ fn configured_signals_end_the_start() {
 
 /// SIGTERM is listened for from the start, whether it ends the server gently or not.
 #[test]
-fn a_signal_that_is_not_configured_ends_the_program_at_once() {
+fn an_unconfigured_signal_kills_the_program_at_once() {
     let (_, mut command) = setup("ungentle", 1, &[]);
     command.env("ROCKET_SHUTDOWN", "{ctrlc=false,signals=[\"usr1\"]}");
     for (name, code) in [("TERM", 143), ("INT", 130)] {
@@ -130,7 +130,7 @@ fn a_signal_that_is_not_configured_ends_the_program_at_once() {
 }
 
 #[test]
-fn other_commands_end_at_signals_as_programs_do() {
+fn other_commands_die_of_signals_as_usual() {
     use std::os::unix::process::ExitStatusExt;
 
     // It waits for a password.

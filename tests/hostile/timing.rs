@@ -30,7 +30,7 @@ fn median(mut times: Vec<Duration>) -> f64 {
 /// a debug build everything around them costs more.
 #[test]
 #[ignore = "takes 12 s, and a release build to mean something: cargo test --release --test hostile -- --ignored timing"]
-fn a_login_of_nobody_takes_as_long_as_one_with_a_wrong_password() {
+fn a_login_under_an_unknown_name_takes_as_long_as_a_wrong_password() {
     let server = Server::costing(Cost::default());
     for _ in 0..20 {
         time(&server, "guest", "wrong");
@@ -59,7 +59,7 @@ fn a_login_of_nobody_takes_as_long_as_one_with_a_wrong_password() {
 /// The quick one: passwords that cost a good part of the time of a login, fewer of them, and a limit that only a login
 /// which skips the hashing breaks, by far.
 #[test]
-fn a_login_of_nobody_does_not_skip_the_hashing() {
+fn a_login_under_an_unknown_name_does_not_skip_the_hashing() {
     let server = Server::costing(Cost { memory: 2048, iterations: 2, parallelism: 1 });
     let (known, unknown): (Vec<_>, Vec<_>) =
         (0..15).map(|_| (time(&server, "guest", "wrong"), time(&server, "guess", "wrong"))).unzip();

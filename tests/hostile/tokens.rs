@@ -85,7 +85,7 @@ fn guarded() -> Vec<(&'static str, Ask)> {
 }
 
 #[test]
-fn the_table_of_bad_tokens_is_tried_on_every_guarded_operation() {
+fn tries_the_invalid_tokens_on_every_guarded_operation() {
     let tried: BTreeSet<String> = guarded()
         .iter()
         .map(|(_, ask)| format!("{} {}", ask.method, ask.path.replace("/1", "/{id}")))
@@ -97,7 +97,7 @@ fn the_table_of_bad_tokens_is_tried_on_every_guarded_operation() {
 }
 
 #[test]
-fn every_row_of_the_table_is_another() {
+fn every_invalid_token_is_different() {
     let rows = bad("access");
     let (mut names, mut headers) = (BTreeSet::new(), BTreeSet::new());
     for row in &rows {
@@ -115,7 +115,7 @@ fn server() -> Server {
 }
 
 #[test]
-fn a_bad_token_gets_in_nowhere_and_changes_nothing() {
+fn every_operation_rejects_an_invalid_token_without_a_change() {
     let server = server();
     let before = server.state();
     for (kind, ask) in guarded() {
@@ -139,7 +139,7 @@ fn a_bad_token_gets_in_nowhere_and_changes_nothing() {
 
 /// The table above would pass if nothing ever got in.
 #[test]
-fn the_good_token_that_the_bad_ones_are_made_of_gets_in() {
+fn accepts_the_valid_token_that_the_invalid_ones_are_made_from() {
     for (kind, ask) in guarded() {
         let server = server();
         let place = format!("{} {}", ask.method, ask.path);
@@ -150,7 +150,7 @@ fn the_good_token_that_the_bad_ones_are_made_of_gets_in() {
 
 /// What a guard must not stumble over: unusual, but in order, and signed with the key.
 #[test]
-fn an_unusual_token_that_is_in_order_gets_in() {
+fn accepts_an_unusual_but_valid_token() {
     let server = server();
     for kind in ["access", "refresh"] {
         let ask = match kind {
@@ -170,7 +170,7 @@ fn an_unusual_token_that_is_in_order_gets_in() {
 
 /// Ids are looked up as the numbers that they stand for: there is no second spelling that a logout misses.
 #[test]
-fn a_logged_out_token_stays_out_in_every_spelling_of_its_id() {
+fn rejects_a_logged_out_token_in_every_spelling_of_its_id() {
     let spellings = claim::spellings();
     for id in &spellings {
         let server = server();

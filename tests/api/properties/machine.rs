@@ -296,7 +296,7 @@ impl Model {
 }
 
 #[test]
-fn any_sequence_of_operations_comes_out_as_the_model_says() {
+fn any_sequence_of_operations_matches_the_model() {
     check(prop::collection::vec(step(), 1..50), |steps| {
         let mut model = Model::new();
         let server = Server::started_with(&model.data());

@@ -18,7 +18,7 @@ use crate::support::server::{Ask, Server};
 use crate::support::strategies::{broken, nearly, valid};
 
 #[test]
-fn a_valid_ship_is_created_and_found_at_its_location() {
+fn creates_a_valid_ship_at_its_location() {
     let server = Server::new();
     let (token, _) = server.log_in("user", "password").tokens();
     let schema = component("Ship");
@@ -49,7 +49,7 @@ fn with_whole_numbers(mut payload: Value) -> Value {
 }
 
 #[test]
-fn a_valid_user_is_created_without_a_word_of_the_password_and_can_log_in() {
+fn creates_a_valid_user_who_can_log_in_and_never_returns_the_password() {
     let server = Server::new();
     let schema = component("User");
     let cases = Cell::new(0);
@@ -100,12 +100,12 @@ fn a_broken_payload_is_refused_by_field<T: Input>() {
 }
 
 #[test]
-fn a_broken_ship_is_refused_by_field_and_nothing_changes() {
+fn rejects_an_invalid_ship_by_field_without_a_change() {
     a_broken_payload_is_refused_by_field::<ShipInput>();
 }
 
 #[test]
-fn a_broken_user_is_refused_by_field_and_nothing_changes() {
+fn rejects_an_invalid_user_by_field_without_a_change() {
     a_broken_payload_is_refused_by_field::<UserInput>();
 }
 
@@ -132,12 +132,12 @@ fn schema_and_reader_agree<T: Input + Debug>() {
 }
 
 #[test]
-fn what_the_schema_of_a_ship_accepts_is_accepted_and_can_be_read() {
+fn accepts_every_ship_that_its_schema_accepts() {
     schema_and_reader_agree::<ShipInput>();
 }
 
 #[test]
-fn what_the_schema_of_a_user_accepts_is_accepted_and_can_be_read() {
+fn accepts_every_user_that_its_schema_accepts() {
     schema_and_reader_agree::<UserInput>();
 }
 

@@ -30,7 +30,7 @@ fn get(front: &Front, path: &str) -> Sent {
 }
 
 #[test]
-fn what_is_no_file_of_the_folder_is_not_found() {
+fn responds_404_for_anything_but_a_regular_file_in_the_folder() {
     let root = folder("odd_files");
     let files = root.join("files");
     std::fs::create_dir_all(files.join("folder/.hidden")).unwrap();
@@ -85,7 +85,7 @@ fn what_is_no_file_of_the_folder_is_not_found() {
 }
 
 #[test]
-fn a_file_that_is_known_is_not_sent_again_and_head_says_its_size() {
+fn does_not_resend_an_unchanged_file_and_head_has_its_size() {
     let files = folder("known_file");
     std::fs::write(files.join("file.txt"), "a file").unwrap();
     let front = with(&files);
@@ -119,7 +119,7 @@ fn begun(front: &Front) -> Raw {
 }
 
 #[test]
-fn a_file_that_shrinks_is_cut_off_and_one_that_grows_is_not_longer() {
+fn a_shrinking_file_is_cut_off_and_a_growing_one_keeps_its_length() {
     let files = folder("changing_file");
     let big = files.join("big");
     let front = with(&files);
@@ -149,7 +149,7 @@ fn most_memory(pid: u32) -> usize {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn a_big_file_does_not_fill_the_memory() {
+fn streams_a_big_file() {
     let here = folder("big_file");
     std::fs::create_dir(here.join("static")).unwrap();
     std::fs::write(here.join("static/big"), vec![b'x'; 20 * MIB]).unwrap();

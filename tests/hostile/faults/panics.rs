@@ -126,7 +126,7 @@ fn panicking() -> Front {
 }
 
 #[test]
-fn a_panic_is_a_500_of_its_request_alone() {
+fn a_panic_is_a_500_for_its_own_request_only() {
     let front = panicking();
     let paths = [
         "/handler",
@@ -155,7 +155,7 @@ fn a_panic_is_a_500_of_its_request_alone() {
 }
 
 #[test]
-fn a_panic_within_an_answer_ends_it() {
+fn a_panic_in_a_response_body_ends_the_response() {
     let front = panicking();
     let mut client = front.connect();
     client.send("GET /body/1000000 HTTP/1.1\r\nHost: a\r\n\r\n");
@@ -165,7 +165,7 @@ fn a_panic_within_an_answer_ends_it() {
 }
 
 #[test]
-fn what_was_locked_is_written_to_afterwards() {
+fn locks_work_after_a_panic() {
     let front = panicking();
     let mut client = front.connect();
     client.send("GET /lock HTTP/1.1\r\nHost: a\r\n\r\n");

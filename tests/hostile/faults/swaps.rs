@@ -64,7 +64,7 @@ fn found(front: &Front, path: &str, count: usize) -> usize {
 }
 
 #[test]
-fn nothing_from_outside_the_static_folder_is_served_while_files_are_swapped() {
+fn never_serves_outside_the_static_folder_while_files_are_swapped() {
     let root = folder("swapped_files");
     for inner in ["files/d", "outside"] {
         std::fs::create_dir_all(root.join(inner)).unwrap();
@@ -109,7 +109,7 @@ fn pipe_by_link(root: &Path, path: &Path) {
 /// Only here can two files be exchanged in one step, which is quick enough to come between a look and the opening.
 #[cfg(target_os = "linux")]
 #[test]
-fn keys_are_read_or_refused_at_once_while_their_file_is_swapped() {
+fn reads_or_rejects_keys_at_once_while_their_file_is_swapped() {
     use rustix::fs::{renameat_with, RenameFlags, CWD};
 
     let root = folder("swapped_keys");
@@ -154,7 +154,7 @@ fn says(output: &Path, text: &str) {
 }
 
 #[test]
-fn a_pipe_in_the_place_of_the_keys_does_not_keep_later_signals_from_being_heard() {
+fn a_pipe_as_key_file_does_not_block_later_signals() {
     let here = folder("piped_keys");
     let (keys, output) = (here.join("keys"), here.join("output"));
     std::fs::write(&keys, KEY).unwrap();
@@ -173,7 +173,7 @@ fn a_pipe_in_the_place_of_the_keys_does_not_keep_later_signals_from_being_heard(
 
 /// Whatever the program reads: a pipe, a folder or a device is refused at once, and by its name.
 #[test]
-fn no_command_waits_for_a_pipe() {
+fn no_command_blocks_on_a_pipe() {
     let here = folder("piped_commands");
     std::fs::create_dir_all(here.join("fixtures/odd")).unwrap();
     pipe(&here.join("fixtures/odd/01-pipe.txt"));

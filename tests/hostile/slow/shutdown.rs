@@ -36,7 +36,7 @@ pub(super) fn asked(front: &Front, milliseconds: u64) -> Raw {
 const SECOND: Duration = Duration::from_secs(1);
 
 #[test]
-fn what_is_in_flight_is_finished_and_told_to_be_the_last() {
+fn finishes_requests_in_flight_with_connection_close() {
     let front = with_a_slow_route(2 * SECOND, SECOND, HttpLimits::default());
     let mut idle = front.connect();
     assert_eq!(idle.state(), State::Open);
@@ -67,7 +67,7 @@ fn what_is_in_flight_is_finished_and_told_to_be_the_last() {
 }
 
 #[test]
-fn who_waits_in_the_queue_is_answered() {
+fn answers_clients_that_wait_in_the_backlog() {
     for _ in 0..5 {
         let front = with_a_slow_route(2 * SECOND, SECOND, HttpLimits::default());
         // Faster than they are accepted: some wait when the server is asked to end.
@@ -85,7 +85,7 @@ fn who_waits_in_the_queue_is_answered() {
 }
 
 #[test]
-fn what_takes_longer_than_the_grace_time_is_told_so() {
+fn a_request_beyond_the_grace_period_gets_a_503() {
     let front = with_a_slow_route(SECOND, SECOND, HttpLimits::default());
     let mut slow = asked(&front, 10_000);
     let mut half = front.connect();
@@ -111,7 +111,7 @@ fn half_a_login() -> Ask {
 }
 
 #[test]
-fn the_program_ends_by_itself_when_the_last_request_is_answered() {
+fn exits_when_the_last_request_is_answered() {
     let serving = serving("sigterm");
     let half = serving.begin(&half_a_login());
     std::thread::sleep(Duration::from_millis(200));
@@ -125,7 +125,7 @@ fn the_program_ends_by_itself_when_the_last_request_is_answered() {
 }
 
 #[test]
-fn the_program_ends_in_time_whoever_is_not_done() {
+fn exits_in_time_with_unfinished_clients() {
     let serving = serving("sigterm_grace");
     let _half = serving.begin(&half_a_login());
     let _silent = TcpStream::connect(("127.0.0.1", serving.port)).unwrap();
@@ -181,7 +181,7 @@ fn busy_client(address: SocketAddr, answered: &AtomicUsize) -> Vec<String> {
 }
 
 #[test]
-fn no_request_of_busy_clients_is_lost_when_the_program_ends() {
+fn shutdown_loses_no_request_of_busy_clients() {
     for run in 0..10 {
         let serving = serving(&format!("busy_{run}"));
         let address = ([127, 0, 0, 1], serving.port).into();

@@ -312,7 +312,7 @@ fn log_in(store: &Store, tokens: &Tokens, password: &Hash) -> Option<Issued> {
 }
 
 #[test]
-fn nothing_of_the_old_password_outlives_its_change() {
+fn no_login_with_the_old_password_survives_a_password_change() {
     in_every_order(200, || {
         let (store, clock) = (store(), Clock::manual(NOW));
         let tokens = tokens(&clock);
