@@ -138,8 +138,8 @@ fn shell_word(text: &str) -> String {
 /// The named scenarios, or all if none is named.
 fn select_scenarios(fixtures: &Fixtures, named: &[String]) -> Result<Vec<String>, CliError> {
     // A missing folder is wrong usage; a damaged recording is a failed check.
-    fixtures.names().map_err(|error| wrong_usage(error.to_string()))?;
-    let known = fixtures.expected().map_err(|error| failed(error.to_string()))?;
+    fixtures.names().map_err(wrong_usage)?;
+    let known = fixtures.expected().map_err(failed)?;
     match named.iter().find(|name| !known.contains(name)) {
         Some(name) => {
             let known = known.join(", ");

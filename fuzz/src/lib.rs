@@ -185,7 +185,7 @@ pub fn transcript(input: &[u8]) {
         }
         Err(malformed) => {
             assert!((1..=text.lines().count().max(2)).contains(&malformed.line), "{malformed:?}");
-            assert_one_line(&malformed.reason);
+            assert_one_line(&malformed.problem.to_string());
         }
     }
 }
@@ -195,7 +195,7 @@ pub fn script(input: &[u8]) {
     let Ok(text) = std::str::from_utf8(input) else { return };
     let lines = match scripts::lines(text) {
         Ok(lines) => lines,
-        Err(reason) => return assert_one_line(&reason),
+        Err(error) => return assert_one_line(&error.to_string()),
     };
     assert!(!lines.is_empty());
     let mut variables = Variables::default();
@@ -207,9 +207,16 @@ pub fn script(input: &[u8]) {
             line.name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
                 && !line.name.is_empty()
         );
-        match variables.expand(&line.command).and_then(|command| curl::parse(&command)) {
+        let command = match variables.expand(&line.command) {
+            Ok(command) => command,
+            Err(error) => {
+                assert_one_line(&error.to_string());
+                continue;
+            }
+        };
+        match curl::parse(&command) {
             Ok(request) => assert!(request.path.starts_with('/'), "{request:?}"),
-            Err(reason) => assert_one_line(&reason),
+            Err(error) => assert_one_line(&error.to_string()),
         }
     }
 }

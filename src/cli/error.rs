@@ -20,13 +20,13 @@ pub(crate) enum CliError {
     #[error("{}", chain(.0))]
     Internal(#[from] InternalError),
     /// The command could not do its work.
-    #[error(transparent)]
+    #[error("{}", chain(&**.0))]
     Failed(Reason),
     /// The configuration is invalid.
     #[error(transparent)]
     Config(#[from] ConfigError),
     /// The command line is invalid, or what it names is missing.
-    #[error(transparent)]
+    #[error("{}", chain(&**.0))]
     Usage(Reason),
     /// A report on standard output has said what failed. It ends with this exit code.
     #[error("see the report")]

@@ -78,7 +78,7 @@ fn scenarios(flags: &Export) -> Result<Vec<Scenario>, CliError> {
     let mut names = select_scenarios(&fixtures, &flags.scenario)?;
     names.sort();
     names.dedup();
-    names.iter().map(|name| fixtures.scenario(name).map_err(|error| wrong_usage(error.to_string()))).collect()
+    names.iter().map(|name| fixtures.scenario(name).map_err(wrong_usage)).collect()
 }
 
 fn write_archive(flags: &Export, mut scenarios: Vec<Scenario>) -> Result<(), CliError> {

@@ -12,6 +12,7 @@ use shipyard::contract::record::{record, Recording, Subject};
 use shipyard::contract::recording::fixtures::{is_name, Fixtures, Scenario, FOLDER};
 use shipyard::contract::recording::script;
 use shipyard::contract::recording::source::Source;
+use shipyard::internal_error::chain;
 use shipyard::regular_file;
 
 use super::error::{failed, wrong_usage, CliError};
@@ -96,23 +97,17 @@ pub(super) fn run(flags: &Record) -> Result<(), CliError> {
         }
         _ => {}
     }
-    let recorded = if flags.update {
-        Some(fixtures.scenario(name).map_err(|error| failed(error.to_string()))?)
-    } else {
-        None
-    };
+    let recorded = if flags.update { Some(fixtures.scenario(name).map_err(failed)?) } else { None };
     let source = source(flags, &fixtures, recorded.as_ref(), &subject)?;
     let Recording { scenario, notes } = match (&flags.file, &recorded) {
         (Some(file), _) => {
             let place = file.display();
             let text = read(file).map_err(CliError::file(file))?;
-            let lines = script::lines(&text).map_err(|reason| failed(format!("{place}: {reason}")))?;
+            let lines = script::lines(&text).map_err(|error| failed(format!("{place}: {error}")))?;
             record(name, &lines, &subject, &flags.not_secret)
-                .map_err(|error| failed(format!("{place}: {error}")))?
+                .map_err(|error| failed(format!("{place}: {}", chain(&error))))?
         }
-        (None, Some(recorded)) => {
-            record_again(recorded, &subject, &flags.not_secret).map_err(|error| failed(error.to_string()))?
-        }
+        (None, Some(recorded)) => record_again(recorded, &subject, &flags.not_secret).map_err(failed)?,
         (None, None) => return Err(wrong_usage("a file of curl lines is needed")),
     };
     if let (Some(recorded), false) = (&recorded, flags.accept_errors) {
@@ -124,7 +119,7 @@ pub(super) fn run(flags: &Record) -> Result<(), CliError> {
     }
     let moved = recorded.as_ref().map(|recorded| moved(recorded, &scenario)).unwrap_or_default();
     notes.iter().chain(&moved).for_each(|note| warn(note));
-    let changes = fixtures.write(&scenario, source).map_err(|error| failed(error.to_string()))?;
+    let changes = fixtures.write(&scenario, source).map_err(failed)?;
     if changes.is_empty() {
         return print_lines(&format!("{}: nothing has changed", folder.display()));
     }
@@ -143,7 +138,7 @@ fn source(
         Subject::Live(target, _) => Source::Server(target.base()),
     };
     let Some(recorded) = recorded else { return Ok(now) };
-    let before = fixtures.source(recorded).map_err(|error| failed(error.to_string()))?;
+    let before = fixtures.source(recorded).map_err(failed)?;
     if let (Source::Server(server), Subject::InProcess, false) = (&before, subject, flags.in_process) {
         return Err(failed(format!(
             "{} was recorded from {server}: give its address with --url; with --in-process, this server's responses \

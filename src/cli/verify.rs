@@ -129,13 +129,13 @@ fn tolerated(
     reference: Option<Reference>,
     names: &[String],
 ) -> Result<Vec<(&'static AllowedDifference, Side)>, CliError> {
-    let all = |side| allowed_difference::ALL.iter().map(move |deviation| (deviation, side));
+    let all = |side| allowed_difference::ALL.iter().map(move |allowed| (allowed, side));
     if reference == Some(Reference::Shipyard) || (reference.is_none() && names.is_empty()) {
         return Ok(all(Side::Shipyard).collect());
     }
     let find = |name: &String| {
-        allowed_difference::named(name).map(|deviation| (deviation, Side::Shipyard)).ok_or_else(|| {
-            let known = allowed_difference::ALL.map(|deviation| deviation.name).join(", ");
+        allowed_difference::named(name).map(|allowed| (allowed, Side::Shipyard)).ok_or_else(|| {
+            let known = allowed_difference::ALL.map(|allowed| allowed.name).join(", ");
             wrong_usage(format!("--allow-difference {name}: no such difference; there are {known}"))
         })
     };
@@ -184,7 +184,7 @@ pub(super) fn run(flags: Verify) -> Result<(), CliError> {
         stop_limit: flags.stop_timeout,
     };
     let mut progress = Lines::new(flags.format);
-    let report = verifier.run(&scenarios, &mut progress).map_err(|error| failed(error.to_string()))?;
+    let report = verifier.run(&scenarios, &mut progress).map_err(failed)?;
     match flags.format {
         Format::Text => print(&format!("{}\n", report.conclusion()))?,
         Format::Json => print(&report.json().map_err(failed)?)?,

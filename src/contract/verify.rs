@@ -1,6 +1,7 @@
-//! Checks a server against recorded exchanges: in process, over the wire, or over the wire with a server that is
-//! started again for each scenario.
+//! Verifier: checks a server against the recorded exchanges, in process or over the wire, where it may start the server
+//! again for each scenario.
 
+use std::error::Error;
 use std::time::{Duration, Instant};
 
 use crate::auth::secret::Secret;
@@ -15,6 +16,7 @@ use crate::contract::recording::message::Response;
 use crate::contract::recording::transcript::Exchange;
 use crate::contract::replay::Replay;
 use crate::contract::session::live::{NotSent, Session};
+use crate::internal_error::chain;
 
 /// The server to check.
 #[derive(Debug)]
@@ -27,20 +29,20 @@ pub enum Against {
     Started(Target, String),
 }
 
-/// How a server is checked.
+/// How to check a server.
 #[derive(Debug)]
 pub struct Verifier {
-    /// Where the recordings are.
+    /// The recordings.
     pub fixtures: Fixtures,
-    /// The server to check.
+    /// The server.
     pub against: Against,
     /// How bodies are compared.
     pub measure: CompareMode,
-    /// The deliberate differences that are tolerated, and whose answers are.
+    /// The allowed differences, and whose responses they allow.
     pub tolerated: Vec<(&'static AllowedDifference, Side)>,
     /// The key of the live server, if it is known.
     pub key: Option<Secret>,
-    /// The time for one answer.
+    /// The time for one response.
     pub answer_limit: Duration,
     /// The time for a server to start.
     pub start_limit: Duration,
@@ -48,18 +50,18 @@ pub struct Verifier {
     pub stop_limit: Duration,
 }
 
-/// Is told of every exchange as it is reached and as it is done.
+/// Observer of a run.
 pub trait Progress {
     /// An exchange is about to be sent.
     fn reached(&mut self, scenario: &str, exchange: &Exchange);
-    /// This came of it.
+    /// An exchange has a result.
     fn done(&mut self, checked: &Checked);
     /// A scenario could not be run.
     fn broken(&mut self, broken: &Broken);
 }
 
 impl Verifier {
-    /// Checks the server against those scenarios, one after the other.
+    /// Checks the server against scenarios, one after the other.
     ///
     /// # Errors
     /// [`FixtureError`]: the sums of the recordings cannot be read.
@@ -68,10 +70,10 @@ impl Verifier {
         let mut report = Report::default();
         let mut hopeless = None;
         for name in scenarios {
-            let lost = self.fixtures.lost(&sums, name);
+            let missing = self.fixtures.missing(&sums, name);
             let done = match self.fixtures.scenario(name) {
-                Ok(_) if !lost.is_empty() => {
-                    Err(Trouble::damaged(format!("in SHA256SUMS, but not there: {}", lost.join(", "))))
+                Ok(_) if !missing.is_empty() => {
+                    Err(Trouble::damaged(format!("in SHA256SUMS, but not there: {}", missing.join(", "))))
                 }
                 Ok(scenario) => {
                     let histories = History::of(&scenario);
@@ -80,7 +82,7 @@ impl Verifier {
                         Run { verifier: self, scenario: &scenario, sums: &sums, progress, report, histories };
                     run.against(&self.against, hopeless)
                 }
-                Err(error) => Err(Trouble::damaged(error.to_string())),
+                Err(error) => Err(Trouble::damaged(chain(&error))),
             };
             if let Err(Trouble { reason, unreachable, ran }) = done {
                 if unreachable {
@@ -99,7 +101,7 @@ impl Verifier {
     }
 }
 
-/// Why a scenario has no result, or not only one.
+/// Why a scenario is broken, for the report.
 struct Trouble {
     reason: String,
     unreachable: bool,
@@ -111,19 +113,18 @@ impl Trouble {
         Self { reason, unreachable: false, ran: false }
     }
 
-    fn unreachable(reason: impl ToString) -> Self {
-        Self { reason: reason.to_string(), unreachable: true, ran: false }
+    fn unreachable(error: impl Error) -> Self {
+        Self { reason: chain(&error), unreachable: true, ran: false }
     }
 }
 
-/// What an exchange came to before it was compared.
+/// Why there is no response to compare.
 enum Unanswered {
     NotSent(NotSent),
-    /// What was asked, if it is not the exchange itself.
-    Wire(String, WireError),
+    Wire(WireError),
 }
 
-/// One scenario, being run.
+/// A scenario in progress.
 struct Run<'a> {
     verifier: &'a Verifier,
     scenario: &'a Scenario,
@@ -134,7 +135,7 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
-    /// Runs it against that, unless an earlier scenario has shown that there will be no server for it.
+    /// Runs it, unless an earlier scenario has shown that the server does not start.
     fn against(mut self, against: &Against, hopeless: Option<&'static str>) -> Result<(), Trouble> {
         let Verifier { answer_limit, start_limit, stop_limit, .. } = self.verifier;
         if let (Against::Started(..), Some(reason)) = (against, hopeless) {
@@ -150,7 +151,7 @@ impl Run<'_> {
                 Ok(())
             }
             Against::Running(target) => {
-                let first = target.first_answer(*answer_limit).map_err(Trouble::unreachable)?;
+                let first = target.first_response(*answer_limit).map_err(Trouble::unreachable)?;
                 self.live(target, first.as_ref(), || None);
                 Ok(())
             }
@@ -174,7 +175,7 @@ impl Run<'_> {
         let exact = *measure == CompareMode::Exact;
         let answer = |index: usize, exchange: &Exchange| {
             let request = session.request(index, exchange).map_err(Unanswered::NotSent)?;
-            let live = session.send(&request).map_err(|error| Unanswered::Wire(String::new(), error))?;
+            let live = session.send(&request).map_err(Unanswered::Wire)?;
             let answered = session.map_response(exchange, &live, exact);
             Ok((answered.response, answered.faults))
         };
@@ -197,19 +198,18 @@ impl Run<'_> {
             } else {
                 match answer(index, exchange) {
                     Ok((response, faults)) => self.judged(index, exchange, &response, &faults),
-                    Err(Unanswered::NotSent(NotSent::Skipped(reason))) => Outcome::Skipped { reason },
-                    Err(Unanswered::NotSent(NotSent::Impossible(reason))) => Outcome::Failed { reason },
-                    Err(
-                        Unanswered::NotSent(NotSent::Unanswered(what, error)) | Unanswered::Wire(what, error),
-                    ) => {
-                        let exit_report =
-                            if matches!(error, WireError::Garbage { .. }) { None } else { exit_report() };
-                        if error.is_fatal() || exit_report.is_some() {
-                            gone = Some("the server does not answer any more");
-                        }
-                        let more =
-                            exit_report.map_or_else(String::new, |exit_report| format!("; {exit_report}"));
-                        Outcome::Failed { reason: format!("{what}{error}{more}") }
+                    Err(Unanswered::NotSent(NotSent::Skipped(reason))) => {
+                        Outcome::Skipped { reason: reason.to_string() }
+                    }
+                    Err(Unanswered::NotSent(NotSent::Impossible(reason))) => {
+                        Outcome::Failed { reason: chain(&reason) }
+                    }
+                    Err(Unanswered::NotSent(NotSent::Unanswered { login, source })) => {
+                        let reason = format!("{login}: {}", chain(&source));
+                        unanswered(reason, &source, &mut exit_report, &mut gone)
+                    }
+                    Err(Unanswered::Wire(error)) => {
+                        unanswered(chain(&error), &error, &mut exit_report, &mut gone)
                     }
                 }
             };
@@ -233,10 +233,10 @@ impl Run<'_> {
         let Verifier { fixtures, measure, tolerated, .. } = self.verifier;
         let shown = fixtures.file_of(&self.scenario.name, &exchange.name).display().to_string();
         let diff = difference(exchange, response, *measure, &shown);
-        let explained = |(deviation, side): &&(&'static AllowedDifference, Side)| {
+        let explained = |(allowed, side): &&(&'static AllowedDifference, Side)| {
             self.histories.get(index).is_some_and(|history| {
                 let case = Case { exchange, start: self.scenario.start(), history, measure: *measure };
-                deviation.explains(&case, response, *side)
+                allowed.explains(&case, response, *side)
             })
         };
         let explanation = diff.as_ref().and_then(|_| tolerated.iter().find(explained));
@@ -257,13 +257,13 @@ impl Run<'_> {
                     ),
                 },
                 None => Outcome::Match {
-                    tolerated: explanation.map(|(deviation, _)| deviation.name).into_iter().collect(),
+                    tolerated: explanation.map(|(allowed, _)| allowed.name).into_iter().collect(),
                 },
             },
         }
     }
 
-    /// What is most likely wrong if a server that was there before answers the very first request otherwise.
+    /// The likely cause if a running server answers the first request with another status.
     fn hint(&self, index: usize, exchange: &Exchange, response: &Response) -> &'static str {
         let running = matches!(self.verifier.against, Against::Running(_));
         if running && index == 0 && exchange.response.status != response.status {
@@ -273,11 +273,10 @@ impl Run<'_> {
         }
     }
 
-    /// What is to be said of a transcript that is not the recorded one.
+    /// The message about a transcript that was changed since it was recorded.
     fn tampered(&self, exchange: &Exchange) -> Option<String> {
-        let as_recorded =
-            self.verifier.fixtures.is_as_recorded(self.sums, &self.scenario.name, &exchange.name);
-        match as_recorded {
+        let unchanged = self.verifier.fixtures.is_unchanged(self.sums, &self.scenario.name, &exchange.name);
+        match unchanged {
             Ok(true) => None,
             Ok(false) => {
                 let mut text =
@@ -292,7 +291,22 @@ impl Run<'_> {
                 text += "  Restore the file, or take it as it is now with `shipyard record --update`.\n";
                 Some(text)
             }
-            Err(error) => Some(format!("  {error}\n")),
+            Err(error) => Some(format!("  {}\n", chain(&error))),
         }
     }
+}
+
+/// The outcome of an exchange without a response. Sets `gone` if the server does not answer any more.
+fn unanswered(
+    reason: String,
+    error: &WireError,
+    exit_report: &mut impl FnMut() -> Option<String>,
+    gone: &mut Option<&'static str>,
+) -> Outcome {
+    let exit_report = if matches!(error, WireError::Garbage { .. }) { None } else { exit_report() };
+    if error.is_fatal() || exit_report.is_some() {
+        *gone = Some("the server does not answer any more");
+    }
+    let exit_report = exit_report.map_or_else(String::new, |exit_report| format!("; {exit_report}"));
+    Outcome::Failed { reason: format!("{reason}{exit_report}") }
 }

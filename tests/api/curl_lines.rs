@@ -126,7 +126,7 @@ fn by_curl(line: &str, socket: &Socket, here: &PathBuf) -> Option<Sent> {
 /// What this program sends for it.
 fn by_this_program(line: &str, socket: &Socket) -> Result<Option<Sent>, String> {
     let host = format!("localhost:{}", socket.port);
-    let request = curl::parse(&line.replace("HOST", &host))?;
+    let request = curl::parse(&line.replace("HOST", &host)).map_err(|error| error.to_string())?;
     let target = Target::parse(&format!("http://{host}")).unwrap();
     target.send(&request, Duration::from_secs(10)).unwrap();
     Ok(socket.request())
@@ -315,7 +315,7 @@ const REFUSED: &[(&str, &str)] = &[
 fn rejects_unsupported_options_by_name() {
     for (line, name) in REFUSED {
         let parsed = curl::parse(&line.replace("HOST", "localhost:5000"));
-        assert!(parsed.as_ref().is_err_and(|reason| reason.contains(name)), "{line}: {parsed:?}");
+        assert!(parsed.as_ref().is_err_and(|error| error.to_string().contains(name)), "{line}: {parsed:?}");
     }
 }
 

@@ -202,7 +202,7 @@ fn captured_values_are_quoted_for_the_shell() {
         variables.expand("curl http://a/ -d \"<$x>\" -H A:$x").expect("a curl line")
     };
     check("[ -~é\u{2028}]{0,12}", |value| {
-        let request = curl::parse(&words(&value)).map_err(TestCaseError::fail)?;
+        let request = curl::parse(&words(&value)).map_err(|error| TestCaseError::fail(error.to_string()))?;
         prop_assert_eq!(request.body, Some(format!("<{value}>").into_bytes()));
         // Without a value, curl sends no header of that name.
         prop_assert_eq!(header(&request.headers, "A").unwrap_or_default(), value.trim_matches(' '));

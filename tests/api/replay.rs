@@ -93,10 +93,10 @@ fn recorded_transcripts_match_their_checksums() {
     let sums = FIXTURES.sums().unwrap();
     let mut files = BTreeSet::new();
     for scenario in scenarios() {
-        assert_eq!(FIXTURES.lost(&sums, &scenario.name), [""; 0]);
+        assert_eq!(FIXTURES.missing(&sums, &scenario.name), [""; 0]);
         for exchange in &scenario.exchanges {
             let name = &exchange.name;
-            assert!(FIXTURES.is_as_recorded(&sums, &scenario.name, name).unwrap(), "{name} was changed");
+            assert!(FIXTURES.is_unchanged(&sums, &scenario.name, name).unwrap(), "{name} was changed");
             files.insert(format!("{}/{name}.txt", scenario.name));
         }
     }

@@ -1,4 +1,4 @@
-//! Reads one HTTP/1 response from a connection, as it was sent: all of it, and nothing behind it.
+//! Reader of one HTTP/1 response: all of it as it was sent, and nothing after it.
 
 use std::io::{self, Read};
 use std::net::TcpStream;
@@ -9,19 +9,19 @@ use rocket::http::Method;
 use crate::contract::client::wire::{remaining, WireError};
 use crate::contract::recording::message::{Headers, Response};
 
-/// The most bytes of an answer.
-const MOST: usize = 16 * 1024 * 1024;
+/// The maximum size of a response, in bytes.
+const MAX_SIZE: usize = 16 * 1024 * 1024;
 
-/// The most headers of an answer, and the most bytes of all of them.
-const MOST_HEADERS: usize = 128;
-const MOST_OF_HEAD: usize = 256 * 1024;
+/// The maximum number of headers, and of bytes in the head.
+const MAX_HEADERS: usize = 128;
+const MAX_HEAD_SIZE: usize = 256 * 1024;
 
-/// How long a complete answer is watched for more bytes, if the server leaves the connection open although it
-/// was asked to close it: what was sent with the answer is there by then.
-const AFTERWARDS: Duration = Duration::from_millis(50);
+/// How long to wait for excess bytes if the server keeps the connection open although the client asked it to close it:
+/// bytes sent with the response have arrived by then.
+const EXCESS_TIMEOUT: Duration = Duration::from_millis(50);
 
-/// How long, if the server says that it closes the connection. What comes late is seen then.
-const UNTIL_CLOSED: Duration = Duration::from_secs(2);
+/// The same if the server says that it closes the connection: late bytes are seen then.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// How a body ends (RFC 9112, section 6.3).
 enum Framing {
@@ -31,7 +31,7 @@ enum Framing {
     Close,
 }
 
-/// Reads from one connection until a deadline.
+/// Reader of a connection, with a deadline.
 pub(crate) struct Reader {
     connection: TcpStream,
     deadline: Instant,
@@ -41,7 +41,7 @@ pub(crate) struct Reader {
 }
 
 impl Reader {
-    /// `limit` is the time that there was until the deadline, for messages.
+    /// A reader of a new connection. `limit` is the whole time until the deadline, for messages.
     pub(crate) fn new(connection: TcpStream, deadline: Instant, limit: Duration) -> Self {
         Self { connection, deadline, limit, bytes: Vec::new(), ended: false }
     }
@@ -51,10 +51,9 @@ impl Reader {
         if self.ended {
             return Ok(false);
         }
-        let silent = WireError::Silent { limit: self.limit, got: self.bytes.len() };
-        let left = remaining(self.deadline).ok_or_else(|| silent.clone())?;
-        let closed =
-            |error: io::Error| WireError::Closed { got: self.bytes.len(), reason: error.to_string() };
+        let (limit, got) = (self.limit, self.bytes.len());
+        let left = remaining(self.deadline).ok_or(WireError::Silent { limit, got })?;
+        let closed = |reason| WireError::Closed { got, reason };
         self.connection.set_read_timeout(Some(left)).map_err(closed)?;
         let mut buffer = [0; 16 * 1024];
         match self.connection.read(&mut buffer) {
@@ -64,33 +63,33 @@ impl Reader {
             }
             Ok(count) => {
                 self.bytes.extend_from_slice(buffer.get(..count).unwrap_or_default());
-                if self.bytes.len() > MOST {
-                    return Err(self.garbage(format!("more than {MOST} bytes")));
+                if self.bytes.len() > MAX_SIZE {
+                    return Err(self.garbage(format!("more than {MAX_SIZE} bytes")));
                 }
                 Ok(true)
             }
             Err(error) => match error.kind() {
                 io::ErrorKind::Interrupted => Ok(true),
-                io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => Err(silent),
+                io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => Err(WireError::Silent { limit, got }),
                 _ => Err(closed(error)),
             },
         }
     }
 
-    /// The answer to a request with that method.
-    pub(crate) fn answer(&mut self, method: Method) -> Result<Response, WireError> {
+    /// The response to a request with this method.
+    pub(crate) fn response(&mut self, method: Method) -> Result<Response, WireError> {
         loop {
             let (head, mut response) = self.head()?;
             if (100..200).contains(&response.status) && response.status != 101 {
-                // An interim response (RFC 9110, section 15.2); the final one is still to come. Behind a 101 there
-                // is another protocol, which the client did not ask for.
+                // An interim response (RFC 9110, section 15.2); the final one follows. After a 101, another protocol
+                // follows, which the client did not ask for.
                 self.bytes.drain(..head);
                 continue;
             }
             let framing = self.framing(method, &response)?;
             let (body, end) = self.body(head, &framing)?;
             response.body = body;
-            // A client that asks for none gets none, so it is the curl line that asks.
+            // A server encodes bodies on request only, so the curl line asks for it.
             if let Some(coding) = response.header("Content-Encoding").filter(|_| !response.body.is_empty()) {
                 if !coding.eq_ignore_ascii_case("identity") {
                     let reason = format!(
@@ -101,15 +100,15 @@ impl Reader {
                 }
             }
             let closes = is_closed_after(&response);
-            self.nothing_more(end, &framing, if closes { UNTIL_CLOSED } else { AFTERWARDS })?;
+            self.nothing_more(end, &framing, if closes { CLOSE_TIMEOUT } else { EXCESS_TIMEOUT })?;
             return Ok(response);
         }
     }
 
-    /// The length of the head, and what it says.
+    /// Reads the head. Returns its length, and a response without a body.
     fn head(&mut self) -> Result<(usize, Response), WireError> {
         loop {
-            let mut headers = [httparse::EMPTY_HEADER; MOST_HEADERS];
+            let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
             let mut parsed = httparse::Response::new(&mut headers);
             match parsed.parse(&self.bytes) {
                 Ok(httparse::Status::Complete(length)) => {
@@ -128,17 +127,18 @@ impl Reader {
                 Ok(httparse::Status::Partial) => {}
                 Err(error) => return Err(self.garbage(format!("not an HTTP/1 response ({error})"))),
             }
-            if self.bytes.len() > MOST_OF_HEAD {
-                return Err(self.garbage(format!("no end of the headers within {MOST_OF_HEAD} bytes")));
+            if self.bytes.len() > MAX_HEAD_SIZE {
+                return Err(self.garbage(format!("no end of the headers within {MAX_HEAD_SIZE} bytes")));
             }
             if !self.more()? {
                 let reason =
                     if self.bytes.is_empty() { "nothing was sent" } else { "the headers have no end" };
-                return Err(WireError::Closed { got: self.bytes.len(), reason: reason.to_owned() });
+                return Err(self.incomplete(reason));
             }
         }
     }
 
+    /// How the body ends.
     fn framing(&self, method: Method, response: &Response) -> Result<Framing, WireError> {
         let values = |name: &str| -> Vec<&str> {
             let headers = response.headers.iter();
@@ -158,7 +158,7 @@ impl Reader {
             ([], []) => Ok(Framing::Close),
             ([], [coding]) if coding.eq_ignore_ascii_case("chunked") => Ok(Framing::Chunked),
             ([length], []) => {
-                let length = number(length, 10).filter(|&length| length <= MOST);
+                let length = number(length, 10).filter(|&length| length <= MAX_SIZE);
                 let wrong = || self.garbage(format!("Content-Length is {:?}", lengths.join(", ")));
                 Ok(Framing::Length(length.ok_or_else(wrong)?))
             }
@@ -168,7 +168,7 @@ impl Reader {
         }
     }
 
-    /// The body, and where it ends.
+    /// Reads the body. Returns it, and the offset of its end.
     fn body(&mut self, start: usize, framing: &Framing) -> Result<(Vec<u8>, usize), WireError> {
         match framing {
             Framing::Nothing => Ok((Vec::new(), start)),
@@ -182,7 +182,7 @@ impl Reader {
                     if !self.more()? {
                         let got = self.bytes.len() - start;
                         let reason = format!("Content-Length is {length}, the body has {got} bytes");
-                        return Err(WireError::Closed { got: self.bytes.len(), reason });
+                        return Err(self.incomplete(&reason));
                     }
                 }
                 Ok((self.bytes.get(start..end).unwrap_or_default().to_vec(), end))
@@ -191,14 +191,14 @@ impl Reader {
         }
     }
 
-    /// A chunked body (RFC 9112, section 7.1). Trailers are read and dropped.
+    /// Reads a chunked body (RFC 9112, section 7.1), and drops its trailers.
     fn chunks(&mut self, start: usize) -> Result<(Vec<u8>, usize), WireError> {
         let mut body = Vec::new();
         let mut at = start;
         loop {
             let line = self.line(at)?;
             let size = line.split(';').next().unwrap_or_default().trim();
-            let size = number(size, 16).filter(|&size| size <= MOST);
+            let size = number(size, 16).filter(|&size| size <= MAX_SIZE);
             let size = size.ok_or_else(|| self.garbage(format!("{line:?} is no size of a chunk")))?;
             at += line.len() + 2;
             if size == 0 {
@@ -223,7 +223,7 @@ impl Reader {
         }
     }
 
-    /// The line that begins at `at`, without its line end.
+    /// Reads the line that begins at `at`, without its line end.
     fn line(&mut self, at: usize) -> Result<String, WireError> {
         loop {
             let rest = self.bytes.get(at..).unwrap_or_default();
@@ -236,17 +236,16 @@ impl Reader {
     }
 
     fn more_of_chunks(&mut self) -> Result<(), WireError> {
-        let got = self.bytes.len();
         if self.more()? {
             return Ok(());
         }
-        Err(WireError::Closed { got, reason: "the last chunk is missing".to_owned() })
+        Err(self.incomplete("the last chunk is missing"))
     }
 
-    /// Behind the answer there must be nothing.
+    /// Checks that nothing follows the response.
     fn nothing_more(&mut self, end: usize, framing: &Framing, watch: Duration) -> Result<(), WireError> {
         self.deadline = self.deadline.min(Instant::now() + watch);
-        // Whatever ends the waiting: only the bytes that came are of interest.
+        // Errors do not matter here: only excess bytes do.
         while self.bytes.len() == end && self.more().unwrap_or(false) {}
         let excess = self.bytes.len().saturating_sub(end);
         if excess == 0 {
@@ -260,6 +259,11 @@ impl Reader {
             }
             _ => format!("{excess} bytes after the end of the answer"),
         }))
+    }
+
+    fn incomplete(&self, reason: &str) -> WireError {
+        let reason = io::Error::new(io::ErrorKind::UnexpectedEof, reason);
+        WireError::Closed { got: self.bytes.len(), reason }
     }
 
     fn garbage(&self, reason: String) -> WireError {
@@ -278,7 +282,7 @@ fn is_closed_after(response: &Response) -> bool {
     says("close") || (response.status_line.starts_with("HTTP/1.0") && !says("keep-alive"))
 }
 
-/// Digits and nothing else: Rust would take a sign as well.
+/// Parses digits and nothing else: Rust would accept a sign as well.
 fn number(text: &str, radix: u32) -> Option<usize> {
     let digits = text.chars().all(|digit| digit.is_digit(radix));
     usize::from_str_radix(text, radix).ok().filter(|_| digits)

@@ -1,20 +1,20 @@
-//! One request over the wire, and everything that came back.
+//! HTTP client that sends one request and reads everything that comes back.
 //!
-//! A client that is made for use forgives: it reads as many bytes as Content-Length says and leaves the rest.
-//! What is held to a contract must be seen as it was sent, so this one reads to the end of the connection and
-//! reports what is too little and what is too much. Every wait ends at one deadline.
+//! Ordinary clients are lenient: they read as many bytes as Content-Length says and ignore the rest. A contract check
+//! must see a response as it was sent, so this client reads to the end of the connection, and reports missing and
+//! excess bytes. One deadline limits every wait.
 
-use std::fmt;
 use std::io::{self, Write};
 use std::net::{TcpStream, ToSocketAddrs};
 use std::time::{Duration, Instant};
 
 use rocket::http::Method;
+use thiserror::Error;
 
 use crate::contract::client::response_reader::Reader;
 use crate::contract::recording::message::{header, Request, Response};
 
-/// Where a live server is: `http://host:port`, and the path under which it has the API.
+/// Base URL of a live server: `http://host:port`, and the path of the API on it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target {
     authority: String,
@@ -23,16 +23,24 @@ pub struct Target {
     prefix: String,
 }
 
+/// Why a text is not a base URL.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("{shown:?}: {expected}, such as http://localhost:5000")]
+pub struct TargetError {
+    shown: String,
+    expected: &'static str,
+}
+
 impl Target {
     /// Reads a base URL.
     ///
     /// # Errors
-    /// What is wrong with it, in words.
-    pub fn parse(url: &str) -> Result<Self, String> {
-        // A password before the host is not shown.
+    /// [`TargetError`].
+    pub fn parse(url: &str) -> Result<Self, TargetError> {
+        // Do not show a password before the host.
         let shown = url.rsplit_once('@').map_or(url, |(_, host)| host);
-        let wrong = |reason: &str| format!("{shown:?}: {reason}, such as http://localhost:5000");
-        // Schemes have no case (RFC 3986, section 3.1).
+        let wrong = |expected| TargetError { shown: shown.to_owned(), expected };
+        // Schemes are case-insensitive (RFC 3986, section 3.1).
         let scheme = url.get(..7).filter(|scheme| scheme.eq_ignore_ascii_case("http://"));
         let rest = scheme.and_then(|scheme| url.get(scheme.len()..));
         let rest = rest.ok_or_else(|| wrong("expected an http:// address"))?;
@@ -53,13 +61,13 @@ impl Target {
         Ok(Self { authority: authority.to_owned(), host, port, prefix })
     }
 
-    /// What its Locations begin with.
+    /// The start of its Location headers.
     #[must_use]
     pub fn base(&self) -> String {
         format!("http://{}{}", self.authority, self.prefix)
     }
 
-    /// The path of an address on this server, below its own; `None` if it is elsewhere. Scheme and host have no case
+    /// The path of a URL below this base; `None` if the URL is elsewhere. Scheme and host are case-insensitive
     /// (RFC 3986, section 6.2.2.1).
     #[must_use]
     pub fn path_of<'a>(&self, address: &'a str) -> Option<&'a str> {
@@ -69,60 +77,60 @@ impl Target {
         start.eq_ignore_ascii_case(&own).then(|| path.strip_prefix(self.prefix.as_str()))?
     }
 
-    /// Whether somebody listens there.
+    /// Whether a process listens there.
     #[must_use]
     pub fn is_open(&self, limit: Duration) -> bool {
         self.connect(Instant::now() + limit).is_ok()
     }
 
-    /// Sends a request on a connection of its own, in the server's own name, and reads all of the answer.
+    /// Sends a request on a new connection, with the server's own Host, and reads all of the response.
     ///
     /// # Errors
-    /// [`WireError`]: there is no answer, it is no HTTP, or it is not as long as it says.
+    /// [`WireError`].
     pub fn send(&self, request: &Request, limit: Duration) -> Result<Response, WireError> {
         let deadline = Instant::now() + limit;
         let mut connection = self.connect(deadline)?;
         let late = |error: io::Error| match error.kind() {
             io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => WireError::Silent { limit, got: 0 },
-            _ => WireError::Closed { got: 0, reason: error.to_string() },
+            _ => WireError::Closed { got: 0, reason: error },
         };
         connection
             .set_write_timeout(Some(remaining(deadline).ok_or(WireError::Silent { limit, got: 0 })?))
             .map_err(late)?;
-        // A server may answer and close before it has read everything. The answer counts.
+        // A server may respond and close before it has read everything. The response counts.
         let sent = connection.write_all(&self.bytes(request));
         let mut reader = Reader::new(connection, deadline, limit);
-        match (reader.answer(request.method), sent) {
+        match (reader.response(request.method), sent) {
             (Err(WireError::Closed { got: 0, .. }), Err(error)) => Err(late(error)),
-            (answer, _) => answer,
+            (response, _) => response,
         }
     }
 
-    /// What the server answers that is asked for the first time; `None` if it answers something that is no HTTP.
+    /// The server's first response; `None` if it is not HTTP.
     ///
     /// # Errors
-    /// [`WireError`]: there is no answer.
-    pub fn first_answer(&self, limit: Duration) -> Result<Option<Response>, WireError> {
+    /// [`WireError`]: there is no response.
+    pub fn first_response(&self, limit: Duration) -> Result<Option<Response>, WireError> {
         match self.send(&Request::new(Method::Get, "/"), limit.max(Duration::from_millis(10))) {
-            Ok(answer) => Ok(Some(answer)),
-            // That there is something wrong with its answers is found with the first exchange.
+            Ok(response) => Ok(Some(response)),
+            // The first exchange reports what is wrong with it.
             Err(WireError::Garbage { .. } | WireError::Closed { got: 1.., .. }) => Ok(None),
             Err(error) => Err(error),
         }
     }
 
     fn connect(&self, deadline: Instant) -> Result<TcpStream, WireError> {
-        let refused = |reason: String| WireError::Unreachable { at: self.base(), reason };
-        let addresses = (self.host.as_str(), self.port).to_socket_addrs();
-        let mut reason = "no address has this name".to_owned();
-        for address in addresses.map_err(|error| refused(error.to_string()))? {
+        let unreachable = |source| WireError::Unreachable { at: self.base(), source };
+        let addresses = (self.host.as_str(), self.port).to_socket_addrs().map_err(unreachable)?;
+        let mut last = io::Error::other("no address has this name");
+        for address in addresses {
             let Some(left) = remaining(deadline) else { break };
             match TcpStream::connect_timeout(&address, left) {
                 Ok(connection) => return Ok(connection),
-                Err(error) => reason = error.to_string(),
+                Err(error) => last = error,
             }
         }
-        Err(refused(reason))
+        Err(unreachable(last))
     }
 
     fn bytes(&self, request: &Request) -> Vec<u8> {
@@ -148,70 +156,68 @@ impl Target {
     }
 }
 
-/// Why there is no answer that could be compared.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Why there is no response to compare.
+#[derive(Debug, Error)]
 pub enum WireError {
     /// No process listens.
+    #[error("cannot connect to {at}")]
     Unreachable {
         /// The address.
         at: String,
-        /// What the system says.
-        reason: String,
+        /// The system's error.
+        source: io::Error,
     },
-    /// The connection was closed before the answer was complete.
+    /// The connection was closed before the response was complete.
+    #[error("{}", closed(*got))]
     Closed {
-        /// How many bytes had come.
+        /// The number of bytes received.
         got: usize,
-        /// What was missing.
-        reason: String,
+        /// What is missing, or the system's error.
+        #[source]
+        reason: io::Error,
     },
-    /// The answer was not complete when its time was up.
+    /// The response was not complete at the deadline.
+    #[error("{}", late(*limit, *got))]
     Silent {
-        /// The time.
+        /// The time limit.
         limit: Duration,
-        /// How many bytes had come.
+        /// The number of bytes received.
         got: usize,
     },
-    /// What came is not one HTTP/1 response.
+    /// The bytes received are not one HTTP/1 response.
+    #[error("{reason}; the answer begins with {beginning}")]
     Garbage {
         /// What is wrong with it.
         reason: String,
-        /// How it begins.
+        /// Its first bytes.
         beginning: String,
     },
 }
 
+fn closed(got: usize) -> String {
+    match got {
+        0 => "the connection was closed without an answer".to_owned(),
+        got => format!("the connection was closed after {got} bytes"),
+    }
+}
+
+fn late(limit: Duration, got: usize) -> String {
+    let seconds = limit.as_secs_f32();
+    match got {
+        0 => format!("no answer within {seconds} s"),
+        got => format!("the answer was not complete within {seconds} s: {got} bytes had come"),
+    }
+}
+
 impl WireError {
-    /// Whether the server can be expected to answer the next request.
+    /// Whether the server is not expected to answer the next request.
     #[must_use]
     pub fn is_fatal(&self) -> bool {
         matches!(self, Self::Unreachable { .. } | Self::Silent { .. })
     }
 }
 
-impl fmt::Display for WireError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Unreachable { at, reason } => write!(f, "cannot connect to {at}: {reason}"),
-            Self::Closed { got: 0, reason } => {
-                write!(f, "the connection was closed without an answer: {reason}")
-            }
-            Self::Closed { got, reason } => {
-                write!(f, "the connection was closed after {got} bytes: {reason}")
-            }
-            Self::Silent { limit, got: 0 } => write!(f, "no answer within {} s", limit.as_secs_f32()),
-            Self::Silent { limit, got } => {
-                write!(
-                    f,
-                    "the answer was not complete within {} s: {got} bytes had come",
-                    limit.as_secs_f32()
-                )
-            }
-            Self::Garbage { reason, beginning } => write!(f, "{reason}; the answer begins with {beginning}"),
-        }
-    }
-}
-
+/// The time until a deadline; `None` once it has passed.
 pub(crate) fn remaining(deadline: Instant) -> Option<Duration> {
     deadline.checked_duration_since(Instant::now()).filter(|left| !left.is_zero())
 }

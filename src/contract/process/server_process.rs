@@ -1,39 +1,86 @@
-//! A server that is started for one scenario, and ended with everything that it started.
+//! Server process of one scenario: started, and ended with everything that it started.
 
 use std::collections::VecDeque;
-use std::fmt;
-use std::io::Read;
+use std::io::{self, Read};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::Arc;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
+use thiserror::Error;
 
 use crate::contract::client::wire::Target;
 use crate::contract::process::process_group;
 use crate::contract::recording::message::Response;
 use crate::escape::escape_invisible;
+use crate::internal_error::chain;
 
-/// How long its address may stay taken after it has ended.
-const ADDRESS_FREE: Duration = Duration::from_secs(10);
+/// How long its address may stay in use after it has ended.
+const ADDRESS_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How much of what it said last is kept for messages.
-const OUTPUT_KEPT: usize = 4 * 1024;
+/// How many of the last bytes of its output are kept for messages.
+const MAX_OUTPUT: usize = 4 * 1024;
 
-/// How long a server that was left in the background may not be seen yet.
-const DETACHED: Duration = Duration::from_secs(1);
+/// How long it may take until a server that moved to the background can be found.
+const DETACH_TIMEOUT: Duration = Duration::from_secs(1);
 
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// Why there is no server.
-#[derive(Debug)]
-pub struct StartError(String);
-
-impl fmt::Display for StartError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
+/// Why a server does not start, or does not end.
+#[derive(Debug, Error)]
+pub enum ProcessError {
+    /// The system has no process groups.
+    #[error("--start works on Unix only: start the server yourself, and give --scenario")]
+    Unsupported,
+    /// Another process uses the address.
+    #[error("something listens at {0} already: end it, or leave out --start to use it")]
+    AddressInUse(String),
+    /// There is no shell.
+    #[error("cannot run `sh -c {command:?}`")]
+    Spawn {
+        /// The command.
+        command: String,
+        /// The system's error.
+        source: io::Error,
+    },
+    /// It ended, or did not answer in time.
+    #[error("`{command}` {what}\n{output}")]
+    NotStarted {
+        /// The command.
+        command: String,
+        /// What happened.
+        what: String,
+        /// The end of its output.
+        output: String,
+    },
+    /// The same, and processes of it cannot be ended.
+    #[error("{error}\n{still_running}")]
+    NotStartedStillRunning {
+        /// Why it did not start.
+        error: Box<ProcessError>,
+        /// The processes.
+        still_running: String,
+    },
+    /// Processes of it cannot be ended.
+    #[error("`{command}` is {still_running}")]
+    StillRunning {
+        /// The command.
+        command: String,
+        /// The processes.
+        still_running: String,
+    },
+    /// Its address is still in use.
+    #[error(
+        "something still listens at {base} although `{command}` has been ended: --start needs a command that stays in \
+         the foreground"
+    )]
+    AddressKept {
+        /// The address.
+        base: String,
+        /// The command.
+        command: String,
+    },
 }
 
 /// The end of what a process wrote to standard output and standard error.
@@ -41,7 +88,7 @@ impl fmt::Display for StartError {
 struct Output(Arc<Mutex<VecDeque<u8>>>);
 
 impl Output {
-    /// Reads a stream to its end, in a thread of its own: a process stops when its output is not read.
+    /// Reads a stream to its end in a new thread: a process blocks when its output is not read.
     fn collect(&self, stream: Option<impl Read + Send + 'static>) {
         let Some(mut stream) = stream else { return };
         let kept = Arc::clone(&self.0);
@@ -50,7 +97,7 @@ impl Output {
             while let Ok(count @ 1..) = stream.read(&mut buffer) {
                 let mut kept = kept.lock();
                 kept.extend(buffer.get(..count).unwrap_or_default());
-                let excess = kept.len().saturating_sub(OUTPUT_KEPT);
+                let excess = kept.len().saturating_sub(MAX_OUTPUT);
                 kept.drain(..excess);
             }
         });
@@ -68,7 +115,7 @@ impl Output {
     }
 }
 
-/// A command that serves, in a process group of its own. It ends with the value.
+/// A server command in its own process group. Dropping the value ends it.
 pub struct ServerProcess {
     child: Child,
     output: Output,
@@ -78,34 +125,28 @@ pub struct ServerProcess {
 }
 
 impl ServerProcess {
-    /// Starts a command and waits until it answers at that address, `limit` at most. Gives its first answer too,
-    /// if that could be understood. `grace` is how long it may take to end when it is asked to, before it is
-    /// killed.
+    /// Starts a command and waits at most `limit` until it answers at the address. Returns its first response too, if
+    /// that is HTTP. `grace` is how long it may take to end before it is killed.
     ///
     /// # Errors
-    /// [`StartError`]: somebody listens there already, the command ends at once, or nothing answers in time.
+    /// [`ProcessError`]: the address is in use, the command ends, or nothing answers in time.
     pub fn start(
         command: &str,
         target: &Target,
         limit: Duration,
         grace: Duration,
-    ) -> Result<(Self, Option<Response>), StartError> {
+    ) -> Result<(Self, Option<Response>), ProcessError> {
         if !process_group::SUPPORTED {
-            return Err(StartError(
-                "--start works on Unix only: start the server yourself, and give --scenario".to_owned(),
-            ));
+            return Err(ProcessError::Unsupported);
         }
         if target.is_open(Duration::from_secs(1)) {
-            return Err(StartError(format!(
-                "something listens at {} already: end it, or leave out --start to use it",
-                target.base()
-            )));
+            return Err(ProcessError::AddressInUse(target.base()));
         }
         process_group::become_subreaper();
         let mut shell = Command::new("sh");
         shell.args(["-c", command]).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = process_group::start(&mut shell, grace)
-            .map_err(|error| StartError(format!("cannot run `sh -c {command:?}`: {error}")))?;
+            .map_err(|source| ProcessError::Spawn { command: command.to_owned(), source })?;
         let output = Output::default();
         output.collect(child.stdout.take());
         output.collect(child.stderr.take());
@@ -115,11 +156,11 @@ impl ServerProcess {
             Err(error) => {
                 process_group::block_if_interrupted();
                 let left = process.kill();
-                Err(if left.is_empty() {
-                    error
-                } else {
-                    StartError(format!("{error}\n{}", process_group::still_running(&left)))
-                })
+                if left.is_empty() {
+                    return Err(error);
+                }
+                let still_running = process_group::still_running(&left);
+                Err(ProcessError::NotStartedStillRunning { error: Box::new(error), still_running })
             }
         }
     }
@@ -128,44 +169,43 @@ impl ServerProcess {
         &mut self,
         target: &Target,
         limit: Duration,
-    ) -> Result<Option<Response>, StartError> {
+    ) -> Result<Option<Response>, ProcessError> {
         let deadline = Instant::now() + limit;
         let mut ended: Option<Instant> = None;
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
-            let failure = match target.first_answer(left) {
+            let failure = match target.first_response(left) {
                 // It is up, but not ready (RFC 9110, section 15.6.4).
                 Ok(Some(answer)) if answer.status == 503 => format!("GET / is answered {}", answer.status),
                 Ok(answer) => return Ok(answer),
-                Err(failure) => failure.to_string(),
+                Err(failure) => chain(&failure),
             };
             let exit = self.child.try_wait().ok().flatten();
             if let Some(status) = exit {
                 let since = *ended.get_or_insert_with(Instant::now);
-                // It may have left a server in the background.
+                // It may have moved a server to the background.
                 let left = if status.success() { " and left nothing running" } else { "" };
                 if !status.success()
-                    || (since.elapsed() > DETACHED && process_group::has_ended(self.child.id()))
+                    || (since.elapsed() > DETACH_TIMEOUT && process_group::has_ended(self.child.id()))
                 {
-                    return Err(self.failed(&format!("ended ({}) before it answered{left}", how(status))));
+                    return Err(self.not_started(format!("ended ({}) before it answered{left}", how(status))));
                 }
             }
             if Instant::now() >= deadline {
                 let seconds = limit.as_secs_f32();
-                return Err(self.failed(&format!("did not answer within {seconds} s: {failure}")));
+                return Err(self.not_started(format!("did not answer within {seconds} s: {failure}")));
             }
             sleep(PAUSE);
         }
     }
 
-    fn failed(&self, what: &str) -> StartError {
-        // What it printed last is read by a thread that may be a moment behind.
+    fn not_started(&self, what: String) -> ProcessError {
+        // The thread that reads its output may be behind.
         sleep(PAUSE);
-        StartError(format!("`{}` {what}\n{}", self.command, self.output.shown()))
+        ProcessError::NotStarted { command: self.command.clone(), what, output: self.output.shown() }
     }
 
-    /// How the process ended, if it has and nothing answers any more, and what it printed last: for who wonders why
-    /// it does not answer.
+    /// How the process ended, if it has and nothing answers, and the end of its output: why the server does not answer.
     #[must_use]
     pub fn exit_report(&mut self, target: &Target) -> Option<String> {
         // An interrupt of this program ends the server first.
@@ -174,7 +214,7 @@ impl ServerProcess {
         let deadline = Instant::now() + Duration::from_millis(500);
         while Instant::now() < deadline {
             if let Ok(Some(status)) = self.child.try_wait() {
-                // A shell that has started it in the background may have ended long ago.
+                // A shell that started the server in the background ends early.
                 if target.is_open(Duration::from_secs(1)) {
                     return None;
                 }
@@ -185,31 +225,27 @@ impl ServerProcess {
         None
     }
 
-    /// Ends the process and all that belongs to it, and waits until its address is free.
+    /// Ends the process and everything it started, and waits until its address is free.
     ///
     /// # Errors
-    /// [`StartError`]: it could not be ended, or somebody still listens there.
-    pub fn end(mut self, target: &Target) -> Result<(), StartError> {
+    /// [`ProcessError`]: it could not be ended, or another process listens there.
+    pub fn end(mut self, target: &Target) -> Result<(), ProcessError> {
         let left = self.kill();
         if !left.is_empty() {
-            return Err(StartError(format!("`{}` is {}", self.command, process_group::still_running(&left))));
+            let still_running = process_group::still_running(&left);
+            return Err(ProcessError::StillRunning { command: self.command.clone(), still_running });
         }
-        let deadline = Instant::now() + ADDRESS_FREE;
+        let deadline = Instant::now() + ADDRESS_TIMEOUT;
         while target.is_open(Duration::from_secs(1)) {
             if Instant::now() >= deadline {
-                return Err(StartError(format!(
-                    "something still listens at {} although `{}` has been ended: --start needs a command \
-                     that stays in the foreground",
-                    target.base(),
-                    self.command
-                )));
+                return Err(ProcessError::AddressKept { base: target.base(), command: self.command.clone() });
             }
             sleep(PAUSE);
         }
         Ok(())
     }
 
-    /// Ends it, and gives the processes that are left all the same.
+    /// Ends it. Returns the processes that are still running.
     fn kill(&mut self) -> Vec<u32> {
         if self.ended {
             return Vec::new();
@@ -221,7 +257,7 @@ impl ServerProcess {
 
 impl Drop for ServerProcess {
     fn drop(&mut self) {
-        // Where it was not ended in order there is something worse to be said.
+        // If it was not ended before, a more important error is reported.
         let _ = self.kill();
     }
 }

@@ -4,8 +4,8 @@ use crate::contract::recording::fixtures::Scenario;
 use crate::contract::recording::message::Request;
 use crate::contract::recording::transcript::Exchange;
 
-/// The exchanges that a new recording of a scenario turns into failures: a success into an error, or an error of the
-/// request into one of the server. A line for each.
+/// The exchanges that an update turns into failures: a success into an error, or a client error into a server error. A
+/// line for each.
 #[must_use]
 pub fn turned_into_failures(before: &Scenario, after: &Scenario) -> Vec<String> {
     let failure = |status: u16| status.max(399) / 100;
@@ -17,8 +17,8 @@ pub fn turned_into_failures(before: &Scenario, after: &Scenario) -> Vec<String> 
     turned.collect()
 }
 
-/// For each exchange of `before` the one of `after` that takes its place, if any: that with its request or, where there
-/// is none, with its name. The numbers in names change when lines come and go, so requests go first.
+/// For each exchange of `before` its successor in `after`: the one with the same request or, if there is none, with the
+/// same name. Names have numbers, which change when lines are added or removed, so requests take precedence.
 fn successors<'a>(before: &Scenario, after: &'a Scenario) -> Vec<Option<&'a Exchange>> {
     let asks = |request: &Request| (request.method, request.path.clone(), request.body.clone());
     let same = |was: &Exchange, is: &Exchange| was.name == is.name;
@@ -37,7 +37,7 @@ fn successors<'a>(before: &Scenario, after: &'a Scenario) -> Vec<Option<&'a Exch
     successors
 }
 
-/// The exchanges that a new recording of a scenario removes, gives another name or request, or adds. A line for each.
+/// The exchanges that an update removes, renames, gives another request, or adds. A line for each.
 #[must_use]
 pub fn moved(before: &Scenario, after: &Scenario) -> Vec<String> {
     let successors = successors(before, after);

@@ -1,4 +1,4 @@
-//! Responses to record, without anything that belongs to the live server alone.
+//! Server under recording: its responses without tokens and headers that only the live server has.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -8,70 +8,77 @@ use rocket::http::Method;
 use crate::auth::clock::Clock;
 use crate::contract::client::wire::Target;
 use crate::contract::compare::lossless::Json;
+use crate::contract::record::ExchangeError;
 use crate::contract::recording::fixtures::tokens;
 use crate::contract::recording::message::{header, Headers, Request, Response};
 use crate::contract::recording::placeholders;
 use crate::contract::recording::transcript::http_date;
 use crate::contract::replay::{demo_key, Replay};
 use crate::contract::session::jwt::Jwt;
+use crate::internal_error::InternalError;
 use crate::json::{self, Style};
 
-/// A server that is being recorded.
+/// A server under recording.
 pub(super) enum RecordedServer<'a> {
     InProcess(Box<Replay>),
     Live { target: &'a Target, limit: Duration, live_tokens: BTreeMap<String, String> },
 }
 
-impl RecordedServer<'_> {
-    /// What a request is answered, as it is to be recorded.
-    pub(super) fn answer(&mut self, request: &Request) -> Result<Response, String> {
+impl<'a> RecordedServer<'a> {
+    /// This program.
+    pub(super) fn in_process(replay: Replay) -> Self {
+        Self::InProcess(Box::new(replay))
+    }
+
+    /// A live server; `limit` is the time for one response.
+    pub(super) fn live(target: &'a Target, limit: Duration) -> Self {
+        Self::Live { target, limit, live_tokens: BTreeMap::new() }
+    }
+
+    /// The response to a request, as it is recorded.
+    pub(super) fn response(&mut self, request: &Request) -> Result<Response, ExchangeError> {
         match self {
             Self::InProcess(server) => Ok(server.answer_at(Clock::System.now(), request)),
-            // Recorded bodies are laid out again, and there is none here to measure.
-            Self::Live { .. } if request.method == Method::Head => Err(
-                "how long the answer to a HEAD would be in the layout of the recordings cannot be known; \
-                     record it without --url"
-                    .to_owned(),
-            ),
+            Self::Live { .. } if request.method == Method::Head => Err(ExchangeError::Head),
             Self::Live { target, limit, live_tokens } => {
-                // Before the live token is put in: the server chose that.
-                let mut sent = placeholders::filled(request).map_err(|unfilled| unfilled.to_string())?;
+                // Before the live token is inserted: the server chose that.
+                let mut sent = placeholders::filled(request)?;
                 if let Some(live) = request.token().and_then(|token| live_tokens.get(token)) {
                     sent = sent.with_header("Authorization", &format!("Bearer {live}"));
                 }
-                let live = target.send(&sent, *limit).map_err(|error| error.to_string())?;
+                let live = target.send(&sent, *limit)?;
                 public(request, live, target, live_tokens)
             }
         }
     }
 }
 
-/// A live answer without anything that belongs to the live server alone.
+/// A live response with publicly signed tokens, the recorded host and the layout of the recordings.
 fn public(
     request: &Request,
     live: Response,
     target: &Target,
     live_tokens: &mut BTreeMap<String, String>,
-) -> Result<Response, String> {
-    let mut body = String::from_utf8(live.body.clone()).map_err(|_| "the body is not UTF-8".to_owned())?;
+) -> Result<Response, ExchangeError> {
+    let mut body = String::from_utf8(live.body.clone()).map_err(|_| ExchangeError::NotUtf8)?;
     let mut issued = None;
     for (name, token) in live.json().as_ref().map(tokens).unwrap_or_default() {
         let jwt = Jwt::parse(token).filter(|jwt| jwt.header.get("alg").is_some_and(|alg| alg == "HS256"));
-        let jwt =
-            jwt.ok_or_else(|| format!("{name}: only tokens that are signed by HS256 can be recorded"))?;
-        let public = jwt.signed_again(&jwt.claims, &demo_key()).map_err(|error| error.to_string())?;
+        let jwt = jwt.ok_or_else(|| ExchangeError::NotHs256(name.to_owned()))?;
+        let public = jwt.signed_again(&jwt.claims, &demo_key())?;
         body = body.replace(token, &public);
         issued = issued.max(jwt.number("iat"));
         live_tokens.insert(public, token.to_owned());
     }
     if let Ok(value) = Json::parse(body.as_bytes()) {
-        // Its tokens would not be found: one reader must not see less than another.
-        json::parse(body.as_bytes()).map_err(|reason| format!("the body cannot be recorded: {reason}"))?;
-        let laid_out = Style::Pretty.render(&value).map_err(|error| error.to_string())?;
-        body = String::from_utf8(laid_out).map_err(|error| error.to_string())?;
+        // If this reader did not accept the body, its tokens would not be found.
+        json::parse(body.as_bytes()).map_err(ExchangeError::Body)?;
+        let pretty =
+            Style::Pretty.render(&value).map_err(|error| InternalError::new("writing a body", error))?;
+        body = String::from_utf8(pretty).map_err(|_| ExchangeError::NotUtf8)?;
     }
     let host = header(&request.headers, "Host").unwrap_or_default();
-    // They belong to the connection, not to the answer (RFC 9110, section 7.6.1).
+    // These headers belong to the connection, not to the response (RFC 9110, section 7.6.1).
     let of_connection = ["Connection", "Keep-Alive", "Transfer-Encoding"];
     let mut headers: Headers = Vec::new();
     for (name, value) in live.headers {
@@ -85,7 +92,7 @@ fn public(
         };
         headers.push((name, value));
     }
-    // A replay issues tokens at the time of the Date header, which servers do not renew for every answer.
+    // A replay issues tokens at the time of the Date header, which some servers cache.
     let date = issued.map(http_date);
     match headers.iter_mut().find(|(name, _)| name.eq_ignore_ascii_case("Date")) {
         Some((_, sent)) => *sent = date.unwrap_or_else(|| sent.clone()),

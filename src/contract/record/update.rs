@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::contract::compare::allowed_difference::{self, Case, Side};
 use crate::contract::compare::difference::{difference, CompareMode, COMPARED};
-use crate::contract::record::{failed, only_written, RecordError, Recording, Subject};
+use crate::contract::record::{names_no_other_secret, ExchangeError, RecordError, Recording, Subject};
 use crate::contract::recording::fixtures::{tokens, Scenario};
 use crate::contract::recording::history::History;
 use crate::contract::recording::message::Response;
@@ -13,11 +13,11 @@ use crate::contract::recording::{curl, placeholders, secrets};
 use crate::contract::replay::Replay;
 use crate::contract::session::live::{NotSent, Session};
 
-/// Records a scenario once more. Exchanges that are answered as they were stay as they are; of the others, what
-/// is compared becomes what is answered now. So the difference between the two is the change of the contract.
+/// Records a scenario again. Exchanges whose responses are still the same stay unchanged; in others, the compared parts
+/// of the response are replaced. So the diff of the files is the change of the contract.
 ///
 /// # Errors
-/// [`RecordError`]: a request that cannot be sent, has no answer, or one that would record a secret.
+/// [`RecordError`].
 pub fn record_again(
     scenario: &Scenario,
     subject: &Subject,
@@ -25,21 +25,19 @@ pub fn record_again(
 ) -> Result<Recording, RecordError> {
     match subject {
         Subject::InProcess => {
-            let server = Replay::of(scenario).map_err(|error| failed(&scenario.name, error))?;
+            let server = Replay::of(scenario).map_err(RecordError::at(&scenario.name))?;
             again(scenario, CompareMode::Exact, not_secret, |_, exchange| Ok(server.answer(exchange)))
         }
         Subject::Live(target, limit) => {
-            let first = target.first_answer(*limit).map_err(|error| failed(&scenario.name, error))?;
+            let first = target.first_response(*limit).map_err(RecordError::at(&scenario.name))?;
             let mut session = Session::new(target, scenario, None, *limit, first.as_ref());
             again(scenario, CompareMode::Json, not_secret, |index, exchange| {
                 let request = match session.request(index, exchange) {
-                    Ok(request) => request,
-                    // What cannot be made for another server stays as it is.
+                    // A request that cannot be made for another server keeps its recorded response.
                     Err(NotSent::Skipped(_)) => return Ok(exchange.response.clone()),
-                    Err(NotSent::Impossible(reason)) => return Err(reason),
-                    Err(NotSent::Unanswered(what, error)) => return Err(format!("{what}: {error}")),
+                    request => request?,
                 };
-                let live = session.send(&request).map_err(|error| error.to_string())?;
+                let live = session.send(&request)?;
                 Ok(session.map_response(exchange, &live, true).response)
             })
         }
@@ -50,12 +48,12 @@ fn again(
     scenario: &Scenario,
     measure: CompareMode,
     not_secret: &[String],
-    mut answer: impl FnMut(usize, &Exchange) -> Result<Response, String>,
+    mut answer: impl FnMut(usize, &Exchange) -> Result<Response, ExchangeError>,
 ) -> Result<Recording, RecordError> {
     let mut notes = Vec::new();
     let histories = History::of(scenario);
     let mut renewed = scenario.clone();
-    // Tokens that are not as they were, and what stands for them now.
+    // Tokens that have changed: old and new.
     let mut tokens_now: Vec<(String, String)> = Vec::new();
     let mut sent = BTreeSet::new();
     for (index, exchange) in renewed.exchanges.iter_mut().enumerate() {
@@ -64,11 +62,11 @@ fn again(
         let command =
             tokens_now.iter().fold(exchange.command.clone(), |command, (was, is)| command.replace(was, is));
         if command != exchange.command {
-            exchange.request = curl::parse(&command).map_err(|reason| failed(&place, reason))?;
-            only_written(&exchange.command, &exchange.request).map_err(|reason| failed(&place, reason))?;
+            exchange.request = curl::parse(&command).map_err(RecordError::at(&place))?;
+            names_no_other_secret(&exchange.command, &exchange.request).map_err(RecordError::at(&place))?;
             exchange.command = command;
         }
-        let response = answer(index, exchange).map_err(|reason| failed(&place, reason))?;
+        let response = answer(index, exchange).map_err(RecordError::at(&place))?;
         let tolerated = histories.get(index).is_some_and(|history| {
             let case = Case { exchange, start: scenario.start(), history, measure };
             let sides = [Side::Original, Side::Shipyard];
@@ -80,9 +78,9 @@ fn again(
             continue;
         }
         let renewed_response = adopted(&exchange.response, &response);
-        let answered = secrets::in_answer(&sent, &renewed_response);
-        let said = answered.but_for(not_secret).map_err(|reason| failed(&place, reason))?;
-        notes.extend(said.into_iter().map(|note| format!("{place}: {note}")));
+        let found = secrets::in_response(&sent, &renewed_response);
+        let found = found.notes(not_secret).map_err(RecordError::at(&place))?;
+        notes.extend(found.into_iter().map(|note| format!("{place}: {note}")));
         let (before, now) = (exchange.response.json(), response.json());
         let new = now.as_ref().map(tokens).unwrap_or_default();
         for (name, was) in before.as_ref().map(tokens).unwrap_or_default() {
@@ -94,7 +92,8 @@ fn again(
     Ok(Recording { scenario: renewed, notes })
 }
 
-/// A recorded answer with what is compared taken over. What is not (Server, Date) says when and where it was first recorded.
+/// A recorded response with the compared parts of a new one. The other headers (Server, Date) still say where and when it
+/// was first recorded.
 fn adopted(recorded: &Response, now: &Response) -> Response {
     let mut recorded = recorded.clone();
     if recorded.status != now.status {

@@ -1,20 +1,22 @@
-//! The curl lines of transcripts: the request that curl sends, or the name of what is not understood.
+//! Parser of curl lines: the request that curl sends, or the name of what is not supported.
 
 mod url;
 
 use base64::engine::general_purpose::STANDARD;
 use base64::Engine;
 use rocket::http::Method;
+use thiserror::Error;
 
 use crate::contract::compare::media_type::is_token;
+use crate::contract::recording::curl::url::UrlError;
 use crate::contract::recording::message::{header, Request};
-use crate::contract::recording::shell;
+use crate::contract::recording::shell::{self, ShellError};
 use crate::escape::escape_invisible;
 
 /// What curl 7.88 offers for `--compressed`.
 const CODINGS: &str = "deflate, gzip, br, zstd";
 
-/// The options that say what is sent, with a value.
+/// Options with a value that change the request.
 const WITH_VALUE: [&str; 12] = [
     "--request",
     "--header",
@@ -30,11 +32,11 @@ const WITH_VALUE: [&str; 12] = [
     "--url",
 ];
 
-/// Those without.
+/// Options without a value that change the request.
 const WITHOUT_VALUE: [&str; 5] = ["--head", "--get", "--compressed", "--globoff", "--path-as-is"];
 
-/// What says only what curl shows of the answer, or what is so here in any case.
-const HARMLESS: [&str; 9] = [
+/// Options that change only what curl shows, or ask for what holds here anyway.
+const IGNORED: [&str; 9] = [
     "--include",
     "--silent",
     "--show-error",
@@ -68,36 +70,76 @@ const SHORT: [(char, &str); 18] = [
     ('o', "--output"),
 ];
 
-/// The request that a curl line sends.
+/// Why a curl line cannot be sent as curl sends it. The message holds no character that moves a terminal's cursor.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("{}", escape_invisible(&.0.to_string()))]
+pub struct CurlError(Problem);
+
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+enum Problem {
+    #[error(transparent)]
+    Shell(#[from] ShellError),
+    #[error(transparent)]
+    Url(#[from] UrlError),
+    #[error("expected a line that begins with `curl`")]
+    NotCurl,
+    #[error("no address")]
+    NoUrl,
+    #[error("a second address: {0:?}")]
+    SecondUrl(String),
+    #[error("an address that is only `-`")]
+    Dash,
+    #[error("{option} is not known here; known are {known}, and what only changes what curl shows")]
+    UnknownOption { option: String, known: String },
+    #[error("{0} without a value")]
+    NoValue(String),
+    #[error("{0} is no method that can be replayed")]
+    Method(String),
+    #[error("{option} {value}: give the data itself, not a file")]
+    DataFile { option: String, value: String },
+    #[error("{0} without a password, for which curl asks")]
+    NoPassword(String),
+    #[error("{0} without `=`, or with `@` first: give the cookie itself, not a file")]
+    CookieFile(String),
+    #[error("{0} with nothing, or with `;auto`, is not understood here")]
+    EmptyOrAuto(String),
+    #[error("-H {name:?}: {reason}")]
+    Header { name: String, reason: &'static str },
+    #[error("-I and -d in one line, which curl refuses")]
+    HeadWithData,
+    #[error("-H \"Content-Length: {given}\": the body has {actual} bytes")]
+    ContentLength { given: String, actual: usize },
+}
+
+/// Parses a curl line into the request that it sends.
 ///
 /// # Errors
-/// What cannot be understood, in words. An option that would be ignored is an error: the request would be
-/// another one than curl's.
-pub fn parse(line: &str) -> Result<Request, String> {
-    request(line).map_err(|reason| escape_invisible(&reason))
+/// [`CurlError`]: what is not supported. An option must not be ignored, or the request would differ from curl's.
+pub fn parse(line: &str) -> Result<Request, CurlError> {
+    request(line).map_err(CurlError)
 }
 
-fn request(line: &str) -> Result<Request, String> {
+fn request(line: &str) -> Result<Request, Problem> {
     let mut words = shell::words(line)?.into_iter();
     if words.next().as_deref() != Some("curl") {
-        return Err("expected a line that begins with `curl`".to_owned());
+        return Err(Problem::NotCurl);
     }
-    let mut given = Given::default();
-    let mut options = true;
+    let mut options = Options::default();
+    let mut in_options = true;
     while let Some(word) = words.next() {
         match word.as_str() {
-            "--" if options => options = false,
-            option if options && option.starts_with("--") => given.long(option, option, &mut words)?,
-            option if options && option.starts_with('-') => given.short(option, &mut words)?,
-            _ => given.address(word)?,
+            "--" if in_options => in_options = false,
+            option if in_options && option.starts_with("--") => options.long(option, option, &mut words)?,
+            option if in_options && option.starts_with('-') => options.short(option, &mut words)?,
+            _ => options.url(word)?,
         }
     }
-    given.request()
+    options.request()
 }
 
-/// What the options of a line say.
+/// The options of a line.
 #[derive(Default)]
-struct Given {
+struct Options {
     url: Option<String>,
     method: Option<Method>,
     is_head: bool,
@@ -112,25 +154,25 @@ struct Given {
     user_agent: Option<String>,
     referer: Option<String>,
     headers: Vec<(String, String)>,
-    /// Headers without a value: they are not sent, not even if curl would send them of its own accord.
+    /// Headers without a value: curl does not send them, not even those that it adds itself.
     removed: Vec<String>,
 }
 
-impl Given {
-    fn address(&mut self, word: String) -> Result<(), String> {
+impl Options {
+    fn url(&mut self, word: String) -> Result<(), Problem> {
         if self.url.is_some() {
-            return Err(format!("a second address: {:?}", url::shown(&word)));
+            return Err(Problem::SecondUrl(url::shown(&word).to_owned()));
         }
         self.url = Some(word);
         Ok(())
     }
 
-    /// One or more short options in one word; the value of the last may be in it as well.
-    fn short(&mut self, word: &str, words: &mut impl Iterator<Item = String>) -> Result<(), String> {
+    /// One or more short options in one word. The value of the last may be in it as well.
+    fn short(&mut self, word: &str, words: &mut impl Iterator<Item = String>) -> Result<(), Problem> {
         let mut rest = word.chars();
         rest.next();
         if rest.as_str().is_empty() {
-            return Err("an address that is only `-`".to_owned());
+            return Err(Problem::Dash);
         }
         while let Some(letter) = rest.next() {
             let shown = format!("-{letter}");
@@ -138,8 +180,8 @@ impl Given {
             let long = long.ok_or_else(|| unknown(&shown))?;
             if long == "--output" || WITH_VALUE.contains(&long) {
                 let value = Some(rest.as_str().to_owned()).filter(|value| !value.is_empty());
-                let value =
-                    value.or_else(|| words.next()).ok_or_else(|| format!("{shown} without a value"))?;
+                let value = value.or_else(|| words.next());
+                let value = value.ok_or_else(|| Problem::NoValue(shown.clone()))?;
                 return self.valued(long, &shown, value);
             }
             self.flag(long, &shown)?;
@@ -152,38 +194,37 @@ impl Given {
         option: &str,
         shown: &str,
         words: &mut impl Iterator<Item = String>,
-    ) -> Result<(), String> {
+    ) -> Result<(), Problem> {
         if option == "--output" || WITH_VALUE.contains(&option) {
-            let value = words.next().ok_or_else(|| format!("{shown} without a value"))?;
+            let value = words.next().ok_or_else(|| Problem::NoValue(shown.to_owned()))?;
             return self.valued(option, shown, value);
         }
         self.flag(option, shown)
     }
 
-    fn flag(&mut self, option: &str, shown: &str) -> Result<(), String> {
+    fn flag(&mut self, option: &str, shown: &str) -> Result<(), Problem> {
         match option {
             "--head" => self.is_head = true,
             "--get" => self.is_get = true,
             "--compressed" => self.compressed = true,
             "--globoff" => self.globoff = true,
             "--path-as-is" => self.path_as_is = true,
-            harmless if HARMLESS.contains(&harmless) => {}
+            ignored if IGNORED.contains(&ignored) => {}
             _ => return Err(unknown(shown)),
         }
         Ok(())
     }
 
-    fn valued(&mut self, option: &str, shown: &str, value: String) -> Result<(), String> {
+    fn valued(&mut self, option: &str, shown: &str, value: String) -> Result<(), Problem> {
         match option {
-            "--url" => return self.address(value),
+            "--url" => return self.url(value),
             "--request" => {
-                // Methods have case: `delete` is not DELETE.
+                // Methods are case-sensitive: `delete` is not DELETE (RFC 9110, section 9.1).
                 let known = value.parse::<Method>().ok().filter(|known| known.as_str() == value);
-                self.method =
-                    Some(known.ok_or_else(|| format!("{value} is no method that can be replayed"))?);
+                self.method = Some(known.ok_or(Problem::Method(value))?);
             }
             "--data" | "--data-ascii" | "--data-binary" | "--json" if value.starts_with('@') => {
-                return Err(format!("{shown} {value}: give the data itself, not a file"));
+                return Err(Problem::DataFile { option: shown.to_owned(), value });
             }
             "--data" | "--data-ascii" | "--data-raw" | "--data-binary" => {
                 self.data = Some(self.data.take().map_or(value.clone(), |data| format!("{data}&{value}")));
@@ -193,35 +234,33 @@ impl Given {
                 self.data = Some(self.data.take().unwrap_or_default() + &value);
             }
             "--header" => return self.header(&value),
-            "--user" if !value.contains(':') => {
-                return Err(format!("{shown} without a password, for which curl asks"))
-            }
+            "--user" if !value.contains(':') => return Err(Problem::NoPassword(shown.to_owned())),
             "--user" => self.user = Some(value),
             "--cookie" if !value.contains('=') || value.starts_with('@') => {
-                return Err(format!(
-                    "{shown} without `=`, or with `@` first: give the cookie itself, not a file"
-                ));
+                return Err(Problem::CookieFile(shown.to_owned()));
             }
             "--cookie" => self.cookies.push(value),
             "--user-agent" | "--referer" if value.is_empty() || value.ends_with(";auto") => {
-                return Err(format!("{shown} with nothing, or with `;auto`, is not understood here"));
+                return Err(Problem::EmptyOrAuto(shown.to_owned()));
             }
             "--user-agent" => self.user_agent = Some(value),
             "--referer" => self.referer = Some(value),
-            // Where the answer is written to says nothing of the request.
+            // Where curl writes the response does not change the request.
             "--output" => {}
             _ => return Err(unknown(shown)),
         }
         Ok(())
     }
 
-    fn header(&mut self, given: &str) -> Result<(), String> {
-        // A value may be a secret.
-        let shown = given.split([':', ';', ' ', '=']).next().unwrap_or_default();
-        let refused = |reason: &str| Err(format!("-H {shown:?}: {reason}"));
+    fn header(&mut self, given: &str) -> Result<(), Problem> {
+        let refused = |reason| {
+            // The value may be a secret.
+            let name = given.split([':', ';', ' ', '=']).next().unwrap_or_default().to_owned();
+            Err(Problem::Header { name, reason })
+        };
         let (name, value) = match (given.split_once(':'), given.strip_suffix(';')) {
             (Some((name, value)), _) => (name, Some(value.trim_matches([' ', '\t']))),
-            // Nothing behind a semicolon is a header without a value.
+            // A semicolon at the end sends a header without a value.
             (None, Some(name)) => (name, None),
             (None, None) => return refused("expected `Name: value`"),
         };
@@ -253,7 +292,7 @@ impl Given {
         }
     }
 
-    /// Adds a header that curl sends unless the line has one of that name, or takes it out.
+    /// Adds a header that curl sends unless the line has one with that name, or removes it.
     fn add(&self, request: &mut Request, name: &str, value: &str) {
         let is_removed = self.removed.iter().any(|removed| removed.eq_ignore_ascii_case(name));
         if !is_removed && header(&self.headers, name).is_none() {
@@ -261,12 +300,12 @@ impl Given {
         }
     }
 
-    fn request(mut self) -> Result<Request, String> {
-        let url = self.url.take().ok_or("no address")?;
+    fn request(mut self) -> Result<Request, Problem> {
+        let url = self.url.take().ok_or(Problem::NoUrl)?;
         let (query, body) = if self.is_get { (self.data.take(), None) } else { (None, self.data.take()) };
         let url = url::parse(&url, self.globoff, self.path_as_is, query.as_deref())?;
         let method = match (self.is_head, &body) {
-            (true, Some(_)) => return Err("-I and -d in one line, which curl refuses".to_owned()),
+            (true, Some(_)) => return Err(Problem::HeadWithData),
             (true, None) => Method::Head,
             (false, Some(_)) => Method::Post,
             (false, None) => Method::Get,
@@ -300,29 +339,26 @@ impl Given {
         Ok(request)
     }
 
-    /// A Content-Length that the line gives has to be that of the body: no other is sent here.
-    fn content_length(&self, request: &mut Request) -> Result<(), String> {
+    /// Checks a Content-Length of the line against the body: no other is sent here.
+    fn content_length(&self, request: &mut Request) -> Result<(), Problem> {
         let mut lengths = self.headers.iter().filter(|(name, _)| name.eq_ignore_ascii_case("Content-Length"));
         let Some((_, length)) = lengths.next() else { return Ok(()) };
-        let own = request.body.as_ref().map_or(0, Vec::len).to_string();
-        if *length != own || lengths.next().is_some() {
-            return Err(format!("-H \"Content-Length: {length}\": the body has {own} bytes"));
+        let actual = request.body.as_ref().map_or(0, Vec::len);
+        if *length != actual.to_string() || lengths.next().is_some() {
+            return Err(Problem::ContentLength { given: length.clone(), actual });
         }
         request.body.get_or_insert_default();
         Ok(())
     }
 }
 
-fn unknown(option: &str) -> String {
+fn unknown(option: &str) -> Problem {
     let short = |long: &&str| {
         let letter = SHORT.iter().find(|(_, known)| known == long).map(|(letter, _)| format!("-{letter}"));
         letter.unwrap_or_else(|| (*long).to_owned())
     };
     let known: Vec<String> = WITH_VALUE.iter().chain(&WITHOUT_VALUE).map(short).collect();
-    format!(
-        "{option} is not known here; known are {}, and what only changes what curl shows",
-        known.join(", ")
-    )
+    Problem::UnknownOption { option: option.to_owned(), known: known.join(", ") }
 }
 
 #[cfg(test)]

@@ -1,34 +1,34 @@
-//! The folder of recorded exchanges: a folder for each scenario, a transcript for each exchange.
+//! Recorded exchanges on disk: a folder for each scenario, a transcript for each exchange.
 
 mod write;
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 use sha2::{Digest, Sha256};
+use thiserror::Error;
 use uuid::Uuid;
 
-use crate::contract::recording::source::{Source, Sources};
-use crate::contract::recording::transcript::{Exchange, BYTE_ORDER_MARK};
+use crate::contract::recording::source::{Source, SourceError, Sources};
+use crate::contract::recording::transcript::{Exchange, TranscriptProblem, BYTE_ORDER_MARK};
 use crate::contract::session::jwt::Jwt;
 use crate::regular_file;
 
-/// Where the fixtures lie in the repository.
+/// The folder of the fixtures in the repository.
 pub const FOLDER: &str = "fixtures";
 
-/// The file in it that holds the SHA-256 of every transcript, as `sha256sum` writes them.
+/// The file in it with the SHA-256 of every transcript, as `sha256sum` writes them.
 const SUMS: &str = "SHA256SUMS";
 
-/// The file in it that says what each scenario was recorded from.
+/// The file in it with the source of each scenario.
 const SOURCES: &str = "SOURCES";
 
-/// The most bytes of a transcript, and of a file next to the scenarios. What is longer was not recorded here.
-const MOST: u64 = 16 * 1024 * 1024;
+/// The maximum size of a transcript, and of a file next to the scenarios.
+const MAX_SIZE: u64 = 16 * 1024 * 1024;
 
-/// Exchanges in order, to be sent to one fresh server.
+/// Exchanges in order, for one fresh server.
 #[derive(Clone, Debug)]
 pub struct Scenario {
     /// The name of its folder.
@@ -38,17 +38,53 @@ pub struct Scenario {
 }
 
 /// What is wrong with the fixtures, and where.
-#[derive(Debug)]
-pub struct FixtureError(String);
-
-impl fmt::Display for FixtureError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
+#[derive(Debug, Error)]
+#[error("{place}")]
+pub struct FixtureError {
+    place: String,
+    #[source]
+    problem: FixtureProblem,
 }
 
-fn wrong(place: impl fmt::Display, reason: impl fmt::Display) -> FixtureError {
-    FixtureError(format!("{place}: {reason}"))
+/// What is wrong with a file or folder.
+#[derive(Debug, Error)]
+enum FixtureProblem {
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    #[error("{0} (run this where the fixtures are, or name their folder with --fixtures)")]
+    NoFolder(io::Error),
+    #[error("no scenario in this folder")]
+    NoScenario,
+    #[error("not the name of a scenario")]
+    Name,
+    #[error("no such scenario; there are {0}")]
+    UnknownScenario(String),
+    #[error("no transcript in this folder")]
+    NoTranscript,
+    #[error("not a transcript (.txt)")]
+    NotATranscript,
+    #[error(transparent)]
+    Transcript(#[from] TranscriptProblem),
+    #[error("{BYTE_ORDER_MARK}")]
+    ByteOrderMark,
+    #[error("UTF-16; save the file as UTF-8 without a byte order mark")]
+    Utf16,
+    #[error("a byte that is not UTF-8")]
+    NotUtf8,
+    #[error(transparent)]
+    Source(#[from] SourceError),
+    #[error("expected `SUM  FILE`")]
+    Sum,
+}
+
+/// A problem with a file or folder.
+fn at(path: &Path, problem: impl Into<FixtureProblem>) -> FixtureError {
+    FixtureError { place: path.display().to_string(), problem: problem.into() }
+}
+
+/// A problem with a line of a file.
+fn at_line(path: &Path, line: usize, problem: impl Into<FixtureProblem>) -> FixtureError {
+    FixtureError { place: format!("{}:{line}", path.display()), problem: problem.into() }
 }
 
 /// A folder of scenarios.
@@ -79,21 +115,16 @@ impl Fixtures {
     /// The names of all scenarios, sorted.
     ///
     /// # Errors
-    /// There is no such folder, or no scenario in it.
+    /// The folder does not exist, or has no scenario.
     pub fn names(&self) -> Result<Vec<String>, FixtureError> {
-        let place = || self.folder.display();
-        let entries = entries(&self.folder).map_err(|error| {
-            let hint = if error.kind() == io::ErrorKind::NotFound {
-                " (run this where the fixtures are, or name their folder with --fixtures)"
-            } else {
-                ""
-            };
-            wrong(place(), format!("{error}{hint}"))
+        let entries = entries(&self.folder).map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => at(&self.folder, FixtureProblem::NoFolder(error)),
+            _ => at(&self.folder, error),
         })?;
         let folders = entries.into_iter().filter(|path| path.is_dir());
         let names: Vec<String> = folders.filter_map(|path| name(&path, "")).collect();
         if names.is_empty() {
-            return Err(wrong(place(), "no scenario in this folder"));
+            return Err(at(&self.folder, FixtureProblem::NoScenario));
         }
         Ok(names)
     }
@@ -101,25 +132,25 @@ impl Fixtures {
     /// One scenario.
     ///
     /// # Errors
-    /// There is none of that name, or a file in it is not a transcript.
+    /// It does not exist, or a file in it is not a transcript.
     pub fn scenario(&self, scenario: &str) -> Result<Scenario, FixtureError> {
         if !is_name(scenario) {
-            return Err(wrong(format!("{scenario:?}"), "not the name of a scenario"));
+            return Err(FixtureError { place: format!("{scenario:?}"), problem: FixtureProblem::Name });
         }
         let folder = self.folder_of(scenario);
         if !folder.is_dir() {
             let known = self.names()?.join(", ");
-            return Err(wrong(folder.display(), format!("no such scenario; there are {known}")));
+            return Err(at(&folder, FixtureProblem::UnknownScenario(known)));
         }
         let mut exchanges: Vec<Exchange> = Vec::new();
-        for path in entries(&folder).map_err(|error| wrong(folder.display(), error))? {
+        for path in entries(&folder).map_err(|error| at(&folder, error))? {
             let mut exchange = read(&path)?;
-            // Servers that keep their Date header for a while may send an older one again.
+            // A server that caches its Date header may send an older one.
             exchange.date = exchanges.last().map_or(0, |before| before.date).max(exchange.date);
             exchanges.push(exchange);
         }
         if exchanges.is_empty() {
-            return Err(wrong(folder.display(), "no transcript in this folder"));
+            return Err(at(&folder, FixtureProblem::NoTranscript));
         }
         Ok(Scenario { name: scenario.to_owned(), exchanges })
     }
@@ -132,38 +163,37 @@ impl Fixtures {
         self.names()?.iter().map(|name| self.scenario(name)).collect()
     }
 
-    /// Whether the transcript of that exchange is the recorded one, by [`Sums`].
+    /// Whether the transcript of an exchange is unchanged since it was recorded, by [`Sums`].
     ///
     /// # Errors
     /// The transcript cannot be read.
-    pub fn is_as_recorded(&self, sums: &Sums, scenario: &str, exchange: &str) -> Result<bool, FixtureError> {
+    pub fn is_unchanged(&self, sums: &Sums, scenario: &str, exchange: &str) -> Result<bool, FixtureError> {
         let Some(recorded) = sums.0.get(&key(scenario, exchange)) else { return Ok(true) };
         let path = self.file_of(scenario, exchange);
-        let text = regular_file::read(&path, MOST).map_err(|error| wrong(path.display(), error))?;
+        let text = regular_file::read(&path, MAX_SIZE).map_err(|error| at(&path, error))?;
         Ok(*recorded == sum(&text))
     }
 
-    /// The path of a file next to the scenarios, and its text: empty, if it does not exist.
+    /// The path and text of a file next to the scenarios. The text is empty if there is no such file.
     fn next_to_scenarios(&self, name: &str) -> Result<(PathBuf, String), FixtureError> {
         let path = self.folder.join(name);
-        let text = match regular_file::read(&path, MOST) {
+        let text = match regular_file::read(&path, MAX_SIZE) {
             Ok(bytes) => text_of(&path, bytes)?,
             Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
-            Err(error) => return Err(wrong(path.display(), error)),
+            Err(error) => return Err(at(&path, error)),
         };
         if text.starts_with('\u{feff}') {
-            return Err(wrong(format!("{}:1", path.display()), BYTE_ORDER_MARK));
+            return Err(at_line(&path, 1, FixtureProblem::ByteOrderMark));
         }
         Ok((path, text))
     }
 
     fn sources(&self) -> Result<Sources, FixtureError> {
         let (path, text) = self.next_to_scenarios(SOURCES)?;
-        Sources::parse(&text)
-            .map_err(|line| wrong(format!("{}:{line}", path.display()), "expected `SCENARIO  SOURCE`"))
+        Sources::parse(&text).map_err(|error| at_line(&path, error.line, error))
     }
 
-    /// What that scenario was recorded from.
+    /// The source of a scenario.
     ///
     /// # Errors
     /// The file of sources cannot be read.
@@ -172,7 +202,7 @@ impl Fixtures {
         Ok(known.unwrap_or_else(|| Source::of(scenario)))
     }
 
-    /// The sums that are checked in; none if there is no such file.
+    /// The sums; none if there is no such file.
     ///
     /// # Errors
     /// The file cannot be read.
@@ -180,22 +210,22 @@ impl Fixtures {
         let (path, text) = self.next_to_scenarios(SUMS)?;
         let mut sums = BTreeMap::new();
         for (number, line) in (1..).zip(text.lines()) {
-            let place = || format!("{}:{number}", path.display());
-            let (sum, file) = line.split_once("  ").ok_or_else(|| wrong(place(), "expected `SUM  FILE`"))?;
+            let (sum, file) =
+                line.split_once("  ").ok_or_else(|| at_line(&path, number, FixtureProblem::Sum))?;
             sums.insert(file.to_owned(), sum.to_owned());
         }
         Ok(Sums(sums))
     }
 
-    /// The transcripts of a scenario that have a sum but are not there.
+    /// The transcripts of a scenario that have a sum but no file.
     #[must_use]
-    pub fn lost(&self, sums: &Sums, scenario: &str) -> Vec<String> {
+    pub fn missing(&self, sums: &Sums, scenario: &str) -> Vec<String> {
         let folder = format!("{scenario}/");
         let files = sums.files().filter(|file| file.starts_with(&folder));
         files.filter(|file| !self.folder.join(file).is_file()).map(str::to_owned).collect()
     }
 
-    /// The scenarios that there are, and those of which only the sums are left.
+    /// All scenarios, with those of which only sums are left.
     ///
     /// # Errors
     /// As [`Fixtures::names`] and [`Fixtures::sums`].
@@ -228,21 +258,21 @@ impl Scenario {
         let ids = |body: Value| {
             let mut issued: Vec<Jwt> =
                 tokens(&body).into_iter().filter_map(|(_, token)| Jwt::parse(token)).collect();
-            // An answer has them in the order of their names; the access token is made first.
+            // A response has them sorted by name; the server issues the access token first.
             issued.sort_by(|a, b| a.text("type").cmp(&b.text("type")));
             issued.iter().filter_map(|jwt| jwt.text("jti")?.parse().ok()).collect::<Vec<_>>()
         };
         bodies.flat_map(ids).collect()
     }
 
-    /// When its server was started: not after the first exchange.
+    /// When its server started: at the latest at the first exchange.
     #[must_use]
     pub fn start(&self) -> u64 {
         self.exchanges.first().map_or(0, |exchange| exchange.date)
     }
 }
 
-/// The tokens in an answer to a login or a refresh, with the names of their members.
+/// The tokens in the response to a login or a refresh, with the names of their members.
 #[must_use]
 pub fn tokens(body: &Value) -> Vec<(&str, &str)> {
     let members = body.as_object().into_iter().flatten();
@@ -250,8 +280,8 @@ pub fn tokens(body: &Value) -> Vec<(&str, &str)> {
     texts.filter(|(_, text)| Jwt::parse(text).is_some()).collect()
 }
 
-/// Whether a scenario can have that name: letters, digits, `-` and `_`; no `-` first, or commands would take the names
-/// of its files for options.
+/// Whether a scenario can have this name: letters, digits, `-` and `_`. Commands would take a name that starts with `-`
+/// for an option.
 #[must_use]
 pub fn is_name(text: &str) -> bool {
     !text.is_empty()
@@ -267,7 +297,7 @@ fn sum(text: &[u8]) -> String {
     Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// What is in a folder, hidden files left out, sorted by the number that names begin with and then by name.
+/// The entries of a folder without hidden files, sorted by the number that names begin with, then by name.
 fn entries(folder: &Path) -> io::Result<Vec<PathBuf>> {
     let mut paths = Vec::new();
     for entry in std::fs::read_dir(folder)? {
@@ -290,23 +320,19 @@ fn name(path: &Path, ending: &str) -> Option<String> {
 }
 
 fn read(path: &Path) -> Result<Exchange, FixtureError> {
-    let name = name(path, ".txt").ok_or_else(|| wrong(path.display(), "not a transcript (.txt)"))?;
-    let bytes = regular_file::read(path, MOST).map_err(|error| wrong(path.display(), error))?;
+    let name = name(path, ".txt").ok_or_else(|| at(path, FixtureProblem::NotATranscript))?;
+    let bytes = regular_file::read(path, MAX_SIZE).map_err(|error| at(path, error))?;
     let text = text_of(path, bytes)?;
-    Exchange::parse(&name, &text)
-        .map_err(|malformed| wrong(format!("{}:{}", path.display(), malformed.line), malformed.reason))
+    Exchange::parse(&name, &text).map_err(|error| at_line(path, error.line, error.problem))
 }
 
 fn text_of(path: &Path, bytes: Vec<u8>) -> Result<String, FixtureError> {
     if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
-        return Err(wrong(
-            format!("{}:1", path.display()),
-            "UTF-16; save the file as UTF-8 without a byte order mark",
-        ));
+        return Err(at_line(path, 1, FixtureProblem::Utf16));
     }
     String::from_utf8(bytes).map_err(|error| {
         let valid = error.as_bytes().iter().take(error.utf8_error().valid_up_to());
         let line = valid.filter(|&&byte| byte == b'\n').count() + 1;
-        wrong(format!("{}:{line}", path.display()), "a byte that is not UTF-8")
+        at_line(path, line, FixtureProblem::NotUtf8)
     })
 }

@@ -1,19 +1,19 @@
-//! `$SHIPYARD_SECRET_NAME` in recorded requests: stands for a secret, which the environment fills in when the request is
-//! sent to a live server.
+//! Placeholders for secrets in recorded requests: `$SHIPYARD_SECRET_NAME`. The environment fills them in when a request
+//! is sent to a live server.
 
 use std::collections::BTreeSet;
-use std::fmt;
 
 use base64::engine::general_purpose::STANDARD;
 use base64::Engine;
+use thiserror::Error;
 
 use crate::contract::compare::lossless::Json;
 use crate::contract::recording::message::Request;
 
-/// What the names of variables begin with that hold secrets.
+/// The prefix of variables that hold secrets.
 pub(crate) const PREFIX: &str = "SHIPYARD_SECRET_";
 
-/// The variables that a text names, as `$NAME` or `${NAME}`: where they are, and their names.
+/// Finds placeholders, `$NAME` or `${NAME}`: their ranges and names.
 pub(crate) fn placeholders(text: &str) -> Vec<(std::ops::Range<usize>, &str)> {
     let mut found = Vec::new();
     for (at, _) in text.match_indices('$') {
@@ -29,7 +29,7 @@ pub(crate) fn placeholders(text: &str) -> Vec<(std::ops::Range<usize>, &str)> {
     found
 }
 
-/// The names of the variables that a request needs.
+/// The variables that a request needs.
 #[must_use]
 pub(crate) fn needed(request: &Request) -> BTreeSet<String> {
     let mut texts = vec![request.path.clone()];
@@ -49,52 +49,54 @@ pub(crate) fn basic(name: &str, value: &str) -> Option<String> {
     name.to_ascii_lowercase().ends_with("authorization").then(|| String::from_utf8(decoded).ok())?
 }
 
-/// Why a secret is not filled in; its value is not told.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Unfilled {
+/// Why a secret is not filled in. The message does not hold its value.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum Unfilled {
     /// The variable is not set.
+    #[error("{0} is not set")]
     Unset(String),
-    /// The value of the variable would be more than a value where it is needed.
-    KeySetError(String, &'static str),
+    /// The value would end the field that it is inserted in, or cannot be sent.
+    #[error("the value of {name} has {what} in it")]
+    Unfit {
+        /// The variable.
+        name: String,
+        /// The characters that do not fit.
+        what: &'static str,
+    },
 }
 
-impl fmt::Display for Unfilled {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Unset(name) => write!(f, "{name} is not set"),
-            Self::KeySetError(name, what) => write!(f, "the value of {name} has {what} in it"),
-        }
-    }
-}
+/// Characters that a value must not have where it is inserted.
+struct Unfitting(&'static str);
 
-/// A text with values for its placeholders, each as `written` there.
-fn fill(text: &str, written: impl Fn(String) -> Result<String, &'static str>) -> Result<String, Unfilled> {
+/// Replaces placeholders by their values, each encoded by `encode`.
+fn fill(text: &str, encode: impl Fn(String) -> Result<String, Unfitting>) -> Result<String, Unfilled> {
     let mut filled = text.to_owned();
     for (range, name) in placeholders(text).into_iter().rev() {
         let value = value_of(name).ok_or_else(|| Unfilled::Unset(name.to_owned()))?;
-        let unfit = |what| Unfilled::KeySetError(name.to_owned(), what);
+        let unfit = |Unfitting(what)| Unfilled::Unfit { name: name.to_owned(), what };
         if value.contains(char::is_control) {
-            return Err(unfit("a control character"));
+            return Err(unfit(Unfitting("a control character")));
         }
-        filled.replace_range(range, &written(value).map_err(unfit)?);
+        filled.replace_range(range, &encode(value).map_err(unfit)?);
     }
     Ok(filled)
 }
 
-/// A value in an address, where white space would be the end of it.
-fn in_path(value: String) -> Result<String, &'static str> {
+/// A value in a request target, which white space would end.
+fn in_path(value: String) -> Result<String, Unfitting> {
     if value.contains(char::is_whitespace) {
-        Err("white space")
+        Err(Unfitting("white space"))
     } else {
         Ok(value)
     }
 }
 
-/// A body with its secrets. In JSON, they are in texts, and must not be the end of them.
+/// Fills in a body. In JSON, placeholders are within strings, which the values must not end.
 fn fill_body(text: &str) -> Result<String, Unfilled> {
     if Json::parse(text.as_bytes()).is_ok() {
         let escaped = |value: String| {
-            let quoted = serde_json::to_string(&value).map_err(|_| "what JSON has no place for")?;
+            let quoted =
+                serde_json::to_string(&value).map_err(|_| Unfitting("what JSON has no place for"))?;
             let inner = quoted.strip_prefix('"').and_then(|text| text.strip_suffix('"'));
             Ok(inner.unwrap_or_default().to_owned())
         };
@@ -104,17 +106,17 @@ fn fill_body(text: &str) -> Result<String, Unfilled> {
     fill(text, |value| {
         let is_unfit = is_like_json && value.contains(['"', '\\']);
         if is_unfit {
-            Err("a quotation mark or a backslash")
+            Err(Unfitting("a quotation mark or a backslash"))
         } else {
             Ok(value)
         }
     })
 }
 
-/// The request with what the environment has for its secrets.
+/// Fills in the secrets of a request from the environment.
 ///
 /// # Errors
-/// [`Unfilled`]: a variable that is not set, or has what cannot be sent.
+/// [`Unfilled`].
 pub(crate) fn filled(request: &Request) -> Result<Request, Unfilled> {
     let mut request = request.clone();
     request.path = fill(&request.path, in_path)?;
@@ -132,6 +134,7 @@ pub(crate) fn filled(request: &Request) -> Result<Request, Unfilled> {
     Ok(request)
 }
 
+/// The value of a variable; an empty one counts as not set.
 pub(crate) fn value_of(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }

@@ -1,11 +1,13 @@
-//! A file of curl lines to be recorded, one exchange a line.
+//! File of curl lines to record, one exchange a line.
 //!
-//! A comment above a line names its exchange. A line that ends with a backslash goes on in the next, as in a shell. Outside
-//! single quotes, `$name` stands for a member of the latest JSON answer that had one of that name, and
-//! `${exchange.name}` for one of the answer to that exchange: `$access_token`, `${login.refresh_token}`, `$id`.
-//! `$SHIPYARD_SECRET_NAME` stays as it is, and is filled in from the environment when the request is sent.
+//! A comment above a line names its exchange. A line that ends with a backslash continues in the next, as in a shell.
+//! Outside single quotes, `$name` stands for a member of the latest JSON response that has one with that name, and
+//! `${exchange.name}` for a member of the response to that exchange: `$access_token`, `${login.refresh_token}`, `$id`.
+//! `$SHIPYARD_SECRET_NAME` stays as it is; the environment fills it in when the request is sent.
 
 use std::collections::BTreeMap;
+
+use thiserror::Error;
 
 use crate::contract::compare::lossless::Json;
 use crate::contract::recording::placeholders;
@@ -17,7 +19,7 @@ use crate::escape::escape_invisible;
 /// One curl line, before its variables have values.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Line {
-    /// The line in the file, from 1, on which it begins.
+    /// The line number in the file, from 1, where it begins.
     pub number: usize,
     /// The name of the exchange, without its number.
     pub name: String,
@@ -28,13 +30,60 @@ pub struct Line {
 /// The most bytes of a name.
 const LONGEST_NAME: usize = 60;
 
-/// The curl lines of a file.
+/// Why a file is not a list of curl lines.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum ScriptError {
+    /// A byte order mark at its start.
+    #[error("line 1: {BYTE_ORDER_MARK}")]
+    ByteOrderMark,
+    /// A quotation that does not end in its line.
+    #[error("line {0}: a quotation is not closed; a line break in one is written $'\\n'")]
+    UnclosedQuote(usize),
+    /// A backslash at the end of the file.
+    #[error("line {0}: nothing follows the last backslash")]
+    TrailingBackslash(usize),
+    /// A line that is neither curl nor comment.
+    #[error("line {0}: expected a curl line, a comment (#) or nothing")]
+    NotCurl(usize),
+    /// No curl line.
+    #[error("no curl line in it")]
+    Empty,
+}
+
+/// Why a variable has no value that can be inserted.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum VariableError {
+    /// A `$` without a name.
+    #[error("a $ without a name; \\$ is the character itself")]
+    NoName,
+    /// No response so far has such a member.
+    #[error("no answer so far had a {0}")]
+    Unknown(String),
+    /// The value has a control character.
+    #[error("{name} has a control character in it: {value:?}")]
+    ControlCharacter {
+        /// The variable.
+        name: String,
+        /// Its value, with escapes.
+        value: String,
+    },
+    /// The value names a secret: the server would choose which secret it is sent.
+    #[error("{name} names a secret: {secret}")]
+    NamesSecret {
+        /// The variable.
+        name: String,
+        /// The secret.
+        secret: String,
+    },
+}
+
+/// Reads the curl lines of a file.
 ///
 /// # Errors
-/// The line that is none, and why.
-pub fn lines(text: &str) -> Result<Vec<Line>, String> {
+/// [`ScriptError`].
+pub fn lines(text: &str) -> Result<Vec<Line>, ScriptError> {
     if text.starts_with('\u{feff}') {
-        return Err(format!("line 1: {BYTE_ORDER_MARK}"));
+        return Err(ScriptError::ByteOrderMark);
     }
     let mut lines: Vec<Line> = Vec::new();
     let mut name = None;
@@ -50,18 +99,12 @@ pub fn lines(text: &str) -> Result<Vec<Line>, String> {
         loop {
             let in_quotes = match extent {
                 Extent::Complete => break,
-                Extent::Quoted => {
-                    return Err(format!(
-                        "line {number}: a quotation is not closed; a line break in one is written $'\\n'"
-                    ));
-                }
+                Extent::Quoted => return Err(ScriptError::UnclosedQuote(number)),
                 Extent::Continued { in_quotes } => in_quotes,
             };
-            let (_, next) = numbered
-                .next()
-                .ok_or_else(|| format!("line {number}: nothing follows the last backslash"))?;
+            let (_, next) = numbered.next().ok_or(ScriptError::TrailingBackslash(number))?;
             command.pop();
-            // Outside quotes, how much white space there is between two words says nothing.
+            // Outside quotes, the amount of white space between two words means nothing.
             let (text, is_spaced) = (next.trim_start(), next.starts_with([' ', '\t']));
             if in_quotes {
                 command.push_str(next);
@@ -80,13 +123,13 @@ pub fn lines(text: &str) -> Result<Vec<Line>, String> {
         }
         let command = command.strip_prefix("$ ").unwrap_or(&command).to_owned();
         if !command.starts_with("curl ") {
-            return Err(format!("line {number}: expected a curl line, a comment (#) or nothing"));
+            return Err(ScriptError::NotCurl(number));
         }
         let name = name.take().unwrap_or_else(|| format!("exchange-{}", lines.len() + 1));
         lines.push(Line { number, name, command });
     }
     if lines.is_empty() {
-        return Err("no curl line in it".to_owned());
+        return Err(ScriptError::Empty);
     }
     Ok(lines)
 }
@@ -104,12 +147,12 @@ fn slug(text: &str) -> String {
     slug.trim_end_matches('-').to_owned()
 }
 
-/// What earlier answers said.
+/// Values from earlier responses, by name.
 #[derive(Debug, Default)]
 pub struct Variables(BTreeMap<String, String>);
 
 impl Variables {
-    /// Takes up the members of an answer.
+    /// Captures the members of a response.
     pub fn capture(&mut self, exchange: &str, body: &Json) {
         let Json::Object(members) = body else { return };
         for (name, value) in members {
@@ -123,11 +166,11 @@ impl Variables {
         }
     }
 
-    /// A command with values for its variables.
+    /// Replaces the variables of a command by their values.
     ///
     /// # Errors
-    /// A variable that has no value, or no name.
-    pub fn expand(&self, command: &str) -> Result<String, String> {
+    /// [`VariableError`].
+    pub fn expand(&self, command: &str) -> Result<String, VariableError> {
         let mut expanded = String::with_capacity(command.len());
         let mut quoted = false;
         let mut double = false;
@@ -153,9 +196,8 @@ impl Variables {
                     continue;
                 }
                 '$' if !quoted => {
-                    let (name, after) =
-                        variable(rest).ok_or("a $ without a name; \\$ is the character itself")?;
-                    // The environment has it, and the recording has not.
+                    let (name, after) = variable(rest).ok_or(VariableError::NoName)?;
+                    // The environment fills it in; the recording must not have it.
                     if name.starts_with(placeholders::PREFIX) {
                         expanded.push('$');
                         expanded.push_str(rest.strip_suffix(after).unwrap_or_default());
@@ -173,22 +215,22 @@ impl Variables {
         Ok(expanded)
     }
 
-    /// A value as it is written into a command: whatever is in it, it is that text to a shell.
-    fn value(&self, name: &str, in_double_quotes: bool) -> Result<String, String> {
-        let shown = escape_invisible(name);
-        let value = self.0.get(name).ok_or_else(|| format!("no answer so far had a {shown}"))?;
+    /// A value, quoted for the command.
+    fn value(&self, name: &str, in_double_quotes: bool) -> Result<String, VariableError> {
+        let value = self.0.get(name);
+        let name = escape_invisible(name);
+        let Some(value) = value else { return Err(VariableError::Unknown(name)) };
         if value.contains(char::is_control) {
-            return Err(format!("{shown} has a control character in it: {:?}", escape_invisible(value)));
+            return Err(VariableError::ControlCharacter { name, value: escape_invisible(value) });
         }
-        // The server would choose which secret it is sent.
         if let Some((_, secret)) = placeholders::placeholders(value).first() {
-            return Err(format!("{shown} names a secret: {secret}"));
+            return Err(VariableError::NamesSecret { name, secret: (*secret).to_owned() });
         }
         Ok(shell::escaped(value, in_double_quotes))
     }
 }
 
-/// `'...'` behind a `$`, with its quotes, and what follows it.
+/// `'...'` after a `$`, with its quotes, and the rest.
 fn ansi_c_quoted(text: &str) -> (&str, &str) {
     let mut is_escaped = false;
     let end = text.char_indices().skip(1).find(|(_, character)| {
@@ -199,7 +241,7 @@ fn ansi_c_quoted(text: &str) -> (&str, &str) {
     text.split_at(end.map_or(text.len(), |(at, quote)| at + quote.len_utf8()))
 }
 
-/// The name behind a `$`, and what follows it.
+/// The name after a `$`, and the rest.
 fn variable(text: &str) -> Option<(&str, &str)> {
     if let Some(braced) = text.strip_prefix('{') {
         return braced.split_once('}').filter(|(name, _)| !name.is_empty());
@@ -223,8 +265,9 @@ mod tests {
             found,
             [(3, "log-in-first", "curl http://a/ -X POST"), (6, "exchange-2", "curl http://b/")]
         );
-        let joined = |text: &str| {
-            super::lines(text).map(|lines| lines.into_iter().map(|line| line.command).collect::<String>())
+        let joined = |text: &str| -> Result<String, String> {
+            let lines = super::lines(text).map_err(|error| error.to_string())?;
+            Ok(lines.into_iter().map(|line| line.command).collect::<String>())
         };
         for (text, expected) in [
             ("curl a \\\n  -s \\\n\t-i", "curl a -s -i"),
@@ -242,13 +285,11 @@ mod tests {
         }
         let reason = "line 1: a quotation is not closed; a line break in one is written $'\\n'";
         assert_eq!(joined("curl -d '{\n}'"), Err(reason.to_owned()));
-        assert_eq!(super::lines("# only\n"), Err("no curl line in it".to_owned()));
-        assert_eq!(super::lines("curl a \\"), Err("line 1: nothing follows the last backslash".to_owned()));
-        assert!(
-            super::lines("\u{feff}curl http://a/").is_err_and(|reason| reason.contains("byte order mark"))
-        );
+        assert_eq!(joined("# only\n"), Err("no curl line in it".to_owned()));
+        assert_eq!(joined("curl a \\"), Err("line 1: nothing follows the last backslash".to_owned()));
+        assert!(joined("\u{feff}curl http://a/").is_err_and(|reason| reason.contains("byte order mark")));
         let reason = "line 2: expected a curl line, a comment (#) or nothing";
-        assert_eq!(super::lines("curl a\nls\n"), Err(reason.to_owned()));
+        assert_eq!(joined("curl a\nls\n"), Err(reason.to_owned()));
     }
 
     /// Reading all of a command again for each of its lines would take minutes.
@@ -281,13 +322,13 @@ mod tests {
         // A value is that text to a shell, whatever is in it.
         assert_eq!(expand("\"$name\""), Ok("\"a\\\"b\\`c\\$d e\"".to_owned()));
         assert_eq!(expand("$name"), Ok("a\\\"b\\`c\\$d\\ e".to_owned()));
-        assert!(expand("$lines").is_err_and(|reason| reason.contains("a control character")));
+        assert!(expand("$lines").is_err_and(|error| error.to_string().contains("a control character")));
         variables.capture("odd", &json(json!({"odd": "`x` $(y) \"\\ 'z'!", "empty": ""})));
         assert_eq!(
             variables.expand("-d \"$odd\" $odd$empty"),
             Ok(r#"-d "\`x\` \$(y) \"\\ 'z'"'!'"" \`x\`\ \$\(y\)\ \"\\\ \'z\'\!''"#.to_owned())
         );
-        let expand = |text: &str| variables.expand(text);
+        let expand = |text: &str| variables.expand(text).map_err(|error| error.to_string());
         assert_eq!(expand("$list"), Err("no answer so far had a list".to_owned()));
         assert_eq!(expand("a $ b"), Err("a $ without a name; \\$ is the character itself".to_owned()));
     }

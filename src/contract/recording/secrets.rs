@@ -1,8 +1,8 @@
-//! Secrets in recordings: recordings are checked in, so they must open nothing.
+//! Secrets in recordings: recordings are checked in, so they must not hold any.
 //!
-//! A secret of a request is written as a placeholder ([`crate::contract::recording::placeholders`]). Values of cookies and of headers that hold secrets are not recorded, for no answer is held to them.
-//! Any other value that is recognized ends the recording. What is a secret is decided by the name of its field, and by
-//! the form of the value where that is a JSON Web Token.
+//! Requests hold placeholders for secrets ([`crate::contract::recording::placeholders`]). The values of cookies and of
+//! headers with secrets in responses are redacted, since they are not compared. Any other secret that is found ends the
+//! recording. A value is a secret by the name of its field, or if it is a JSON Web Token that is valid.
 
 mod names;
 mod random;
@@ -13,6 +13,7 @@ use std::collections::BTreeSet;
 
 use rocket::http::RawStr;
 use serde_json::Value;
+use thiserror::Error;
 
 use crate::contract::recording::message::{Request, Response};
 use crate::contract::recording::placeholders::{placeholders, value_of};
@@ -21,31 +22,44 @@ use crate::contract::recording::secrets::search::Search;
 use crate::contract::replay::demo_key;
 use crate::contract::session::jwt::Jwt;
 
-/// What is written in the place of a value that no answer is held to.
+/// The replacement for a value that is not compared.
 const REDACTED: &str = "REDACTED";
 
-/// What was found in one exchange.
+/// What was found in one request or response.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Findings {
-    /// The fields with secrets: where, and the name.
+    /// The fields with secrets: place and name.
     pub(crate) secrets: Vec<(String, String)>,
-    /// Of these, the ones in which a server has signed a token that is still good: they open something, whatever they
-    /// are called.
+    /// Of these, the ones with a token that a server has signed and that is still valid, whatever their names.
     pub(crate) signed: Vec<(String, String)>,
-    /// What is to be said besides.
+    /// Notes for the user.
     pub(crate) notes: Vec<String>,
 }
 
+/// Secrets that must not be recorded.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum SecretsFound {
+    /// A token that is signed and still valid.
+    #[error("a secret in {place}: {name}, a token that is signed and still good\n{SIGNED}")]
+    Signed {
+        /// The part of the exchange.
+        place: String,
+        /// The field.
+        name: String,
+    },
+    /// Fields with secrets, a line for each.
+    #[error("{0}\n{WHAT_TO_DO}")]
+    Fields(String),
+}
+
 impl Findings {
-    /// What is to be said, where there is no secret but in fields of these names.
+    /// The notes, if there are no secrets but in the fields named `not_secret`.
     ///
     /// # Errors
-    /// The secrets, and what to do.
-    pub(crate) fn but_for(mut self, not_secret: &[String]) -> Result<Vec<String>, String> {
-        if let Some((place, name)) = self.signed.first() {
-            return Err(format!(
-                "a secret in {place}: {name}, a token that is signed and still good\n{SIGNED}"
-            ));
+    /// [`SecretsFound`].
+    pub(crate) fn notes(mut self, not_secret: &[String]) -> Result<Vec<String>, SecretsFound> {
+        if let Some((place, name)) = self.signed.into_iter().next() {
+            return Err(SecretsFound::Signed { place, name });
         }
         self.secrets.retain(|(_, name)| !not_secret.iter().any(|known| known.eq_ignore_ascii_case(name)));
         self.secrets.sort();
@@ -56,7 +70,7 @@ impl Findings {
             return Ok(self.notes);
         }
         let found = self.secrets.iter().map(|(place, name)| format!("a secret in {place}: {name}"));
-        Err(format!("{}\n{WHAT_TO_DO}", found.collect::<Vec<_>>().join("\n")))
+        Err(SecretsFound::Fields(found.collect::<Vec<_>>().join("\n")))
     }
 }
 
@@ -68,8 +82,7 @@ const SIGNED: &str = "\
 nothing is recorded, for recordings are checked in, and --not-secret is not for such tokens. Tokens that are members of an \
 answer themselves are signed again when their scenario is recorded from its curl lines: give the file";
 
-/// Takes out of an answer what it is not held to: the values of cookies, and of headers that hold secrets. Gives the
-/// names.
+/// Redacts the values of cookies and of headers with secrets in a response. Returns their names.
 pub(crate) fn redact(response: &mut Response) -> Vec<String> {
     let mut redacted = Vec::new();
     for (name, value) in &mut response.headers {
@@ -88,25 +101,26 @@ pub(crate) fn redact(response: &mut Response) -> Vec<String> {
     redacted
 }
 
-/// Whether a value opens nothing: there is none, it is filled in later, or it is a token that no server accepts but one
-/// that has the public key of the recordings.
+/// Whether a value is no secret: it is empty, a placeholder, or a token that only servers with the recordings' public
+/// key accept.
 fn is_public(value: &str) -> bool {
     let mut rest = value.to_owned();
     for (range, _) in placeholders(value).into_iter().rev() {
         rest.replace_range(range, "");
     }
     let rest = rest.trim();
-    rest.is_empty() || rest == REDACTED || Jwt::parse(rest).is_some_and(|jwt| opens_nothing(&jwt))
+    rest.is_empty() || rest == REDACTED || Jwt::parse(rest).is_some_and(|jwt| is_harmless_token(&jwt))
 }
 
-fn opens_nothing(jwt: &Jwt) -> bool {
+/// Whether no server but one with the recordings' public key accepts a token.
+fn is_harmless_token(jwt: &Jwt) -> bool {
     let expired = jwt.number("exp").is_some_and(|exp| exp <= crate::auth::clock::Clock::System.now());
     let unsigned =
         jwt.header.get("alg").and_then(Value::as_str).is_some_and(|alg| alg.eq_ignore_ascii_case("none"));
     expired || unsigned || jwt.is_signed_with(&demo_key())
 }
 
-/// Looks for secrets in a request. What `earlier` answers have is in the recording already.
+/// Searches a request for secrets. Values in `earlier` responses are recorded already.
 #[must_use]
 pub(crate) fn in_request(request: &Request, earlier: &str) -> Findings {
     let mut search = Search { found: Findings::default(), earlier, answered: false };
@@ -114,9 +128,9 @@ pub(crate) fn in_request(request: &Request, earlier: &str) -> Findings {
     search.found
 }
 
-/// Looks for secrets in an answer. `sent` are the variables of the secrets that its server has been sent.
+/// Searches a response for secrets. `sent` are the variables of the secrets that the server has received.
 #[must_use]
-pub(crate) fn in_answer(sent: &BTreeSet<String>, response: &Response) -> Findings {
+pub(crate) fn in_response(sent: &BTreeSet<String>, response: &Response) -> Findings {
     let mut search = Search { found: Findings::default(), earlier: "", answered: true };
     search.response(response);
     let texts = response.headers.iter().map(|(_, value)| Cow::Borrowed(value.as_str()));
@@ -129,7 +143,7 @@ pub(crate) fn in_answer(sent: &BTreeSet<String>, response: &Response) -> Finding
     search.found
 }
 
-/// A text as it is, and as it is read where it is JSON, part of an address, or a form.
+/// A text, and what it stands for in JSON, in a URL and in a form.
 fn spellings(text: Cow<'_, str>) -> Vec<String> {
     let texts = [unescaped(&text), text.into_owned()];
     let read = |text: String| {
@@ -139,7 +153,7 @@ fn spellings(text: Cow<'_, str>) -> Vec<String> {
     texts.into_iter().flat_map(read).collect()
 }
 
-/// A text without the escapes of JSON (RFC 8259, section 7), but for those of control characters: no secret has any.
+/// Decodes the escapes of JSON (RFC 8259, section 7), but not those of control characters: no secret has any.
 fn unescaped(text: &str) -> String {
     let mut parts = text.split('\\');
     let mut units: Vec<u16> = parts.next().unwrap_or_default().encode_utf16().collect();

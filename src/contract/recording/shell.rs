@@ -1,29 +1,70 @@
-//! The words of one shell command, as bash splits it: quotes and backslashes, no expansions.
+//! Word splitting of one shell command, as bash does it: quotes and backslashes, no expansions.
 //!
-//! A construct with a meaning that is not implemented here (a variable, a pipe, a pattern, a comment) is an error that
-//! names it: taken for plain text it would make another command than the one that was typed.
+//! A construct that is not supported (a variable, a pipe, a pattern, a comment) is an error that names it. Taken for
+//! plain text, it would change the command.
 
 pub mod continuation;
 
 use std::str::Chars;
 
+use thiserror::Error;
+
 use crate::contract::recording::placeholders;
 use crate::contract::recording::shell::continuation::Extent;
 
-/// The words of a command.
+/// Why a command is not split into words.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum ShellError {
+    /// A backslash with nothing after it.
+    #[error("a backslash at the end")]
+    TrailingBackslash,
+    /// A quotation without its end.
+    #[error("a quotation is not closed")]
+    UnclosedQuote,
+    /// A character that is syntax outside quotes.
+    #[error("{character:?} outside quotes is {meaning} to a shell; quote it")]
+    Syntax {
+        /// The character.
+        character: char,
+        /// What a shell takes it for.
+        meaning: &'static str,
+    },
+    /// A backquote within double quotes.
+    #[error("'`' is a command to run to a shell; quote it")]
+    Command,
+    /// `$(` or `$[`.
+    #[error("`${0}` is an expansion of the shell; write what it gives")]
+    Expansion(char),
+    /// A variable that is not a secret's.
+    #[error("`${0}` is a variable of the shell; write its value")]
+    Variable(String),
+    /// An escape in `$'...'` that is not supported.
+    #[error("`\\{0}` in $'...' is not understood here")]
+    UnsupportedEscape(&'static str),
+    /// An escape in `$'...'` that stands for no character of a text.
+    #[error("`\\{escape}` in $'...' gives no character: {number:#x}")]
+    NoCharacter {
+        /// The letter or digit after the backslash.
+        escape: char,
+        /// The number that it gives.
+        number: u32,
+    },
+}
+
+/// Splits a command into words.
 ///
 /// # Errors
-/// The construct that is not implemented, by name.
-pub fn words(command: &str) -> Result<Vec<String>, String> {
+/// [`ShellError`]: the construct that is not supported, by name.
+pub fn words(command: &str) -> Result<Vec<String>, ShellError> {
     let mut splitter = Splitter::new(command);
     match splitter.run()? {
         Extent::Complete => Ok(splitter.words),
-        Extent::Continued { .. } => Err("a backslash at the end".to_owned()),
-        Extent::Quoted => Err("a quotation is not closed".to_owned()),
+        Extent::Continued { .. } => Err(ShellError::TrailingBackslash),
+        Extent::Quoted => Err(ShellError::UnclosedQuote),
     }
 }
 
-/// The text as part of a word, outside quotes or within double quotes: whatever is in it, it is that text to a shell.
+/// Quotes a text as part of a word, outside quotes or within double quotes. A shell reads the same text back.
 #[must_use]
 pub fn escaped(text: &str, in_double_quotes: bool) -> String {
     if text.is_empty() && !in_double_quotes {
@@ -32,7 +73,7 @@ pub fn escaped(text: &str, in_double_quotes: bool) -> String {
     let mut escaped = String::with_capacity(text.len());
     for character in text.chars() {
         match character {
-            // Interactive shells look for it in double quotes, where no backslash helps.
+            // Interactive shells expand it in double quotes, where no backslash helps.
             '!' if in_double_quotes => escaped += "\"'!'\"",
             '"' | '\\' | '$' | '`' if in_double_quotes => escaped.extend(['\\', character]),
             plain if in_double_quotes || plain.is_alphanumeric() || "_-./:@%+=,".contains(plain) => {
@@ -44,7 +85,7 @@ pub fn escaped(text: &str, in_double_quotes: bool) -> String {
     escaped
 }
 
-/// Whether a `$` before that is the beginning of an expansion. (Before a quote it is one outside quotes only.)
+/// Whether a `$` before this character begins an expansion. (Before a quote it does so outside quotes only.)
 #[must_use]
 pub fn is_expanded(next: char) -> bool {
     next.is_ascii_alphanumeric() || "_{([*@#?-$!".contains(next)
@@ -69,7 +110,7 @@ impl<'a> Splitter<'a> {
         self.word.get_or_insert_default().push(character);
     }
 
-    fn run(&mut self) -> Result<Extent, String> {
+    fn run(&mut self) -> Result<Extent, ShellError> {
         while let Some(character) = self.rest.next() {
             let ended = match character {
                 ' ' | '\t' => {
@@ -94,9 +135,9 @@ impl<'a> Splitter<'a> {
     }
 
     /// A character outside quotes.
-    fn plain(&mut self, character: char) -> Result<(), String> {
+    fn plain(&mut self, character: char) -> Result<(), ShellError> {
         let at_start = self.word.is_none();
-        // No file has such a name, so such a pattern stands for itself.
+        // No file has such a name, so the shell leaves such a pattern as it is.
         let in_address = self.word.as_deref().is_some_and(|word| word.contains("://"));
         let meaning = match character {
             '$' if self.placeholder() => return Ok(()),
@@ -110,7 +151,7 @@ impl<'a> Splitter<'a> {
             '{' => Some("the beginning of a list of words"),
             '*' | '?' | '[' if !in_address => Some("a pattern of file names"),
             '#' if at_start => Some("the beginning of a comment"),
-            // Behind the `=` of an assignment, too, and behind each `:` in its value: bash looks for those in every word.
+            // Also after the `=` of an assignment and after each `:` in its value: bash expands those in every word.
             '~' if self.word.as_deref().is_none_or(|word| word.ends_with(['=', ':'])) => {
                 Some("a home folder")
             }
@@ -118,7 +159,7 @@ impl<'a> Splitter<'a> {
             _ => None,
         };
         match meaning {
-            Some(meaning) => Err(format!("{character:?} outside quotes is {meaning} to a shell; quote it")),
+            Some(meaning) => Err(ShellError::Syntax { character, meaning }),
             None => {
                 self.push(character);
                 Ok(())
@@ -126,8 +167,8 @@ impl<'a> Splitter<'a> {
         }
     }
 
-    /// Takes the name of a secret behind a `$`, if there is one. It stays in the word as it is: the environment fills it in
-    /// when the request is sent.
+    /// Takes the name of a secret after a `$`, if there is one. It stays in the word: the environment fills it in when
+    /// the request is sent.
     fn placeholder(&mut self) -> bool {
         let rest = self.rest.as_str();
         let name = rest.strip_prefix('{').unwrap_or(rest);
@@ -147,20 +188,20 @@ impl<'a> Splitter<'a> {
         true
     }
 
-    /// What a `$` means; `None` for the character itself.
-    fn dollar(&self, before_quote: bool) -> Result<Option<&'static str>, String> {
+    /// The meaning of a `$`; `None` for the character itself.
+    fn dollar(&self, before_quote: bool) -> Result<Option<&'static str>, ShellError> {
         if before_quote {
             return Ok(Some("the beginning of a text to be translated"));
         }
         let Some(next) = self.next_is().filter(|next| is_expanded(*next)) else { return Ok(None) };
         if matches!(next, '(' | '[') {
-            return Err(format!("`${next}` is an expansion of the shell; write what it gives"));
+            return Err(ShellError::Expansion(next));
         }
         let end =
             |character: char| !(character.is_ascii_alphanumeric() || matches!(character, '_' | '{' | '}'));
         let name = self.rest.as_str().split(end).next().filter(|name| !name.is_empty());
         let name = name.map_or_else(|| next.to_string(), str::to_owned);
-        Err(format!("`${name}` is a variable of the shell; write its value"))
+        Err(ShellError::Variable(name))
     }
 
     fn single_quoted(&mut self) -> Option<Extent> {
@@ -174,7 +215,7 @@ impl<'a> Splitter<'a> {
         }
     }
 
-    fn double_quoted(&mut self) -> Result<Option<Extent>, String> {
+    fn double_quoted(&mut self) -> Result<Option<Extent>, ShellError> {
         self.word.get_or_insert_default();
         loop {
             match self.rest.next() {
@@ -190,7 +231,7 @@ impl<'a> Splitter<'a> {
                     Some('\n') => drop(self.rest.next()),
                     Some(_) => self.push('\\'),
                 },
-                Some('`') => return Err("'`' is a command to run to a shell; quote it".to_owned()),
+                Some('`') => return Err(ShellError::Command),
                 Some('$') if self.placeholder() => {}
                 Some('$') => {
                     self.dollar(false)?;
@@ -210,8 +251,8 @@ impl<'a> Splitter<'a> {
         None
     }
 
-    /// `$'...'`, as browsers copy what has a quote or a character beyond ASCII in it.
-    fn ansi_c_quoted(&mut self) -> Result<Option<Extent>, String> {
+    /// `$'...'`, in which browsers copy text with a quote or a character beyond ASCII.
+    fn ansi_c_quoted(&mut self) -> Result<Option<Extent>, ShellError> {
         self.rest.next();
         self.word.get_or_insert_default();
         loop {
@@ -227,8 +268,8 @@ impl<'a> Splitter<'a> {
         }
     }
 
-    /// What stands behind a backslash in `$'...'`.
-    fn escape(&mut self, escape: char) -> Result<(), String> {
+    /// An escape in `$'...'`, after its backslash.
+    fn escape(&mut self, escape: char) -> Result<(), ShellError> {
         let character = match escape {
             'a' => '\u{7}',
             'b' => '\u{8}',
@@ -240,13 +281,13 @@ impl<'a> Splitter<'a> {
             'v' => '\u{b}',
             '\\' | '\'' | '"' | '?' => escape,
             'x' if self.next_is() == Some('{') => {
-                return Err("`\\x{` in $'...' is not understood here".to_owned());
+                return Err(ShellError::UnsupportedEscape("x{"));
             }
             'x' => return self.numbered(escape, 16, 2, 0),
             'u' => return self.numbered(escape, 16, 4, 0),
             'U' => return self.numbered(escape, 16, 8, 0),
             '0'..='7' => return self.numbered(escape, 8, 2, escape.to_digit(8).unwrap_or_default()),
-            'c' => return Err("`\\c` in $'...' is not understood here".to_owned()),
+            'c' => return Err(ShellError::UnsupportedEscape("c")),
             other => {
                 self.push('\\');
                 other
@@ -256,8 +297,8 @@ impl<'a> Splitter<'a> {
         Ok(())
     }
 
-    /// A character by its number, of so many digits more at most.
-    fn numbered(&mut self, escape: char, radix: u32, most: usize, first: u32) -> Result<(), String> {
+    /// A character by its number, with at most `most` more digits.
+    fn numbered(&mut self, escape: char, radix: u32, most: usize, first: u32) -> Result<(), ShellError> {
         let mut number = first;
         let mut digits = usize::from(radix == 8);
         for _ in 0..most {
@@ -267,17 +308,15 @@ impl<'a> Splitter<'a> {
             number = number.wrapping_mul(radix).wrapping_add(digit);
         }
         if digits == 0 {
-            // Without digits it is no escape.
+            // Without digits it is not an escape.
             self.push('\\');
             self.push(escape);
             return Ok(());
         }
-        // By `\x` and in octal it is a byte, and a word is text.
+        // `\x` and octal escapes give a byte; a word is text.
         let is_byte = radix == 8 || escape == 'x';
         let character = char::from_u32(number).filter(|_| number != 0 && !(is_byte && number > 0x7f));
-        self.push(
-            character.ok_or_else(|| format!("`\\{escape}` in $'...' gives no character: {number:#x}"))?,
-        );
+        self.push(character.ok_or(ShellError::NoCharacter { escape, number })?);
         Ok(())
     }
 }

@@ -1,26 +1,27 @@
-//! What a scenario was recorded from: a line for each scenario in the file `SOURCES` of the fixtures.
+//! Server that a scenario was recorded from: a line for each scenario in the file `SOURCES` of the fixtures.
 //!
-//! The answers of another server must not be taken for this program's: a replay in process would put its own in
-//! their place.
+//! An update in process replaces responses by this program's own, so it must know which ones another server gave.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
+use thiserror::Error;
+
 use crate::contract::recording::fixtures::Scenario;
 
-/// What answered when a scenario was recorded.
+/// The server that a scenario was recorded from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Source {
     /// This program, in process.
     InProcess,
-    /// The program that this one is modelled on, or no one knows.
+    /// The program that this one is modelled on, or an unknown one.
     Original,
-    /// A server, by its address or by what it calls itself.
+    /// Another server, by its URL or its Server header.
     Server(String),
 }
 
 impl Source {
-    /// Where a scenario without a line in the file comes from, by what its answers say of their server.
+    /// The source of a scenario without a line in the file, by the Server headers of its responses.
     #[must_use]
     pub fn of(scenario: &Scenario) -> Self {
         let mut servers = scenario.exchanges.iter().filter_map(|exchange| exchange.response.header("Server"));
@@ -39,6 +40,14 @@ impl fmt::Display for Source {
     }
 }
 
+/// A line of the file without a scenario and its source.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("expected `SCENARIO  SOURCE`")]
+pub struct SourceError {
+    /// The number of the line, from 1.
+    pub line: usize,
+}
+
 /// The sources of the scenarios that have a line.
 #[derive(Clone, Debug, Default)]
 pub struct Sources(pub BTreeMap<String, Source>);
@@ -47,11 +56,11 @@ impl Sources {
     /// Reads the file: `SCENARIO  SOURCE` in each line.
     ///
     /// # Errors
-    /// The number of the line that is none.
-    pub fn parse(text: &str) -> Result<Self, usize> {
+    /// [`SourceError`].
+    pub fn parse(text: &str) -> Result<Self, SourceError> {
         let mut sources = BTreeMap::new();
         for (number, line) in (1_usize..).zip(text.lines()) {
-            let (scenario, source) = line.split_once("  ").ok_or(number)?;
+            let (scenario, source) = line.split_once("  ").ok_or(SourceError { line: number })?;
             let source = match source {
                 "in-process" => Source::InProcess,
                 "original" => Source::Original,

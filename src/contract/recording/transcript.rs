@@ -1,9 +1,11 @@
-//! One recorded exchange as text: the curl line, then what `curl -i` printed, with LF line ends.
+//! Transcript of one exchange: the curl line, then what `curl -i` printed, with LF line ends.
 
 use std::time::{Duration, UNIX_EPOCH};
 
+use thiserror::Error;
+
 use crate::contract::compare::difference::COMPARED;
-use crate::contract::recording::curl;
+use crate::contract::recording::curl::{self, CurlError};
 use crate::contract::recording::message::{Headers, Request, Response};
 use crate::escape::escape_invisible;
 
@@ -16,37 +18,60 @@ pub struct Exchange {
     pub command: String,
     /// What the curl line sends.
     pub request: Request,
-    /// What was answered.
+    /// The recorded response.
     pub response: Response,
-    /// When, in seconds since 1970: the Date header.
+    /// When it was sent, in seconds since 1970: the Date header.
     pub date: u64,
 }
 
-/// Why a text is no transcript.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Malformed {
+/// Why a text is not a transcript, and where.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("line {line}")]
+pub struct TranscriptError {
     /// The line, from 1.
     pub line: usize,
     /// What is wrong with it.
-    pub reason: String,
+    #[source]
+    pub problem: TranscriptProblem,
 }
 
-/// The line on which the response begins; the curl line is the first.
+/// What is wrong with a line of a transcript.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum TranscriptProblem {
+    /// The curl line is not supported.
+    #[error(transparent)]
+    Curl(#[from] CurlError),
+    /// The line has another form than it must have.
+    #[error("{0}")]
+    Form(&'static str),
+    /// An interim response.
+    #[error(
+        "{0} is an interim response: take out its block, down to the empty line, so that only the final response is \
+         left"
+    )]
+    Interim(u16),
+    /// No Date header.
+    #[error("no Date among the headers from here on: {0}")]
+    NoDate(String),
+}
+
+/// The line where the response begins; the first is the curl line.
 pub const STATUS_LINE: usize = 2;
 
 impl Exchange {
     /// Reads a transcript. [`Exchange::text`] gives the same text again, byte for byte.
     ///
     /// # Errors
-    /// [`Malformed`]: the line that is not as it must be.
-    pub fn parse(name: &str, text: &str) -> Result<Self, Malformed> {
-        let fail = |line, reason: &str| Malformed { line, reason: reason.to_owned() };
-        if let Some(malformed) = foreign_form(text) {
-            return Err(malformed);
+    /// [`TranscriptError`].
+    pub fn parse(name: &str, text: &str) -> Result<Self, TranscriptError> {
+        let fail = |line, form| TranscriptError { line, problem: TranscriptProblem::Form(form) };
+        if let Some(error) = foreign_form(text) {
+            return Err(error);
         }
         let (command, rest) = text.split_once('\n').unwrap_or((text, ""));
         let command = command.strip_prefix("$ ").ok_or_else(|| fail(1, "expected `$ curl ...`"))?;
-        let request = curl::parse(command).map_err(|reason| fail(1, &reason))?;
+        let request = curl::parse(command)
+            .map_err(|error| TranscriptError { line: 1, problem: TranscriptProblem::Curl(error) })?;
         let (head, body) = rest
             .split_once("\n\n")
             .ok_or_else(|| fail(text.lines().count().max(1), "no empty line behind the headers"))?;
@@ -54,11 +79,8 @@ impl Exchange {
         let status_line = lines.next().unwrap_or_default();
         let status = status(status_line).ok_or_else(|| fail(STATUS_LINE, "expected `HTTP/1.1 200 OK`"))?;
         if (100..200).contains(&status) && status != 101 {
-            let reason = format!(
-                "{status} is an interim response: take out its block, down to the empty line, so that only the final \
-                 response is left"
-            );
-            return Err(fail(STATUS_LINE, &reason));
+            let problem = TranscriptProblem::Interim(status);
+            return Err(TranscriptError { line: STATUS_LINE, problem });
         }
         let mut headers = Headers::new();
         let mut date = None;
@@ -78,7 +100,8 @@ impl Exchange {
         }
         let date = date.ok_or_else(|| {
             let names: Vec<String> = headers.iter().map(|(name, _)| escape_invisible(name)).collect();
-            fail(STATUS_LINE + 1, &format!("no Date among the headers from here on: {}", names.join(", ")))
+            let problem = TranscriptProblem::NoDate(names.join(", "));
+            TranscriptError { line: STATUS_LINE + 1, problem }
         })?;
         let response =
             Response { status_line: status_line.to_owned(), status, headers, body: body.as_bytes().to_vec() };
@@ -96,7 +119,7 @@ impl Exchange {
         [text.as_bytes(), &self.response.body].concat()
     }
 
-    /// The lines above the body, from the first: those that no answer is held to.
+    /// The lines above the body that are not compared; `None` for those that are.
     #[must_use]
     pub fn uncompared_lines(&self) -> Vec<Option<String>> {
         let headers = self.response.headers.iter().map(|(name, value)| {
@@ -114,16 +137,16 @@ impl Exchange {
     }
 }
 
-/// What another program has made of a transcript: a byte order mark, other line ends, or more than one response.
-fn foreign_form(text: &str) -> Option<Malformed> {
-    let fail = |line, reason: &str| Some(Malformed { line, reason: reason.to_owned() });
+/// Changes by other programs: a byte order mark, other line ends, or more than one response.
+fn foreign_form(text: &str) -> Option<TranscriptError> {
+    let fail = |line, form| Some(TranscriptError { line, problem: TranscriptProblem::Form(form) });
     if text.starts_with('\u{feff}') {
         return fail(1, BYTE_ORDER_MARK);
     }
     if text.contains('\r') && !text.contains('\n') {
         return fail(1, "the line ends with CR alone; a transcript has LF");
     }
-    // In a body, a CR is a byte like others.
+    // A body may have a CR.
     let head = text.find("\n\n").map_or(text, |end| text.get(..end).unwrap_or(text));
     for (number, line) in (1..).zip(head.split('\n')) {
         if line.ends_with('\r') {
@@ -148,7 +171,7 @@ fn foreign_form(text: &str) -> Option<Malformed> {
     None
 }
 
-/// Why a text that begins with one is not taken.
+/// The message for a file that begins with a byte order mark.
 pub(crate) const BYTE_ORDER_MARK: &str =
     "a byte order mark at the beginning; save the file as UTF-8 without one";
 
@@ -158,7 +181,7 @@ fn status(line: &str) -> Option<u16> {
     code.parse().ok().filter(|code| (100..=599).contains(code) && line.split(' ').count() > 2)
 }
 
-/// A date in the one format that servers send (RFC 9110, section 5.6.7); the day of the week must be right.
+/// Reads a date in the one format that servers send (RFC 9110, section 5.6.7). The day of the week must be right.
 fn seconds(value: &str) -> Option<u64> {
     let time = httpdate::parse_http_date(value).ok()?;
     let seconds = time.duration_since(UNIX_EPOCH).ok()?.as_secs();
@@ -227,7 +250,7 @@ mod tests {
             (TEXT.replacen("Date:", "X-A: b\n c\nDate:", 1), 4, "obs-fold"),
         ] {
             let error = Exchange::parse("01-get", &text).expect_err(reason);
-            assert!(error.line == line && error.reason.contains(reason), "{text:?}: {error:?}");
+            assert!(error.line == line && error.problem.to_string().contains(reason), "{text:?}: {error:?}");
         }
         // A body is what it is.
         let body = TEXT.replacen("{}\n", "a\r\nHTTP/1.1 200 OK\r\n", 1);

@@ -1,5 +1,5 @@
-//! A scenario against a live server: recorded tokens and ids become live ones on the way out, and live ones
-//! become recorded ones again in what comes back, so that the two can be compared.
+//! Session with a live server for one scenario: requests get live tokens and ids, and responses are mapped back to the
+//! recorded ones to be compared.
 
 mod mapping;
 mod signing;
@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use rocket::http::Method;
 use serde_json::{json, Value};
+use thiserror::Error;
 
 use crate::auth::clock::Clock;
 use crate::auth::secret::Secret;
@@ -24,16 +25,56 @@ use crate::contract::session::jwt::Jwt;
 use crate::contract::session::plan::{Login, Plan, TokenSource};
 use crate::contract::session::server_clock::ServerClock;
 use crate::escape::escape_invisible;
+use crate::internal_error::{chain, InternalError};
 
-/// Why a request cannot be sent as it should be.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Why a request cannot be sent.
+#[derive(Debug, Error)]
 pub enum NotSent {
-    /// It needs what was not given.
-    Skipped(String),
+    /// It needs something that was not given.
+    #[error(transparent)]
+    Skipped(#[from] NotGiven),
     /// The live server did not do what the recording relies on.
-    Impossible(String),
-    /// The live server is gone: it did not answer what must come first.
-    Unanswered(String, WireError),
+    #[error(transparent)]
+    Impossible(#[from] NoRequest),
+    /// The live server did not answer a login that must come first.
+    #[error("{login}")]
+    Unanswered {
+        /// The login, as [`Login::question`] gives it.
+        login: String,
+        /// Why there is no response.
+        source: WireError,
+    },
+}
+
+/// What a request needs that was not given.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum NotGiven {
+    /// A variable with a secret.
+    #[error("{0} must be set: a secret that is not recorded")]
+    Secret(String),
+    /// The server's key, for this reason.
+    #[error("--secret is needed to sign its token: {0}")]
+    Key(String),
+}
+
+/// Why there is no live request for a recorded one.
+#[derive(Debug, Error)]
+pub enum NoRequest {
+    /// A secret does not fit.
+    #[error(transparent)]
+    Secret(#[from] Unfilled),
+    /// An earlier response has no token.
+    #[error("its token was to come from an earlier answer, which had none (see above)")]
+    NoTokenInResponse,
+    /// A login has no token, for this reason.
+    #[error("{0}")]
+    NoTokenFromLogin(String),
+    /// The recorded token cannot be read.
+    #[error("its token cannot be taken apart")]
+    UnreadableToken,
+    /// The live token cannot be written.
+    #[error(transparent)]
+    Token(#[from] InternalError),
 }
 
 /// A scenario that is run against a live server.
@@ -44,29 +85,29 @@ pub struct Session<'a> {
     key: Option<&'a Secret>,
     limit: Duration,
     clock: ServerClock,
-    /// When the latest request was sent, and when its answer had come.
+    /// When the latest request was sent, and when its response arrived.
     latest: (Instant, Instant),
     live_tokens: HashMap<String, String>,
     seen_ids: HashSet<String>,
     failed_logins: HashMap<usize, String>,
-    /// What was wrong with logins that the recording does not show, until an exchange needs them.
+    /// What is wrong with logins that the recording does not show, until an exchange needs them.
     faulty_logins: HashMap<usize, Vec<String>>,
-    /// What is to be said of the exchange that is under way.
+    /// Faults to report with the current exchange.
     pending: Vec<String>,
     ids: Ids,
 }
 
 impl<'a> Session<'a> {
-    /// A session with a server that gave `first_answer`; `limit` is for each request.
+    /// A session with a server that gave `first_response`; `limit` is the time for each request.
     #[must_use]
     pub fn new(
         target: &'a Target,
         scenario: &'a Scenario,
         key: Option<&'a Secret>,
         limit: Duration,
-        first_answer: Option<&Response>,
+        first_response: Option<&Response>,
     ) -> Self {
-        let shown = first_answer.and_then(date).unwrap_or_else(|| Clock::System.now());
+        let shown = first_response.and_then(date).unwrap_or_else(|| Clock::System.now());
         Self {
             target,
             scenario,
@@ -84,20 +125,18 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// The request of that exchange as this server must see it.
+    /// The request of an exchange, with live tokens and ids.
     ///
     /// # Errors
-    /// [`NotSent`]: why there is no such request.
+    /// [`NotSent`].
     pub fn request(&mut self, index: usize, exchange: &Exchange) -> Result<Request, NotSent> {
         self.pending.clear();
         self.log_in_before(index)?;
         let recorded = &exchange.request;
-        // First of all: what the live server chose names no secret that it is to be sent.
+        // Before live values are inserted: the live server must not choose which secret it is sent.
         let mut request = placeholders::filled(recorded).map_err(|unfilled| match unfilled {
-            Unfilled::Unset(name) => {
-                NotSent::Skipped(format!("{name} must be set: a secret that is not recorded"))
-            }
-            unfit @ Unfilled::KeySetError(..) => NotSent::Impossible(unfit.to_string()),
+            Unfilled::Unset(name) => NotSent::from(NotGiven::Secret(name)),
+            unfit @ Unfilled::Unfit { .. } => NoRequest::from(unfit).into(),
         })?;
         let (collection, _) = Ids::place(recorded.target());
         request.path = self.ids.live_path(&request.path);
@@ -107,7 +146,7 @@ impl<'a> Session<'a> {
                 self.pending = self.faulty_logins.remove(&slot).unwrap_or_default();
             }
             let live = self.live_token(token, &origin, exchange)?;
-            // One that is as recorded may have been filled in.
+            // A token that stays as recorded may hold a secret that is filled in.
             if live != token {
                 request = request.with_header("Authorization", &format!("Bearer {live}"));
             }
@@ -129,7 +168,7 @@ impl<'a> Session<'a> {
         Ok(response)
     }
 
-    /// Does the logins that must have happened before that exchange.
+    /// Sends the logins that must precede an exchange.
     fn log_in_before(&mut self, index: usize) -> Result<(), NotSent> {
         let due = self.plan.logins.iter().enumerate().filter(|(_, login)| login.before == index);
         for (slot, login) in due.map(|(slot, login)| (slot, login.clone())).collect::<Vec<_>>() {
@@ -138,18 +177,18 @@ impl<'a> Session<'a> {
             match self.send(&request) {
                 Ok(response) => self.logged_in(slot, &login, &response),
                 Err(error) if error.is_fatal() => {
-                    return Err(NotSent::Unanswered(login.question(), error));
+                    return Err(NotSent::Unanswered { login: login.question(), source: error });
                 }
                 Err(error) => {
-                    self.failed_logins.insert(slot, format!("no token: {}: {error}", login.question()));
+                    self.failed_logins
+                        .insert(slot, format!("no token: {}: {}", login.question(), chain(&error)));
                 }
             }
         }
         Ok(())
     }
 
-    /// Takes the tokens from the answer to a login that the recording does not show, and holds them to what tokens
-    /// are.
+    /// Captures and checks the tokens of a login that the recording does not show.
     fn logged_in(&mut self, slot: usize, login: &Login, response: &Response) {
         let body = crate::json::parse(&response.body);
         let answer = match &body {

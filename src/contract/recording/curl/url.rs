@@ -1,6 +1,8 @@
-//! The address in a curl line, and what curl makes of it.
+//! URL of a curl line, as curl sends it.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
+
+use thiserror::Error;
 
 use crate::contract::recording::placeholders::placeholders;
 
@@ -13,17 +15,63 @@ pub(super) struct Url {
     pub(super) target: String,
 }
 
-/// The address in a word. `globoff` and `path_as_is` are the options of that name; `query` is what `-G` puts behind it.
+/// Why a URL cannot be sent as curl sends it: curl refuses it, or changes it in a way that is not implemented here.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub(super) enum UrlError {
+    /// Another scheme, or none.
+    #[error("{0:?}: expected http://")]
+    Scheme(String),
+    /// A character that a URL cannot have.
+    #[error("{0:?} in the address: percent-encode it")]
+    Character(char),
+    /// The same in the data of `-G`.
+    #[error("{0:?} in the data that -G puts into the address: percent-encode it")]
+    CharacterOfData(char),
+    /// A dot segment, which curl removes.
+    #[error("{segment:?} in the path, which curl takes out: write the path that it asks for{alternative}")]
+    DotSegment {
+        /// `.` or `..`.
+        segment: String,
+        /// What else can be done.
+        alternative: &'static str,
+    },
+    /// A pattern from which curl makes several URLs.
+    #[error(
+        "{character:?} in the address, a {kind} of addresses to curl: give --globoff, or percent-encode it"
+    )]
+    Glob {
+        /// The bracket or brace.
+        character: char,
+        /// What it is to curl.
+        kind: &'static str,
+    },
+    /// User information before the host.
+    #[error("a name and a password in the address; give them with -u")]
+    UserInfo,
+    /// Not a host as it is commonly written.
+    #[error("{0:?}: expected the name of a host, or an IP address as it is commonly written")]
+    Host(String),
+    /// Not a port.
+    #[error("{0:?}: expected a port from 1 to 65535")]
+    Port(String),
+}
+
+/// Reads the URL in a word. `globoff` and `path_as_is` are the options with these names; `query` is what `-G` appends.
 ///
 /// # Errors
-/// What curl would refuse, or change in a way that is not implemented here.
-pub(super) fn parse(word: &str, globoff: bool, path_as_is: bool, query: Option<&str>) -> Result<Url, String> {
-    let unscrambled = if globoff { word.to_owned() } else { without_globs(word)? };
-    let text = unscrambled.as_str();
+/// [`UrlError`].
+pub(super) fn parse(
+    word: &str,
+    globoff: bool,
+    path_as_is: bool,
+    query: Option<&str>,
+) -> Result<Url, UrlError> {
+    let unglobbed = if globoff { word.to_owned() } else { without_globs(word)? };
+    let text = unglobbed.as_str();
     let scheme = text.get(..7).filter(|scheme| scheme.eq_ignore_ascii_case("http://"));
     let rest = scheme.and_then(|scheme| text.get(scheme.len()..));
-    let rest = rest.ok_or_else(|| format!("{:?}: expected http://", shown(text)))?;
-    // What is behind a # stays with the client.
+    let rest = rest.ok_or_else(|| UrlError::Scheme(shown(text).to_owned()))?;
+    // Clients do not send the fragment.
     let rest = rest.split('#').next().unwrap_or_default();
     let (authority, target) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
     let mut target = if target.starts_with('/') { target.to_owned() } else { format!("/{target}") };
@@ -31,7 +79,7 @@ pub(super) fn parse(word: &str, globoff: bool, path_as_is: bool, query: Option<&
         target = with_query(&target, query)?;
     }
     if let Some(other) = target.chars().find(|character| !matches!(character, '!'..='~')) {
-        return Err(format!("{other:?} in the address: percent-encode it"));
+        return Err(UrlError::Character(other));
     }
     let path = target.split('?').next().unwrap_or_default();
     if let Some(dots) = path
@@ -39,30 +87,27 @@ pub(super) fn parse(word: &str, globoff: bool, path_as_is: bool, query: Option<&
         .find(|segment| matches!(*segment, "." | ".."))
         .filter(|_| !path_as_is || query.is_some())
     {
-        let or = if query.is_some() { "" } else { ", or give --path-as-is" };
-        return Err(format!(
-            "{dots:?} in the path, which curl takes out: write the path that it asks for{or}"
-        ));
+        let alternative = if query.is_some() { "" } else { ", or give --path-as-is" };
+        return Err(UrlError::DotSegment { segment: dots.to_owned(), alternative });
     }
     Ok(Url { host: host(authority)?, target })
 }
 
-/// The target with what `-G` puts behind it. curl reads the address again then: it takes dots out of the path, in spite
-/// of --path-as-is.
-fn with_query(target: &str, added: &str) -> Result<String, String> {
+/// The target with what `-G` appends. curl then parses the URL again and removes dot segments in spite of --path-as-is.
+fn with_query(target: &str, added: &str) -> Result<String, UrlError> {
     if let Some(other) = added.chars().find(|character| !matches!(character, '!'..='~')) {
-        return Err(format!("{other:?} in the data that -G puts into the address: percent-encode it"));
+        return Err(UrlError::CharacterOfData(other));
     }
     let (path, own) = target.split_once('?').unwrap_or((target, ""));
     let parted = if own.is_empty() || own.ends_with('&') { "" } else { "&" };
     let query = format!("{own}{parted}{}", with_small_digits(added));
-    // curl leaves out a query that is empty, and what is behind a # stays with it.
+    // curl leaves out an empty query, and does not send the fragment.
     let mark = if query.is_empty() { "" } else { "?" };
     let query = query.split('#').next().unwrap_or_default();
     Ok(format!("{path}{mark}{query}"))
 }
 
-/// The text with percent-encoded bytes in lower case, as curl writes them there.
+/// The text with lower-case hexadecimal digits in percent-encoded bytes, as curl writes them there.
 fn with_small_digits(text: &str) -> String {
     let mut rest = text;
     let mut written = String::with_capacity(text.len());
@@ -75,7 +120,7 @@ fn with_small_digits(text: &str) -> String {
     written + rest
 }
 
-/// What of an address may be shown: neither a password before the host nor what is behind the path is for a log.
+/// The part of a URL that may be shown: no password before the host, no query.
 pub(super) fn shown(word: &str) -> &str {
     let end = word.find(['@', '?', '#']).unwrap_or(word.len());
     let (start, rest) = word.split_at(end);
@@ -86,11 +131,11 @@ pub(super) fn shown(word: &str) -> &str {
     }
 }
 
-/// The word without the backslashes before brackets and braces, of which there may be no others: curl makes several
-/// addresses of them.
-fn without_globs(word: &str) -> Result<String, String> {
+/// The word without the backslashes before brackets and braces. Unescaped ones are errors: curl makes several URLs of
+/// them.
+fn without_globs(word: &str) -> Result<String, UrlError> {
     let mut plain = String::with_capacity(word.len());
-    // The brackets around an IPv6 address are no range.
+    // The brackets around an IPv6 address are not a range.
     let in_host = |at: usize| {
         let start = word.find("://").map_or(0, |start| start + 3);
         let end = word
@@ -112,45 +157,38 @@ fn without_globs(word: &str) -> Result<String, String> {
                 None => plain.push('\\'),
             },
             '[' | ']' if in_host(at) => plain.push(character),
-            '[' | ']' => return Err(glob(character, "range")),
-            '{' | '}' => return Err(glob(character, "list")),
+            '[' | ']' => return Err(UrlError::Glob { character, kind: "range" }),
+            '{' | '}' => return Err(UrlError::Glob { character, kind: "list" }),
             other => plain.push(other),
         }
     }
     Ok(plain)
 }
 
-fn glob(character: char, kind: &str) -> String {
-    format!(
-        "{character:?} in the address, a {kind} of addresses to curl: give --globoff, or percent-encode it"
-    )
-}
-
 /// The Host header for an authority.
-fn host(authority: &str) -> Result<String, String> {
+fn host(authority: &str) -> Result<String, UrlError> {
     if authority.contains('@') {
-        return Err("a name and a password in the address; give them with -u".to_owned());
+        return Err(UrlError::UserInfo);
     }
     let (host, port) = match authority.rsplit_once(':') {
         Some((host, port)) if !port.ends_with(']') => (host, Some(port)),
         _ => (authority, None),
     };
-    let wrong = |what: &str| format!("{authority:?}: {what}");
     if !is_host(host) {
-        return Err(wrong("expected the name of a host, or an IP address as it is commonly written"));
+        return Err(UrlError::Host(authority.to_owned()));
     }
     let port = match port {
         None | Some("") => 80,
         Some(port) => {
             let number = port.parse::<u16>().ok().filter(|_| port.bytes().all(|byte| byte.is_ascii_digit()));
-            number.filter(|&number| number != 0).ok_or_else(|| wrong("expected a port from 1 to 65535"))?
+            number.filter(|&number| number != 0).ok_or_else(|| UrlError::Port(authority.to_owned()))?
         }
     };
-    // The port of the scheme is left out.
+    // curl leaves out the default port.
     Ok(if port == 80 { host.to_owned() } else { format!("{host}:{port}") })
 }
 
-/// Whether curl asks for a host as it is written. It has another way to write some addresses, such as 127.1.
+/// Whether curl sends a host as it is written. It rewrites some addresses, such as 127.1.
 fn is_host(host: &str) -> bool {
     if let Some(address) = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
         return address.parse::<Ipv6Addr>().is_ok_and(|parsed| parsed.to_string() == address);

@@ -1,6 +1,6 @@
 //! Names of fields that hold secrets.
 
-/// How names of fields that hold secrets end, without regard to case, `-` and `_`.
+/// Endings of names of fields that hold secrets, without case, `-` and `_`.
 const SECRET_NAMES: [&str; 21] = [
     "apikey",
     "accesskey",
@@ -25,12 +25,12 @@ const SECRET_NAMES: [&str; 21] = [
     "otp",
 ];
 
-/// The whole names of parameters in addresses that do, besides.
+/// Further names, as a whole, of URL parameters that hold secrets.
 const SECRET_PARAMETERS: [&str; 4] = ["key", "sig", "code", "ticket"];
 
 const PASSWORDS: [&str; 6] = ["password", "passwd", "pwd", "passphrase", "passcode", "pass"];
 
-/// A name without what is a matter of taste: case, marks between words, the plural.
+/// A name without case, separators and plural.
 pub(super) fn plain(name: &str) -> String {
     // In forms, `user[password]` is a member of `user`.
     let name = name.to_ascii_lowercase().replace(['-', '_', '.', '[', ']'], "");

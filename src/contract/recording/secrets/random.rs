@@ -1,24 +1,23 @@
 //! Values that look random.
 
-/// The fewest characters of a value that looks like a secret whatever its name.
+/// The minimum length of a value that may be a secret whatever its name.
 pub(super) const LONG: usize = 20;
 
-/// The words of a text that are long enough to be secrets.
+/// The words of a text with at least [`LONG`] characters.
 pub(super) fn words(text: &str) -> impl Iterator<Item = &str> {
     let is_part = |character: char| character.is_ascii_alphanumeric() || "-_.+/=".contains(character);
     text.split(move |character| !is_part(character)).filter(|word| word.len() >= LONG)
 }
 
-/// Whether a word, or a part of it, looks as if it had been drawn by lot. Base64 has `/` in it, and so have paths: but
-/// these are seldom in capitals as well.
+/// Whether a word, or a part of it, looks random. Base64 has `/` in it, and so have paths; but paths seldom have both
+/// upper-case and lower-case letters.
 pub(super) fn looks_random(word: &str, is_path: bool) -> bool {
     let has = |kind: fn(&u8) -> bool| word.bytes().any(|byte| kind(&byte));
     let base64 = has(u8::is_ascii_uppercase) && has(u8::is_ascii_lowercase) && !is_path;
     word.split(['/', '.']).any(is_random) || (base64 && is_random(word))
 }
 
-/// Whether a word looks as if it had been drawn by lot: long, of letters and digits, and few of them twice. An id in
-/// the form of a UUID is none: most of them are just names.
+/// Whether a word is long, of letters and digits, with few of them repeated. UUIDs are not: most are only names.
 fn is_random(word: &str) -> bool {
     let counts: Vec<f64> = (0..=127_u8)
         .map(|byte| word.bytes().filter(|found| *found == byte).count())

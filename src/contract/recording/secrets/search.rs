@@ -10,7 +10,7 @@ use crate::contract::recording::message::{Request, Response};
 use crate::contract::recording::placeholders::basic;
 use crate::contract::recording::secrets::names::{is_password, is_secret_name, is_secret_parameter, plain};
 use crate::contract::recording::secrets::random::{looks_random, words, LONG};
-use crate::contract::recording::secrets::{is_public, opens_nothing, Findings};
+use crate::contract::recording::secrets::{is_harmless_token, is_public, Findings};
 use crate::contract::session::jwt::Jwt;
 use crate::json;
 use crate::store::seed::EXAMPLE;
@@ -28,15 +28,15 @@ impl Search<'_> {
     pub(super) fn secret(&mut self, place: &str, name: &str, value: &str) {
         let side = if self.answered { "the answer's" } else { "the request's" };
         let found = (format!("{side} {place}"), name.to_owned());
-        // Of a request, it may be one that is broken on purpose.
-        if self.answered && words(value).filter_map(token_in).any(|jwt| !opens_nothing(&jwt)) {
+        // In a request, a token may be damaged on purpose.
+        if self.answered && words(value).filter_map(token_in).any(|jwt| !is_harmless_token(&jwt)) {
             self.found.signed.push(found.clone());
         }
         self.found.secrets.push(found);
     }
 
     fn is_known(&self, value: &str) -> bool {
-        // What is short may be part of anything.
+        // A short value may be part of any text.
         let was_answered = !self.answered && value.len() >= LONG && self.earlier.contains(value);
         is_public(value) || was_answered
     }
@@ -58,8 +58,8 @@ impl Search<'_> {
     }
 
     pub(super) fn response(&mut self, response: &Response) {
-        /// What says nothing but what the answer is.
-        const TOLD: [&str; 9] = [
+        /// Headers that hold no secrets.
+        const WITHOUT_SECRETS: [&str; 9] = [
             "Date",
             "ETag",
             "Server",
@@ -73,7 +73,7 @@ impl Search<'_> {
         for (name, value) in &response.headers {
             if name.eq_ignore_ascii_case("Location") {
                 self.address(value, "Location");
-            } else if !TOLD.iter().any(|told| name.eq_ignore_ascii_case(told)) {
+            } else if !WITHOUT_SECRETS.iter().any(|known| name.eq_ignore_ascii_case(known)) {
                 self.header(name, value);
                 self.parameters(name, value);
             }
@@ -83,7 +83,7 @@ impl Search<'_> {
 
     fn header(&mut self, name: &str, value: &str) {
         let is_credential = plain(name).ends_with("authorization");
-        // Behind a scheme, where there is one.
+        // The credentials follow a scheme, where there is one.
         let secret = match value.split_once(' ') {
             Some((_, credentials)) if is_credential => credentials,
             _ => value,
@@ -91,10 +91,10 @@ impl Search<'_> {
         let example = basic(name, value).is_some_and(|pair| {
             let (user, password) = pair.split_once(':').unwrap_or((pair.as_str(), ""));
             match (is_public(user), is_public(password)) {
-                // Some APIs take a key for the name of the user, and no password.
-                (false, true) if password.trim().is_empty() => of_the_example("username").contains(user),
+                // Some APIs take a key as the user name, and no password.
+                (false, true) if password.trim().is_empty() => example_values("username").contains(user),
                 (_, true) => true,
-                (_, false) => of_the_example("password").contains(password),
+                (_, false) => example_values("password").contains(password),
             }
         });
         let cookies = name.eq_ignore_ascii_case("Cookie").then(|| value.split(';'));
@@ -112,7 +112,7 @@ impl Search<'_> {
         }
     }
 
-    /// What a header of an answer names within its value: parameters of its own, and of addresses.
+    /// Parameters in the value of a response header, and of URLs in it.
     fn parameters(&mut self, header: &str, text: &str) {
         if names_user(text) {
             self.secret(header, "user", text);
@@ -128,7 +128,7 @@ impl Search<'_> {
         }
     }
 
-    /// The parameters of an address, in its query and its fragment.
+    /// The parameters of a URL, in its query and its fragment.
     fn address(&mut self, address: &str, place: &str) {
         if names_user(address) {
             self.secret(place, "user", address);
@@ -163,7 +163,7 @@ impl Search<'_> {
                 } else {
                     self.value("body", "", text);
                 }
-                // JSON that does not parse has names and texts in quotation marks all the same.
+                // Invalid JSON still has names and strings in quotation marks.
                 let parts: Vec<&str> = text.split('"').skip(1).collect();
                 for part in parts.windows(3) {
                     if let [name, between, value] = part {
@@ -178,7 +178,7 @@ impl Search<'_> {
 
     fn json(&mut self, name: &str, value: &Json) {
         match value {
-            // What is in a secret is one, whatever it is called there.
+            // A member of a secret is a secret, whatever its name.
             Json::Object(members) => members.iter().for_each(|(member, value)| {
                 self.value("body", "", member);
                 self.json(if is_secret_name(name) { name } else { member }, value);
@@ -195,14 +195,14 @@ impl Search<'_> {
         }
     }
 
-    /// A password is part of a recorded login, but of no answer.
+    /// Passwords are part of recorded logins, but of no response.
     fn password(&mut self, name: &str, value: &str) {
         if value.is_empty() || is_public(value) {
             return;
         }
         if self.answered {
             self.secret("body", name, value);
-        } else if !of_the_example("password").contains(value) {
+        } else if !example_values("password").contains(value) {
             self.found.notes.push(format!(
                 "{name}: the password is recorded as it is, for logins need it; it must open nothing but example data \
                  (or write $SHIPYARD_SECRET_PASSWORD)"
@@ -210,14 +210,14 @@ impl Search<'_> {
         }
     }
 
-    /// A value whose name says nothing: a token is known by its form, and what is long and random is said.
+    /// A value in a field that may hold anything: a token is recognized by its form, a random value gets a note.
     fn value(&mut self, place: &str, name: &str, text: &str) {
         for word in words(text) {
             let name = if name.is_empty() { place } else { name };
             let jwt = token_in(word);
             let is_known = self.is_known(word);
             match jwt {
-                Some(jwt) if opens_nothing(&jwt) || is_known => {}
+                Some(jwt) if is_harmless_token(&jwt) || is_known => {}
                 Some(_) => self.secret(place, name, word),
                 None if !is_known && looks_random(word, place == "address") => {
                     let side = if self.answered { "answer" } else { "request" };
@@ -232,7 +232,7 @@ impl Search<'_> {
     }
 }
 
-/// Whether an address in a text names a user, and perhaps a password: `http://user@host` or `//user:password@host`.
+/// Whether a URL in a text has user information: `http://user@host` or `//user:password@host`.
 fn names_user(text: &str) -> bool {
     text.match_indices("//").any(|(at, _)| {
         let (before, rest) = text.split_at(at);
@@ -246,8 +246,8 @@ fn token_in(word: &str) -> Option<Jwt> {
     word.split(['/', '=', '+']).find_map(|part| Jwt::parse(part.trim_matches('.')))
 }
 
-/// What the users of the example data have for that member, which everyone knows.
-fn of_the_example(member: &str) -> BTreeSet<String> {
+/// The values of a member of the example data's users, which are public.
+fn example_values(member: &str) -> BTreeSet<String> {
     let example: Value = json::parse(EXAMPLE.as_bytes()).unwrap_or_default();
     let users = example.get("users").and_then(Value::as_array).into_iter().flatten();
     users.filter_map(|user| Some(user.get(member)?.as_str()?.to_owned())).collect()

@@ -1,20 +1,20 @@
 //! Continuation of a command over several lines.
 
-/// How much of a command a text is.
+/// Whether a command ends with a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Extent {
-    /// All of it.
+    /// It ends.
     Complete,
-    /// It ends with a backslash that takes the line end away; whether that is within double quotes.
+    /// A backslash before the line end joins the next line.
     Continued {
-        /// White space at the beginning of the next line counts, then.
+        /// Whether that is within double quotes: then white space at the start of the next line counts.
         in_quotes: bool,
     },
-    /// It ends within a quotation.
+    /// The line ends within a quotation.
     Quoted,
 }
 
-/// Finds out whether a command goes on in the next line, line by line. What is wrong with it is found when it is split.
+/// Detects, line by line, whether a command continues. It reports no errors: the splitter does.
 #[derive(Debug, Default)]
 pub struct Scanner {
     quotation: Option<Quotation>,
@@ -29,7 +29,7 @@ enum Quotation {
 }
 
 impl Scanner {
-    /// How much of the command there is with this text, which follows what was given before.
+    /// Scans the text that follows what was scanned before.
     pub fn scan(&mut self, text: &str) -> Extent {
         let mut rest = text.chars();
         while let Some(character) = rest.next() {
@@ -52,7 +52,7 @@ impl Scanner {
                     rest.next();
                     Some(Quotation::AnsiC)
                 }
-                // A comment, in which quotes are no quotes.
+                // A comment: quotes in it mean nothing.
                 (None, '#') if !was_in_word => return Extent::Complete,
                 (Some(Quotation::Single | Quotation::AnsiC), '\'') | (Some(Quotation::Double), '"') => {
                     self.in_word = true;

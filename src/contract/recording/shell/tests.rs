@@ -54,7 +54,11 @@ fn what_has_another_meaning_is_named() {
         ("'a", "a quotation is not closed"),
         ("a \\", "a backslash at the end"),
     ] {
-        assert!(words(command).is_err_and(|reason| reason.contains(name)), "{command}: {:?}", words(command));
+        assert!(
+            words(command).is_err_and(|error| error.to_string().contains(name)),
+            "{command}: {:?}",
+            words(command)
+        );
     }
 }
 

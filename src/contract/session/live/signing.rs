@@ -1,14 +1,14 @@
-//! Live tokens in the place of recorded ones: the same token, with times and an identity that are right now.
+//! Live tokens for recorded ones: the same token with live times and a live identity.
 
 use crate::auth::secret::Secret;
 use crate::contract::recording::history::USERS;
 use crate::contract::recording::transcript::Exchange;
 use crate::contract::session::jwt::{Jwt, Members};
-use crate::contract::session::live::{NotSent, Session};
+use crate::contract::session::live::{NoRequest, NotGiven, NotSent, Session};
 use crate::contract::session::plan::{flaw_in_time, TokenSource};
 
-/// By how many seconds at least a token that was good is good here, and one that was expired is expired while only a Date
-/// tells the time: no machine is so slow, and no two clocks are so far apart.
+/// The minimum time, in seconds, for which a valid token stays valid, and by which an expired one has expired if only a
+/// Date header tells the time. No machine is so slow, and no two clocks differ so much.
 const MARGIN: u64 = 300;
 
 impl Session<'_> {
@@ -19,26 +19,22 @@ impl Session<'_> {
         exchange: &Exchange,
     ) -> Result<String, NotSent> {
         let known = || self.live_tokens.get(token).cloned();
-        let lost = |reason: &str| NotSent::Impossible(reason.to_owned());
-        match origin {
-            TokenSource::AsRecorded => Ok(token.to_owned()),
-            TokenSource::Damaged => self.moved(token, exchange),
-            TokenSource::Answer => known().ok_or_else(|| {
-                lost("its token was to come from an earlier answer, which had none (see above)")
-            }),
+        Ok(match origin {
+            TokenSource::AsRecorded => token.to_owned(),
+            TokenSource::Damaged => self.with_live_times(token, exchange)?,
+            TokenSource::Answer => known().ok_or(NoRequest::NoTokenInResponse)?,
             TokenSource::Login(slot) => known().ok_or_else(|| {
-                lost(self.failed_logins.get(slot).map_or("no login gave its token", String::as_str))
-            }),
+                let reason = self.failed_logins.get(slot).map_or("no login gave its token", String::as_str);
+                NoRequest::NoTokenFromLogin(reason.to_owned())
+            })?,
             TokenSource::Key(reason) => {
-                let key = self.key.ok_or_else(|| {
-                    NotSent::Skipped(format!("--secret is needed to sign its token: {reason}"))
-                })?;
-                self.signed(token, exchange, key)
+                let key = self.key.ok_or_else(|| NotGiven::Key(reason.clone()))?;
+                self.signed(token, exchange, key)?
             }
-        }
+        })
     }
 
-    /// The claims of a recorded token with the live times and identity.
+    /// The claims of a recorded token with live times and identity.
     fn live_claims(&self, jwt: &Jwt, exchange: &Exchange, damaged: bool) -> Members {
         let mut claims = self.in_time(jwt, exchange.date, damaged);
         if let Some(user) = jwt.number("identity") {
@@ -47,31 +43,28 @@ impl Session<'_> {
         claims
     }
 
-    /// A token that is broken as the recorded one is, and in nothing else: the times in it are good now, as they were
-    /// then. Its signature was not that of the recorded server, and no key makes it now.
-    fn moved(&self, token: &str, exchange: &Exchange) -> Result<String, NotSent> {
+    /// A damaged token with live times: its damage must be its only flaw. It keeps its signature, which no key makes.
+    fn with_live_times(&self, token: &str, exchange: &Exchange) -> Result<String, NoRequest> {
         let Some(jwt) = Jwt::parse(token) else { return Ok(token.to_owned()) };
         let claims = self.live_claims(&jwt, exchange, true);
-        jwt.around(&claims).map_err(|error| NotSent::Impossible(error.to_string()))
+        Ok(jwt.around(&claims)?)
     }
 
-    /// A token like the recorded one, as old and as long valid as it was then, signed with the live key.
-    fn signed(&self, token: &str, exchange: &Exchange, key: &Secret) -> Result<String, NotSent> {
-        let impossible = |reason: String| NotSent::Impossible(reason);
-        let jwt =
-            Jwt::parse(token).ok_or_else(|| impossible("its token cannot be taken apart".to_owned()))?;
+    /// A token with the age and lifetime of the recorded one, signed with the live key.
+    fn signed(&self, token: &str, exchange: &Exchange, key: &Secret) -> Result<String, NoRequest> {
+        let jwt = Jwt::parse(token).ok_or(NoRequest::UnreadableToken)?;
         let claims = self.live_claims(&jwt, exchange, false);
-        jwt.signed_again(&claims, key).map_err(|error| impossible(error.to_string()))
+        Ok(jwt.signed_again(&claims, key)?)
     }
 
-    /// The claims of a recorded token with live times. A damaged token is not made one of an earlier run: that would
-    /// be a second reason to refuse it.
+    /// The claims of a recorded token with live times. A damaged token does not become one from before the start: that
+    /// would be a second flaw.
     fn in_time(&self, jwt: &Jwt, date: u64, damaged: bool) -> Members {
         let mut claims = jwt.claims.clone();
         let number = |claim: &str| jwt.number(claim);
         let expired = number("exp").is_some_and(|exp| exp <= date);
         let early = number("nbf").is_some_and(|nbf| nbf > date);
-        // Before the start of the recorded server, and otherwise without a flaw in its times.
+        // Issued before the start of the recorded server, and otherwise without a flaw in its times.
         let old = !damaged
             && number("iat").is_some_and(|iat| iat < self.scenario.start())
             && flaw_in_time(jwt, date).is_none()
@@ -79,8 +72,8 @@ impl Session<'_> {
         let shifted = |value: u64, now: u64| value.saturating_add(now).saturating_sub(date);
         if expired {
             let since = number("exp").map_or(0, |exp| date.saturating_sub(exp));
-            // The clock that verifies tokens shows at least what it is thought to: one that had expired two seconds
-            // ago still has, by no less. A Date may be of another clock, which says no such thing.
+            // The clock that issues tokens is never behind this estimate of it: a token that expired two seconds ago
+            // has expired there as well. A Date header may come from another clock.
             let is_sure = since > 0 && self.clock.issues();
             let more = if is_sure { 0 } else { MARGIN.saturating_sub(since) };
             for claim in ["iat", "nbf", "exp"] {
@@ -98,7 +91,7 @@ impl Session<'_> {
                 }
             }
         } else if let Some(iat) = number("iat") {
-            // A server may refuse what was issued before its start; it has whole seconds to go by.
+            // A server may refuse tokens from before its start, and `iat` has whole seconds.
             let first_good = self.clock.first().saturating_add(1);
             let now = self.clock.wait_for(first_good);
             claims.set("iat", shifted(iat, now).clamp(first_good, now));
