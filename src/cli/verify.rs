@@ -168,7 +168,7 @@ pub(super) fn run(flags: Verify) -> Result<(), CliError> {
             "each scenario needs a freshly started server: give --start, or one --scenario for each start",
         ));
     }
-    let measure = if flags.exact || matches!(against, Against::InProcess) {
+    let mode = if flags.exact || matches!(against, Against::InProcess) {
         CompareMode::Exact
     } else {
         CompareMode::Json
@@ -176,7 +176,7 @@ pub(super) fn run(flags: Verify) -> Result<(), CliError> {
     let verifier = Verifier {
         fixtures,
         against,
-        measure,
+        mode,
         tolerated,
         key,
         answer_limit: flags.timeout,

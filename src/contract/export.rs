@@ -1,8 +1,7 @@
-//! Recorded exchanges for other tools: [`har`] for those that read limits, [`hurl`] and [`http`] for those
-//! that send it.
+//! Export of recorded exchanges: [`har`] for tools that read traffic, [`hurl`] and [`http`] for tools that send it.
 //!
-//! What is to be read is given as it was recorded. What is to be sent is for a freshly started server: recorded
-//! tokens have expired there, so it takes live ones from the answers, as [`crate::contract::session::live`] does.
+//! Archives hold exchanges as they were recorded. Files to send are for a freshly started server: recorded tokens have
+//! expired there, so the files take live ones from its responses, as [`crate::contract::session::live`] does.
 
 pub mod har;
 pub mod http;
@@ -29,14 +28,14 @@ pub struct ScenarioFile {
     pub text: String,
     /// How many exchanges are in it.
     pub exchanges: usize,
-    /// How many are left out. The text says which, and why.
+    /// How many are left out. The text names them with the reason.
     pub left_out: usize,
-    /// Of these, the ones that the tool cannot send as they were recorded: which, and why.
+    /// Of these, the ones that the tool cannot send as recorded, with the reason.
     pub refused: Vec<String>,
 }
 
 impl ScenarioFile {
-    /// Counts an exchange that is left out, and gives what stands in its place.
+    /// Counts an exchange that is left out. Returns the line for it.
     fn leave_out(&mut self, omitted: LeftOut<'_>) -> String {
         let LeftOut { exchange, reason, refused } = omitted;
         let named = escape_invisible(&format!("{}, {}: {reason}.", exchange.name, exchange.request.line()));
@@ -49,51 +48,51 @@ impl ScenarioFile {
     }
 }
 
-/// A token in an earlier answer: the name of the call, and of the member.
+/// A token in an earlier response: the name of the call, and of the member.
 #[derive(Clone, Debug)]
 struct TokenIn {
     call: String,
     member: String,
-    /// A name of its own for the token: letters, digits and `_`.
+    /// A unique name for the token: letters, digits and `_`.
     variable: String,
 }
 
-/// What is sent.
+/// A request to send.
 struct Call<'a> {
-    /// A name that no other call of the file has: letters, digits and `_`.
+    /// A unique name in the file: letters, digits and `_`.
     name: String,
     /// As recorded.
     request: Cow<'a, Request>,
-    /// Where its bearer token is to come from; `None` for headers that go out as they are.
+    /// The source of its bearer token; `None` if the headers are sent as recorded.
     token: Option<TokenIn>,
-    /// The tokens in its answer that later calls send.
+    /// The tokens in its response that later calls send.
     captured: Vec<TokenIn>,
 }
 
-/// The value of a header to be sent.
-enum Given<'a> {
+/// The value of a header to send.
+enum HeaderValue<'a> {
     Recorded(&'a str),
     Bearer(&'a TokenIn),
 }
 
-/// One thing to do, or to explain, in its place.
+/// A step of a file.
 enum Step<'a> {
-    /// A login that the recording does not show, and why it is there.
+    /// A login that the recording does not show, with the reason for it.
     Login(Call<'a>, String),
     Exchange(Call<'a>, &'a Exchange),
     LeftOut(LeftOut<'a>),
 }
 
-/// An exchange that cannot be made, and why.
+/// An exchange that cannot be sent, with the reason.
 struct LeftOut<'a> {
     exchange: &'a Exchange,
     reason: String,
-    /// Whether it is the tool that cannot make it.
+    /// Whether the tool is the reason.
     refused: bool,
 }
 
-/// What is to be done to run a scenario against a live server, in order. `refusal` is why the tool cannot send a
-/// request as it was recorded, if it cannot.
+/// The steps that run a scenario against a live server. `refusal` gives the reason why a tool cannot send a request as
+/// recorded, if there is one.
 fn steps(scenario: &Scenario, refusal: fn(&Request) -> Option<String>) -> Vec<Step<'_>> {
     let plan = Plan::of(scenario);
     let mut outline = Outline::default();
@@ -130,7 +129,7 @@ fn steps(scenario: &Scenario, refusal: fn(&Request) -> Option<String>) -> Vec<St
     steps
 }
 
-/// Why no tool can send that request as it was recorded, if none can.
+/// The reason why no tool can send a request as recorded, if there is one.
 fn unsendable(request: &Request) -> Option<String> {
     if request.method == Method::Connect {
         return Some("CONNECT".to_owned());
@@ -146,7 +145,7 @@ fn unsendable(request: &Request) -> Option<String> {
     }
     request.headers.iter().find_map(|(name, value)| {
         let token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
-        // It says how long the body is; what it says would not be true.
+        // Transfer-Encoding would contradict the length of the body.
         if name.is_empty() || !name.bytes().all(token) || name.eq_ignore_ascii_case("Transfer-Encoding") {
             return Some(format!("a header named {name:?}"));
         }
@@ -155,13 +154,13 @@ fn unsendable(request: &Request) -> Option<String> {
     })
 }
 
-/// What is known of the calls so far.
+/// The calls so far.
 #[derive(Default)]
 struct Outline<'a> {
     names: HashSet<String>,
     /// The recorded tokens that any exchange sends.
     sent: HashSet<&'a str>,
-    /// Where the live ones for them are found.
+    /// The responses that have the live ones.
     known: HashMap<String, TokenIn>,
 }
 
@@ -210,32 +209,31 @@ impl<'a> Outline<'a> {
 }
 
 impl Call<'_> {
-    /// The headers to send: all but Host, which is that of the live address, and what belongs to the connection and
-    /// the length of the body, as in [`crate::contract::client::wire`].
-    fn headers(&self) -> impl Iterator<Item = (&str, Given<'_>)> {
+    /// The headers to send: all but Host, Connection and Content-Length, as in [`crate::contract::client::wire`].
+    fn headers(&self) -> impl Iterator<Item = (&str, HeaderValue<'_>)> {
         let own = |name: &str| {
             ["Host", "Connection", "Content-Length"].iter().any(|own| name.eq_ignore_ascii_case(own))
         };
         let others = self.request.headers.iter().filter(move |(name, _)| !own(name));
         others.map(|(name, value)| match &self.token {
             Some(token) if name.eq_ignore_ascii_case("Authorization") => {
-                (name.as_str(), Given::Bearer(token))
+                (name.as_str(), HeaderValue::Bearer(token))
             }
-            _ => (name.as_str(), Given::Recorded(value)),
+            _ => (name.as_str(), HeaderValue::Recorded(value)),
         })
     }
 
-    /// The body to send, where there is one. A transcript is read as UTF-8.
+    /// The body to send, if there is one. Transcripts are UTF-8.
     fn body(&self) -> Option<Cow<'_, str>> {
         self.request.body.as_deref().map(String::from_utf8_lossy)
     }
 }
 
-/// What is expected of a response besides its status.
+/// Expectations on a response apart from its status.
 struct Expected<'a> {
     content_type: Option<&'a str>,
     location: Option<Location<'a>>,
-    /// The tokens in the body, of which no value can be expected.
+    /// The tokens in the body, whose values are not known.
     tokens: Vec<String>,
     body: Body<'a>,
 }
@@ -247,7 +245,7 @@ enum Location<'a> {
 }
 
 enum Body<'a> {
-    /// But for its tokens.
+    /// Without its tokens.
     Json(Value),
     Text(Cow<'a, str>),
 }
@@ -266,13 +264,13 @@ impl<'a> Expected<'a> {
             members.retain(|member, _| !tokens.contains(member));
         }
         let body = json.map_or_else(|| Body::Text(String::from_utf8_lossy(&response.body)), Body::Json);
-        // A label on nothing is the original's alone (docs/differences.md, no_content_type_on_204).
+        // Only the original sends Content-Type on a 204 (docs/differences.md, no_content_type_on_204).
         let content_type = response.header("Content-Type").filter(|_| response.status != 204);
         Self { content_type, location, tokens, body }
     }
 }
 
-/// What stands at the top of a file, line by line.
+/// The lines at the top of a file.
 fn introduction(scenario: &Scenario, run: &str) -> [String; 2] {
     let Scenario { name, .. } = scenario;
     let date = http_date(scenario.start());

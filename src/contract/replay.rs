@@ -1,5 +1,5 @@
-//! A server in process, as the recorded ones were: the same data, clock, token ids and key. Its answers can be
-//! held to the recordings byte for byte, signatures included.
+//! Replay in process: a server with the data, clock, token ids and key of the recorded one. Its responses are compared
+//! byte for byte, signatures included.
 
 use std::sync::Arc;
 
@@ -21,7 +21,7 @@ use crate::json::Style;
 use crate::store::seed::{Data, EXAMPLE};
 use crate::AppConfig;
 
-/// The public demo key of the original, with which every recorded token is signed. It protects nothing.
+/// The public demo key of the original, which signs every recorded token. It protects nothing.
 const DEMO_KEY: [u8; 30] = [
     0x1c, 0x7f, 0x7e, 0xe6, 0xb5, 0x3c, 0x50, 0x33, 0x2c, 0x39, 0x80, 0x15, 0x6e, 0x58, 0x51, 0x45, 0x76,
     0x4b, 0x11, 0x25, 0xab, 0x46, 0x17, 0x8f, 0x63, 0xdc, 0x40, 0x32, 0x91, 0xe6,
@@ -33,14 +33,14 @@ pub fn demo_key() -> Secret {
     Secret::for_replay(DEMO_KEY)
 }
 
-/// A server in process whose clock stands where it is set.
+/// A server in process with a manual clock.
 pub struct Replay {
     client: Client,
     clock: Clock,
 }
 
 impl Replay {
-    /// A server that starts as the one of that scenario did, and will give its tokens the recorded ids.
+    /// A server with the start time and token ids of a scenario.
     ///
     /// # Errors
     /// As [`Replay::started`].
@@ -51,7 +51,7 @@ impl Replay {
     /// A server that starts at `now`, in seconds since 1970, with the example data.
     ///
     /// # Errors
-    /// [`InternalError`] where the system gives no random bytes or no thread.
+    /// [`InternalError`] if the system gives no random bytes or no thread.
     pub fn started(now: u64, token_ids: Vec<Uuid>) -> Result<Self, InternalError> {
         let clock = Clock::manual(now);
         let data = Data::parse("the built-in data", EXAMPLE.as_bytes());
@@ -67,13 +67,13 @@ impl Replay {
         Ok(Self { client, clock })
     }
 
-    /// What that recorded request is answered, at the time when it was recorded.
+    /// The response to a recorded request, at the time of its recording.
     #[must_use]
     pub fn answer(&self, exchange: &Exchange) -> Response {
         self.answer_at(exchange.date, &exchange.request)
     }
 
-    /// What a request is answered at that time. The answer has the headers that it would have on the wire.
+    /// The response to a request at a time, with the headers that it has on the wire.
     #[must_use]
     pub fn answer_at(&self, now: u64, request: &Request) -> Response {
         self.clock.set(now);
@@ -109,14 +109,14 @@ impl Replay {
     }
 }
 
-/// The settings under which the exchanges were recorded, as far as they are seen in answers. Passwords cost
-/// next to nothing: the recordings hold them in clear text.
+/// The settings of the recordings, as far as responses show them. Password hashing is cheap: the recordings hold the
+/// passwords in clear text.
 fn settings() -> Result<Settings, InternalError> {
     const CHEAP: Cost = Cost { memory: 8, iterations: 1, parallelism: 1 };
     let hasher: Hasher =
         CHEAP.hasher().map_err(|error| InternalError::new("choosing a cost of passwords", error))?;
     let defaults =
         Settings::defaults().map_err(|error| InternalError::new("reading the default settings", error))?;
-    // A recording is replayed as fast as it goes.
+    // Replays have no rate limits.
     Ok(Settings { json: Style::Pretty, hasher, rates: None, ..defaults })
 }

@@ -37,7 +37,7 @@ pub struct Verifier {
     /// The server.
     pub against: Against,
     /// How bodies are compared.
-    pub measure: CompareMode,
+    pub mode: CompareMode,
     /// The allowed differences, and whose responses they allow.
     pub tolerated: Vec<(&'static AllowedDifference, Side)>,
     /// The key of the live server, if it is known.
@@ -170,9 +170,9 @@ impl Run<'_> {
         first: Option<&Response>,
         exit_report: impl FnMut() -> Option<String>,
     ) {
-        let Verifier { key, answer_limit, measure, .. } = self.verifier;
+        let Verifier { key, answer_limit, mode, .. } = self.verifier;
         let mut session = Session::new(target, self.scenario, key.as_ref(), *answer_limit, first);
-        let exact = *measure == CompareMode::Exact;
+        let exact = *mode == CompareMode::Exact;
         let answer = |index: usize, exchange: &Exchange| {
             let request = session.request(index, exchange).map_err(Unanswered::NotSent)?;
             let live = session.send(&request).map_err(Unanswered::Wire)?;
@@ -230,12 +230,12 @@ impl Run<'_> {
     }
 
     fn judged(&self, index: usize, exchange: &Exchange, response: &Response, faults: &[String]) -> Outcome {
-        let Verifier { fixtures, measure, tolerated, .. } = self.verifier;
+        let Verifier { fixtures, mode, tolerated, .. } = self.verifier;
         let shown = fixtures.file_of(&self.scenario.name, &exchange.name).display().to_string();
-        let diff = difference(exchange, response, *measure, &shown);
+        let diff = difference(exchange, response, *mode, &shown);
         let explained = |(allowed, side): &&(&'static AllowedDifference, Side)| {
             self.histories.get(index).is_some_and(|history| {
-                let case = Case { exchange, start: self.scenario.start(), history, measure: *measure };
+                let case = Case { exchange, start: self.scenario.start(), history, mode: *mode };
                 allowed.explains(&case, response, *side)
             })
         };

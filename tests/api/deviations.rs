@@ -251,7 +251,7 @@ fn history() -> History {
     History {
         people: people.into(),
         deleted: BTreeSet::from([3]),
-        succeeded: BTreeSet::from([3]),
+        reused: BTreeSet::from([3]),
         changed: BTreeMap::from([(2, NOW + 10)]),
         used: BTreeMap::from([("/api/ships".to_owned(), BTreeSet::from([16, 17]))]),
     }
@@ -278,7 +278,7 @@ fn explains_after(
         response: recorded.clone(),
         date,
     };
-    let case = Case { exchange: &exchange, start: NOW, history, measure: CompareMode::Exact };
+    let case = Case { exchange: &exchange, start: NOW, history, mode: CompareMode::Exact };
     named(name).unwrap().explains(&case, live, side)
 }
 
@@ -316,7 +316,7 @@ fn rejects_a_deviation_that_no_difference_covers() {
     let unknown = response(401, &[JSON], json!({"error": "Unauthorized", "message": "Unknown user."}));
     let revoked = error(401, "Token has been revoked");
     // The user is deleted, and none was created since.
-    let deleted = History { succeeded: BTreeSet::new(), ..history() };
+    let deleted = History { reused: BTreeSet::new(), ..history() };
     let own = |method: &str| with_token(&format!("/api/users/3 -X {method}"), "access", 3, NOW + 1);
     let form = curl("/auth/login -d 'username=user'");
     let internal = response(500, &[JSON], json!({"error": "Internal Server Error"}));

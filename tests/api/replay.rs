@@ -57,7 +57,7 @@ fn every_recorded_exchange_replays_byte_for_byte() {
                 continue;
             };
             different += 1;
-            let case = Case { exchange, start: scenario.start(), history, measure: CompareMode::Exact };
+            let case = Case { exchange, start: scenario.start(), history, mode: CompareMode::Exact };
             let known = named(section).unwrap();
             if differs.is_none() || !known.explains(&case, &answer, Side::Shipyard) {
                 differences += &format!("not as `{section}` says: {}", differs.unwrap_or(shown));

@@ -1,8 +1,8 @@
-//! The deliberate differences of docs/differences.md, as far as two answers to one request can show them.
+//! Allowed differences: the sections of docs/differences.md that two responses to one request can show.
 //!
-//! A difference is tolerated only where the request is of the kind that its section speaks of, the recorded answer
-//! is as the one side gives it, and the live one as the other. The side that a server is held to be is given: what
-//! the original allows is no excuse for a server that claims to be like this one, nor the other way round.
+//! A difference is allowed only if the section applies to the request, the recorded response is as one server gives it,
+//! and the live response as the other does. The caller names the server that the live one may respond like: what the
+//! original server may do differently is a mismatch for a server that is checked as Shipyard, and the reverse.
 
 mod conditions;
 mod sections;
@@ -19,30 +19,30 @@ use crate::contract::recording::history::History;
 use crate::contract::recording::message::Response;
 use crate::contract::recording::transcript::Exchange;
 
-/// Whose answers a live server may give where the two differ.
+/// The server whose responses a live server may give where the two differ.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Side {
-    /// The original's, in the place of what this server was recorded to answer.
+    /// The original, where the recording has a response of this server.
     Original,
-    /// This server's, in the place of what the original was recorded to answer.
+    /// This server, where the recording has a response of the original.
     Shipyard,
 }
 
-/// A request in its place in the scenario.
+/// An exchange in its scenario.
 pub struct Case<'a> {
     /// The exchange.
     pub exchange: &'a Exchange,
-    /// When the scenario's server was started.
+    /// When the scenario's server started, in seconds since 1970.
     pub start: u64,
-    /// What has happened before it.
+    /// What happened before it.
     pub history: &'a History,
-    /// How its answers are compared.
-    pub measure: CompareMode,
+    /// How bodies are compared.
+    pub mode: CompareMode,
 }
 
 /// One section of docs/differences.md.
 pub struct AllowedDifference {
-    /// The name of the section.
+    /// Its name there.
     pub name: &'static str,
     applies_to: fn(&Case<'_>) -> bool,
     original: fn(&Case<'_>, &Response) -> bool,
@@ -52,10 +52,10 @@ pub struct AllowedDifference {
 /// The condition of sections that no single response to a recorded request can show.
 const NOT_OBSERVABLE: fn(&Case<'_>) -> bool = |_| false;
 
-/// The section of that name.
+/// The section with this name.
 #[must_use]
 pub fn named(name: &str) -> Option<&'static AllowedDifference> {
-    ALL.iter().find(|deviation| deviation.name == name)
+    ALL.iter().find(|allowed| allowed.name == name)
 }
 
 impl fmt::Debug for AllowedDifference {
@@ -65,7 +65,8 @@ impl fmt::Debug for AllowedDifference {
 }
 
 impl AllowedDifference {
-    /// Whether this section speaks of what differs between these two answers, and the live one is that side's.
+    /// Whether this section explains the difference between the recorded and the live response, if the live server may
+    /// respond like `side`.
     #[must_use]
     pub fn explains(&self, case: &Case<'_>, live: &Response, side: Side) -> bool {
         let recorded = &case.exchange.response;
@@ -73,11 +74,11 @@ impl AllowedDifference {
             Side::Original => (self.shipyard, self.original),
             Side::Shipyard => (self.original, self.shipyard),
         };
-        // What the original was recorded to answer is what the original answers.
+        // A response that the original gave is not a difference from the original.
         let is_itself = side == Side::Original && is_from_original(recorded);
         let in_this = other(case, recorded) && !own(case, recorded) && own(case, live);
         (self.applies_to)(case) && !is_itself && in_this && {
-            // The sections below speak of one thing only; all else must be as recorded.
+            // These sections are about one part of the response; the rest must be as recorded.
             match self.name {
                 "json_errors" => live.status == recorded.status,
                 "no_content_type_on_204" => {

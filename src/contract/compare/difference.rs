@@ -1,5 +1,5 @@
-//! What of two answers is compared, and how a difference is shown: with the line of the transcript that says
-//! otherwise.
+//! Comparison of a live response with the recorded one. A difference is shown as a diff with line numbers of the
+//! transcript.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -14,25 +14,25 @@ use crate::contract::recording::transcript::{Exchange, STATUS_LINE};
 use crate::escape::escape_invisible;
 use crate::json::Style;
 
-/// The headers that are held to the recording. What a server says of itself (Server, Date) is its own affair.
+/// The headers that are compared. Others (Server, Date) may differ between servers.
 pub const COMPARED: [&str; 3] = ["Content-Type", "Content-Length", "Location"];
 
-/// The most lines of a diff.
-const MOST_LINES: usize = 200;
+/// The maximum number of lines of a diff.
+const MAX_LINES: usize = 200;
 
-/// The most characters of a line that is shown; a line with a token is shorter.
-const LONGEST_LINE: usize = 2000;
+/// The maximum number of characters shown of a line; a line with a token is shorter.
+const MAX_LINE_LENGTH: usize = 2000;
 
 /// How bodies are compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CompareMode {
     /// Byte for byte.
     Exact,
-    /// As JSON, where they are JSON: layout and the order of members say nothing.
+    /// As JSON, where they are JSON: layout and the order of members do not matter.
     Json,
 }
 
-/// A line of an answer, compared as it is: what is shown of two different ones may be the same.
+/// A line of a response. Lines are compared by value: two different ones may look the same.
 struct Line {
     value: String,
     shown: String,
@@ -44,28 +44,28 @@ impl Line {
     }
 }
 
-/// The compared parts of an answer, as numbered lines of its transcript.
+/// The compared parts of a response, as numbered lines of its transcript.
 struct Document {
     lines: Vec<Line>,
-    /// The line in the transcript for each of them.
+    /// The line number in the transcript for each of them.
     numbers: Vec<usize>,
 }
 
-/// What differs; `None` if nothing does. `shown` is the name of the transcript in messages.
+/// The difference; `None` if there is none. `shown` is the name of the transcript in the message.
 #[must_use]
-pub fn difference(exchange: &Exchange, live: &Response, measure: CompareMode, shown: &str) -> Option<String> {
-    let (was, is) = bodies(&exchange.response, live, measure)
+pub fn difference(exchange: &Exchange, live: &Response, mode: CompareMode, shown: &str) -> Option<String> {
+    let (was, is) = bodies(&exchange.response, live, mode)
         .map_or_else(|| (None, None), |(was, is)| (Some(was), Some(is)));
     let are_other_bodies = was.is_some();
     let text = String::from_utf8_lossy(&exchange.response.body);
     let (was, is) = (was.as_deref().unwrap_or(&text), is.as_deref().unwrap_or(&text));
-    let (document, other) = documents(exchange, live, measure, was, is);
+    let (document, other) = documents(exchange, live, mode, was, is);
     let is_other = are_other_bodies || !document.lines.iter().map(value).eq(other.iter().map(value));
     is_other
         .then(|| rendered(&document, &other, shown) + alike(&document, &other) + &not_json(exchange, live))
 }
 
-/// What is said of lines that differ and look the same.
+/// A hint for lines that differ but look the same.
 fn alike(recorded: &Document, live: &[Line]) -> &'static str {
     let shown = |line: &Line| line.shown.clone();
     if recorded.lines.iter().map(shown).eq(live.iter().map(shown)) {
@@ -79,7 +79,7 @@ fn value(line: &Line) -> &str {
     &line.value
 }
 
-/// Why a body is not read as JSON, where the recorded one is: that may be all that differs.
+/// A hint for a body that is not JSON, where the recorded one is: that may be the only difference.
 fn not_json(exchange: &Exchange, live: &Response) -> String {
     match Json::parse(&live.body) {
         Err(reason) if Json::parse(&exchange.response.body).is_ok() && !live.body.is_empty() => {
@@ -89,12 +89,12 @@ fn not_json(exchange: &Exchange, live: &Response) -> String {
     }
 }
 
-/// Whether two header values are the same. White space around a value is no part of it (RFC 9110, section 5.5), and
-/// without `--exact` one meaning may be written in several ways.
-fn same_value(name: &str, recorded: &str, live: &str, measure: CompareMode) -> bool {
+/// Whether two header values are the same. White space around a value is not part of it (RFC 9110, section 5.5). Without
+/// `--exact`, equivalent values are the same.
+fn same_value(name: &str, recorded: &str, live: &str, mode: CompareMode) -> bool {
     let (recorded, live) = (trimmed(recorded), trimmed(live));
     recorded == live
-        || (measure == CompareMode::Json
+        || (mode == CompareMode::Json
             && match name.to_ascii_lowercase().as_str() {
                 "content-type" => media_type::same(recorded, live),
                 "location" => same_address(recorded, live),
@@ -106,13 +106,13 @@ fn trimmed(value: &str) -> &str {
     value.trim_matches([' ', '\t'])
 }
 
-/// Whether two addresses are the same: scheme and host have no case (RFC 3986, section 6.2.2.1), paths have.
+/// Whether two URLs are the same: scheme and host are case-insensitive (RFC 3986, section 6.2.2.1), paths are not.
 fn same_address(a: &str, b: &str) -> bool {
     let parts = |address: &str| {
         let scheme = address.find("://").map_or(0, |at| at + 3);
         let path = address.get(scheme..).and_then(|rest| rest.find(['/', '?', '#']));
         let path = path.map_or(address.len(), |at| scheme + at);
-        // What has no scheme is a path from its first character on.
+        // A URL without a scheme is all path.
         let path = if scheme == 0 { 0 } else { path };
         let (base, path) = address.split_at(path);
         (base.to_ascii_lowercase(), path.to_owned())
@@ -120,20 +120,19 @@ fn same_address(a: &str, b: &str) -> bool {
     parts(a) == parts(b)
 }
 
-/// Whether a header says nothing that is compared. Two layouts of one body have two lengths, and a chunked one has none;
-/// that a length is true is seen when the answer is read. Only a 204 must have none (RFC 9110, section 8.6).
-fn is_free(name: &str, recorded: &Response, live: &Response, measure: CompareMode) -> bool {
-    let is_length = measure == CompareMode::Json && name.eq_ignore_ascii_case("Content-Length");
+/// Whether a header is not compared: lengths differ with the layout of a body, and a chunked body has none. The reader
+/// checks that a length is right. Only a 204 must have none (RFC 9110, section 8.6).
+fn is_free(name: &str, recorded: &Response, live: &Response, mode: CompareMode) -> bool {
+    let is_length = mode == CompareMode::Json && name.eq_ignore_ascii_case("Content-Length");
     is_length && (live.status != 204 || recorded.header(name).is_some())
 }
 
-/// The compared headers, as lines of the document and of the other one.
-fn headers(recorded: &Response, live: &Response, measure: CompareMode) -> (Document, Vec<Line>) {
+/// The compared headers, as lines of both documents.
+fn headers(recorded: &Response, live: &Response, mode: CompareMode) -> (Document, Vec<Line>) {
     let mut document = Document { lines: Vec::new(), numbers: Vec::new() };
     let mut other = Vec::new();
     let compared = |name: &str| {
-        COMPARED.iter().any(|known| name.eq_ignore_ascii_case(known))
-            && !is_free(name, recorded, live, measure)
+        COMPARED.iter().any(|known| name.eq_ignore_ascii_case(known)) && !is_free(name, recorded, live, mode)
     };
     for known in COMPARED.iter().filter(|known| compared(known)) {
         let is_known = |(_, (name, _)): &(usize, &(String, String))| name.eq_ignore_ascii_case(known);
@@ -142,11 +141,11 @@ fn headers(recorded: &Response, live: &Response, measure: CompareMode) -> (Docum
             document.lines.push(Line::new(format!("{name}: {value}")));
             document.numbers.push(number);
             if let Some((_, given)) = given.next() {
-                let given = if same_value(name, value, given, measure) { value } else { given };
+                let given = if same_value(name, value, given, mode) { value } else { given };
                 other.push(Line::new(format!("{name}: {given}")));
             }
         }
-        // More than there were is too many, whatever they say.
+        // A header that occurs more often than recorded is a difference.
         other.extend(given.map(|(_, value)| Line::new(format!("{known}: {value}"))));
     }
     (document, other)
@@ -155,7 +154,7 @@ fn headers(recorded: &Response, live: &Response, measure: CompareMode) -> (Docum
 fn documents(
     exchange: &Exchange,
     live: &Response,
-    measure: CompareMode,
+    mode: CompareMode,
     was: &str,
     is: &str,
 ) -> (Document, Vec<Line>) {
@@ -164,7 +163,7 @@ fn documents(
     let mut document =
         Document { lines: vec![Line::new(recorded.status_line.clone())], numbers: vec![STATUS_LINE] };
     let mut other = vec![Line::new(status.clone())];
-    let (named, given) = headers(recorded, live, measure);
+    let (named, given) = headers(recorded, live, mode);
     document.lines.extend(named.lines);
     document.numbers.extend(named.numbers);
     other.extend(given);
@@ -181,7 +180,7 @@ fn documents(
     (document, other)
 }
 
-/// A body that is far longer than the recorded one is another one in any case, and no one reads all of it.
+/// A body without the end of it that is far beyond the length of the recorded one.
 fn shortened(mut text: String, recorded: usize) -> String {
     let most = recorded * 2 + 16 * 1024;
     if text.len() > most {
@@ -194,7 +193,7 @@ fn shortened(mut text: String, recorded: usize) -> String {
 }
 
 /// Two bodies that differ, as texts; `None` if they are the same.
-fn bodies(recorded: &Response, live: &Response, measure: CompareMode) -> Option<(String, String)> {
+fn bodies(recorded: &Response, live: &Response, mode: CompareMode) -> Option<(String, String)> {
     if recorded.body == live.body {
         return None;
     }
@@ -203,7 +202,7 @@ fn bodies(recorded: &Response, live: &Response, measure: CompareMode) -> Option<
         Err(_) => format!("{} (in hexadecimal, for it is not UTF-8)\n", hexadecimal(body)),
     };
     let plain = || Some((text(&recorded.body), text(&live.body)));
-    if measure == CompareMode::Exact {
+    if mode == CompareMode::Exact {
         return plain();
     }
     let (Ok(was), Ok(is)) = (Json::parse(&recorded.body), Json::parse(&live.body)) else { return plain() };
@@ -221,16 +220,16 @@ fn hexadecimal(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// A line of a body, in which a missing line end and what cannot be seen can be seen.
+/// A line of a body, with a missing line end and invisible characters made visible.
 fn body_line_of(line: &str) -> Line {
     let (text, end) = match line.strip_suffix('\n') {
         Some(text) => (text, ""),
         None => (line, " (no line end)"),
     };
     let mut shown = escape_invisible(text);
-    if let Some((at, _)) = shown.char_indices().nth(LONGEST_LINE) {
+    if let Some((at, _)) = shown.char_indices().nth(MAX_LINE_LENGTH) {
         let excess = shown.len() - at;
-        // Two lines that differ only in what is cut off must not look the same.
+        // Two lines that differ only in the part that is cut must not look the same.
         let sum = Sha256::digest(text.as_bytes());
         let sum: String = sum.iter().take(4).map(|byte| format!("{byte:02x}")).collect();
         shown.truncate(at);
@@ -243,7 +242,7 @@ fn body_line_of(line: &str) -> Line {
 fn rendered(recorded: &Document, live: &[Line], shown: &str) -> String {
     let was: Vec<&str> = recorded.lines.iter().map(value).collect();
     let is: Vec<&str> = live.iter().map(value).collect();
-    // A diff that is not the shortest will do, if that takes too long.
+    // After a second, a diff that is not the shortest is good enough.
     let diff = TextDiff::configure().timeout(Duration::from_secs(1)).diff_slices(&was, &is);
     let first = diff.ops().iter().find(|op| op.tag() != similar::DiffTag::Equal);
     let line = first.and_then(|op| recorded.numbers.get(op.old_range().start).or(recorded.numbers.last()));
@@ -266,13 +265,13 @@ fn rendered(recorded: &Document, live: &[Line], shown: &str) -> String {
             let number = number.and_then(|index| recorded.numbers.get(index));
             let number = number.map_or(String::new(), usize::to_string);
             let value = line.map_or("", |line| line.shown.as_str());
-            // A space at the end of a line is part of the recorded layout, and easily overlooked.
+            // The recorded layout has spaces at line ends, which are hard to see.
             let value = match value.strip_suffix(' ') {
                 Some(value) if sign != ' ' => format!("{value}\u{2420}"),
                 _ => value.to_owned(),
             };
             shown_lines += 1;
-            if shown_lines > MOST_LINES {
+            if shown_lines > MAX_LINES {
                 text += "  ... and more\n";
                 return text;
             }

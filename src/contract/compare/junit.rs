@@ -1,5 +1,4 @@
-//! A report as JUnit XML, the form that CI systems show: a test suite for each scenario, a test case for each
-//! exchange.
+//! JUnit XML report, which CI systems show: a test suite for each scenario, a test case for each exchange.
 
 use std::io;
 
@@ -12,7 +11,7 @@ use crate::escape::escape_invisible;
 /// The report as an XML document.
 ///
 /// # Errors
-/// None that could happen: it is written to memory.
+/// None in practice: it is written to memory.
 pub fn document(report: &Report) -> io::Result<String> {
     let mut writer = Writer::new_with_indent(Vec::new(), b' ', 2);
     writer.write_event(Event::Decl(BytesDecl::new("1.0", Some("UTF-8"), None)))?;
@@ -131,7 +130,7 @@ fn explained(writer: &mut Xml, kind: &str, message: &str, text: &str) -> io::Res
     Ok(())
 }
 
-/// What XML 1.0 cannot hold, not even escaped (section 2.2), and invisible characters, as [`escape_invisible`] writes them.
+/// A text that XML 1.0 can hold (section 2.2). Invisible characters are escaped as by [`escape_invisible`].
 fn allowed(text: &str) -> String {
     let lines = text.split('\n').map(escape_invisible);
     lines.collect::<Vec<_>>().join("\n").replace(['\u{fffe}', '\u{ffff}'], "\u{fffd}")

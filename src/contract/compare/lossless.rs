@@ -1,7 +1,7 @@
-//! JSON whose numbers are what was written: of any size and precision, compared by their value.
+//! JSON with exact numbers: of any size and precision, compared by value.
 //!
-//! [`crate::json::parse`] gives what this server would take a text for, and makes doubles of numbers that it has no
-//! integer for. Two of those may differ and be the same double.
+//! [`crate::json::parse`] reads as the server does, and makes doubles of numbers that do not fit an integer. Two
+//! different numbers may be the same double.
 
 use std::collections::btree_map::{BTreeMap, Entry};
 use std::fmt;
@@ -12,10 +12,10 @@ use serde_json::value::RawValue;
 
 use crate::json::{self, Malformed};
 
-/// The most levels of nesting, as in [`crate::json::parse`].
-const DEEPEST: usize = 127;
+/// The maximum nesting, as in [`crate::json::parse`].
+const MAX_DEPTH: usize = 127;
 
-/// A JSON value. Two are equal if they say the same: the order of members does not matter, nor how a number is written.
+/// A JSON value. Equality ignores the order of members and the notation of numbers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Json {
     /// `null`, `true` or `false`.
@@ -73,15 +73,15 @@ impl Json {
     /// The one value in `bytes`, read as strictly as by [`crate::json::parse`], but with numbers of any size.
     ///
     /// # Errors
-    /// As there.
+    /// As [`crate::json::parse`].
     pub fn parse(bytes: &[u8]) -> Result<Self, Malformed> {
         let text = json::text(bytes)?;
         let value = serde_json::from_str(text).and_then(read);
-        // What is wrong is said with its place in the whole text.
+        // The server's reader gives an error its place in the whole text.
         value.map_err(|error| json::parse(bytes).err().unwrap_or_else(|| Malformed::new(error)))
     }
 
-    /// The member of that name.
+    /// The member with this name.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&Self> {
         match self {
@@ -103,8 +103,8 @@ impl Json {
         }
     }
 
-    /// The same, with every number written in one way: as an integer or decimal fraction if that is short, else with a
-    /// power of ten.
+    /// The value with all numbers in one notation: an integer or decimal fraction if that is short, otherwise with an
+    /// exponent.
     #[must_use]
     pub fn with_plain_numbers(self) -> Self {
         match self {
@@ -119,17 +119,17 @@ impl Json {
     }
 }
 
-/// The one way to write that value.
+/// The one notation of a number.
 fn plain((is_negative, digits, power): (bool, String, i128)) -> Number {
-    /// The most digits that are written out.
-    const LONGEST: usize = 40;
+    /// The maximum number of digits without an exponent.
+    const MAX_DIGITS: usize = 40;
     let sign = if is_negative { "-" } else { "" };
     let places = usize::try_from(power.unsigned_abs()).unwrap_or(usize::MAX);
     let text = if digits.is_empty() {
         "0".to_owned()
-    } else if power >= 0 && digits.len().saturating_add(places) <= LONGEST.max(digits.len()) {
+    } else if power >= 0 && digits.len().saturating_add(places) <= MAX_DIGITS.max(digits.len()) {
         format!("{digits}{}", "0".repeat(places))
-    } else if power < 0 && places <= LONGEST.max(digits.len()) {
+    } else if power < 0 && places <= MAX_DIGITS.max(digits.len()) {
         let padded = format!("{}{digits}", "0".repeat((places + 1).saturating_sub(digits.len())));
         let (whole, fraction) = padded.split_at(padded.len() - places);
         format!("{whole}.{fraction}")
@@ -172,8 +172,8 @@ impl Serialize for Json {
     }
 }
 
-/// The value in a text. That it is JSON has been seen when it was taken for a raw value; what that leaves open is refused
-/// here. Each byte is looked at once more, whatever the nesting.
+/// Reads a value. serde_json has checked its syntax; this reader checks nesting, names and strings. It reads each byte
+/// once, whatever the nesting.
 fn read(raw: &RawValue) -> serde_json::Result<Json> {
     Reader { rest: raw.get() }.value(0)
 }
@@ -183,7 +183,7 @@ struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    /// The first byte of what comes next, white space left out.
+    /// The next byte that is not white space.
     fn peek(&mut self) -> Option<u8> {
         self.rest = self.rest.trim_start_matches([' ', '\t', '\n', '\r']);
         self.rest.as_bytes().first().copied()
@@ -197,7 +197,7 @@ impl<'a> Reader<'a> {
 
     fn value(&mut self, depth: usize) -> serde_json::Result<Json> {
         match self.peek() {
-            Some(b'{' | b'[') if depth >= DEEPEST => {
+            Some(b'{' | b'[') if depth >= MAX_DEPTH => {
                 Err(serde_json::Error::custom("recursion limit exceeded"))
             }
             Some(b'{') => self.object(depth),
@@ -255,7 +255,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// A text, which ends at the first quote without a backslash before it.
+    /// A string, which ends at the first quote without a backslash before it.
     fn text(&mut self) -> serde_json::Result<String> {
         let mut is_escaped = false;
         let end = self.rest.bytes().skip(1).position(|byte| {

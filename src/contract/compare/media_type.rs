@@ -1,15 +1,15 @@
-//! Media types as Content-Type has them (RFC 9110, section 8.3.1).
+//! Media types of Content-Type headers (RFC 9110, section 8.3.1).
 
-/// A media type and its parameters, so that two that mean the same are equal.
+/// A media type with parameters. Equivalent ones are equal.
 #[derive(Debug, PartialEq, Eq)]
 struct MediaType {
     essence: String,
-    /// Sorted: their order says nothing.
+    /// Sorted: their order does not matter.
     parameters: Vec<(String, String)>,
 }
 
-/// Whether two values of Content-Type are the same media type. Types, names of parameters and charsets have no case, a
-/// value may be quoted, and there may be white space around a semicolon. The values of other parameters have case.
+/// Whether two values of Content-Type are the same media type. Types, names of parameters and charsets are
+/// case-insensitive, other values are not. Values may be quoted, and there may be white space around a semicolon.
 pub(crate) fn same(a: &str, b: &str) -> bool {
     match (parse(a), parse(b)) {
         (Some(a), Some(b)) => a == b,
@@ -17,7 +17,7 @@ pub(crate) fn same(a: &str, b: &str) -> bool {
     }
 }
 
-/// Whether a value of Content-Type is of that type, whatever its parameters.
+/// Whether a value of Content-Type has this type, whatever its parameters.
 pub(crate) fn is(value: &str, essence: &str) -> bool {
     let found = value.split(';').next().unwrap_or_default();
     found.trim_matches(WHITE).eq_ignore_ascii_case(essence)
@@ -36,7 +36,7 @@ fn parse(text: &str) -> Option<MediaType> {
         rest = rest.trim_start_matches(WHITE);
         let Some(after) = rest.strip_prefix(';') else { break };
         rest = after.trim_start_matches(WHITE);
-        // Nothing between two semicolons, or behind the last, is no parameter (RFC 9110, section 5.6.6).
+        // An empty parameter is ignored (RFC 9110, section 5.6.6).
         if rest.is_empty() || rest.starts_with(';') {
             continue;
         }
@@ -60,7 +60,7 @@ fn parse(text: &str) -> Option<MediaType> {
         .then(|| MediaType { essence: format!("{kind}/{subtype}").to_ascii_lowercase(), parameters })
 }
 
-/// What a quoted text says, from behind its first quote, and what follows it.
+/// The content of a quoted string, from after its first quote, and the rest.
 fn quoted_string(text: &str) -> Option<(String, &str)> {
     let mut value = String::new();
     let mut characters = text.chars();

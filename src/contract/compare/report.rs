@@ -1,23 +1,23 @@
-//! Result of checking a server against exchanges.
+//! Report of a check: the outcome of each exchange.
 
 use serde::Serialize;
 
-/// What came of one exchange.
+/// The outcome of one exchange.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "outcome", rename_all = "snake_case")]
 pub enum Outcome {
-    /// Answered as recorded.
+    /// The response is as recorded.
     Match {
-        /// The deliberate differences in which it deviates, by name.
+        /// The allowed differences that it has, by name.
         #[serde(skip_serializing_if = "Vec::is_empty")]
         tolerated: Vec<&'static str>,
     },
-    /// Answered otherwise.
+    /// The response differs.
     Mismatch {
-        /// What differs, with the lines of the transcript.
+        /// The difference, with the lines of the transcript.
         diff: String,
     },
-    /// There was no answer that could be compared.
+    /// There is no response to compare.
     Failed {
         /// Why.
         reason: String,
@@ -27,7 +27,7 @@ pub enum Outcome {
         /// What, and what for.
         reason: String,
     },
-    /// It was not tried, because there is no server.
+    /// It was not sent, because there is no server.
     NotRun {
         /// Why there is none.
         reason: &'static str,
@@ -35,13 +35,13 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    /// Whether the contract holds as far as this tells.
+    /// Whether this is no violation of the contract.
     #[must_use]
     pub fn is_good(&self) -> bool {
         matches!(self, Self::Match { .. } | Self::Skipped { .. })
     }
 
-    /// One word, as wide as the others.
+    /// The word for it, padded to one width.
     #[must_use]
     pub fn word(&self) -> &'static str {
         match self {
@@ -53,7 +53,7 @@ impl Outcome {
         }
     }
 
-    /// A note to print after the verdict.
+    /// A note to print after the word.
     #[must_use]
     pub fn detail(&self) -> String {
         match self {
@@ -66,7 +66,7 @@ impl Outcome {
     }
 }
 
-/// One exchange and what came of it.
+/// One exchange and its outcome.
 #[derive(Clone, Debug, Serialize)]
 pub struct Checked {
     /// The scenario.
@@ -75,27 +75,27 @@ pub struct Checked {
     pub exchange: String,
     /// Method and path as recorded.
     pub request: String,
-    /// What came of it.
+    /// The outcome.
     #[serde(flatten)]
     pub outcome: Outcome,
     /// How long it took, in seconds.
     pub seconds: f64,
 }
 
-/// A scenario that could not be run against the server, or whose server did not end.
+/// A scenario that could not be run, or whose server did not end.
 #[derive(Clone, Debug, Serialize)]
 pub struct Broken {
     /// The scenario.
     pub scenario: String,
     /// Why.
     pub reason: String,
-    /// Whether it is the server that is missing, rather than the recording that is damaged.
+    /// Whether the server is missing, rather than the recording damaged.
     pub unreachable: bool,
-    /// Whether its exchanges were run all the same: it is the server's end that went wrong.
+    /// Whether its exchanges were run, and only the server did not end.
     pub ran: bool,
 }
 
-/// Everything that was found.
+/// The whole report.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Report {
     /// Every exchange, in order.
@@ -104,22 +104,22 @@ pub struct Report {
     pub broken: Vec<Broken>,
 }
 
-/// How many exchanges came out how.
+/// Numbers of exchanges by outcome.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Summary {
     /// All of them.
     pub exchanges: usize,
-    /// Answered as recorded, or with a tolerated difference.
+    /// Responses as recorded, or with an allowed difference.
     pub matching: usize,
-    /// Of these, those with a tolerated difference.
+    /// Of these, responses with an allowed difference.
     pub tolerated: usize,
-    /// Answered otherwise.
+    /// Responses that differ.
     pub mismatching: usize,
-    /// Not answered.
+    /// Exchanges without a response.
     pub failed: usize,
-    /// Left out because something that it needs is missing.
+    /// Exchanges that need something that was not given.
     pub skipped: usize,
-    /// Not tried.
+    /// Exchanges that were not sent.
     pub not_run: usize,
 }
 
@@ -143,7 +143,7 @@ impl Report {
         summary
     }
 
-    /// 0 if everything that was run matches, 1 if something does not, 2 if there was no server.
+    /// 0 if every exchange that was run matches, 1 if one does not, 2 if there was no server.
     #[must_use]
     pub fn exit_code(&self) -> u8 {
         if self.broken.iter().any(|broken| broken.unreachable) {
@@ -158,15 +158,15 @@ impl Report {
     /// The whole report as JSON.
     ///
     /// # Errors
-    /// None that could happen: every part is made of texts and numbers.
+    /// None in practice: it consists of strings and numbers.
     pub fn json(&self) -> Result<String, serde_json::Error> {
         #[derive(Serialize)]
-        struct Whole<'a> {
+        struct WithSummary<'a> {
             summary: Summary,
             #[serde(flatten)]
             report: &'a Report,
         }
-        let mut text = serde_json::to_string_pretty(&Whole { summary: self.summary(), report: self })?;
+        let mut text = serde_json::to_string_pretty(&WithSummary { summary: self.summary(), report: self })?;
         text.push('\n');
         Ok(text)
     }

@@ -13,8 +13,8 @@ use crate::escape::is_invisible;
 /// HAR's word for "not known".
 const UNKNOWN: i32 = -1;
 
-/// The archive of these scenarios as a text, in which what cannot be seen, or moves a terminal's cursor, is an escape of
-/// JSON: it is the same value to a program.
+/// The archive of scenarios. Invisible characters, and those that move a terminal's cursor, are JSON escapes: a program
+/// reads the same value.
 #[must_use]
 pub fn text(scenarios: &[Scenario]) -> String {
     escaped(&format!("{:#}\n", archive(scenarios)))
@@ -23,7 +23,7 @@ pub fn text(scenarios: &[Scenario]) -> String {
 fn escaped(json: &str) -> String {
     let mut text = String::with_capacity(json.len());
     for character in json.chars() {
-        // Between values there are spaces and line ends; within, these are escapes already.
+        // Line ends occur between values only; in strings they are escapes already.
         if character != '\n' && (character.is_control() || is_invisible(character)) {
             for unit in character.encode_utf16(&mut [0; 2]) {
                 text += &format!("\\u{unit:04x}");
@@ -65,7 +65,7 @@ fn entry(scenario: &str, exchange: &Exchange) -> Value {
         "request": request(&exchange.request),
         "response": response(&exchange.response),
         "cache": {},
-        // These must be numbers, and no transcript has them.
+        // These must be numbers, but a transcript has none.
         "time": 0,
         "timings": {"send": 0, "wait": 0, "receive": 0, "comment": "not recorded"},
     })
@@ -81,7 +81,7 @@ fn request(request: &Request) -> Value {
         "cookies": cookies(&request.headers, "Cookie"),
         "headers": pairs(&request.headers),
         "queryString": parameters(query),
-        // curl sends headers of its own, too.
+        // curl adds headers.
         "headersSize": UNKNOWN,
         "bodySize": request.body.as_ref().map_or(0, Vec::len),
     });
@@ -140,7 +140,7 @@ fn cookies(headers: &[(String, String)], name: &str) -> Value {
     pairs.map(|(name, value)| json!({"name": name.trim(), "value": value.trim()})).collect()
 }
 
-/// Seconds since 1970 as ISO 8601 has them.
+/// Seconds since 1970 in the form of ISO 8601.
 fn date_time(seconds: u64) -> String {
     let at =
         i64::try_from(seconds).ok().and_then(|seconds| OffsetDateTime::from_unix_timestamp(seconds).ok());

@@ -1,34 +1,36 @@
 //! `.http` files as httpYac (<https://httpyac.github.io>) reads them. The live address is the variable `base`.
 //!
-//! httpYac runs what stands between `{{` and `}}` as JavaScript: in targets, headers, bodies and expected values, and
-//! again in what that gives, and in every variable that is a text. It has no escape that holds everywhere. So recorded
-//! text is written only in two forms: characters that mean nothing to it, and string literals in scripts, where it
-//! looks for nothing. Live text never becomes a variable: responses have no name.
+//! httpYac runs text between `{{` and `}}` as JavaScript: in targets, headers, bodies and expected values, again in the
+//! result, and in every variable that is a string. No escape works in all places. So recorded text has only two forms:
+//! characters without a meaning to httpYac, and string literals in scripts, which it does not search. Live text never
+//! becomes a variable: responses have no name.
 
 use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::{introduction, steps, unsendable, Body, Call, Expected, Given, Location, ScenarioFile, Step};
+use super::{
+    introduction, steps, unsendable, Body, Call, Expected, HeaderValue, Location, ScenarioFile, Step,
+};
 use crate::contract::recording::fixtures::Scenario;
 use crate::contract::recording::message::Request;
 use crate::contract::recording::transcript::Exchange;
 use crate::escape::escape_invisible;
 
-/// What all calls of a file use. `base` can be given from outside; a plain definition would override that.
+/// The common part of all files. `base` can be given from outside; a plain definition would override it.
 const COMMON: &str = "\
 @base = {{typeof base === 'string' ? base : 'http://localhost:5000'}}
 
 {{
   const { deepStrictEqual } = require('node:assert');
   exports.same = deepStrictEqual;
-  // The members of a JSON body, but for tokens: those are new each time.
+  // The members of a JSON body without tokens: those are new each time.
   exports.json = (response, ...tokens) => {
     const body = JSON.parse(response.body);
     tokens.forEach((token) => delete body[token]);
     return body;
   };
-  // Sends the target as it is; a URL would be put in order first.
+  // Sends the target as it is; a URL would be normalized first.
   exports.target = (request, base, target) => {
     const { protocol, pathname } = new URL(base);
     const path = pathname.replace(/\\/$/, '') + target;
@@ -75,15 +77,15 @@ pub fn file(scenario: &Scenario) -> ScenarioFile {
     file
 }
 
-/// Why httpYac cannot send that request as it was recorded, if it cannot.
+/// The reason why httpYac cannot send a request as recorded, if there is one.
 fn refusal(request: &Request) -> Option<String> {
-    // Objects hold its headers, and this is no member of one.
+    // httpYac keeps headers in an object, which cannot have this member.
     let prototype = request.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("__proto__"));
     let reason = prototype.then(|| "a header named \"__proto__\"".to_owned()).or_else(|| unsendable(request));
     reason.map(|reason| format!("httpYac cannot send {reason}"))
 }
 
-/// The lines above a request. A title behind the `###` would be the response's name as well.
+/// The lines above a request. A title after the `###` would also name the response.
 fn head(title: &str) -> String {
     format!("###\n# @title {title}\n# @no-redirect\n# @no-cookie-jar\n")
 }
@@ -97,12 +99,12 @@ fn request(call: &Call<'_>) -> String {
         set += &format!("  target(request, base, {});\n", literal(&octets(path)));
         format!("{method} {{{{base}}}}/\n")
     };
-    // By name, for each has all its values in one place.
+    // By name: httpYac takes all values of a header together.
     let mut headers: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for (name, value) in call.headers() {
         let value = match value {
-            Given::Recorded(value) => literal(&octets(value)),
-            Given::Bearer(token) => {
+            HeaderValue::Recorded(value) => literal(&octets(value)),
+            HeaderValue::Bearer(token) => {
                 format!("\"Bearer \" + {}[{}]", answer_of(&token.call), literal(&token.member))
             }
         };
@@ -190,7 +192,7 @@ fn script(lines: &str) -> String {
     format!("{{{{\n{lines}}}}}\n")
 }
 
-/// Keeps the tokens of an answer for later calls: in an object, for httpYac runs what a text has in it.
+/// Keeps the tokens of a response for later calls, in an object: httpYac runs scripts in strings.
 fn kept(call: &Call<'_>) -> String {
     if call.captured.is_empty() {
         return String::new();
@@ -198,12 +200,12 @@ fn kept(call: &Call<'_>) -> String {
     format!("  exports.{} = {{ ...response.parsedBody }};\n", answer_of(&call.name))
 }
 
-/// The name under which others refer to an answer: one that JavaScript has for a variable.
+/// The JavaScript variable of a response.
 fn answer_of(call: &str) -> String {
     format!("answer_{call}")
 }
 
-/// A JSON value as JavaScript has it. In an object literal, `__proto__` is not the name of a member.
+/// A JSON value in JavaScript. In an object literal, `__proto__` does not name a member.
 fn value(body: &Value) -> String {
     if has_prototype(body) {
         return format!("JSON.parse({})", literal(&body.to_string()));
@@ -221,12 +223,12 @@ fn has_prototype(value: &Value) -> bool {
     }
 }
 
-/// A text as JavaScript has it: every JSON text is one.
+/// A string literal in JavaScript: every JSON string is one.
 fn literal(text: &str) -> String {
     inert(&Value::from(text).to_string())
 }
 
-/// JSON without what httpYac, an editor or a terminal could find a meaning in: outside of its texts, no JSON has any.
+/// JSON without characters that have a meaning to httpYac, an editor or a terminal. Outside strings, JSON has none.
 fn inert(json: &str) -> String {
     let mut written = String::with_capacity(json.len());
     let mut units = [0; 2];
@@ -243,7 +245,7 @@ fn inert(json: &str) -> String {
     written
 }
 
-/// The bytes of a text, each as the character of that number: node writes and reads heads so.
+/// The bytes of a text, each as the character with its number: Node.js writes and reads heads so.
 fn octets(text: &str) -> String {
     text.bytes().map(char::from).collect()
 }

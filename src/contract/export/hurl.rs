@@ -3,7 +3,7 @@
 use serde_json::{Number, Value};
 
 use super::{
-    introduction, steps, unsendable, Body, Call, Expected, Given, Location, ScenarioFile, Step, TokenIn,
+    introduction, steps, unsendable, Body, Call, Expected, HeaderValue, Location, ScenarioFile, Step, TokenIn,
 };
 use crate::contract::recording::fixtures::Scenario;
 use crate::contract::recording::message::Request;
@@ -42,7 +42,7 @@ pub fn file(scenario: &Scenario) -> ScenarioFile {
     file
 }
 
-/// Why Hurl cannot send that request as it was recorded, if it cannot.
+/// The reason why Hurl cannot send a request as recorded, if there is one.
 fn refusal(request: &Request) -> Option<String> {
     let encoded = (!request.path.is_ascii()).then(|| "a target that is not ASCII".to_owned());
     unsendable(request).or(encoded).map(|reason| format!("Hurl cannot send {reason}"))
@@ -52,13 +52,13 @@ fn request(call: &Call<'_>) -> String {
     let mut text = format!("{} {{{{base}}}}{}\n", call.request.method, unquoted(&call.request.path));
     for (name, value) in call.headers() {
         let value = match value {
-            Given::Recorded(value) => unquoted(value),
-            Given::Bearer(token) => format!("Bearer {{{{{}}}}}", token.variable),
+            HeaderValue::Recorded(value) => unquoted(value),
+            HeaderValue::Bearer(token) => format!("Bearer {{{{{}}}}}", token.variable),
         };
         text += format!("{}: {value}", key(name)).trim_end();
         text.push('\n');
     }
-    // Or it takes the dots out of `/./` and `/../`.
+    // Otherwise Hurl removes dot segments.
     if call.request.path.contains("/.") {
         text += "[Options]\npath-as-is: true\n";
     }
@@ -103,8 +103,8 @@ fn answer(call: &Call<'_>, exchange: &Exchange) -> String {
     format!("HTTP {status}\n{}[Asserts]\n{}\n", captures(call), asserts.join("\n"))
 }
 
-/// What makes a JSON value the expected one, whatever its layout and the order of members: a body in the place
-/// of these would be compared byte for byte. There are `more` members than `value` has.
+/// Assertions that compare a JSON value whatever its layout and the order of members. (Hurl compares a body byte for
+/// byte.) The object has `more` members than `value`.
 fn json(asserts: &mut Vec<String>, path: &str, value: &Value, more: usize) {
     let mut assert = |path: &str, what: &str| asserts.push(format!("jsonpath {} {what}", quoted(path)));
     match value {
@@ -114,7 +114,7 @@ fn json(asserts: &mut Vec<String>, path: &str, value: &Value, more: usize) {
                     assert(path, "isObject");
                     assert(path, "isEmpty");
                 }
-                // A single result is not made a list, which could be counted: so it is taken twice.
+                // Hurl makes no list of a single result, so select it twice to count it.
                 1 => assert(&format!("{path}[*,*]"), "count == 2"),
                 count => assert(&format!("{path}.*"), &format!("count == {count}")),
             }
@@ -135,7 +135,7 @@ fn json(asserts: &mut Vec<String>, path: &str, value: &Value, more: usize) {
     }
 }
 
-/// A number without an exponent, which Hurl has not.
+/// A number without an exponent, which Hurl does not support.
 fn plain(number: &Number) -> String {
     match number.as_f64().filter(|_| number.is_f64()) {
         Some(float) if float.fract() == 0.0 => format!("{float:.1}"),
@@ -159,7 +159,7 @@ fn quoted(text: &str) -> String {
     format!("\"{}\"", escaped(text, "\""))
 }
 
-/// A text that goes on to the end of the line, unless `#` begins a comment; spaces at its ends do not count.
+/// A text without quotes: it ends at the line end or at a `#`, and Hurl trims its spaces.
 fn unquoted(text: &str) -> String {
     let bare = text.trim_matches(' ');
     let spaces = |count: usize| unicode(' ').repeat(count);
@@ -168,7 +168,7 @@ fn unquoted(text: &str) -> String {
     spaces(before) + &escaped(bare, "#") + &spaces(after)
 }
 
-/// The name of a header, in which few characters stand for themselves.
+/// The name of a header, in which most characters need an escape.
 fn key(name: &str) -> String {
     let plain = |character: char| character.is_ascii_alphanumeric() || "-_.".contains(character);
     let escape = |character: char| match plain(character) {
@@ -178,7 +178,7 @@ fn key(name: &str) -> String {
     name.chars().map(escape).collect()
 }
 
-/// A text in which `special` characters and whatever else Hurl takes to be its own stand for themselves.
+/// Escapes `special` characters and all other syntax of Hurl.
 fn escaped(text: &str, special: &str) -> String {
     let mut written = String::with_capacity(text.len());
     let mut characters = text.chars().peekable();

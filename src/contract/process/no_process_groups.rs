@@ -1,4 +1,4 @@
-//! Where there are no process groups, nothing is started: what could not be ended would be left behind.
+//! Systems without process groups: nothing is started, since it could not be ended.
 
 use std::io;
 use std::process::{Child, Command};

@@ -1,4 +1,4 @@
-//! Process groups, signals and orphans: what it takes to end a command with everything that it started.
+//! Process groups, signals and orphans: how a command ends with everything that it started.
 
 use std::io;
 use std::os::unix::process::CommandExt;
@@ -13,40 +13,40 @@ use rustix::io::Errno;
 use rustix::process::{kill_process_group, test_kill_process_group, waitpgid, Pid, Signal, WaitOptions};
 use tokio::signal::unix::{signal, SignalKind};
 
-/// That commands can be started here, since they can be ended.
+/// Whether commands can be started: only where they can be ended.
 pub(crate) const SUPPORTED: bool = true;
 
-/// How long to wait before looking again whether a group has ended.
+/// The interval between checks whether a group has ended.
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// How long what was killed may take to be gone. What takes longer may not be killed by this process.
-const KILLED_BY: Duration = Duration::from_secs(5);
+/// The time for a killed process to disappear. A process that stays longer cannot be killed by this one.
+const KILL_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The group that runs now.
 struct Running {
     /// 0 for none.
     group: u32,
-    /// How long it may take to end when it is asked to.
+    /// The time to end after SIGTERM.
     grace: Duration,
 }
 
-/// A thread that starts or ends a group holds this meanwhile. The one that ends this program keeps it: nothing is started
-/// after that.
+/// Locked while a group starts or ends. The thread that ends this program keeps the lock, so that nothing starts after
+/// that.
 static RUNNING: Mutex<Running> = Mutex::new(Running { group: 0, grace: Duration::ZERO });
 
-/// This program is being ended by a signal.
+/// Whether a signal is ending this program.
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
-/// It was asked a second time: do not wait.
+/// Whether a second signal arrived: do not wait.
 static FORCE_KILL: AtomicBool = AtomicBool::new(false);
 
-/// Starts a command as the leader of a group of its own. An interrupt of this program is meant for that group too.
+/// Starts a command as the leader of a new group. An interrupt of this program ends that group too.
 ///
 /// # Errors
-/// The command cannot be run, or signals cannot be watched for.
+/// The command or the signal handler cannot be started.
 pub(crate) fn start(command: &mut Command, grace: Duration) -> io::Result<Child> {
     let mut running = lock();
-    // Before there is anything that would be left behind.
+    // Before a process exists that could be left behind.
     static WATCHED: AtomicBool = AtomicBool::new(false);
     if !WATCHED.load(Ordering::SeqCst) {
         watch()?;
@@ -57,8 +57,7 @@ pub(crate) fn start(command: &mut Command, grace: Duration) -> io::Result<Child>
     Ok(child)
 }
 
-/// Ends a group and all orphans: asks it to, and kills what is left after `grace`. Gives the ids of the processes
-/// that run all the same.
+/// Ends a group and all orphans: SIGTERM first, SIGKILL after `grace`. Returns the ids of processes that still run.
 pub(crate) fn end(id: u32, grace: Duration) -> Vec<u32> {
     let mut running = lock();
     let left = end_all(id, grace);
@@ -66,12 +65,12 @@ pub(crate) fn end(id: u32, grace: Duration) -> Vec<u32> {
     left
 }
 
-/// Does not come back if this program is being ended by a signal.
+/// Does not return if a signal is ending this program.
 pub(crate) fn block_if_interrupted() {
     drop(lock());
 }
 
-/// Whether nothing of a group is left, nor anything that it let loose as far as that can be seen.
+/// Whether a group has ended, with its orphans as far as the system shows them.
 pub(crate) fn has_ended(id: u32) -> bool {
     group(id).is_none_or(|group| {
         reap(group);
@@ -82,9 +81,9 @@ pub(crate) fn has_ended(id: u32) -> bool {
 fn lock() -> MutexGuard<'static, Running> {
     let running = RUNNING.lock();
     if INTERRUPTED.load(Ordering::SeqCst) {
-        let limit = running.grace + 3 * KILLED_BY;
+        let limit = running.grace + 3 * KILL_TIMEOUT;
         drop(running);
-        // The thread that ends this program does so first, unless something is very wrong with it.
+        // The thread that ends this program does so first, unless it hangs.
         sleep(limit);
         std::process::exit(130);
     }
@@ -97,21 +96,21 @@ fn group(id: u32) -> Option<Pid> {
 
 fn end_all(id: u32, grace: Duration) -> Vec<u32> {
     let send = |group, signal| kill_process_group(group, signal);
-    let mut left = group(id).map_or(Vec::new(), |group| end_group(group, [grace, KILLED_BY], &send));
+    let mut left = group(id).map_or(Vec::new(), |group| end_group(group, [grace, KILL_TIMEOUT], &send));
     left.extend(end_orphans());
     left.sort_unstable();
     left.dedup();
     left
 }
 
-/// Ends a group within the times for an order and for a kill, and gives the processes that are left of it.
+/// Ends a group, with the times for SIGTERM and for SIGKILL. Returns the processes that are left of it.
 fn end_group(
     group: Pid,
     times: [Duration; 2],
     send: &dyn Fn(Pid, Signal) -> rustix::io::Result<()>,
 ) -> Vec<u32> {
     for (signal, time) in [Signal::TERM, Signal::KILL].into_iter().zip(times) {
-        // What comes of it is seen below.
+        // The check below shows whether it worked.
         let _ = send(group, signal);
         let deadline = Instant::now() + time;
         let patient = || signal == Signal::KILL || !FORCE_KILL.load(Ordering::SeqCst);
@@ -126,18 +125,17 @@ fn end_group(
     members(group)
 }
 
-/// Who has ended but was not waited for still counts as one of the group: the leader, and orphans of it that were
-/// adopted.
+/// Reaps zombies, which count as members of the group: its leader, and adopted orphans.
 fn reap(group: Pid) {
     while let Ok(Some(_)) = waitpgid(group, WaitOptions::NOHANG) {}
 }
 
 fn is_gone(group: Pid) -> bool {
-    // EPERM says that there is somebody whom this process may not signal.
+    // EPERM: a process exists that this one may not signal.
     test_kill_process_group(group) == Err(Errno::SRCH)
 }
 
-/// Waits for signals in a thread of its own, from before this returns.
+/// Waits for signals in a new thread, which is ready when this returns.
 fn watch() -> io::Result<()> {
     let (ready, is_ready) = channel();
     std::thread::spawn(move || {
@@ -154,7 +152,7 @@ fn watch_here(ready: &Sender<io::Result<()>>) -> io::Result<()> {
         let mut interrupt = signal(SignalKind::interrupt())?;
         let mut terminate = signal(SignalKind::terminate())?;
         let mut hangup = signal(SignalKind::hangup())?;
-        // A caller that stopped waiting does not start anything either.
+        // If the caller has stopped waiting, it starts nothing.
         let _ = ready.send(Ok(()));
         loop {
             let number = tokio::select! {
@@ -178,11 +176,11 @@ fn end_this_program(number: i32) -> ! {
         // There is no one left to report the error to.
         let _ = io::Write::write_all(&mut io::stderr(), format!("\n{}\n", still_running(&left)).as_bytes());
     }
-    // As a shell tells that a signal was the end (POSIX, 2.8.2). The lock is held until then.
+    // The exit code of a shell for a signal (POSIX, 2.8.2). The lock is held until then.
     std::process::exit(128 + number);
 }
 
-/// What is to be said of processes that could not be ended.
+/// The message about processes that could not be ended.
 pub(crate) fn still_running(left: &[u32]) -> String {
     let ids: Vec<String> = left.iter().map(u32::to_string).collect();
     format!(
@@ -192,23 +190,22 @@ pub(crate) fn still_running(left: &[u32]) -> String {
     )
 }
 
-/// What the server starts and leaves alone shall come to this process, which ends it.
+/// Makes this process adopt the server's orphans, so that it can end them.
 pub(crate) fn become_subreaper() {
     #[cfg(target_os = "linux")]
     {
-        // Where it is not granted, orphans escape as they do on other systems.
+        // If it fails, orphans escape as on other systems.
         let _ = rustix::process::set_child_subreaper(Some(rustix::process::getpid()));
     }
 }
 
-/// Kills every child that this process did not start itself: the orphans that it has adopted. Gives those that do
-/// not end.
+/// Kills adopted orphans: every child that this process did not start. Returns those that do not end.
 fn end_orphans() -> Vec<u32> {
     #[cfg(target_os = "linux")]
     {
         use rustix::process::{kill_process, waitpid};
-        // An orphan that is killed may leave orphans of its own.
-        let deadline = Instant::now() + KILLED_BY;
+        // A killed orphan may leave orphans.
+        let deadline = Instant::now() + KILL_TIMEOUT;
         loop {
             let left = children();
             if left.is_empty() || Instant::now() >= deadline {
@@ -229,17 +226,17 @@ fn end_orphans() -> Vec<u32> {
     Vec::new()
 }
 
-/// The children of this process that have not been waited for; none where that cannot be seen.
+/// The children of this process that are not reaped; none if the system does not show them.
 fn children() -> Vec<u32> {
     let own = std::process::id();
     processes(|parent, _| parent == own)
 }
 
-/// The processes of a group that have not been waited for.
+/// The processes of a group that are not reaped.
 fn members(group: Pid) -> Vec<u32> {
     let id = group.as_raw_nonzero().get().unsigned_abs();
     let members = processes(|_, known| known == id);
-    // Where that cannot be seen, the leader stands for the group.
+    // If the system does not show them, name the leader.
     if members.is_empty() {
         vec![id]
     } else {
@@ -247,10 +244,10 @@ fn members(group: Pid) -> Vec<u32> {
     }
 }
 
-/// The processes of which the ids of their parent and group are such.
+/// The processes whose parent and group meet the condition.
 fn processes(such: impl Fn(u32, u32) -> bool) -> Vec<u32> {
     let mut found = Vec::new();
-    // There is no such folder on systems other than Linux, or one without these files.
+    // Other systems than Linux have no such files.
     for entry in std::fs::read_dir("/proc").into_iter().flatten().flatten() {
         let Ok(status) = std::fs::read_to_string(entry.path().join("stat")) else { continue };
         // `pid (name) state ppid pgrp`; the name may hold anything.

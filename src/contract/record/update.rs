@@ -46,7 +46,7 @@ pub fn record_again(
 
 fn again(
     scenario: &Scenario,
-    measure: CompareMode,
+    mode: CompareMode,
     not_secret: &[String],
     mut answer: impl FnMut(usize, &Exchange) -> Result<Response, ExchangeError>,
 ) -> Result<Recording, RecordError> {
@@ -68,13 +68,13 @@ fn again(
         }
         let response = answer(index, exchange).map_err(RecordError::at(&place))?;
         let tolerated = histories.get(index).is_some_and(|history| {
-            let case = Case { exchange, start: scenario.start(), history, measure };
+            let case = Case { exchange, start: scenario.start(), history, mode };
             let sides = [Side::Original, Side::Shipyard];
             allowed_difference::ALL
                 .iter()
                 .any(|known| sides.iter().any(|side| known.explains(&case, &response, *side)))
         });
-        if tolerated || difference(exchange, &response, measure, "").is_none() {
+        if tolerated || difference(exchange, &response, mode, "").is_none() {
             continue;
         }
         let renewed_response = adopted(&exchange.response, &response);

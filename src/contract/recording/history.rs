@@ -1,4 +1,4 @@
-//! What a recording reveals about its users as it goes on.
+//! History of a scenario: its users, their passwords and used ids before each exchange.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,10 +10,10 @@ use crate::contract::session::jwt::Jwt;
 use crate::json;
 use crate::store::seed::EXAMPLE;
 
-/// Where one logs in.
+/// The path of logins.
 pub const LOGIN: &str = "/auth/login";
 
-/// The collection whose ids are the `identity` of tokens.
+/// The collection of users; their ids are the `identity` of tokens.
 pub const USERS: &str = "/api/users";
 
 /// The collection of ships.
@@ -25,20 +25,20 @@ pub type Credentials = (String, String);
 /// The users at one point of a scenario.
 #[derive(Clone, Debug)]
 pub struct History {
-    /// Names and passwords by id: of the example data, then of what recorded requests reveal.
+    /// Names and passwords by id: those of the example data, then those in recorded requests.
     pub people: BTreeMap<u64, Credentials>,
-    /// The ids of users that have been deleted.
+    /// The ids of deleted users.
     pub deleted: BTreeSet<u64>,
-    /// Of these, the ids that a server would have given to a later user, if it gave ids out again.
-    pub succeeded: BTreeSet<u64>,
+    /// Of these, the ids that a server that reuses ids would have given to a later user.
+    pub reused: BTreeSet<u64>,
     /// When a user's password was last changed, in seconds since 1970.
     pub changed: BTreeMap<u64, u64>,
-    /// The ids that anything has or had, by collection.
+    /// The ids in use, now or before, by collection.
     pub used: BTreeMap<String, BTreeSet<u64>>,
 }
 
 impl History {
-    /// What is known before each exchange, and after the last.
+    /// The history before each exchange, and after the last.
     #[must_use]
     pub fn of(scenario: &Scenario) -> Vec<Self> {
         let example: Value = json::parse(EXAMPLE.as_bytes()).unwrap_or_default();
@@ -51,7 +51,7 @@ impl History {
         let mut now = Self {
             people,
             deleted: BTreeSet::new(),
-            succeeded: BTreeSet::new(),
+            reused: BTreeSet::new(),
             changed: BTreeMap::new(),
             used: used.map(|(collection, ids)| (collection.to_owned(), ids)).into(),
         };
@@ -63,13 +63,13 @@ impl History {
         histories
     }
 
-    /// Whether anything in that collection has that id or had it.
+    /// Whether an id of a collection is in use, or was.
     #[must_use]
     pub fn has_used(&self, collection: &str, id: u64) -> bool {
         self.used.get(collection).is_some_and(|ids| ids.contains(&id))
     }
 
-    /// What one exchange adds.
+    /// Adds one exchange.
     fn read(&mut self, exchange: &Exchange) {
         let Exchange { request, response, date, .. } = exchange;
         let sent = request.body.as_deref().and_then(|body| json::parse(body).ok()).unwrap_or_default();
@@ -82,7 +82,7 @@ impl History {
             ("POST", 201) if path == USERS => {
                 if let Some(user) = id(&answered) {
                     let again = self.people.keys().max().map_or(1, |newest| newest + 1);
-                    self.succeeded.extend(self.deleted.get(&again));
+                    self.reused.extend(self.deleted.get(&again));
                     self.people.extend(credentials(&sent, "name").map(|known| (user, known)));
                     self.deleted.remove(&user);
                 }

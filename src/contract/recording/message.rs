@@ -1,12 +1,12 @@
-//! Requests and responses as they are recorded, replayed and sent: names and bytes, nothing interpreted.
+//! HTTP messages as they are recorded, replayed and sent: names and bytes, not interpreted.
 
 use rocket::http::Method;
 use serde_json::Value;
 
-/// Headers in their order. Names are compared without regard to case (RFC 9110, section 5.1).
+/// Headers in order. Names are case-insensitive (RFC 9110, section 5.1).
 pub type Headers = Vec<(String, String)>;
 
-/// The first header of that name.
+/// The first header with this name.
 #[must_use]
 pub fn header<'a>(headers: &'a [(String, String)], name: &str) -> Option<&'a str> {
     headers.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
@@ -21,7 +21,7 @@ pub struct Request {
     pub path: String,
     /// Every header but Content-Length.
     pub headers: Headers,
-    /// The body; `None` is no body, which is not the same as an empty one.
+    /// The body; `None` is no body, which differs from an empty one.
     pub body: Option<Vec<u8>>,
 }
 
@@ -39,7 +39,7 @@ impl Request {
         self
     }
 
-    /// With that value in every header of that name; with one more header if there is none.
+    /// With this value in the place of all headers with this name.
     #[must_use]
     pub fn with_header(mut self, name: &str, value: &str) -> Self {
         self.headers.retain(|(known, _)| !known.eq_ignore_ascii_case(name));
@@ -52,20 +52,20 @@ impl Request {
         self.header("Authorization", &format!("Bearer {token}"))
     }
 
-    /// With that body.
+    /// With a body.
     #[must_use]
     pub fn body(mut self, body: impl Into<Vec<u8>>) -> Self {
         self.body = Some(body.into());
         self
     }
 
-    /// With a JSON body, labelled as such.
+    /// With a JSON body and its Content-Type.
     #[must_use]
     pub fn json(self, body: &Value) -> Self {
         self.header("Content-Type", "application/json").body(body.to_string())
     }
 
-    /// The bearer token, if it carries one.
+    /// The bearer token, if it has one.
     #[must_use]
     pub fn token(&self) -> Option<&str> {
         header(&self.headers, "Authorization")?.strip_prefix("Bearer ").filter(|token| !token.is_empty())
@@ -93,12 +93,12 @@ pub struct Response {
     pub status: u16,
     /// Every header.
     pub headers: Headers,
-    /// The body, free of its transfer coding.
+    /// The body without its transfer coding.
     pub body: Vec<u8>,
 }
 
 impl Response {
-    /// The first header of that name.
+    /// The first header with this name.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
         header(&self.headers, name)

@@ -1,4 +1,4 @@
-//! Which live id stands for which recorded one. A server may number otherwise than the recorded one did.
+//! Mapping between recorded and live ids: a server may choose other ids than the recorded one did.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,20 +9,20 @@ use crate::contract::recording::history::{SHIPS, USERS};
 use crate::model::id::Id;
 use crate::store::seed::EXAMPLE;
 
-/// Ids by collection: the path that things are created at.
+/// Ids by collection: the path of the POST that creates resources.
 #[derive(Debug, Default)]
 pub struct Ids {
-    /// The live ids of what was created, by the recorded ones.
+    /// The live ids of created resources, by the recorded ones.
     live_by_recorded: BTreeMap<String, BTreeMap<u64, u64>>,
-    /// The live ids of what is there.
+    /// The live ids in use.
     taken: BTreeMap<String, BTreeSet<u64>>,
 }
 
-/// Beyond every id that a fresh server has given out, and within what the contract allows.
-const NOT_GIVEN_OUT: u64 = 2_000_000_000;
+/// Added to a recorded id to get one that a fresh server has not used, and that the contract allows.
+const UNUSED: u64 = 2_000_000_000;
 
 impl Ids {
-    /// Those of a fresh server with the example data.
+    /// The ids of a fresh server with the example data.
     #[must_use]
     pub fn with_seed_data() -> Self {
         let example: Value = crate::json::parse(EXAMPLE.as_bytes()).unwrap_or_default();
@@ -35,7 +35,7 @@ impl Ids {
         Self { taken, ..Self::default() }
     }
 
-    /// A thing was created. Gives what is wrong with its live id, if something is.
+    /// Captures the id of a created resource. Returns what is wrong with the live id, if anything.
     pub fn capture(&mut self, collection: &str, recorded: u64, live: u64) -> Option<String> {
         self.live_by_recorded.entry(collection.to_owned()).or_default().insert(recorded, live);
         let is_new = self.taken.entry(collection.to_owned()).or_default().insert(live);
@@ -45,33 +45,33 @@ impl Ids {
         (!is_new).then(|| format!("id: {live} is that of something else in {collection} already"))
     }
 
-    /// Whether the recorded server has given out that id before.
+    /// Whether the recorded server has used an id before.
     #[must_use]
-    pub fn has_given_out(&self, collection: &str, recorded: u64) -> bool {
+    pub fn has_used(&self, collection: &str, recorded: u64) -> bool {
         self.live_by_recorded.get(collection).is_some_and(|known| known.contains_key(&recorded))
     }
 
-    /// The thing with that live path was deleted.
+    /// Forgets a deleted resource, by its live path.
     pub fn forget(&mut self, path: &str) {
-        if let (collection, Some(id)) = Self::place(path) {
+        if let (collection, Some(id)) = Self::split(path) {
             self.taken.entry(collection.to_owned()).or_default().remove(&id);
         }
     }
 
-    /// The live id for a recorded one. What was not created in the scenario has the same id everywhere: it is
-    /// example data, or there is no such thing.
+    /// The live id for a recorded one. A resource that the scenario did not create has the same id on every server: it is
+    /// example data, or does not exist.
     #[must_use]
     pub fn live(&self, collection: &str, recorded: u64) -> u64 {
         let Some(known) = self.live_by_recorded.get(collection) else { return recorded };
         match known.get(&recorded) {
             Some(live) => *live,
-            // Nothing has this id in the recording, so it must be nothing's id here.
-            None if known.values().any(|live| *live == recorded) => NOT_GIVEN_OUT + recorded,
+            // The recording has no resource with this id, so the live server must not have one either.
+            None if known.values().any(|live| *live == recorded) => UNUSED + recorded,
             None => recorded,
         }
     }
 
-    /// The recorded id for a live one; `None` if the recording has another thing under that number.
+    /// The recorded id for a live one; `None` if the recording has another resource with that id.
     #[must_use]
     pub fn recorded(&self, collection: &str, live: u64) -> Option<u64> {
         let Some(known) = self.live_by_recorded.get(collection) else { return Some(live) };
@@ -79,9 +79,9 @@ impl Ids {
         found.or_else(|| (!known.contains_key(&live)).then_some(live))
     }
 
-    /// The collection that a path lies in, and the id at its end if it has one: digits, as they are written in JSON.
+    /// The collection of a path, and the id at its end if it has one: digits, as in JSON.
     #[must_use]
-    pub fn place(path: &str) -> (&str, Option<u64>) {
+    pub fn split(path: &str) -> (&str, Option<u64>) {
         let id = |text: &str| text.parse().ok().filter(|id: &u64| id.to_string() == text);
         match path.rsplit_once('/').map(|(collection, last)| (collection, id(last))) {
             Some((collection, Some(id))) => (collection, Some(id)),
@@ -89,11 +89,10 @@ impl Ids {
         }
     }
 
-    /// A path on the live server as the recorded one would have it. An id under which the recording has something
-    /// else is marked.
+    /// The recorded path for a live one. An id that is another resource's in the recording is marked.
     #[must_use]
     pub fn recorded_path(&self, path: &str) -> String {
-        match Self::place(path) {
+        match Self::split(path) {
             (collection, Some(live)) => match self.recorded(collection, live) {
                 Some(id) => format!("{collection}/{id}"),
                 None => format!("{path} (live)"),
@@ -102,11 +101,11 @@ impl Ids {
         }
     }
 
-    /// A recorded path as the live server has it.
+    /// The live path for a recorded one.
     #[must_use]
     pub fn live_path(&self, path: &str) -> String {
         let (target, query) = path.split_at(path.find('?').unwrap_or(path.len()));
-        match Self::place(target) {
+        match Self::split(target) {
             (collection, Some(id)) if self.live(collection, id) != id => {
                 format!("{collection}/{}{query}", self.live(collection, id))
             }
@@ -114,8 +113,7 @@ impl Ids {
         }
     }
 
-    /// A recorded body as the live server is to see it: the same bytes, unless it names a thing whose id is
-    /// another one there.
+    /// The live body for a recorded one: the same bytes, unless its id is another one there.
     #[must_use]
     pub fn live_body(&self, collection: &str, body: &[u8]) -> Vec<u8> {
         let rewritten = || {
@@ -130,7 +128,7 @@ impl Ids {
         rewritten().unwrap_or_else(|| body.to_vec())
     }
 
-    /// Puts recorded ids in the place of live ones, in every `id` of a live body.
+    /// Replaces live ids by recorded ones, in every `id` of a live body.
     pub fn restore(&self, collection: &str, body: &mut Json) {
         match body {
             Json::List(items) => items.iter_mut().for_each(|item| self.restore(collection, item)),
@@ -147,7 +145,7 @@ impl Ids {
         }
     }
 
-    /// The same in a text whose bytes count.
+    /// The same in a text whose layout is compared.
     #[must_use]
     pub fn restore_text(&self, collection: &str, text: &str) -> String {
         const NAME: &str = "\"id\":";
@@ -170,7 +168,7 @@ impl Ids {
     }
 }
 
-/// A live id under whose number the recording has something else.
+/// The mark for a live id that is another resource's in the recording.
 fn foreign(live: u64) -> String {
     format!("{live} (live)")
 }

@@ -1,5 +1,5 @@
-//! Tokens as the contract tool looks at them: what they say, in which order, and who signed them. Nothing is
-//! verified for authorization here; that is [`crate::auth::token`].
+//! JSON Web Tokens in exchanges: their claims, the order of claims, and their signature. This is not authorization, for
+//! which see [`crate::auth::token`].
 
 use std::fmt;
 
@@ -16,18 +16,18 @@ use crate::auth::hs256;
 use crate::auth::secret::Secret;
 use crate::internal_error::InternalError;
 
-/// The members of an object in the order in which they were written.
+/// The members of an object, in order.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Members(pub Vec<(String, Value)>);
 
 impl Members {
-    /// The first member of that name.
+    /// The first member with this name.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&Value> {
         self.0.iter().find(|(known, _)| known == name).map(|(_, value)| value)
     }
 
-    /// Replaces a member, where there is one.
+    /// Replaces the value of a member, if there is one.
     pub fn set(&mut self, name: &str, value: impl Into<Value>) {
         if let Some(member) = self.0.iter_mut().find(|(known, _)| known == name) {
             member.1 = value.into();
@@ -73,7 +73,7 @@ impl<'de> Deserialize<'de> for Members {
     }
 }
 
-/// A token in the compact serialization (RFC 7515, section 7.1), taken apart.
+/// A parsed token in the compact serialization (RFC 7515, section 7.1).
 #[derive(Clone, Debug, PartialEq)]
 pub struct Jwt {
     /// The JOSE header.
@@ -85,7 +85,7 @@ pub struct Jwt {
 }
 
 impl Jwt {
-    /// Takes a token apart. `None` for what is no token at all.
+    /// Parses a token; `None` if the text is not one.
     #[must_use]
     pub fn parse(token: &str) -> Option<Self> {
         let (message, signature) = token.rsplit_once('.')?;
@@ -98,7 +98,7 @@ impl Jwt {
         })
     }
 
-    /// Whether it was signed with that key, by HS256.
+    /// Whether it is signed with a key, by HS256.
     #[must_use]
     pub fn is_signed_with(&self, key: &Secret) -> bool {
         hs256::install();
@@ -108,7 +108,7 @@ impl Jwt {
                 .unwrap_or(false)
     }
 
-    /// A token as a server issues it to that user, but for its times and its id, which say nothing.
+    /// A token as a server issues it to a user, with placeholders for its times and its id.
     #[must_use]
     pub fn issued(kind: &str, user: u64, lifetime: u64) -> Self {
         let id = Builder::from_random_bytes([0; 16]).into_uuid().to_string();
@@ -131,16 +131,16 @@ impl Jwt {
     /// The same header and signature around other claims.
     ///
     /// # Errors
-    /// [`InternalError`] where the claims cannot be written as JSON.
+    /// [`InternalError`] if the claims cannot be written as JSON.
     pub fn around(&self, claims: &Members) -> Result<String, InternalError> {
         let header = self.message.split('.').next().unwrap_or_default();
         Ok(format!("{header}.{}.{}", encode(claims)?, self.signature))
     }
 
-    /// The same header and other claims, signed with that key.
+    /// The same header and other claims, signed with a key.
     ///
     /// # Errors
-    /// [`InternalError`] where signing fails.
+    /// [`InternalError`] if signing fails.
     pub fn signed_again(&self, claims: &Members, key: &Secret) -> Result<String, InternalError> {
         hs256::install();
         let message = format!("{}.{}", encode(&self.header)?, encode(claims)?);
@@ -150,7 +150,7 @@ impl Jwt {
         Ok(format!("{message}.{signature}"))
     }
 
-    /// A claim that is a text.
+    /// A claim that is a string.
     #[must_use]
     pub fn text(&self, claim: &str) -> Option<&str> {
         self.claims.get(claim)?.as_str()

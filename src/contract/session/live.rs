@@ -39,7 +39,7 @@ pub enum NotSent {
     /// The live server did not answer a login that must come first.
     #[error("{login}")]
     Unanswered {
-        /// The login, as [`Login::question`] gives it.
+        /// The login, as [`Login::request_line`] gives it.
         login: String,
         /// Why there is no response.
         source: WireError,
@@ -138,7 +138,7 @@ impl<'a> Session<'a> {
             Unfilled::Unset(name) => NotSent::from(NotGiven::Secret(name)),
             unfit @ Unfilled::Unfit { .. } => NoRequest::from(unfit).into(),
         })?;
-        let (collection, _) = Ids::place(recorded.target());
+        let (collection, _) = Ids::split(recorded.target());
         request.path = self.ids.live_path(&request.path);
         request.body = request.body.as_ref().map(|body| self.ids.live_body(collection, body));
         if let (Some(token), Some(origin)) = (recorded.token(), self.plan.origin(index).cloned()) {
@@ -177,11 +177,11 @@ impl<'a> Session<'a> {
             match self.send(&request) {
                 Ok(response) => self.logged_in(slot, &login, &response),
                 Err(error) if error.is_fatal() => {
-                    return Err(NotSent::Unanswered { login: login.question(), source: error });
+                    return Err(NotSent::Unanswered { login: login.request_line(), source: error });
                 }
                 Err(error) => {
                     self.failed_logins
-                        .insert(slot, format!("no token: {}: {}", login.question(), chain(&error)));
+                        .insert(slot, format!("no token: {}: {}", login.request_line(), chain(&error)));
                 }
             }
         }
@@ -198,7 +198,7 @@ impl<'a> Session<'a> {
         let body = body.unwrap_or_default();
         let mut faults = Vec::new();
         if response.status != 200 {
-            faults.push(format!("{}: {answer}", login.question()));
+            faults.push(format!("{}: {answer}", login.request_line()));
         }
         for (kind, lifetime) in
             [("access", Lifetimes::default().access), ("refresh", Lifetimes::default().refresh)]
@@ -206,7 +206,7 @@ impl<'a> Session<'a> {
             let recorded = login.tokens.get(kind);
             let Some(live) = body.get(format!("{kind}_token")).and_then(Value::as_str) else {
                 if recorded.is_some() {
-                    let reason = format!("no {kind} token: {}: {answer}", login.question());
+                    let reason = format!("no {kind} token: {}: {answer}", login.request_line());
                     self.failed_logins.insert(slot, reason);
                 }
                 continue;
@@ -214,7 +214,7 @@ impl<'a> Session<'a> {
             let was = recorded.and_then(|token| Jwt::parse(token));
             let was = was.unwrap_or_else(|| Jwt::issued(kind, login.user, lifetime));
             let wrong = self.token_faults(&was, live).into_iter();
-            faults.extend(wrong.map(|fault| format!("{}: {kind}_token: {fault}", login.question())));
+            faults.extend(wrong.map(|fault| format!("{}: {kind}_token: {fault}", login.request_line())));
             if let Some(recorded) = recorded {
                 self.live_tokens.insert(recorded.clone(), live.to_owned());
             }

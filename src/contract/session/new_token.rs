@@ -1,4 +1,4 @@
-//! What a new token must have in common with the recorded one that it stands for.
+//! Comparison of a new token with the recorded one.
 
 use serde_json::Value;
 use uuid::Uuid;
@@ -8,7 +8,7 @@ use crate::contract::recording::history::USERS;
 use crate::contract::session::ids::Ids;
 use crate::contract::session::jwt::{Jwt, Members};
 
-/// In what a new token is not like the recorded one.
+/// The differences between a new token and the recorded one that count.
 pub(crate) fn faults(was: &Jwt, is: &Jwt, ids: &Ids, key: Option<&Secret>) -> Vec<String> {
     let mut faults = Vec::new();
     let mut expect = |what: &str, was: &dyn std::fmt::Display, is: &dyn std::fmt::Display| {

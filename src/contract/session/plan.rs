@@ -1,5 +1,4 @@
-//! Where the live counterpart of each recorded token is to come from. Worked out from the recording alone,
-//! before anything is sent.
+//! Plan of a session: the source of the live token for each recorded one, derived from the recording alone.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -11,30 +10,29 @@ use crate::contract::recording::history::{History, LOGIN};
 use crate::contract::replay::demo_key;
 use crate::contract::session::jwt::Jwt;
 
-/// Where the live counterpart of a recorded token comes from.
+/// The source of the live token for a recorded one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TokenSource {
-    /// From the live answer to the exchange whose recorded answer holds it.
+    /// The live response to the exchange whose recorded response has it.
     Answer,
-    /// It is no token at all, and goes out as it was recorded.
+    /// The text is not a token, and is sent as recorded.
     AsRecorded,
-    /// It is broken on purpose, and goes out as it was recorded but for its times: what is wrong with it must be all
-    /// that is.
+    /// It is damaged on purpose, and is sent as recorded except for its times: its damage must be its only flaw.
     Damaged,
-    /// From a login that the recording does not show: the index of one of the plan's.
+    /// A login that the recording does not show, by its index in the plan.
     Login(usize),
-    /// Only who has the key can make one like it, for this reason.
+    /// The server's key, for this reason.
     Key(String),
 }
 
-/// A login that the recording does not show, but from which tokens in it must have come.
+/// A login that the recording does not show, but that must have issued tokens in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Login {
-    /// Before which exchange, by index: when its user still had this name and password.
+    /// The index of the exchange that it precedes: the user has this name and password then.
     pub before: usize,
     /// The user's name.
     pub name: String,
-    /// The user's password: from a recorded request or the example data, so it is no secret.
+    /// The user's password. It comes from a recorded request or the example data, so it is not secret.
     pub password: String,
     /// The user's recorded id.
     pub user: u64,
@@ -44,14 +42,14 @@ pub struct Login {
 }
 
 impl Login {
-    /// What is asked, for messages.
+    /// Its request, for messages.
     #[must_use]
-    pub fn question(&self) -> String {
+    pub fn request_line(&self) -> String {
         format!("POST {LOGIN} as {:?}, which the recording does not show", self.name)
     }
 }
 
-/// What to do besides sending the recorded requests.
+/// Logins to send, and the sources of tokens.
 #[derive(Debug)]
 pub struct Plan {
     /// The logins, in the order in which recorded tokens need them.
@@ -87,13 +85,13 @@ impl Plan {
         plan
     }
 
-    /// Where the token of that exchange comes from; `None` if it carries none.
+    /// The source of the token of an exchange; `None` if it has none.
     #[must_use]
     pub fn origin(&self, exchange: usize) -> Option<&TokenSource> {
         self.origins.get(exchange)?.as_ref()
     }
 
-    /// The origin of a good token that no recorded answer holds.
+    /// The source of a valid token that no recorded response has.
     fn of_unseen(
         &mut self,
         scenario: &Scenario,
@@ -140,7 +138,7 @@ fn kind(jwt: &Jwt) -> Option<&'static str> {
     ["access", "refresh"].into_iter().find(|kind| jwt.text("type") == Some(kind))
 }
 
-/// Why no server issues such a token, if none does.
+/// The reason why no server issues such a token, if there is one.
 fn flaw_of_shape(jwt: &Jwt) -> Option<String> {
     let (names, lifetime) = match kind(jwt) {
         Some("access") => ("iat nbf jti exp identity fresh type", Lifetimes::default().access),
@@ -160,7 +158,7 @@ fn flaw_of_shape(jwt: &Jwt) -> Option<String> {
         .then(|| "its claims are not those of an issued token (made by hand)".to_owned())
 }
 
-/// Why the token was not valid at that time, if it was not.
+/// The reason why a token was not valid at a time, if there is one.
 pub fn flaw_in_time(jwt: &Jwt, date: u64) -> Option<String> {
     if jwt.number("exp").is_some_and(|exp| exp <= date) {
         return Some("it had expired when it was recorded".to_owned());

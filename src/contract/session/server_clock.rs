@@ -1,25 +1,25 @@
-//! The clock of a live server, as far as its answers tell it.
+//! Clock of a live server, estimated from its responses.
 
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-/// The longest wait for it to show a time: what whole seconds and one slow answer can make of a second.
-const LONGEST_WAIT: Duration = Duration::from_secs(5);
+/// The maximum wait for a time: whole seconds and one slow response can make so much of a second.
+const MAX_WAIT: Duration = Duration::from_secs(5);
 
-/// One look at it: what it showed, and between which two moments of this machine.
+/// One reading of the clock, and the two moments of this machine that it lies between.
 #[derive(Clone, Copy)]
-struct Look {
+struct Reading {
     shown: u64,
     sent: Instant,
     received: Instant,
 }
 
-/// The live server's clock: by the times at which it issues tokens, and until it has issued one by its Date headers.
-/// The clock that issues tokens is the one that verifies them; a Date may come from a proxy with another.
+/// The live server's clock: by the times at which it issues tokens, and before the first one by its Date headers. The
+/// clock that issues tokens also verifies them; a Date may come from a proxy with another clock.
 pub(crate) struct ServerClock {
-    /// When the server was first seen, by this machine.
+    /// When this machine first saw the server.
     first: Instant,
-    last: Look,
+    last: Reading,
     issues: bool,
 }
 
@@ -27,40 +27,40 @@ impl ServerClock {
     /// A clock that shows `shown` seconds since 1970 now.
     pub(crate) fn showing(shown: u64) -> Self {
         let now = Instant::now();
-        Self { first: now, last: Look { shown, sent: now, received: now }, issues: false }
+        Self { first: now, last: Reading { shown, sent: now, received: now }, issues: false }
     }
 
-    /// An answer to a request that was sent then, and has arrived now, has that Date.
+    /// Takes the Date of a response that has just arrived, to a request sent at `sent`.
     pub(crate) fn dated(&mut self, shown: u64, sent: Instant) {
         if !self.issues {
-            self.last = Look { shown, sent, received: Instant::now() };
+            self.last = Reading { shown, sent, received: Instant::now() };
         }
     }
 
-    /// A token in such an answer was issued at that time.
+    /// Takes the time at which a token in a response was issued.
     pub(crate) fn issued(&mut self, shown: u64, sent: Instant, received: Instant) {
         self.issues = true;
-        self.last = Look { shown, sent, received };
+        self.last = Reading { shown, sent, received };
     }
 
-    /// Whether it has issued a token: until then there is only a Date to go by.
+    /// Whether the server has issued a token. Before, the estimate comes from a Date.
     pub(crate) fn issues(&self) -> bool {
         self.issues
     }
 
-    /// What it shows now, at least.
+    /// The earliest time that it can show now.
     pub(crate) fn now(&self) -> u64 {
         self.last.shown.saturating_add(self.last.received.elapsed().as_secs())
     }
 
-    /// What it showed when the server ran already, at most.
+    /// The latest time that it can have shown when the server was first seen.
     pub(crate) fn first(&self) -> u64 {
         self.last.shown.saturating_sub(self.last.sent.saturating_duration_since(self.first).as_secs())
     }
 
-    /// Waits until it shows that time, within reason, and gives what it shows.
+    /// Waits until it shows a time, for [`MAX_WAIT`] at most. Returns what it shows.
     pub(crate) fn wait_for(&self, time: u64) -> u64 {
-        let deadline = Instant::now() + LONGEST_WAIT;
+        let deadline = Instant::now() + MAX_WAIT;
         while self.now() < time && Instant::now() < deadline {
             sleep(Duration::from_millis(20));
         }

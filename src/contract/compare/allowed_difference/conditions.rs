@@ -1,4 +1,4 @@
-//! Conditions on requests and responses that the sections are made of.
+//! Conditions on requests and responses, of which the sections consist.
 
 use rocket::http::{Method, RawStr};
 use serde_json::Value;
@@ -12,31 +12,31 @@ use crate::contract::session::ids::Ids;
 use crate::contract::session::jwt::Jwt;
 use crate::json;
 
-pub(super) fn succeeds(_: &Case<'_>, answer: &Response) -> bool {
-    is_success(answer)
+pub(super) fn succeeds(_: &Case<'_>, response: &Response) -> bool {
+    is_success(response)
 }
 
-pub(super) fn is_success(answer: &Response) -> bool {
-    (200..300).contains(&answer.status)
+pub(super) fn is_success(response: &Response) -> bool {
+    (200..300).contains(&response.status)
 }
 
-/// Whether it is a request to create a thing.
+/// Whether a request creates a ship or a user.
 pub(super) fn is_creation(case: &Case<'_>) -> bool {
     let request = &case.exchange.request;
     request.method == Method::Post && matches!(request.target(), SHIPS | USERS)
 }
 
-/// The id of what was created; `None` if nothing was.
-pub(super) fn created_id(answer: &Response) -> Option<u64> {
-    answer.json()?.get("id")?.as_u64().filter(|_| answer.status == 201)
+/// The id of the created resource; `None` if there is none.
+pub(super) fn created_id(response: &Response) -> Option<u64> {
+    response.json()?.get("id")?.as_u64().filter(|_| response.status == 201)
 }
 
-/// Whether the id of what was created was never that of anything before; `None` if nothing was created.
-pub(super) fn has_new_id(case: &Case<'_>, answer: &Response) -> Option<bool> {
-    Some(!case.history.has_used(case.exchange.request.target(), created_id(answer)?))
+/// Whether the id of the created resource was never used before; `None` if nothing was created.
+pub(super) fn has_new_id(case: &Case<'_>, response: &Response) -> Option<bool> {
+    Some(!case.history.has_used(case.exchange.request.target(), created_id(response)?))
 }
 
-/// Whether the live answer is the recorded one once the recorded id is put in the place of its own.
+/// Whether the live response equals the recorded one apart from the id.
 pub(super) fn differs_only_in_id(case: &Case<'_>, live: &Response) -> bool {
     let Some((was, is)) = created_id(&case.exchange.response).zip(created_id(live)) else { return false };
     let collection = case.exchange.request.target();
@@ -50,24 +50,24 @@ pub(super) fn differs_only_in_id(case: &Case<'_>, live: &Response) -> bool {
             let Some(base) = value.strip_suffix(&end) else { return false };
             *value = format!("{base}{collection}/{was}");
         } else if name.eq_ignore_ascii_case("Content-Length") {
-            // That it is true of the live body was seen when that was read.
+            // The reader has checked it against the live body.
             *value = renamed.body.len().to_string();
         }
     }
-    difference(case.exchange, &renamed, case.measure, "").is_none()
+    difference(case.exchange, &renamed, case.mode, "").is_none()
 }
 
-/// Whether the guards have let the request in: the token was taken, whatever else was wrong.
-pub(super) fn accepts_token(answer: &Response) -> bool {
-    is_success(answer) || matches!(answer.status, 400 | 403 | 404)
+/// Whether the token was accepted, whatever else is wrong with the request.
+pub(super) fn accepts_token(response: &Response) -> bool {
+    is_success(response) || matches!(response.status, 400 | 403 | 404)
 }
 
-/// By the one server that the original ran on.
+/// Whether a response comes from the original, by its server software.
 pub(super) fn is_from_original(recorded: &Response) -> bool {
     recorded.header("Server").is_some_and(|server| server.starts_with("Werkzeug/"))
 }
 
-/// The methods that both servers know for a path; `None` for a path that they do not know.
+/// The methods of a path in both servers; `None` for an unknown path.
 pub(super) fn methods_at(path: &str) -> Option<&'static [Method]> {
     use Method::{Delete, Get, Head, Options, Post, Put};
     let path = RawStr::new(path).percent_decode_lossy();
@@ -83,41 +83,41 @@ pub(super) fn methods_at(path: &str) -> Option<&'static [Method]> {
     }
 }
 
-/// Whether the body of a request is a ship or a user.
+/// Whether a request is meant to have a ship or a user as its body.
 pub(super) fn has_resource_body(request: &Request) -> bool {
     matches!(request.method, Method::Post | Method::Put)
         && !request.target().starts_with("/auth/")
         && methods_at(request.target()).is_some_and(|methods| methods.contains(&request.method))
 }
 
-pub(super) fn is_html(answer: &Response) -> bool {
-    answer.header("Content-Type").is_some_and(|label| media_type::is(label, "text/html"))
+pub(super) fn is_html(response: &Response) -> bool {
+    response.header("Content-Type").is_some_and(|label| media_type::is(label, "text/html"))
 }
 
-pub(super) fn error_name(answer: &Response) -> Option<String> {
-    Some(answer.json()?.get("error")?.as_str()?.to_owned())
+pub(super) fn error_name(response: &Response) -> Option<String> {
+    Some(response.json()?.get("error")?.as_str()?.to_owned())
 }
 
-pub(super) fn is_bad_request(answer: &Response) -> bool {
-    answer.status == 400 && error_name(answer).as_deref() == Some("Bad Request")
+pub(super) fn is_bad_request(response: &Response) -> bool {
+    response.status == 400 && error_name(response).as_deref() == Some("Bad Request")
 }
 
-/// Whether that text is anywhere in the message of an error.
-pub(super) fn has_message(answer: &Response, text: &str) -> bool {
-    answer.json().is_some_and(|body| {
+/// Whether the message of an error contains this string as a value.
+pub(super) fn has_message(response: &Response, text: &str) -> bool {
+    response.json().is_some_and(|body| {
         body.get("message").is_some_and(|message| contains_value(message, &|value| value == text))
     })
 }
 
-/// Whether any text in the message of an error begins so.
-pub(super) fn has_message_starting_with(answer: &Response, beginning: &str) -> bool {
+/// Whether the message of an error contains a string that starts like this.
+pub(super) fn has_message_starting_with(response: &Response, beginning: &str) -> bool {
     let begins = |value: &Value| value.as_str().is_some_and(|text| text.starts_with(beginning));
-    answer
+    response
         .json()
         .is_some_and(|body| body.get("message").is_some_and(|message| contains_value(message, &begins)))
 }
 
-/// Whether any value in there is such a one.
+/// Whether a value, or one within it, meets the condition.
 pub(super) fn contains_value(value: &Value, such: &dyn Fn(&Value) -> bool) -> bool {
     such(value)
         || match value {
@@ -127,15 +127,15 @@ pub(super) fn contains_value(value: &Value, such: &dyn Fn(&Value) -> bool) -> bo
         }
 }
 
-/// Whether one of the integers in the body of a ship or a user is such a value.
+/// Whether an integer field of the ship or user in a body meets the condition.
 pub(super) fn any_integer(request: &Request, such: fn(&Value) -> bool) -> bool {
     let body = request.body.as_deref().and_then(|body| json::parse(body).ok()).unwrap_or_default();
     let mut integers = ["id", "crew", "length"].iter().filter_map(|name| body.get(name));
     has_resource_body(request) && integers.any(such)
 }
 
-pub(super) fn has_escapes(answer: &Response) -> bool {
-    answer.body.windows(2).any(|pair| pair == b"\\u")
+pub(super) fn has_escapes(response: &Response) -> bool {
+    response.body.windows(2).any(|pair| pair == b"\\u")
 }
 
 pub(super) fn token(case: &Case<'_>) -> Option<Jwt> {

@@ -1,4 +1,4 @@
-//! The sections of docs/differences.md.
+//! Table of the sections of docs/differences.md.
 
 use rocket::http::Method;
 use serde_json::Value;
@@ -20,7 +20,7 @@ use crate::json;
 pub const ALL: [AllowedDifference; 24] = [
     AllowedDifference {
         name: "json_errors",
-        // What is not found at a known path is JSON in both.
+        // A 404 at a known path is JSON in both servers.
         applies_to: |case| match methods_at(case.exchange.request.target()) {
             None => case.exchange.response.status == 404,
             Some(methods) => {
@@ -28,10 +28,10 @@ pub const ALL: [AllowedDifference; 24] = [
                 case.exchange.response.status == 405 && !methods.contains(&asked)
             }
         },
-        original: |_, answer| matches!(answer.status, 404 | 405) && is_html(answer),
-        shipyard: |_, answer| {
+        original: |_, response| matches!(response.status, 404 | 405) && is_html(response),
+        shipyard: |_, response| {
             matches!(
-                (answer.status, error_name(answer).as_deref()),
+                (response.status, error_name(response).as_deref()),
                 (404, Some("Not Found")) | (405, Some("Method Not Allowed"))
             )
         },
@@ -42,8 +42,8 @@ pub const ALL: [AllowedDifference; 24] = [
             let request = &case.exchange.request;
             request.method == Method::Options && methods_at(request.target()).is_some()
         },
-        original: |_, answer| answer.status == 200 && answer.body.is_empty(),
-        shipyard: |_, answer| answer.status == 204 && answer.header("Allow").is_some(),
+        original: |_, response| response.status == 200 && response.body.is_empty(),
+        shipyard: |_, response| response.status == 204 && response.header("Allow").is_some(),
     },
     AllowedDifference {
         name: "malformed_json",
@@ -51,7 +51,7 @@ pub const ALL: [AllowedDifference; 24] = [
             let request = &case.exchange.request;
             let body = json::parse(request.body.as_deref().unwrap_or_default());
             if request.target() == LOGIN {
-                // What is not labelled as JSON is refused by both, unread.
+                // Both servers refuse a body of another media type without reading it.
                 let label = header(&request.headers, "Content-Type").unwrap_or_default();
                 let labelled = label.to_ascii_lowercase().starts_with("application/json");
                 return request.method == Method::Post
@@ -60,8 +60,8 @@ pub const ALL: [AllowedDifference; 24] = [
             }
             has_resource_body(request) && body.is_err()
         },
-        original: |_, answer| answer.status == 500 || (answer.status == 400 && is_html(answer)),
-        shipyard: |_, answer| is_bad_request(answer),
+        original: |_, response| response.status == 500 || (response.status == 400 && is_html(response)),
+        shipyard: |_, response| is_bad_request(response),
     },
     AllowedDifference {
         name: "strict_integers",
@@ -73,7 +73,7 @@ pub const ALL: [AllowedDifference; 24] = [
             })
         },
         original: succeeds,
-        shipyard: |_, answer| is_bad_request(answer) && has_message(answer, "Not a valid integer."),
+        shipyard: |_, response| is_bad_request(response) && has_message(response, "Not a valid integer."),
     },
     AllowedDifference {
         name: "greatest_integer",
@@ -83,8 +83,8 @@ pub const ALL: [AllowedDifference; 24] = [
             })
         },
         original: succeeds,
-        shipyard: |_, answer| {
-            is_bad_request(answer) && has_message(answer, "Must be less than or equal to 2147483647.")
+        shipyard: |_, response| {
+            is_bad_request(response) && has_message(response, "Must be less than or equal to 2147483647.")
         },
     },
     AllowedDifference {
@@ -97,8 +97,10 @@ pub const ALL: [AllowedDifference; 24] = [
             let other_form = digits != last && digits.parse::<u64>().is_ok();
             methods_at(&format!("{collection}/{digits}")).is_some() && (plain != path || other_form)
         },
-        original: |_, answer| is_success(answer) || matches!(answer.status, 308 | 400 | 401 | 403),
-        shipyard: |_, answer| answer.status == 404 && error_name(answer).as_deref() == Some("Not Found"),
+        original: |_, response| is_success(response) || matches!(response.status, 308 | 400 | 401 | 403),
+        shipyard: |_, response| {
+            response.status == 404 && error_name(response).as_deref() == Some("Not Found")
+        },
     },
     AllowedDifference {
         name: "rename_to_a_taken_name",
@@ -112,26 +114,26 @@ pub const ALL: [AllowedDifference; 24] = [
             };
             request.method == Method::Put && user_at(request.target()).is_some_and(taken)
         },
-        original: |_, answer| answer.status == 200,
-        shipyard: |_, answer| is_bad_request(answer) && has_message(answer, "User already exists."),
+        original: |_, response| response.status == 200,
+        shipyard: |_, response| is_bad_request(response) && has_message(response, "User already exists."),
     },
     AllowedDifference {
         name: "ids_are_never_reused",
         applies_to: |case| {
-            // The id has been somebody else's since, if ids are given out again.
+            // A later user has the same id if ids are reused.
             let user = token(case).and_then(|jwt| jwt.number("identity"));
             let at = user_at(case.exchange.request.target());
-            let is_successor = user.is_some_and(|user| case.history.succeeded.contains(&user));
+            let is_successor = user.is_some_and(|user| case.history.reused.contains(&user));
             is_creation(case) || (at.is_some() && is_successor)
         },
-        original: |case, answer| {
-            is_success(answer) && (!is_creation(case) || has_new_id(case, answer) == Some(false))
+        original: |case, response| {
+            is_success(response) && (!is_creation(case) || has_new_id(case, response) == Some(false))
         },
-        shipyard: |case, answer| {
+        shipyard: |case, response| {
             if is_creation(case) {
-                has_new_id(case, answer) == Some(true)
+                has_new_id(case, response) == Some(true)
             } else {
-                matches!(answer.status, 403 | 404)
+                matches!(response.status, 403 | 404)
             }
         },
     },
@@ -141,37 +143,37 @@ pub const ALL: [AllowedDifference; 24] = [
             let later = |jwt: &Jwt| jwt.number("iat").is_some_and(|issued| issued > case.exchange.date);
             token(case).is_some_and(|jwt| is_incomplete(&jwt) || later(&jwt))
         },
-        original: |_, answer| accepts_token(answer),
-        shipyard: |_, answer| answer.status == 422 && error_name(answer).is_some(),
+        original: |_, response| accepts_token(response),
+        shipyard: |_, response| response.status == 422 && error_name(response).is_some(),
     },
     AllowedDifference {
         name: "last_second_of_a_token",
         applies_to: |case| token(case).is_some_and(|jwt| jwt.number("exp") == Some(case.exchange.date)),
-        original: |_, answer| accepts_token(answer),
-        shipyard: |_, answer| {
-            answer.status == 401 && error_name(answer).as_deref() == Some("Token has expired")
+        original: |_, response| accepts_token(response),
+        shipyard: |_, response| {
+            response.status == 401 && error_name(response).as_deref() == Some("Token has expired")
         },
     },
     AllowedDifference {
         name: "tokens_of_deleted_users",
-        // A refresh is refused by both, and what is the user's own is not found in both.
+        // Both servers refuse a refresh, and respond 404 for what belonged to the user.
         applies_to: |case| {
             let user = token(case).and_then(|jwt| jwt.number("identity"));
             let path = case.exchange.request.target();
-            (path == SHIPS || Ids::place(path).0 == SHIPS)
+            (path == SHIPS || Ids::split(path).0 == SHIPS)
                 && user.is_some_and(|user| case.history.deleted.contains(&user))
         },
-        original: |_, answer| accepts_token(answer),
-        shipyard: |_, answer| answer.status == 401 && has_message(answer, "Unknown user."),
+        original: |_, response| accepts_token(response),
+        shipyard: |_, response| response.status == 401 && has_message(response, "Unknown user."),
     },
     AllowedDifference {
         name: "tokens_from_before_the_start",
         applies_to: |case| {
             token(case).and_then(|jwt| jwt.number("iat")).is_some_and(|issued| issued < case.start)
         },
-        original: |_, answer| accepts_token(answer),
-        shipyard: |_, answer| {
-            answer.status == 401 && error_name(answer).as_deref() == Some("Token has been revoked")
+        original: |_, response| accepts_token(response),
+        shipyard: |_, response| {
+            response.status == 401 && error_name(response).as_deref() == Some("Token has been revoked")
         },
     },
     AllowedDifference {
@@ -189,20 +191,20 @@ pub const ALL: [AllowedDifference; 24] = [
             let changed = jwt.number("identity").and_then(|user| case.history.changed.get(&user));
             changed.zip(jwt.number("iat")).is_some_and(|(changed, issued)| issued <= *changed)
         },
-        original: |_, answer| accepts_token(answer),
-        shipyard: |_, answer| {
-            answer.status == 401 && error_name(answer).as_deref() == Some("Token has been revoked")
+        original: |_, response| accepts_token(response),
+        shipyard: |_, response| {
+            response.status == 401 && error_name(response).as_deref() == Some("Token has been revoked")
         },
     },
     AllowedDifference {
         name: "no_content_type_on_204",
         applies_to: |_| true,
-        original: |_, answer| {
-            let label = answer.header("Content-Type");
-            answer.status == 204
+        original: |_, response| {
+            let label = response.header("Content-Type");
+            response.status == 204
                 && label.is_some_and(|label| media_type::same(label, "text/html; charset=utf-8"))
         },
-        shipyard: |_, answer| answer.status == 204 && answer.header("Content-Type").is_none(),
+        shipyard: |_, response| response.status == 204 && response.header("Content-Type").is_none(),
     },
     AllowedDifference {
         name: "challenge_on_401",
@@ -213,8 +215,10 @@ pub const ALL: [AllowedDifference; 24] = [
     AllowedDifference {
         name: "utf8_text",
         applies_to: |_| true,
-        original: |_, answer| answer.json().is_some() && answer.body.is_ascii() && has_escapes(answer),
-        shipyard: |_, answer| answer.json().is_some() && !answer.body.is_ascii(),
+        original: |_, response| {
+            response.json().is_some() && response.body.is_ascii() && has_escapes(response)
+        },
+        shipyard: |_, response| response.json().is_some() && !response.body.is_ascii(),
     },
     AllowedDifference {
         name: "atomic_writes",
@@ -225,8 +229,8 @@ pub const ALL: [AllowedDifference; 24] = [
     AllowedDifference {
         name: "limited_bodies",
         applies_to: |case| case.exchange.request.body.as_ref().is_some_and(|body| body.len() > 64 * 1024),
-        original: |_, answer| answer.status != 413 && answer.status < 500,
-        shipyard: |_, answer| answer.status == 413,
+        original: |_, response| response.status != 413 && response.status < 500,
+        shipyard: |_, response| response.status == 413,
     },
     AllowedDifference {
         name: "limited_lengths",
@@ -241,8 +245,8 @@ pub const ALL: [AllowedDifference; 24] = [
             has_resource_body(request) && body.is_some_and(|body| contains_value(&body, &long))
         },
         original: succeeds,
-        shipyard: |_, answer| {
-            is_bad_request(answer) && has_message_starting_with(answer, "Longer than maximum length")
+        shipyard: |_, response| {
+            is_bad_request(response) && has_message_starting_with(response, "Longer than maximum length")
         },
     },
     AllowedDifference {
@@ -255,7 +259,7 @@ pub const ALL: [AllowedDifference; 24] = [
             has_resource_body(request) && name.is_some_and(|name| !name.bytes().all(is_plain))
         },
         original: succeeds,
-        shipyard: |_, answer| is_bad_request(answer) && has_message_starting_with(answer, "May not "),
+        shipyard: |_, response| is_bad_request(response) && has_message_starting_with(response, "May not "),
     },
     AllowedDifference {
         name: "limited_rates",
@@ -275,7 +279,7 @@ pub const ALL: [AllowedDifference; 24] = [
             let headers = case.exchange.request.headers.iter();
             headers.filter(|(name, _)| name.eq_ignore_ascii_case("Authorization")).count() > 1
         },
-        original: |_, answer| answer.status != 422 && answer.status < 500,
-        shipyard: |_, answer| answer.status == 422,
+        original: |_, response| response.status != 422 && response.status < 500,
+        shipyard: |_, response| response.status == 422,
     },
 ];

@@ -27,11 +27,11 @@ type TokenPair = (String, String);
 impl Session<'_> {
     /// Maps a live response to the recording. With `exact`, the layout of its body is kept.
     pub fn map_response(&mut self, exchange: &Exchange, live: &Response, exact: bool) -> MappedResponse {
-        let (collection, _) = Ids::place(exchange.request.target());
+        let (collection, _) = Ids::split(exchange.request.target());
         let mut faults = std::mem::take(&mut self.pending);
         let created = created(&exchange.response, live);
         // Where the recorded server reused an id, the live server may choose another: show the live one unmapped.
-        let reused = created.filter(|(recorded, _)| self.ids.has_given_out(collection, *recorded));
+        let reused = created.filter(|(recorded, _)| self.ids.has_used(collection, *recorded));
         if let (Some((recorded, live)), None) = (created, reused) {
             faults.extend(self.ids.capture(collection, recorded, live));
         }
