@@ -1,5 +1,5 @@
-//! `shipyard verify` against servers that misbehave, hang, die or will not start: a clear report, in time, and
-//! nothing left behind.
+//! `shipyard verify` against servers that hang, crash, misbehave or fail to start: it reports each in time and leaves
+//! no process running.
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};

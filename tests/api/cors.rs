@@ -1,4 +1,4 @@
-//! What pages of other origins may do: nothing, unless configured.
+//! CORS: pages of other origins have no access unless it is configured.
 
 use rocket::http::Method;
 use serde_json::json;

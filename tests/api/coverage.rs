@@ -1,4 +1,4 @@
-//! Every status that the specification lists was recorded, or has a test; and every recorded status is listed.
+//! Coverage of statuses: each specified status is recorded or has a test, and each recorded status is specified.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};

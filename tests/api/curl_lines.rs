@@ -1,5 +1,5 @@
-//! Curl lines, sent by this program and by the real curl to one socket that keeps what comes: the same request, or a
-//! refusal that names what is not understood. Needs `curl` and `bash` in the PATH.
+//! Curl lines, sent by this program and by the real curl to the same socket: both send the same request, or this
+//! program names the option that it does not support. Needs `curl` and `bash` in the PATH.
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};

@@ -1,5 +1,5 @@
-//! Where this server differs from the original on purpose. Each difference is a test, a snapshot that shows
-//! the original's response next to this server's, and a section of docs/differences.md.
+//! Intended differences from the original API. Each has a test, a snapshot that shows the original's response next to
+//! this server's, and a section of docs/differences.md.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Checks the documents against the code, the fixtures and each other.
+//! Documents, checked against the code, the fixtures and each other.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};

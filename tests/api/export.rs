@@ -1,4 +1,4 @@
-//! `shipyard export`: every recorded exchange, in the forms of other tools.
+//! `shipyard export`: every recorded exchange in the formats of other tools.
 
 use std::path::{Path, PathBuf};
 

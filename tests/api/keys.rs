@@ -1,4 +1,4 @@
-//! More than one key: which signs, which verifies what, and the file that they come from.
+//! Signing keys: which key signs, which keys verify, and the key file.
 
 use std::path::{Path, PathBuf};
 

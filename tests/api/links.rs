@@ -1,4 +1,4 @@
-//! The links of the specification: each leads where it says.
+//! Links of the specification: each leads to the resource that it describes.
 
 use std::collections::BTreeSet;
 

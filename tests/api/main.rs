@@ -8,36 +8,36 @@
     unreachable_pub
 )]
 
+mod allowed_differences;
 mod bad_servers;
+mod behavior;
 mod cli;
-mod comparing;
+mod comparison;
 mod cors;
 mod coverage;
 mod curl_lines;
-mod deviations;
 mod differences;
 mod docs;
 mod effective_settings;
 mod export;
 mod headers;
-mod hostile_text;
 mod keys;
 mod layers;
 mod links;
-mod live;
+mod program;
 mod properties;
 mod record;
-mod record_foreign;
+mod record_other_servers;
 mod replay;
 mod seeded_breaks;
 mod setting_defaults;
 mod setting_ranges;
 mod settings;
 mod spec;
-mod stories;
 #[allow(dead_code, reason = "shared with the tests that attack")]
 mod support;
 mod tampered_servers;
 mod tokens;
+mod untrusted_text;
 mod verify;
 mod walkthrough;

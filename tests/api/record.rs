@@ -1,4 +1,4 @@
-//! `shipyard record`: what is recorded can be replayed, and nothing is overwritten that was not asked for.
+//! `shipyard record`: recordings can be replayed, and nothing is overwritten without a flag.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};

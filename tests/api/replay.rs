@@ -1,4 +1,4 @@
-//! The recorded exchanges, replayed in process: the same clock, the same token ids, the same key.
+//! Recorded exchanges, replayed in process with the same clock, token ids and key.
 
 use std::collections::BTreeSet;
 

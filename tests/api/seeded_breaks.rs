@@ -1,5 +1,4 @@
-//! `shipyard verify` against this server with one rule broken, as a client sees it: every break is caught, by the
-//! exchange that was recorded for it.
+//! `shipyard verify` against this server with one rule broken: the exchange that covers the rule detects it.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 

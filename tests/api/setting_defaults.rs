@@ -1,4 +1,4 @@
-//! With nothing set, every setting is what docs/settings.md says.
+//! Default settings: without configuration, every setting has the value in docs/settings.md.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, TcpListener, TcpStream};

@@ -1,4 +1,4 @@
-//! Settings at the ends of their ranges, alone and together: the server works, or does not start and says why.
+//! Setting ranges: at both ends, alone and together, the server works or names the problem at startup.
 
 use std::path::Path;
 use std::process::Command;

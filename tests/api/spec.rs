@@ -1,4 +1,4 @@
-//! The specification: what the code says, complete, and in keeping with what is mounted.
+//! Specification: current, complete, and equal to the mounted operations.
 
 use std::collections::{BTreeMap, BTreeSet};
 

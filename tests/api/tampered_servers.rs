@@ -1,5 +1,5 @@
-//! `shipyard verify` against this server with one thing wrong: each must be noticed, and what is only different must
-//! not be.
+//! `shipyard verify` against this server with one response changed: it detects every fault and accepts every
+//! allowed difference.
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};

@@ -1,5 +1,5 @@
-//! The life of a token: how it ends by time, logout, a new password, the end of its user. Tokens that no one
-//! issued are in `tests/hostile/tokens.rs`.
+//! Token lifetime: expiry, logout, password change and deletion of the user. `tests/hostile/tokens.rs` has forged
+//! tokens.
 
 use rocket::http::Method;
 

@@ -1,4 +1,4 @@
-//! `shipyard verify`: that it accepts what is right, and notices what is not.
+//! `shipyard verify`: it accepts correct servers and detects differences.
 
 use std::path::PathBuf;
 

@@ -1,5 +1,5 @@
-//! The commands of docs/reviewing-api-changes.md print what it shows. They are run on a copy of what they need, as it was
-//! before the change that the document makes; the program is the one after it, which is this one.
+//! The commands of docs/reviewing-api-changes.md print what it shows. They are run on a copy of what they need, as it
+//! was before the change that the document makes; the program is the one after it, which is this one.
 //!
 //! `SHIPYARD_UPDATE_DOCS=1 cargo test walkthrough` writes what is printed into the document.
 #![cfg(unix)]

@@ -1,4 +1,4 @@
-//! Order of checks, over the wire: the requests come from the order in the code.
+//! Order of checks over the network: the requests come from the order in the code.
 
 use serde_json::{json, Value};
 use shipyard::api::checks::{Check, HeadCheck, OperationCheck, RouteCheck};

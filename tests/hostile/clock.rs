@@ -1,4 +1,4 @@
-//! A clock that was ahead for a while. What it ends stays ended, and the log says once why more is refused.
+//! A clock that was ahead for a while: revoked tokens stay revoked, and the log warns once for each step back.
 
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex};

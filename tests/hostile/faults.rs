@@ -1,4 +1,4 @@
-//! What breaks inside: panics, descriptors that run out, clients that go away.
+//! Faults inside the server: panics, blocked handlers, exhausted file descriptors, clients that disconnect.
 
 mod files;
 mod panics;

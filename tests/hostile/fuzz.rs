@@ -1,5 +1,5 @@
-//! What holds for any bytes (`fuzz/src/lib.rs`) holds for the corpus, and for changes of it: 500 of each kind of
-//! input, or as many as the environment variable FUZZ_CASES says. See docs/fuzzing.md.
+//! Fuzz targets (`fuzz/src/lib.rs`) on the corpus and on mutations of it: 500 of each kind of input, or as many as the
+//! environment variable FUZZ_CASES says. See docs/fuzzing.md.
 
 use std::path::Path;
 

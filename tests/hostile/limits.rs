@@ -1,4 +1,4 @@
-//! Rates, queues and caps.
+//! Rate limits, the password queue and storage limits.
 
 use std::net::IpAddr;
 use std::sync::Arc;

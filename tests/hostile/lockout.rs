@@ -1,4 +1,4 @@
-//! Clients that must not be shut out by what strangers do.
+//! Lockout: clients that other clients must not be able to lock out.
 
 use std::net::{IpAddr, Ipv6Addr};
 

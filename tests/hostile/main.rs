@@ -1,4 +1,4 @@
-//! Tests that attack. The quick ones are part of `cargo test`; the long ones are `#[ignore]`d, and run with
+//! Hostile tests. The quick ones are part of `cargo test`; the long ones are `#[ignore]`d, and run with
 //! `cargo test --release --test hostile -- --ignored`.
 #![allow(
     clippy::unwrap_used,
@@ -13,26 +13,26 @@
 #[path = "../api/support/mod.rs"]
 mod support;
 
+mod access_log;
 mod checks;
 mod clock;
-mod early;
-mod expect;
+mod concurrent_clients;
+mod concurrent_writes;
+#[cfg(target_os = "linux")]
+mod connection_share;
+mod cors_on_errors;
+mod expect_continue;
 mod faults;
 mod fuzz;
+mod key_rotation;
 mod limits;
-mod linger;
+mod lingering_close;
 mod lockout;
-mod logs;
 mod ownership;
-mod races;
-mod racing;
 mod raw;
-mod readers;
 mod response_cache;
-mod rotation;
-#[cfg(target_os = "linux")]
-mod share;
 mod slow;
-mod start;
+mod slow_readers;
+mod startup_signals;
 mod timing;
 mod tokens;

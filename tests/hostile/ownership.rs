@@ -1,4 +1,4 @@
-//! Who may do what to whom: every operation, for every actor, on every kind of id.
+//! Access rules: every operation, for every actor, on every kind of id.
 
 use std::collections::BTreeSet;
 

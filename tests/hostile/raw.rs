@@ -1,5 +1,5 @@
-//! Bytes that are no request in order, or only just: each with the answers that it gets, to the status, and with
-//! what becomes of the connection. The tables are the truth; the RFCs that they follow are 9110 and 9112.
+//! Malformed and unusual requests as raw bytes, each with its expected responses and the state of the connection
+//! afterwards. The tables follow RFC 9110 and RFC 9112.
 
 mod fields;
 mod framing;

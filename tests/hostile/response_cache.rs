@@ -6,7 +6,7 @@ use rocket::http::Method;
 use serde_json::{json, Value};
 use shipyard::http::HttpLimits;
 
-use crate::racing::{Caller, Racing};
+use crate::concurrent_clients::{Caller, Racing};
 use crate::support::front::{Front, Sent};
 use crate::support::server::{Ask, SHIP};
 

@@ -1,5 +1,4 @@
-//! Clients that take their time: each is ended by its limit and a second, whatever it does, and others do not
-//! notice.
+//! Slow clients: each is closed at most a second after its deadline, and other clients are not affected.
 
 mod attack;
 mod shutdown;

@@ -1,4 +1,4 @@
-//! What the time of an answer tells: nothing about whether a user exists.
+//! Response times do not tell whether a user exists.
 
 use std::time::{Duration, Instant};
 

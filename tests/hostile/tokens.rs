@@ -1,5 +1,5 @@
-//! Tokens that the server did not issue. Authorization fails closed: what is not plainly a good token of the right kind gets
-//! in nowhere, and changes nothing.
+//! Forged and unusual tokens. Authorization fails closed: every operation rejects a token that is not plainly valid and
+//! of the right kind, and changes nothing.
 
 mod claim;
 mod envelope;

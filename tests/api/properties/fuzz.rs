@@ -1,4 +1,4 @@
-//! Whatever is sent to an operation, the answer is one that the specification lists.
+//! Random requests: every response is one that the specification lists.
 
 use std::cell::Cell;
 

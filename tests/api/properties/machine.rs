@@ -1,4 +1,4 @@
-//! Random sequences of all operations by several users, against a model of what must come out.
+//! Random sequences of all operations by several users, compared with a model.
 
 use std::collections::BTreeMap;
 

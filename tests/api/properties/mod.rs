@@ -1,4 +1,4 @@
-//! Properties: 256 cases of each, or as many as the environment variable PROPTEST_CASES says.
+//! Property tests: 256 cases of each, or as many as the environment variable PROPTEST_CASES says.
 
 mod fuzz;
 mod machine;

@@ -1,4 +1,4 @@
-//! What fits is stored as it was sent; what does not fit is named, and changes nothing.
+//! Random bodies: valid ones are stored as sent, invalid ones are rejected by field and change nothing.
 
 use std::cell::Cell;
 use std::fmt::Debug;

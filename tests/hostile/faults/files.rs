@@ -1,4 +1,4 @@
-//! Files that are none, or change while they are sent.
+//! Static files that are not regular files, or change while they are sent.
 #![cfg(unix)]
 
 use std::io::Read;

@@ -1,4 +1,4 @@
-//! Panics, wherever the code of a route can be.
+//! Panics in handlers and response bodies.
 
 use std::io;
 use std::pin::Pin;

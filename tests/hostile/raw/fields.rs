@@ -1,4 +1,4 @@
-//! Fields: their form, and those that say how the request is to be taken.
+//! Header fields: syntax, and fields that change how a request is read.
 
 use super::{last, served, Row, SECOND};
 use crate::support::front::State::{Closed, Open};

@@ -1,4 +1,4 @@
-//! Where a body ends, and where the next request begins.
+//! Message framing: where a body ends and the next request begins.
 
 use super::{last, served, Row, SECOND};
 use crate::support::front::State::{Closed, Open};

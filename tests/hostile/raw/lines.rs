@@ -1,4 +1,4 @@
-//! The first line: method, target, version.
+//! Request line: method, target and version.
 
 use super::{last, served, silent, Row};
 use crate::support::front::State::{Closed, Open};

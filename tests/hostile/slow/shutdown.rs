@@ -1,4 +1,4 @@
-//! How the server ends while clients are busy.
+//! Shutdown while clients are busy.
 
 use std::io::ErrorKind;
 use std::net::{SocketAddr, TcpStream};

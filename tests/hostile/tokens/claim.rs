@@ -1,4 +1,4 @@
-//! What the payload of a token can say.
+//! Payloads of tokens.
 
 use serde_json::{json, Value};
 

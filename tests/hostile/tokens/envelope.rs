@@ -1,4 +1,4 @@
-//! What is around a token and how its parts are put together.
+//! Encoding of tokens, and the Authorization header around them.
 
 use hmac::Hmac;
 use serde_json::json;

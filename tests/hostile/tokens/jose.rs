@@ -1,6 +1,6 @@
-//! What the header of a token can say.
+//! Headers of tokens.
 //!
-//! Keys by `kid` other than texts are here; which texts name a key is for the tests of rotation.
+//! `kid` values that are not strings are here; `tests/hostile/key_rotation.rs` tests those that name a key.
 
 use hmac::Hmac;
 use serde_json::{json, Value};

@@ -1,4 +1,4 @@
-//! Signals that come while the server starts: none is lost, and none kills it.
+//! Signals during startup: none is lost, and none kills the server.
 #![cfg(target_os = "linux")]
 
 use std::io::Read;

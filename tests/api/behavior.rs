@@ -1,4 +1,4 @@
-//! What a user of the API does, and what the contract says of it beyond the recorded exchanges.
+//! Behavior of the API beyond the recorded exchanges.
 
 use rocket::http::Method;
 use rocket::local::blocking::Client;

@@ -1,4 +1,4 @@
-//! The program over the wire: what a newcomer types, and what comes back.
+//! The program over the network: the commands of a newcomer and their output.
 
 use std::collections::HashSet;
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! Text from recordings and servers in what the program prints: it moves no cursor, and breaks no report.
+//! Untrusted text in output: text from recordings and servers cannot move the cursor or break a report.
 
 use std::path::Path;
 

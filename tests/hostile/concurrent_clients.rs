@@ -1,5 +1,5 @@
-//! A server behind its real front, for many clients at once. Its clock stands still: whatever races does so within
-//! one second, in which tokens cannot tell their age.
+//! A server behind its real HTTP server, for many concurrent clients. Its clock stands still: concurrent requests fall
+//! within one second, in which the age of tokens cannot be compared.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;

@@ -1,5 +1,5 @@
-//! `Expect: 100-continue` (RFC 9110, section 10.1.1): who asks whether to send a body is not told to if the head
-//! decides the answer, and nothing is done before the body is there.
+//! `Expect: 100-continue` (RFC 9110, section 10.1.1): the server requests a body only if the head does not decide the
+//! response, and changes nothing before the body arrives.
 
 use rocket::http::Method;
 use serde_json::{json, Value};

@@ -1,4 +1,4 @@
-//! Keys that change under load, as `docs/key-rotation.md` says; and that nothing secret comes out anywhere.
+//! Key rotation under load (`docs/key-rotation.md`), and that no secret is printed or logged.
 #![cfg(unix)]
 
 use std::panic::{catch_unwind, resume_unwind, AssertUnwindSafe};

@@ -1,5 +1,5 @@
-//! One client cannot take every place: it has a share, and where room is needed the connection that has waited longest
-//! for its client goes first.
+//! Connection limits by address: one client cannot take every connection, and the connection that has waited longest
+//! for its client is evicted first.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;

@@ -1,5 +1,5 @@
-//! A client that is answered before it has sent all of its body gets the answer, however much it sends: many clients
-//! read nothing before that.
+//! Lingering close: a client gets the early response to a body that it is still sending. Many clients read nothing
+//! before they have sent everything.
 
 use std::io::Write;
 use std::time::{Duration, Instant};

@@ -1,4 +1,4 @@
-//! Clients that read a long answer slowly: what the server keeps for them does not grow with the answer.
+//! Clients that read a long response slowly: the memory for them does not grow with the response.
 #![cfg(target_os = "linux")]
 
 use std::io::{Read, Write};

@@ -1,4 +1,4 @@
-//! What a log line holds, and what it never holds; and that no request waits for the reader of it.
+//! Access log: what a line holds and never holds, and that no request waits for the reader of the log.
 
 use std::fs::File;
 use std::io::{pipe, BufRead, BufReader, Read, Write};

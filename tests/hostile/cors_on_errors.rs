@@ -1,5 +1,5 @@
-//! Answers that are given before there is a whole request, or in the place of one that took too long: a page of a
-//! listed origin may read them like all others.
+//! CORS headers on early errors: a page of a listed origin can read a response that is sent before a request is
+//! complete, or instead of one that took too long.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! What `verify` takes for the same: two answers that mean the same, written in different ways, and no others.
+//! Comparison of responses in `verify`: equal content in different notation, and nothing else, counts as equal.
 
 use shipyard::contract::compare::difference::{difference, CompareMode};
 use shipyard::contract::recording::message::Response;

@@ -1,4 +1,4 @@
-//! `shipyard record` and other servers: whose answers a recording holds, and which secrets it does not hold.
+//! `shipyard record` with other servers: which server a recording is from, and that it holds no secrets.
 
 use std::io::{Read, Write};
 use std::net::TcpListener;

@@ -1,5 +1,5 @@
-//! What `verify` tolerates for each section of docs/differences.md: an answer as the one server gives it in the place
-//! of one as the other gives it, where the request is of the kind that the section speaks of; and nothing else.
+//! Differences that `verify` allows: for each section of docs/differences.md the response of either server, to requests
+//! that the section is about, and no other difference.
 
 use std::collections::{BTreeMap, BTreeSet};
 

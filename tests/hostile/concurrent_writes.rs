@@ -1,5 +1,5 @@
-//! Requests that race, over the real front. What must hold is that the server acts as if they had come in some
-//! order; every small order is tried in `tools/model`.
+//! Concurrent writes over the real HTTP server: the result must be that of some sequential order. `tools/model` tries
+//! every small order.
 
 use std::collections::BTreeSet;
 use std::sync::OnceLock;
@@ -8,7 +8,7 @@ use std::time::Instant;
 use rocket::http::Method;
 use serde_json::{json, Value};
 
-use crate::racing::{Caller, Racing, LIMIT};
+use crate::concurrent_clients::{Caller, Racing, LIMIT};
 use crate::support::server::{Ask, SHIP};
 
 fn user(name: &str, password: &str) -> Value {
