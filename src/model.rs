@@ -12,14 +12,10 @@ pub mod ship;
 pub mod user;
 
 use schemars::schema::Schema;
-use serde::de::DeserializeSeed;
 use serde_json::Value;
-use thiserror::Error;
 
-use self::field::{Field, FieldErrors};
-use self::reader::ReadBody;
-pub use self::reader::Values;
-use crate::json::{self, Malformed};
+use self::field::Field;
+pub use self::reader::{parse, read, InputError, Values};
 
 /// The body that creates or replaces a resource.
 pub trait Input: Sized {
@@ -37,36 +33,6 @@ pub trait Input: Sized {
     fn example() -> Value {
         field::example(Self::FIELDS.iter().filter(|field| field.name != "id"))
     }
-}
-
-/// Why a body is refused.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
-pub enum InputError {
-    /// It is not JSON.
-    #[error("{0}")]
-    Malformed(Malformed),
-    /// It is JSON with the wrong fields.
-    #[error("{}", .0.first().unwrap_or_default())]
-    Invalid(FieldErrors),
-}
-
-/// Reads the text of a body.
-///
-/// # Errors
-/// [`InputError`]: the text is not acceptable JSON ([`json::parse`]), or a value breaks the rule of its field.
-pub fn parse<T: Input>(body: &[u8]) -> Result<T, InputError> {
-    let draft = json::parse_with(body, ReadBody(T::FIELDS)).map_err(InputError::Malformed)?;
-    draft.finish().map_err(InputError::Invalid)
-}
-
-/// Reads a body that is a JSON value already, by the same rules.
-///
-/// # Errors
-/// [`FieldErrors`]: a value breaks the rule of its field.
-pub fn read<T: Input>(body: Value) -> Result<T, FieldErrors> {
-    // A JSON value has neither syntax errors nor a name twice, so reading it cannot fail.
-    let draft = ReadBody(T::FIELDS).deserialize(body);
-    draft.map_err(|error| FieldErrors::of_body(error.to_string()))?.finish()
 }
 
 /// The JSON Schema of a body without `id`.

@@ -4,7 +4,6 @@
 //! responds with that error (`api::catcher::default_catcher`).
 
 pub mod access;
-pub mod bearer;
 pub mod body;
 pub mod login;
 pub mod owner;
@@ -14,10 +13,12 @@ pub mod refresh;
 use rocket::http::Status;
 use rocket::request::Outcome;
 use rocket::{Ignite, Request, Rocket};
+use rocket_okapi::okapi::openapi3::{Object, SecurityRequirement, SecurityScheme, SecuritySchemeData};
+use rocket_okapi::request::RequestHeaderInput;
 
 use crate::api::error::api_error::ApiError;
 use crate::api::error::catalog::ErrorSpec;
-use crate::api::error::ToApiError;
+use crate::api::error::{error_specs, ToApiError};
 use crate::auth::token::{Claims, Kind, TokenError, Tokens};
 use crate::log::RequestLogContext;
 use crate::store::Store;
@@ -45,6 +46,44 @@ impl<'r> AuthState<'r> {
     fn is_unmanaged(rocket: &Rocket<Ignite>) -> bool {
         rocket.state::<Tokens>().is_none() || rocket.state::<Store>().is_none()
     }
+}
+
+/// Why the header has no bearer token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BearerError {
+    /// The Authorization header is missing or empty.
+    Missing,
+    /// The header is not `Bearer`, white space and a token, or there is more than one.
+    Malformed,
+}
+
+error_specs!(BearerError { Missing => AUTHORIZATION_MISSING, Malformed => AUTHORIZATION_MALFORMED });
+
+/// The token after `Bearer` in the Authorization header (RFC 6750, section 2.1).
+fn bearer_token<'r>(request: &'r Request<'_>) -> Result<&'r str, BearerError> {
+    // RFC 9110, section 5.6.3: white space is spaces and tabs. Other Unicode white space is part of a word, as it is for
+    // proxies.
+    let mut headers = request.headers().get("Authorization").map(str::trim_ascii);
+    let header = match (headers.next(), headers.next()) {
+        (None | Some(""), None) => return Err(BearerError::Missing),
+        (Some(header), None) => header,
+        _ => return Err(BearerError::Malformed),
+    };
+    let token =
+        header.strip_prefix("Bearer").filter(|rest| rest.starts_with([' ', '\t'])).map(str::trim_ascii);
+    let is_one_word = |token: &&str| ![b' ', b'\t'].iter().any(|space| token.as_bytes().contains(space));
+    token.filter(is_one_word).ok_or(BearerError::Malformed)
+}
+
+/// A bearer security scheme for the OpenAPI specification.
+fn security(name: &str, description: &str) -> RequestHeaderInput {
+    let scheme = SecurityScheme {
+        description: Some(description.to_owned()),
+        data: SecuritySchemeData::Http { scheme: "bearer".to_owned(), bearer_format: Some("JWT".to_owned()) },
+        extensions: Object::default(),
+    };
+    let requirement = SecurityRequirement::from_iter([(name.to_owned(), Vec::new())]);
+    RequestHeaderInput::Security(name.to_owned(), scheme, requirement)
 }
 
 /// Runs the check of a guard. An error is stored for the catcher.
@@ -79,7 +118,7 @@ fn token_guard_errors(
     other_kind: &'static ErrorSpec,
     own: Vec<&'static ErrorSpec>,
 ) -> Vec<&'static ErrorSpec> {
-    let mut rows = bearer::BearerError::error_specs();
+    let mut rows = BearerError::error_specs();
     rows.extend(TokenError::error_specs().into_iter().filter(|row| row.name != other_kind.name));
     rows.extend(own);
     rows

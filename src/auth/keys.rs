@@ -10,13 +10,16 @@ use std::fmt;
 
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use base64::Engine;
+use hmac::{Hmac, KeyInit, Mac};
+use jsonwebtoken::crypto::{CryptoProvider, JwtSigner, JwtVerifier, KeyUtils};
 use jsonwebtoken::errors::ErrorKind;
+use jsonwebtoken::signature::{Error as SignatureError, Signer, Verifier};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Validation};
 use serde::de::DeserializeOwned;
 use serde::Serialize;
+use sha2::Sha256;
 use thiserror::Error;
 
-use crate::auth::hs256;
 use crate::auth::secret::Secret;
 use crate::internal_error::InternalError;
 
@@ -116,7 +119,7 @@ impl KeySet {
     }
 
     fn with_signing_key(signing: &Key, keys: &[Key]) -> Self {
-        hs256::install();
+        install_provider();
         let id = signing.id.clone();
         let header = header(id.as_ref());
         // An empty key verifies no token, and signing with it fails: see `Hs256::new`.
@@ -228,5 +231,66 @@ impl fmt::Display for KeySet {
 impl fmt::Debug for KeySet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "KeySet({self})")
+    }
+}
+
+/// Installs HMAC-SHA-256 from RustCrypto in jsonwebtoken, which leaves the cryptography to a provider. Calls after the first
+/// do nothing. Why neither of its own two providers: `docs/architecture.md`.
+pub(crate) fn install_provider() {
+    static PROVIDER: CryptoProvider = CryptoProvider {
+        signer_factory: |algorithm, key| Ok(Box::new(Hs256::provide(*algorithm, key.as_bytes())?)),
+        verifier_factory: |algorithm, key| Ok(Box::new(Hs256::provide(*algorithm, key.try_get_as_bytes()?)?)),
+        key_utils: KeyUtils::new_unimplemented(),
+    };
+    // An error means that a provider is already installed. It is this one: no other code installs one.
+    let _ = PROVIDER.install_default();
+}
+
+/// HMAC state with the key already hashed.
+struct Hs256(Hmac<Sha256>);
+
+impl Hs256 {
+    /// The state for a key; `None` for the empty key, which anyone can use.
+    fn new(key: &[u8]) -> Option<Self> {
+        if key.is_empty() {
+            return None;
+        }
+        Hmac::new_from_slice(key).ok().map(Self)
+    }
+
+    fn provide(algorithm: Algorithm, key: &[u8]) -> jsonwebtoken::errors::Result<Self> {
+        let key = if algorithm == Algorithm::HS256 { Self::new(key) } else { None };
+        key.ok_or_else(|| ErrorKind::InvalidAlgorithm.into())
+    }
+
+    fn mac(&self, message: &[u8]) -> Hmac<Sha256> {
+        let mut mac = self.0.clone();
+        mac.update(message);
+        mac
+    }
+}
+
+impl Signer<Vec<u8>> for Hs256 {
+    fn try_sign(&self, message: &[u8]) -> Result<Vec<u8>, SignatureError> {
+        Ok(self.mac(message).finalize().into_bytes().to_vec())
+    }
+}
+
+impl Verifier<Vec<u8>> for Hs256 {
+    fn verify(&self, message: &[u8], signature: &Vec<u8>) -> Result<(), SignatureError> {
+        // Compares in constant time, and rejects any other length.
+        self.mac(message).verify_slice(signature).map_err(|_| SignatureError::new())
+    }
+}
+
+impl JwtSigner for Hs256 {
+    fn algorithm(&self) -> Algorithm {
+        Algorithm::HS256
+    }
+}
+
+impl JwtVerifier for Hs256 {
+    fn algorithm(&self) -> Algorithm {
+        Algorithm::HS256
     }
 }

@@ -10,7 +10,6 @@
 //! ([`ClockMonitor`]).
 
 mod claims;
-mod segments;
 
 use std::fmt;
 use std::sync::Arc;
@@ -18,14 +17,12 @@ use std::sync::Arc;
 use parking_lot::RwLock;
 use uuid::Uuid;
 
-use self::claims::{str_claim, u64_claim, WireClaims};
+use self::claims::{key_id, str_claim, u64_claim, Segments, WireClaims};
 pub use self::claims::{Claims, Kind, Lifetimes};
-use self::segments::{key_id, Segments};
 use crate::auth::clock::{Clock, ClockMonitor, TokenIds};
 use crate::auth::keys::{DecodeError, KeySet};
 pub use crate::auth::revocation::CapacityExceeded;
-use crate::auth::revocation::Revocations;
-use crate::auth::valid_after::ValidAfter;
+use crate::auth::revocation::{Revocations, ValidAfter};
 use crate::internal_error::InternalError;
 use crate::json::Members;
 use crate::model::id::Id;

@@ -5,12 +5,44 @@ use std::fmt;
 use std::vec::IntoIter;
 
 use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
+use serde_json::Value;
+use thiserror::Error;
 
 use super::field::{Field, FieldError, FieldErrors};
 use super::resource::FieldType;
 use super::rule::{Accepted, ReadValue};
 use super::Input;
-use crate::json::UniqueKeys;
+use crate::json::{self, Malformed, UniqueKeys};
+
+/// Why a body is refused.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum InputError {
+    /// It is not JSON.
+    #[error("{0}")]
+    Malformed(Malformed),
+    /// It is JSON with the wrong fields.
+    #[error("{}", .0.first().unwrap_or_default())]
+    Invalid(FieldErrors),
+}
+
+/// Reads the text of a body.
+///
+/// # Errors
+/// [`InputError`]: the text is not acceptable JSON ([`json::parse`]), or a value breaks the rule of its field.
+pub fn parse<T: Input>(body: &[u8]) -> Result<T, InputError> {
+    let draft = json::parse_with(body, ReadBody(T::FIELDS)).map_err(InputError::Malformed)?;
+    draft.finish().map_err(InputError::Invalid)
+}
+
+/// Reads a body that is a JSON value already, by the same rules.
+///
+/// # Errors
+/// [`FieldErrors`]: a value breaks the rule of its field.
+pub fn read<T: Input>(body: Value) -> Result<T, FieldErrors> {
+    // A JSON value has neither syntax errors nor a name twice, so reading it cannot fail.
+    let draft = ReadBody(T::FIELDS).deserialize(body);
+    draft.map_err(|error| FieldErrors::of_body(error.to_string()))?.finish()
+}
 
 /// The accepted values of a body, in the order of the fields' descriptions.
 #[derive(Debug)]
@@ -24,7 +56,7 @@ impl Values {
 }
 
 /// What was read of a body.
-pub(super) struct Draft {
+struct Draft {
     /// One for each field; `None` if it is absent or refused.
     values: Vec<Option<Accepted>>,
     errors: FieldErrors,
@@ -37,7 +69,7 @@ impl Draft {
     }
 
     /// The body, if nothing is wrong with it.
-    pub(super) fn finish<T: Input>(self) -> Result<T, FieldErrors> {
+    fn finish<T: Input>(self) -> Result<T, FieldErrors> {
         if !self.errors.is_empty() {
             return Err(self.errors);
         }
@@ -49,7 +81,7 @@ impl Draft {
 
 /// Reads any JSON value as an object with these fields.
 #[derive(Clone, Copy)]
-pub(super) struct ReadBody(pub(super) &'static [Field]);
+struct ReadBody(&'static [Field]);
 
 impl<'de> DeserializeSeed<'de> for ReadBody {
     type Value = Draft;

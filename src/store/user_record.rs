@@ -3,8 +3,8 @@
 use super::{RefreshError, SessionError};
 use crate::auth::network::Network;
 use crate::auth::password::Hash;
+use crate::auth::revocation::ValidAfter;
 use crate::auth::token::Claims;
-use crate::auth::valid_after::ValidAfter;
 
 /// How many networks are remembered of a user: 300 bytes.
 const MAX_NETWORKS: usize = 16;

@@ -6,8 +6,7 @@ use rocket_okapi::gen::OpenApiGenerator;
 use rocket_okapi::okapi::openapi3::Responses;
 use rocket_okapi::request::{OpenApiFromRequest, RequestHeaderInput};
 
-use super::bearer::{self, BearerError};
-use super::{run_guard, token_guard_errors, AuthState};
+use super::{bearer_token, run_guard, token_guard_errors, AuthState, BearerError};
 use crate::api::error::api_error::ApiError;
 use crate::api::error::catalog::{ErrorSpec, REFRESH_TOKEN_REQUIRED, TOKEN_REVOKED, UNKNOWN_USER};
 use crate::api::error::ToApiError;
@@ -58,7 +57,7 @@ impl From<SessionError> for AccessError {
 
 /// Verifies the access token, but not whether its user still exists.
 pub(super) fn verify(auth: &AuthState<'_>, request: &Request<'_>) -> Result<Claims, AccessError> {
-    let token = bearer::token(request).map_err(AccessError::Bearer)?;
+    let token = bearer_token(request).map_err(AccessError::Bearer)?;
     auth.verify_token(request, token, Kind::Access).map_err(AccessError::Token)
 }
 
@@ -86,7 +85,7 @@ impl Sentinel for AccessToken {
 
 /// The security scheme of the access token.
 pub(super) fn security() -> RequestHeaderInput {
-    bearer::security("accessToken", "The `access_token` of `auth_login` or `auth_refresh`.")
+    super::security("accessToken", "The `access_token` of `auth_login` or `auth_refresh`.")
 }
 
 impl<'r> OpenApiFromRequest<'r> for AccessToken {

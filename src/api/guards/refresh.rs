@@ -6,8 +6,7 @@ use rocket_okapi::gen::OpenApiGenerator;
 use rocket_okapi::okapi::openapi3::Responses;
 use rocket_okapi::request::{OpenApiFromRequest, RequestHeaderInput};
 
-use super::bearer::{self, BearerError};
-use super::{run_guard, token_guard_errors, AuthState};
+use super::{bearer_token, run_guard, token_guard_errors, AuthState, BearerError};
 use crate::api::error::api_error::ApiError;
 use crate::api::error::catalog::{ErrorSpec, ACCESS_TOKEN_REQUIRED};
 use crate::api::error::ToApiError;
@@ -45,7 +44,7 @@ impl ToApiError for RefreshTokenError {
 }
 
 fn authenticate(auth: &AuthState<'_>, request: &Request<'_>) -> Result<Claims, RefreshTokenError> {
-    let token = bearer::token(request).map_err(RefreshTokenError::Bearer)?;
+    let token = bearer_token(request).map_err(RefreshTokenError::Bearer)?;
     let claims = auth.verify_token(request, token, Kind::Refresh).map_err(RefreshTokenError::Token)?;
     auth.store.check_refresh(&claims).map_err(RefreshTokenError::User)?;
     Ok(claims)
@@ -72,7 +71,7 @@ impl<'r> OpenApiFromRequest<'r> for RefreshToken {
         _: String,
         _: bool,
     ) -> rocket_okapi::Result<RequestHeaderInput> {
-        Ok(bearer::security("refreshToken", "The `refresh_token` of `auth_login`."))
+        Ok(super::security("refreshToken", "The `refresh_token` of `auth_login`."))
     }
 
     fn get_responses(generator: &mut OpenApiGenerator) -> rocket_okapi::Result<Responses> {

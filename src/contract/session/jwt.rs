@@ -12,7 +12,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 use uuid::Builder;
 
-use crate::auth::hs256;
+use crate::auth::keys::install_provider;
 use crate::auth::secret::Secret;
 use crate::internal_error::InternalError;
 
@@ -101,7 +101,7 @@ impl Jwt {
     /// Whether it is signed with a key, by HS256.
     #[must_use]
     pub fn is_signed_with(&self, key: &Secret) -> bool {
-        hs256::install();
+        install_provider();
         let key = DecodingKey::from_secret(key.bytes());
         self.header.get("alg").and_then(Value::as_str) == Some("HS256")
             && jsonwebtoken::crypto::verify(&self.signature, self.message.as_bytes(), &key, Algorithm::HS256)
@@ -142,7 +142,7 @@ impl Jwt {
     /// # Errors
     /// [`InternalError`] if signing fails.
     pub fn signed_again(&self, claims: &Members, key: &Secret) -> Result<String, InternalError> {
-        hs256::install();
+        install_provider();
         let message = format!("{}.{}", encode(&self.header)?, encode(claims)?);
         let key = EncodingKey::from_secret(key.bytes());
         let signature = jsonwebtoken::crypto::sign(message.as_bytes(), &key, Algorithm::HS256)
