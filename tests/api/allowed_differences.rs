@@ -44,7 +44,7 @@ fn ok() -> Response {
     response(200, &[JSON], json!({"id": 1}))
 }
 
-/// One section: a request that it speaks of and one that it does not, and what the two servers answer.
+/// One difference: a request that it covers, a request that it does not, and the responses of the two servers.
 struct Section {
     name: &'static str,
     concerned: Request,
@@ -57,7 +57,7 @@ fn curl(line: &str) -> Request {
     shipyard::contract::recording::curl::parse(&format!("curl http://localhost:5000{line}")).unwrap()
 }
 
-/// The same with a token of that kind and user that was issued at that time.
+/// The same with a token of this kind and user, issued at this time.
 fn with_token(line: &str, kind: &str, user: u64, iat: u64) -> Request {
     let mut claims = claims(kind);
     claims["identity"] = user.into();
@@ -245,7 +245,7 @@ fn sections() -> Vec<Section> {
     ]
 }
 
-/// After user 3 was deleted, another user came, and user 2 got another password, ten seconds after the start.
+/// User 3 was deleted, another user was created, and user 2 changed the password, ten seconds after the start.
 fn history() -> History {
     let people = [(1, "user"), (2, "guest")].map(|(id, name)| (id, (name.to_owned(), "secret".to_owned())));
     History {
@@ -282,7 +282,7 @@ fn explains_after(
     named(name).unwrap().explains(&case, live, side)
 }
 
-/// With the `Server` header of what the original was recorded to answer.
+/// With the `Server` header of the recorded original.
 fn of_the_original(response: &Response) -> Response {
     let mut response = response.clone();
     response.headers.push(("Server".to_owned(), "Werkzeug/1.0.1 Python/3.11.7".to_owned()));
@@ -297,25 +297,25 @@ fn allows_each_difference_in_either_direction() {
     }
 }
 
-/// What one side may do is no excuse for who claims to be the other.
+/// What one server may do is not allowed to the other.
 #[test]
 fn rejects_each_difference_in_the_wrong_direction() {
     for Section { name, concerned, original, shipyard, .. } in sections() {
         assert!(!explains(name, &concerned, &original, &shipyard, Side::Original), "{name}: {concerned:?}");
         assert!(!explains(name, &concerned, &shipyard, &original, Side::Shipyard), "{name}: {concerned:?}");
-        // The original has answered as this server does, so that is what it answers.
+        // The original's response equals this server's, so it is the expected one.
         let recorded = of_the_original(&shipyard);
         assert!(!explains(name, &concerned, &recorded, &original, Side::Original), "{name}: {concerned:?}");
     }
 }
 
-/// Answers that look like one side's, to requests that no section speaks of.
+/// Responses that look like those of one server, to requests that no difference covers.
 #[test]
 fn rejects_a_deviation_that_no_difference_covers() {
     let page = response(404, &[HTML], "<html>");
     let unknown = response(401, &[JSON], json!({"error": "Unauthorized", "message": "Unknown user."}));
     let revoked = error(401, "Token has been revoked");
-    // The user is deleted, and none was created since.
+    // The user is deleted, and no user was created since.
     let deleted = History { reused: BTreeSet::new(), ..history() };
     let own = |method: &str| with_token(&format!("/api/users/3 -X {method}"), "access", 3, NOW + 1);
     let form = curl("/auth/login -d 'username=user'");
@@ -366,7 +366,7 @@ fn allows_no_other_difference() {
             assert!(!explains(name, &concerned, &original, answer, Side::Shipyard), "{name}: {answer:?}");
         }
     }
-    // A 404 for a 405 is another error, whatever it looks like.
+    // A 404 instead of a 405 is another error, whatever its form.
     let page = response(405, &[HTML], "<html>");
     let patch = curl("/api/ships -X PATCH");
     assert!(!explains("json_errors", &patch, &page, &error(404, "Not Found"), Side::Shipyard));
@@ -375,7 +375,7 @@ fn allows_no_other_difference() {
     assert!(!explains("utf8_text", &curl("/a"), &escaped, &other, Side::Shipyard));
 }
 
-/// A new id in the place of one that was given out again: new it must be, and nothing else may be another.
+/// A new id instead of a reused one: it must be new, and everything else must be equal.
 #[test]
 fn compares_everything_else_when_ids_are_not_reused() {
     let create = curl("/api/ships -d '{}'");
@@ -399,7 +399,7 @@ fn compares_everything_else_when_ids_are_not_reused() {
     ] {
         assert!(!tolerated(&other), "{other:?}");
     }
-    // What was never given out before is as new here as there.
+    // An id that was never assigned before must be new on both servers.
     assert!(!explains(
         "ids_are_never_reused",
         &create,
@@ -409,7 +409,7 @@ fn compares_everything_else_when_ids_are_not_reused() {
     ));
 }
 
-/// What no single answer can show is never a reason to tolerate one.
+/// A difference that a single response cannot show never allows another response.
 #[test]
 fn tests_every_difference_that_can_be_observed() {
     let tried: BTreeSet<&str> = sections().iter().map(|section| section.name).collect();

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use crate::support::program::{folder, free_port, here, own_server, shipyard, verify};
 
-/// A server on a free port that does this with each connection, and its address.
+/// A server on a free port that runs `serve` with each connection. Returns its address.
 fn fake(mut serve: impl FnMut(usize, TcpStream) -> bool + Send + 'static) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = format!("http://{}", listener.local_addr().unwrap());
@@ -22,7 +22,7 @@ fn fake(mut serve: impl FnMut(usize, TcpStream) -> bool + Send + 'static) -> Str
     address
 }
 
-/// Reads a request, so that closing the connection does not reset it, and answers with those bytes.
+/// Reads a request, so that closing the connection does not reset it, and responds with these bytes.
 fn answer(mut connection: TcpStream, text: &str) {
     let mut head = [0; 4096];
     let _ = connection.read(&mut head);
@@ -73,7 +73,7 @@ fn reports_a_misbehaving_server_in_time() {
         ("HTTP/1.1 401 Unauthorized\r\n\r\n".to_owned(), "Is it freshly started"),
     ];
     for (text, expected) in answers {
-        // The first answer is to the question whether there is a server at all.
+        // The first response is to the probe whether a server is there.
         let url = fake(move |number, connection| {
             answer(connection, if number == 0 { "HTTP/1.1 404 Not Found\r\n\r\n" } else { &text });
             true
@@ -98,7 +98,7 @@ fn ends_the_scenario_when_the_server_hangs_or_exits() {
         if number == 0 {
             answer(connection, "HTTP/1.1 200 OK\r\n\r\n");
         } else {
-            // A byte at a time for ever: each comes soon, the answer never.
+            // Sends a byte at a time without end: each byte comes soon, the response never.
             let _ = connection.write_all(b"HTTP/1.1 200 OK\r\nX: ");
             while connection.write_all(b"x").is_ok() {
                 std::thread::sleep(Duration::from_millis(100));
@@ -148,14 +148,14 @@ fn reports_the_output_of_a_server_that_fails_to_start() {
     assert!(done.stdout.contains("BROKEN    readme: cannot connect to"), "{done:?}");
 }
 
-/// Whether there is a process of that id that has not ended.
+/// Whether a process with this id is running.
 #[cfg(target_os = "linux")]
 fn runs(pid: &str) -> bool {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"));
     stat.is_ok_and(|stat| !stat.rsplit(')').next().unwrap().trim_start().starts_with('Z'))
 }
 
-/// Whatever the command starts: in the background, in a session of its own, deaf to the polite signal.
+/// The command starts processes in the background, in another session, or that ignore SIGTERM.
 #[cfg(target_os = "linux")]
 #[test]
 fn leaves_no_process_running() {
@@ -178,7 +178,7 @@ fn leaves_no_process_running() {
     }
 }
 
-/// Ctrl-C means the server too.
+/// Ctrl-C also ends the server.
 #[cfg(target_os = "linux")]
 #[test]
 fn stops_its_server_when_interrupted() {
@@ -194,14 +194,14 @@ fn stops_its_server_when_interrupted() {
         }
         std::thread::sleep(Duration::from_millis(10));
     };
-    // The handler is installed before the command is waited for, by a thread of its own.
+    // The handler is installed by another thread, before the program waits for the command.
     std::thread::sleep(Duration::from_millis(300));
     Command::new("kill").args(["-INT", &verify.id().to_string()]).status().unwrap();
     assert_eq!(verify.wait().unwrap().code(), Some(130));
     assert!(!runs(&pid));
 }
 
-/// Nothing is started any more once this program is being ended, however long that takes.
+/// No process is started once this program is shutting down, however long that takes.
 #[cfg(target_os = "linux")]
 #[test]
 fn starts_no_server_after_an_interrupt() {
@@ -220,7 +220,7 @@ fn starts_no_server_after_an_interrupt() {
     let start = Instant::now();
     Command::new("kill").args(["-TERM", &verify.id().to_string()]).status().unwrap();
     assert_eq!(verify.wait().unwrap().code(), Some(143));
-    // The deaf one had the time that was given, and no more.
+    // The process that ignores SIGTERM got the grace period, and no more.
     assert!((1..10).contains(&start.elapsed().as_secs()), "{:?}", start.elapsed());
     let pids = std::fs::read_to_string(&notes).unwrap();
     assert_eq!(pids.lines().count(), 2, "{pids}");
@@ -239,7 +239,7 @@ fn skips_all_scenarios_when_the_server_does_not_start() {
     assert!(start.elapsed() < Duration::from_secs(10));
 }
 
-/// A server that is there once the command has run: it does what `serve` says with each connection.
+/// A server that listens once the command has run, and runs `serve` with each connection.
 fn started(name: &str, mut serve: impl FnMut(usize, TcpStream) -> bool + Send + 'static) -> (String, String) {
     let flag = folder(name).join("started");
     let address = format!("127.0.0.1:{}", free_port());
@@ -259,7 +259,7 @@ fn started(name: &str, mut serve: impl FnMut(usize, TcpStream) -> bool + Send + 
     (command, url)
 }
 
-/// Reads a request and answers that there is nothing. Whether it was the last of its scenario.
+/// Reads a request and responds with 404. Returns whether it was the last of its scenario.
 fn nothing_is_found(mut connection: TcpStream) -> bool {
     let mut bytes = [0; 4096];
     let count = connection.read(&mut bytes).unwrap_or_default();
@@ -267,13 +267,13 @@ fn nothing_is_found(mut connection: TcpStream) -> bool {
     String::from_utf8_lossy(&bytes[..count]).contains("\"guest\"")
 }
 
-/// The shell that started a server in the background has ended; that says nothing of the server.
+/// The shell that started a server in the background has exited; the server may still run.
 #[test]
 fn survives_a_dropped_connection_to_a_background_server() {
     let mut requests = 0;
     let (command, url) = started("background", move |_, connection| {
         let mut first = [0];
-        // Those who only look whether it listens do not count.
+        // Connections that only test whether it listens do not count.
         if connection.peek(&mut first).unwrap_or_default() == 0 {
             return true;
         }

@@ -306,7 +306,7 @@ fn swagger_ui_loads_only_from_this_server() {
     assert_eq!(server.get("/docs/swagger-ui-config.json").json()["url"], "/openapi.json");
 }
 
-/// The whole table of routes has an operation behind each line: none answers that there is no such path.
+/// Every row of the route table has an operation: none is a 404 for an unknown path.
 #[test]
 fn every_listed_route_is_served() {
     let server = Server::new();
@@ -323,7 +323,7 @@ fn the_defaults_are_those_of_the_settings_page() {
     let settings = Settings::read(shipyard::config::defaults(), Default::default()).unwrap();
     assert_eq!((settings.rocket.address.to_string().as_str(), settings.rocket.port), ("127.0.0.1", 5000));
     assert_eq!(settings.rocket.limits.get("json"), Some(rocket::data::ByteUnit::Kibibyte(64)));
-    // Rocket's own log stays off.
+    // Rocket's own log is off.
     assert_eq!(settings.rocket.log_level, LogLevel::Off);
     let level = if cfg!(debug_assertions) { LogLevel::Normal } else { LogLevel::Critical };
     assert_eq!(settings.log, log::Settings { level, format: log::Format::Text });
@@ -337,13 +337,13 @@ fn the_defaults_are_those_of_the_settings_page() {
     let release = shipyard::config::defaults().select("release");
     let release = Settings::read(release, Default::default()).unwrap();
     assert_eq!((release.json, release.log.level), (Style::Compact, LogLevel::Critical));
-    // A level that is given holds in every profile.
+    // A configured level applies in every profile.
     let given = shipyard::config::defaults().merge(("log_level", "normal")).select("release");
     let given = Settings::read(given, Default::default()).unwrap();
     assert_eq!((given.log.level, given.rocket.log_level), (LogLevel::Normal, LogLevel::Off));
 }
 
-/// A server that cannot sign must not start to hand out tokens that anybody can make.
+/// A server that cannot sign must not issue tokens that any client can forge.
 #[test]
 fn does_not_sign_with_an_empty_key() {
     let tokens =
@@ -382,13 +382,13 @@ fn secrets_cannot_be_printed() {
     for part in ["hunter2", "$argon2", "a key for tests", "password\"", "guest\"}", "eyJ0", signature] {
         assert!(!printed.contains(part), "{part} in {printed}");
     }
-    // A key as numbers is a key as well.
+    // A key as an array of numbers is a key as well.
     let numbers = format!("{SECRET:?}");
     assert!(!printed.contains(&numbers[1..20]), "{printed}");
     assert!(printed.contains("shown"), "{printed}");
 }
 
-/// The memory of a costly hash serves a cheap one as well: what is left in it decides nothing.
+/// The memory of a costly hash is reused for a cheap one: its content does not affect the result.
 #[test]
 fn verifies_hashes_of_any_cost_in_reused_memory() {
     let costs = [64, 8, 32, 16, 8, 128, 64];

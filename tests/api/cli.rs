@@ -123,7 +123,7 @@ fn hash_password_prints_a_hash_that_the_data_file_accepts() {
     }
 }
 
-/// Nothing is left out of a password without a word, and nothing is put in.
+/// A password is neither shortened nor extended silently.
 #[test]
 fn hash_password_rejects_input_that_is_not_one_line() {
     let utf_16 = |text: &str, big: bool| -> Vec<u8> {
@@ -159,7 +159,7 @@ fn hash_password_rejects_input_that_is_not_one_line() {
     }
 }
 
-/// What an editor or a shell adds to a key or a script is not taken for part of it.
+/// Characters that an editor or a shell adds to a key or a script are rejected, not taken as part of it.
 #[test]
 fn rejects_stray_characters_around_a_key_or_script() {
     let secret = "0123456789012345678901234567890123456789";
@@ -193,7 +193,7 @@ fn rejects_stray_characters_around_a_key_or_script() {
     assert!(run.stderr.contains("--secret: there is a control character"), "{run:?}");
 }
 
-/// Each wrong setting is refused in one line that names it; a snapshot shows all of them.
+/// Each invalid setting is rejected in one line that names it; a snapshot shows all of them.
 #[test]
 fn wrong_settings() {
     let secret = "hunter2-hunter2";
@@ -278,7 +278,7 @@ fn reads_rocket_toml_and_names_its_invalid_settings() {
     snapshots().bind(|| insta::assert_snapshot!("wrong_rocket_toml", text));
 }
 
-/// Each broken data file is refused in one line that says where and why; a snapshot shows all of them.
+/// Each invalid data file is rejected in one line that says where and why; a snapshot shows all of them.
 #[test]
 fn broken_data_files() {
     let ship = r#"{"id": 1, "affiliation": "", "category": "", "crew": 1, "length": 1, "manufacturer": "", "model": "", "roles": [], "ship_class": ""}"#;
@@ -353,7 +353,7 @@ fn broken_data_files() {
     text += &format!("a file that is asked for and missing\n{}", missing.stderr);
     snapshots().bind(|| insta::assert_snapshot!("broken_data_files", text));
 
-    // A link to nowhere is a mistake, and not a reason to serve users whose passwords are public.
+    // A broken link is an error, and no reason to serve users whose passwords are public.
     #[cfg(unix)]
     {
         std::fs::remove_file(&file).unwrap();
@@ -374,7 +374,7 @@ fn accepts_the_old_name_of_a_setting_with_a_warning() {
     let warning = "shipyard: warning: the setting `kept_answers` in the environment variable ROCKET_KEPT_ANSWERS is now \
                    called `response_cache_size`; the next version refuses the old name\n";
     assert_eq!(accepted.stderr, warning);
-    // Its value counts, and is checked.
+    // The value applies, and is checked.
     let refused = run(command.env("ROCKET_KEPT_ANSWERS", "-1"), Some("password"));
     assert_eq!(refused.code, Some(2));
     assert!(refused.stderr.contains("response_cache_size: -1"), "{}", refused.stderr);

@@ -4,7 +4,7 @@ use shipyard::contract::compare::difference::{difference, CompareMode};
 use shipyard::contract::recording::message::Response;
 use shipyard::contract::recording::transcript::Exchange;
 
-/// An exchange whose recorded answer has these headers and this body.
+/// An exchange whose recorded response has these headers and this body.
 fn recorded(status: u16, headers: &[&str], body: &str) -> Exchange {
     let headers: String = headers.iter().map(|line| format!("{line}\n")).collect();
     let text = format!(
@@ -27,7 +27,7 @@ fn same(a: &[&str], b: &[&str], measure: CompareMode) -> bool {
     difference(&recorded(200, a, "{}\n"), &live(200, b, "{}\n"), measure, "").is_none()
 }
 
-/// Both ways round: the recording may be either.
+/// Compared in both directions: either may be the recorded one.
 fn same_both_ways(a: &[&str], b: &[&str], measure: CompareMode) -> bool {
     let (there, back) = (same(a, b, measure), same(b, a, measure));
     assert_eq!(there, back, "{a:?} {b:?}");
@@ -58,7 +58,7 @@ fn header_names_are_compared_without_case() {
         assert!(!same_both_ways(&[at], &[other], CompareMode::Json), "{other}");
     }
     assert!(!same_both_ways(&["Location: /a"], &["Location: /A"], CompareMode::Json));
-    // To the byte, a name has no case all the same, and no value is anything but itself.
+    // Even in exact mode, names have no case; values must be equal.
     assert!(same_both_ways(&[json], &["content-type: application/json; charset=utf-8"], CompareMode::Exact));
     assert!(!same_both_ways(&[json], &["Content-Type: application/json;charset=utf-8"], CompareMode::Exact));
 }
@@ -81,7 +81,7 @@ fn compares_content_length_only_in_exact_mode() {
     assert!(same_both_ways(&[length], &["Content-Length: 30"], CompareMode::Json));
     assert!(!same_both_ways(&[length], &[], CompareMode::Exact));
     assert!(!same_both_ways(&[length], &["Content-Length: 30"], CompareMode::Exact));
-    // A 204 has none, whatever it is (RFC 9110, section 8.6).
+    // A 204 has no Content-Length in any mode (RFC 9110, section 8.6).
     let empty = recorded(204, &[], "");
     assert!(difference(&empty, &live(204, &["Content-Length: 0"], ""), CompareMode::Json, "").is_some());
     assert!(difference(&empty, &live(204, &[], ""), CompareMode::Json, "").is_none());
@@ -96,7 +96,7 @@ fn same_numbers(a: &str, b: &str, measure: CompareMode) -> bool {
     same(a, b)
 }
 
-/// A double cannot tell these integers apart.
+/// A double cannot distinguish these integers.
 #[test]
 fn numbers_are_compared_to_the_last_digit() {
     for (a, b) in [
@@ -114,14 +114,14 @@ fn numbers_are_compared_to_the_last_digit() {
         assert!(same_numbers(a, b, CompareMode::Json), "{a} {b}");
         assert!(!same_numbers(a, b, CompareMode::Exact), "{a} {b}");
     }
-    // They are shown as they are, too.
+    // The report prints them in full.
     let body = |number: &str| format!("{{\"a\": {number}}}\n");
     let (was, is) = (body("18446744073709551616"), body("18446744073709551617"));
     let diff = difference(&recorded(200, &[], &was), &live(200, &[], &is), CompareMode::Json, "").unwrap();
     assert!(diff.contains("18446744073709551616") && diff.contains("18446744073709551617"), "{diff}");
 }
 
-/// What is shown of an invisible character may be recorded as text: that is another answer.
+/// The escape that displays an invisible character can itself be recorded as text: that is another response.
 #[test]
 fn a_text_differs_from_the_escape_that_displays_it() {
     for (was, is) in [

@@ -24,7 +24,7 @@ fn preflight(path: &str, origin: &str) -> Ask {
         .header("Access-Control-Request-Headers", "authorization,content-type")
 }
 
-/// The headers of CORS.
+/// The CORS headers.
 fn cors(answer: &Answer) -> Vec<(&str, &str)> {
     let of_cors = |name: &str| name == "Vary" || name.starts_with("Access-Control-");
     let headers = answer.headers.iter().filter(|(name, _)| of_cors(name));
@@ -33,7 +33,7 @@ fn cors(answer: &Answer) -> Vec<(&str, &str)> {
     headers
 }
 
-/// Requests with every kind of answer, the front's own included: what is asked, and its status.
+/// Requests with every kind of response, also those of the HTTP server itself, and their statuses.
 fn every_kind() -> [(Ask, u16); 9] {
     let wrong = json!({"username": "user", "password": "wrong"});
     [
@@ -100,7 +100,7 @@ fn a_preflight_lists_allowed_methods_and_headers() {
     assert_eq!(cors(&answer), expected);
     let other = serving.send(&preflight("/api/ships/1", "https://other.example"));
     assert_eq!((other.status, cors(&other)), (204, vec![("Vary", "Origin")]));
-    // There is nothing to ask for where there is nothing.
+    // A path without a resource allows nothing.
     let nothing = serving.send(&preflight("/nothing", APP));
     assert_eq!((nothing.status, nothing.header("Access-Control-Allow-Methods")), (404, None));
 }

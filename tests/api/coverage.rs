@@ -10,8 +10,8 @@ use crate::support::contract::{operations, Operation};
 use crate::support::server::{Ask, Server};
 use crate::support::transcript::scenarios;
 
-/// What no recording shows, and the test that sees it: operation, status, name of the test. An entry that is no longer
-/// needed has to go.
+/// Statuses that no recording shows, and the test that covers them: operation, status, name of the test. An entry that
+/// is no longer needed must be removed.
 const TESTED: &[(&str, u16, &str)] = &[
     ("auth_login", 413, "every_operation_rejects_a_body_above_the_limit"),
     ("auth_login", 429, "a_429_has_retry_after"),
@@ -29,8 +29,8 @@ const TESTED: &[(&str, u16, &str)] = &[
     ("users_update", 503, "responds_503_when_the_password_queue_is_full"),
 ];
 
-/// The greatest number of entries above. It may only be lowered: what is new is recorded, where it can be. (What depends
-/// on how many requests come at a time cannot be.)
+/// The maximum number of entries above. It may only decrease: new statuses are recorded, where possible. (Those that
+/// depend on the number of concurrent requests cannot be recorded.)
 const AT_MOST: usize = 14;
 
 fn pair(operation: &str, status: u16) -> (String, u16) {
@@ -45,7 +45,7 @@ fn specified() -> BTreeSet<(String, u16)> {
     operations().into_iter().flat_map(pairs).collect()
 }
 
-/// Whether a path is that of an operation, whatever its parameters.
+/// Whether a path belongs to an operation, whatever its parameters.
 fn is_at(operation: &Operation, path: &str) -> bool {
     let mut wanted = operation.path.split('/');
     let mut given = path.split('?').next().unwrap_or_default().split('/');
@@ -58,7 +58,7 @@ fn is_at(operation: &Operation, path: &str) -> bool {
     }
 }
 
-/// What recorded requests are answered. (Where docs/differences.md says so, that is not what was recorded.)
+/// The statuses of the recorded requests. (Where docs/differences.md says so, they are not the recorded ones.)
 fn recorded() -> BTreeSet<(String, u16)> {
     let mut pairs = BTreeSet::new();
     for scenario in scenarios() {
@@ -72,7 +72,7 @@ fn recorded() -> BTreeSet<(String, u16)> {
             let status = server.answer(exchange).status;
             match operation {
                 Some(operation) => drop(pairs.insert(pair(operation.id(), status))),
-                // Whatever is asked for that is no operation is not found, and no other method is allowed.
+                // Any other path is a 404, and any other method a 405.
                 None => assert!(
                     matches!(status, 404 | 405),
                     "{place}: {} {} is no operation, but is answered {status}",
@@ -134,7 +134,7 @@ fn the_list_has_no_stale_entries_and_names_existing_tests() {
     assert!(TESTED.len() >= AT_MOST, "the list is shorter now: lower AT_MOST to {}", TESTED.len());
 }
 
-/// A path of an operation, as a client with id 1 would fill it in.
+/// A path of an operation, with 1 for every parameter.
 fn path(operation: &Operation) -> String {
     operation.path.replace("{id}", "1")
 }

@@ -14,7 +14,7 @@ use shipyard::contract::recording::{curl, shell};
 
 use crate::support::program::folder;
 
-/// A socket that answers every request with nothing, and gives its bytes.
+/// A socket that sends an empty response to every request, and returns its bytes.
 struct Socket {
     port: u16,
     requests: Receiver<Vec<u8>>,
@@ -29,7 +29,7 @@ impl Socket {
             for connection in listener.incoming() {
                 let mut connection = connection.unwrap();
                 let request = read(&mut connection);
-                // Before the answer, so that it is there when the client has ended.
+                // Before the response, so that the bytes are there when the client has finished.
                 if sender.send(request).is_err() {
                     break;
                 }
@@ -40,7 +40,7 @@ impl Socket {
         Self { port, requests }
     }
 
-    /// The one request that has come, if one has.
+    /// The request that was received, if there was exactly one.
     fn request(&self) -> Option<Sent> {
         let sent = self.requests.recv_timeout(Duration::from_millis(1)).ok()?;
         assert!(self.requests.try_recv().is_err(), "more than one request");
@@ -66,7 +66,7 @@ fn read(connection: &mut TcpStream) -> Vec<u8> {
     }
 }
 
-/// What counts of a request.
+/// The parts of a request that are compared.
 #[derive(Debug, PartialEq, Eq)]
 struct Sent {
     line: String,
@@ -85,8 +85,8 @@ impl Sent {
             let (name, value) = line.split_once(':').unwrap();
             (name.to_lowercase(), value.trim_matches([' ', '\t']).to_owned())
         };
-        // This program has its own name, unless the line gives one; it asks for a connection of its own for every request;
-        // and what curl offers to decode depends on how it was built.
+        // This program sends its own User-Agent unless the line gives one, and opens a connection for every request.
+        // Which encodings curl offers depends on its build.
         let own = |(name, value): &(String, String)| match name.as_str() {
             "user-agent" => value.starts_with("curl/") || value.starts_with("shipyard/"),
             "connection" => true,
@@ -103,12 +103,12 @@ impl Sent {
     }
 }
 
-/// Where no file can match a pattern, and no `.curlrc` says anything.
+/// A folder where no file matches a pattern and no `.curlrc` applies.
 fn empty_folder(name: &str) -> PathBuf {
     folder(name)
 }
 
-/// What the real curl sends for a line, in which `HOST` is the socket.
+/// The request that the real curl sends for a line, in which `HOST` is the socket.
 fn by_curl(line: &str, socket: &Socket, here: &PathBuf) -> Option<Sent> {
     let line = line.replace("HOST", &format!("localhost:{}", socket.port));
     let done = Command::new("bash")
@@ -123,7 +123,7 @@ fn by_curl(line: &str, socket: &Socket, here: &PathBuf) -> Option<Sent> {
     socket.request()
 }
 
-/// What this program sends for it.
+/// The request that this program sends for it.
 fn by_this_program(line: &str, socket: &Socket) -> Result<Option<Sent>, String> {
     let host = format!("localhost:{}", socket.port);
     let request = curl::parse(&line.replace("HOST", &host)).map_err(|error| error.to_string())?;
@@ -132,7 +132,7 @@ fn by_this_program(line: &str, socket: &Socket) -> Result<Option<Sent>, String> 
     Ok(socket.request())
 }
 
-/// Everything that is understood.
+/// All supported syntax.
 const TAKEN: &[&str] = &[
     "curl http://HOST",
     "curl -i http://HOST/api/ships/1 -X DELETE -H \"Authorization: Bearer a.b.c\"",
@@ -209,7 +209,7 @@ const TAKEN: &[&str] = &[
     "curl http://HOST/\"a\"'b'\\c -d $'d\\'\\u00e9\\n\\\\'",
     "curl http://HOST/a -d é -d '$b `c` |;&' -d a\\$b -d \"\\$b\" -d \"a $ b\"",
     "curl http://HOST/a \\\n  -H 'A: b' \\\n  --data-raw 'c'",
-    // As browsers copy them.
+    // As browsers copy requests.
     "curl 'http://HOST/api/ships?q=\\[1\\]' \\\n  -H 'Accept: */*' \\\n  -H 'Accept-Language: en-GB,en;q=0.9' \\\n  \
      -H 'Connection: keep-alive' \\\n  -H 'Content-Type: application/json' \\\n  -b 'a=b; c=d' \\\n  \
      -H 'Origin: http://HOST' \\\n  -H 'User-Agent: Mozilla/5.0 (X11; Linux x86_64)' \\\n  \
@@ -232,7 +232,7 @@ fn sends_supported_options_as_curl_does() {
     }
 }
 
-/// What curl or the shell gives a meaning that is not implemented, and the name of it.
+/// Syntax of curl or the shell that is not supported, and its name in the error.
 const REFUSED: &[(&str, &str)] = &[
     ("curl http://HOST/a -X delete", "delete is no method"),
     ("curl http://HOST/a -X FETCH", "FETCH is no method"),
@@ -319,7 +319,7 @@ fn rejects_unsupported_options_by_name() {
     }
 }
 
-/// A piece of a word, quoted in one of the ways of a shell or not at all.
+/// A piece of a word, unquoted or in one of the shell's quotes.
 fn piece() -> impl Strategy<Value = String> {
     let text = proptest::collection::vec(
         prop_oneof![
@@ -346,13 +346,13 @@ fn piece() -> impl Strategy<Value = String> {
     })
 }
 
-/// Words, with whatever is between them.
+/// Words with separators.
 fn command() -> impl Strategy<Value = String> {
     proptest::collection::vec(prop_oneof![3 => piece(), 1 => Just(" ".to_owned())], 1..8)
         .prop_map(|pieces| pieces.concat())
 }
 
-/// The words that bash makes of a command; `None` if it is none.
+/// The words into which bash splits a command; `None` if it is not one command.
 fn words_of_bash(command: &str, here: &PathBuf) -> Option<Vec<String>> {
     let done = Command::new("bash")
         .args(["--norc", "-c", &format!("printf '%s\\0' x {command}")])
@@ -367,7 +367,7 @@ fn words_of_bash(command: &str, here: &PathBuf) -> Option<Vec<String>> {
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(512) })]
 
-    /// What is taken at all is split as bash splits it.
+    /// Every command that is accepted is split as bash splits it.
     #[test]
     fn splits_words_as_bash_does(command in command()) {
         let here = std::env::temp_dir().join("shipyard-no-files");
@@ -381,7 +381,7 @@ proptest! {
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(64) })]
 
-    /// Options in any order, with any text in them: as curl sends it, or refused.
+    /// Options in any order and with any text: sent as by curl, or rejected.
     #[test]
     fn sends_any_line_as_curl_does_or_rejects_it(
         options in proptest::collection::vec(option(), 0..5),
@@ -391,7 +391,7 @@ proptest! {
         let here = std::env::temp_dir().join("shipyard-no-files");
         std::fs::create_dir_all(&here).unwrap();
         let line = format!("curl -sm5 {} 'http://HOST/{path}'", options.join(" "));
-        // `-m` only bounds the real one.
+        // `-m` only limits the time of the real curl.
         if let Ok(sent) = by_this_program(&line.replacen("-sm5", "-s", 1), &socket) {
             prop_assert_eq!(sent, by_curl(&line, &socket, &here), "{}", line);
         }

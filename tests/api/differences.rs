@@ -18,7 +18,7 @@ use crate::support::server::{settings, unstarted, Answer, Ask, Server, CHEAP, NO
 use crate::support::transcript::scenario_named;
 use crate::support::{snapshots, unified_diff};
 
-/// A difference being shown: cases are added, then the snapshot is taken.
+/// A difference that is being recorded: cases are added, then the snapshot is taken.
 struct Difference {
     name: &'static str,
     text: String,
@@ -29,7 +29,7 @@ fn difference(name: &'static str) -> Difference {
 }
 
 impl Difference {
-    /// What the original answers, as far as it is known, and what is answered here.
+    /// The original's response, as far as it is known, and this server's.
     fn case(mut self, what: &str, original: &str, ours: &str) -> Self {
         assert_ne!(original, ours, "{}: {what}: no difference", self.name);
         let diff =
@@ -45,7 +45,7 @@ impl Difference {
 
 const SHIP: &str = r#"{"affiliation":"a","category":"b","crew":1,"length":1,"manufacturer":"c","model":"d","roles":[],"ship_class":"e"}"#;
 
-/// The status, the headers of the contract and the body.
+/// The status, the contract's headers and the body.
 fn essence(answer: &Answer) -> String {
     let mut text = answer.status.to_string();
     for name in ["Content-Type", "Location", "Allow", "WWW-Authenticate"] {
@@ -79,7 +79,7 @@ fn json_errors() {
     assert_eq!((unknown.status, unknown.json()), (404, json!({"error": "Not Found"})));
     assert_eq!((wrong.status, wrong.json()), (405, json!({"error": "Method Not Allowed"})));
     assert_eq!(wrong.header("Allow"), Some("DELETE, GET, HEAD, OPTIONS, PUT"));
-    // An unknown path is unknown with every method, a malformed id too; and that comes before the token.
+    // An unknown path is a 404 with every method, and so is a malformed id; both come before the token.
     for (method, path) in
         [(Method::Patch, "/api/nothing"), (Method::Patch, "/api/ships/x"), (Method::Delete, "/api/ships/x")]
     {
@@ -288,7 +288,7 @@ fn tokens_from_before_the_start() {
     let token = with_claim("access", "iat", json!(NOW - 1));
     let answer = server.send(Ask::new(Method::Delete, "/api/ships/1").bearer(&token));
     assert_eq!((answer.status, answer.json()), (401, json!({"error": "Token has been revoked"})));
-    // Of the very second of the start, only this server's own count.
+    // Of the tokens from the second of the start, only this server's own are valid.
     let token = with_claim("access", "iat", json!(NOW));
     let same_second = server.send(Ask::new(Method::Delete, "/api/ships/1").bearer(&token));
     assert_eq!((same_second.status, same_second.json()), (401, json!({"error": "Token has been revoked"})));
@@ -313,7 +313,7 @@ fn hashed_passwords() {
     assert_eq!(server.log_in("hashed", hash.as_str()).status, 401);
     let answer = server.log_in("hashed", "another password");
     assert_eq!(answer.status, 401);
-    // A password of the data file is not kept either. What is: everything but the salt and the hash is known.
+    // A plain-text password of the data file is not kept either. The store knows everything but the salt and the hash.
     let data = Data::parse("the example", EXAMPLE.as_bytes()).unwrap();
     let store = data.into_store(&CHEAP.hasher().unwrap(), StoreLimits::default(), Style::Compact).unwrap();
     let (_, kept) = store.credentials("user").unwrap();
@@ -487,7 +487,7 @@ fn visible_names() {
         let answer = create(name);
         assert_eq!((answer.status, rename(name).body), (400, answer.body.clone()), "{what}");
         shown = shown.case(&format!("POST /api/users with {what}"), "201", &essence(&answer));
-        // No such user: answered as every other wrong name.
+        // An unknown user: the same response as for any other invalid login.
         assert_eq!(server.log_in(name, "password").body, server.log_in("user", "wrong").body);
     }
     assert_eq!(server.state(), before);
@@ -498,7 +498,7 @@ fn visible_names() {
         let taken = create(name);
         assert_eq!((taken.status, rename(name).body), (400, taken.body.clone()));
     }
-    // Nor in the data file.
+    // The same in the data file.
     let user = |id: u32, name: &str| json!({"id": id, "name": name, "password": "secret"});
     let read = |users: Vec<Value>| {
         Data::parse("data", json!({"users": users, "ships": []}).to_string().as_bytes()).map(|_| ())

@@ -14,7 +14,7 @@ fn read(path: &str) -> String {
     std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).expect(path)
 }
 
-/// What stands between a line of three backquotes and `console`, and the next such line.
+/// The code blocks that begin with ```console.
 fn console_blocks(document: &str) -> Vec<&str> {
     document.split("```console\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect()
 }
@@ -68,7 +68,7 @@ fn the_settings_page_lists_every_setting() {
     }
 }
 
-/// Each difference is a section, a test (which has that name because the snapshot has) and a snapshot.
+/// Each difference has a section, a test with the name of the snapshot, and a snapshot.
 #[test]
 fn every_difference_is_documented_tested_and_shown() {
     let document = read("docs/differences.md");
@@ -95,8 +95,8 @@ fn the_changelog_has_an_entry_for_this_version() {
     assert!(changelog.contains(&format!("\n## [{}] - ", env!("CARGO_PKG_VERSION"))));
 }
 
-/// The documents, with the folder that each is in. What the changelog says of a version was so at that version, so only its
-/// links are checked.
+/// The documents, with their folders. Entries of the changelog were true for their version, so only its links are
+/// checked.
 fn documents() -> Vec<(PathBuf, String)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let folders = ["", "docs", "docs/decisions"];

@@ -124,7 +124,7 @@ fn secrets_are_masked() {
     assert!(!format!("{run:?}").contains("hunter2"), "{run:?}");
 }
 
-/// What is printed can be used as a file, and sets what it says.
+/// The output can be used as a file, and sets the same values.
 #[test]
 fn the_output_is_a_valid_settings_file() {
     let (_, mut command) = configured("effective_again", &["--port", "3"]);

@@ -21,7 +21,7 @@ fn export(arguments: &[&str]) -> Run {
     run(&mut shipyard(here, &[&["export"], arguments].concat()), None)
 }
 
-/// What a run that must succeed prints.
+/// The output of a run that must succeed.
 fn exported(arguments: &[&str]) -> String {
     let Run { code, stdout, stderr } = export(arguments);
     assert_eq!((code, stderr.as_str()), (Some(0), ""), "{arguments:?}");
@@ -36,7 +36,7 @@ fn entries(archive: &Value) -> &Vec<Value> {
     archive["log"]["entries"].as_array().expect("entries")
 }
 
-/// A folder of that name with one exchange, whose texts hold what other tools have a meaning for.
+/// A folder with one exchange whose texts are syntax in other tools.
 fn awkward(name: &str) -> PathBuf {
     let fixtures = folder(name);
     let scenario = fixtures.join("awkward");
@@ -95,7 +95,7 @@ fn the_archive_has_every_exchange_as_recorded() {
     assert_eq!(entries.next(), None);
 }
 
-/// Checks an entry against the transcript: the request as it is read, the response as it is written.
+/// Checks an entry against the transcript: the parsed request and the response as written.
 fn says_the_same(scenario: &str, exchange: &Exchange, entry: &Value) {
     let Exchange { name, request: asked, .. } = exchange;
     let asked_header = |wanted: &str| header(&asked.headers, wanted).unwrap_or_default();
@@ -120,7 +120,7 @@ fn says_the_same(scenario: &str, exchange: &Exchange, entry: &Value) {
     let named = |wanted: &str| header(&headers, wanted).unwrap_or_default();
     assert_eq!(text("/content/mimeType"), named("Content-Type"), "{name}");
     assert_eq!(text("/redirectURL"), named("Location"), "{name}");
-    // Each line of the head ended with two bytes, where the transcript has one.
+    // Each line of the head ended with two bytes; the transcript has one.
     let lines = headers.len() + 2;
     let size = response["headersSize"].as_u64().unwrap() + response["bodySize"].as_u64().unwrap();
     assert_eq!(size, (recorded.len() + lines) as u64, "{name}");
@@ -278,11 +278,11 @@ fn scripts_use_the_tokens_and_address_of_the_live_server() {
     }
 }
 
-/// An exchange with these texts in the places that a client or a server fills.
+/// An exchange with these texts in the places that a client or a server controls.
 fn exchange_of(texts: &[String; 8]) -> Exchange {
     let [name, target, header, sent, label, location, member, answered] = texts;
     let line = |text: &str| text.replace(['\r', '\n'], " ");
-    // No request holds them, and it would be left out.
+    // A request cannot contain them, and would be omitted.
     let sendable = |text: &str| text.replace(char::is_control, "");
     let request = Request::new(Method::Post, &format!("/{}", sendable(target).replace(' ', "")))
         .header("Content-Type", &sendable(label))
@@ -301,7 +301,7 @@ fn exchange_of(texts: &[String; 8]) -> Exchange {
     Exchange { name: name.clone(), command: String::new(), request, response, date: 0 }
 }
 
-/// Texts with what the languages of scripts have a meaning for.
+/// Texts that are syntax in the languages of the scripts.
 fn meaningful() -> impl Strategy<Value = String> {
     let part = prop_oneof![
         proptest::sample::select(vec![
@@ -338,7 +338,7 @@ fn meaningful() -> impl Strategy<Value = String> {
     proptest::collection::vec(part, 0..6).prop_map(|parts| parts.concat())
 }
 
-/// What is recorded is data in every line of a script: no template, no statement, no line of its own.
+/// Recorded text is data in every line of a script: never a template, a statement or a line of its own.
 #[test]
 fn recorded_text_is_never_executed_as_code() {
     check(proptest::array::uniform8(meaningful()), |texts| {
@@ -346,7 +346,7 @@ fn recorded_text_is_never_executed_as_code() {
         let text = http::file(&scenario).text;
         let (_, calls) = text.split_once("\n}}\n").expect("what calls have in common");
         calls.lines().try_for_each(is_inert_for_httpyac)?;
-        // In an object literal, the member would be the prototype.
+        // In an object literal, this member would set the prototype.
         prop_assert!(
             calls.contains("same(json(response), JSON.parse(\"") && !calls.contains("\"__proto__\":")
         );
@@ -359,7 +359,7 @@ fn is_inert_for_httpyac(line: &str) -> Result<(), TestCaseError> {
         |text: &str| text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/_-?=&".contains(&byte));
     let request = line.strip_prefix("POST {{base}}").is_some_and(plain);
     let known = ["", "###", "{{", "{{@request", "}}"].contains(&line);
-    // Comments, a body of plain JSON, and statements, whose texts have no two braces.
+    // Comments, a plain JSON body, and statements; none of their texts has two braces.
     let starts = ["  ", "# ", "?? status == 200", "Content-Type: application/json", "{", "["];
     let statement = starts.iter().any(|start| line.starts_with(start));
     let inert = line.starts_with("# ") || !line.contains("{{");
@@ -390,7 +390,7 @@ fn is_inert_for_hurl(line: &str) -> Result<(), TestCaseError> {
     Ok(())
 }
 
-/// Live tokens, and the names of their members, are the server's choice.
+/// The server controls the live tokens and the names of their members.
 #[test]
 fn member_names_are_not_executed_as_code() {
     let here = folder("odd members");

@@ -15,7 +15,7 @@ fn ask(method: Method, path: &str) -> Ask {
     Ask::new(method, path).header("Host", "localhost")
 }
 
-/// The whole of what is answered to those bytes, until the connection ends.
+/// The complete response to these bytes, until the connection closes.
 fn answer_to(port: u16, bytes: &str) -> String {
     let mut connection = TcpStream::connect(("127.0.0.1", port)).unwrap();
     connection.set_read_timeout(Some(LIMIT)).unwrap();
@@ -36,7 +36,7 @@ fn every_response_forbids_sniffing_and_scripts() {
     let wrong = json!({"username": "user", "password": "wrong"});
     let (token, _) = serving.send(&ask(Method::Post, "/auth/login").json(&login)).tokens();
     let etag = serving.send(&ask(Method::Get, "/openapi.json")).header("ETag").unwrap().to_owned();
-    // What is asked, its status, and whether it may lie in a cache.
+    // The request, its status, and whether a cache may store the response.
     let cases = [
         (ask(Method::Get, "/api/ships"), 200, false),
         (ask(Method::Head, "/api/ships"), 200, false),
@@ -56,7 +56,7 @@ fn every_response_forbids_sniffing_and_scripts() {
         (ask(Method::Get, "/auth/nothing"), 404, true),
         (ask(Method::Options, "/auth/login"), 204, true),
         (ask(Method::Get, "/authors"), 404, false),
-        // What the front answers by itself.
+        // Responses of the HTTP server itself.
         (ask(Method::Get, "/api/ships").header("Expect", "more"), 417, true),
         (ask(Method::Post, "/auth/login").header("Transfer-Encoding", "gzip"), 400, true),
     ];
@@ -70,7 +70,7 @@ fn every_response_forbids_sniffing_and_scripts() {
         assert!(answer.header("X-Request-Id").is_some_and(|id| id.len() >= 18), "{what}");
         assert!(matches!(answer.header("Server"), None | Some("Shipyard")), "{what}: {answer:?}");
     }
-    // What comes before there is a request: no HTTP, another version, a head that is too large.
+    // Errors before there is a request: not HTTP, another version, a head that is too large.
     let long = format!("GET / HTTP/1.1\r\nHost: localhost\r\nX: {}\r\n\r\n", "x".repeat(40_000));
     for (bytes, status) in [("nonsense\r\n\r\n", 400), ("GET / HTTP/3.0\r\n\r\n", 505), (long.as_str(), 431)]
     {
@@ -103,7 +103,7 @@ fn swagger_ui_runs_only_its_own_scripts_and_static_pages_run_none() {
         assert_eq!(directive(&policy, "frame-ancestors"), Some(" 'none'"), "{path}");
         assert!(!policy.contains("unsafe-eval") && !policy.contains("http"), "{policy}");
     }
-    // It has no script but for those in files, which 'self' lets run.
+    // The page has only scripts from files, which 'self' allows.
     let page = server.get("/docs/index.html").body;
     let scripts: Vec<&str> = page.split("<script").skip(1).collect();
     assert_eq!(scripts.len(), 3, "{page}");
@@ -156,13 +156,13 @@ fn accepts_a_valid_request_id_and_replaces_any_other() {
         let (one, other) = (id("/api/users", odd), id("/api/users", odd));
         assert!(one != other && one != odd && one.len() >= 18, "{odd:?}: {one} {other}");
     }
-    // Two of them are no id.
+    // Two request ids are not a valid one.
     let twice = ask(Method::Get, "/api/users").header("X-Request-Id", "a").header("X-Request-Id", "b");
     assert_eq!(
         serving.send(&twice).header("X-Request-Id").map(str::len).filter(|length| *length > 1),
         Some(18)
     );
-    // A refusal of the front's, to a request that is there and to one that never comes whole.
+    // An error of the HTTP server, for a complete request and for one that never completes.
     let refused = ask(Method::Get, "/api/users").header("Expect", "more").header("X-Request-Id", "mine");
     let refused = serving.send(&refused);
     assert_eq!((refused.status, refused.header("X-Request-Id")), (417, Some("mine")));

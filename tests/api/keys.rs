@@ -37,7 +37,7 @@ fn tokens(keys: &[Key]) -> Tokens {
     Tokens::new(set(keys), Lifetimes::default(), 1000, Clock::manual(NOW), TokenIds::Random)
 }
 
-/// The header of a token, as it is written there.
+/// The decoded header of a token.
 fn header_of(token: &str) -> String {
     String::from_utf8(URL_SAFE_NO_PAD.decode(token.split('.').next().unwrap()).unwrap()).unwrap()
 }
@@ -66,7 +66,7 @@ fn the_first_key_signs_and_writes_its_id_if_it_has_one() {
     }
 }
 
-/// A token that would be good, with that header.
+/// An otherwise valid token with this header.
 fn refresh_token(header: &str, secret: &str) -> String {
     let encoded = |part: &str| URL_SAFE_NO_PAD.encode(part);
     let message = format!("{}.{}", encoded(header), encoded(&claims("refresh").to_string()));
@@ -76,11 +76,11 @@ fn refresh_token(header: &str, secret: &str) -> String {
 #[test]
 fn verifies_a_token_with_the_key_it_names_or_with_all_keys_without_id() {
     let mut keys = [key(Some("a"), A), key(None, B), key(Some("c"), C), key(None, D)];
-    // Which keys take a token that names that key, or none.
+    // The keys that accept a token with this key id, or without one.
     let taken: [(Option<&str>, &[&str]); 5] =
         [(None, &[B, D]), (Some("a"), &[A]), (Some("c"), &[C]), (Some("b"), &[]), (Some("A"), &[])];
     let mut tried = 0;
-    // Whichever signs: the header that it writes is known as it stands.
+    // Whichever key signs: the server recognises its own header without parsing it.
     for _ in 0..keys.len() {
         keys.rotate_left(1);
         let server = Server::with(NOW, TokenIds::Random, set(&keys), EXAMPLE);
@@ -126,7 +126,7 @@ fn a_key_change_reaches_every_clone_at_once() {
     assert_eq!(judged(&new), Err(TokenError::BadSignature));
 }
 
-/// A revocation is of a token, whatever key signed it.
+/// A revocation belongs to a token, whatever key signed it.
 #[test]
 fn a_logged_out_token_stays_revoked_after_a_key_change() {
     let tokens = tokens(&[key(None, A)]);
@@ -176,8 +176,8 @@ fn reads_a_key_file_line_by_line() {
     }
 }
 
-/// Each is refused in one line that says where and why, and shows nothing of what is written there; a snapshot
-/// shows all of them.
+/// Each file is rejected in one line that says where and why, and shows nothing of the file's content; a snapshot shows
+/// all of them.
 #[test]
 fn rejects_invalid_key_files() {
     let folder = folder("no_key_files");
@@ -223,7 +223,7 @@ fn rejects_invalid_key_files() {
     refused("no path", "");
     #[cfg(unix)]
     {
-        // Nothing will ever write to it.
+        // A pipe to which no process writes.
         let pipe = std::process::Command::new("mkfifo").arg(folder.join("pipe")).status();
         assert!(pipe.unwrap().success());
         refused("a pipe", "pipe");

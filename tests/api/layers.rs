@@ -7,7 +7,7 @@ use std::path::Path;
 const LAYERS: [&[&str]; 20] = [
     &["main", "cli"],
     &["contract"],
-    // The crate's root: `build` puts a server together.
+    // The crate root: `build` assembles a server.
     &[""],
     &["config"],
     &["http"],
@@ -28,7 +28,7 @@ const LAYERS: [&[&str]; 20] = [
     &["internal_error", "escape", "regular_file"],
 ];
 
-/// Layers that know nothing of HTTP, and the crates that they must not name.
+/// Layers that know nothing of HTTP, and the crates that they must not use.
 const WITHOUT_HTTP: [&str; 5] = ["store", "auth", "model", "json", "regular_file"];
 const HTTP_CRATES: [&str; 4] = ["rocket", "rocket_okapi", "hyper", "http"];
 
@@ -47,11 +47,11 @@ fn layer(module: &str) -> usize {
     };
     let found = LAYERS.iter().enumerate().flat_map(|(at, layer)| layer.iter().map(move |name| (at, *name)));
     let longest = found.filter(|(_, prefix)| starts(prefix)).max_by_key(|(_, prefix)| prefix.len());
-    // What is no module is an item of the crate's root.
+    // A name that is not a module is an item of the crate root.
     longest.map_or_else(|| layer(""), |(at, _)| at)
 }
 
-/// The code of a file without comments and texts, each replaced by blanks of the same number of lines.
+/// The code of a file, with comments and strings replaced by blanks, so that line numbers stay.
 fn code(text: &str) -> String {
     let mut lines = Vec::new();
     for line in text.lines() {
@@ -61,7 +61,7 @@ fn code(text: &str) -> String {
     lines.join("\n")
 }
 
-/// Every path in the code that begins with one of `roots`, groups in braces taken apart.
+/// Every path in the code that begins with one of `roots`, with groups in braces expanded.
 fn paths(code: &str, roots: &[&str]) -> Vec<Import> {
     let is_name = |character: char| character.is_alphanumeric() || character == '_';
     let mut found = Vec::new();
@@ -79,7 +79,7 @@ fn paths(code: &str, roots: &[&str]) -> Vec<Import> {
     found
 }
 
-/// Reads a path, or a group of paths, and gives what is left of the code.
+/// Parses a path, or a group of paths, and returns the rest of the code.
 fn expand<'a>(mut rest: &'a str, mut path: String, found: &mut Vec<String>) -> &'a str {
     loop {
         rest = rest.trim_start();
@@ -135,11 +135,11 @@ fn imports(module: &str, code: &str) -> Vec<Import> {
     paths(code, &["crate", "shipyard", "self", "super"]).into_iter().map(absolute).collect()
 }
 
-/// What is wrong with a file, one line for each import.
+/// The violations in a file, one line for each import.
 fn violations(module: &str, text: &str) -> Vec<String> {
     let code = code(text);
     let from = layer(module);
-    // Within `mod tests`, `super` is the file itself. Its lines keep their numbers.
+    // Within `mod tests`, `super` is the file itself. Line numbers stay.
     let (code, tests) = match code.split_once("mod tests {") {
         Some((code, tests)) => (code.to_owned(), "\n".repeat(code.lines().count() - 1) + tests),
         None => (code, String::new()),

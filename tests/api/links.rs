@@ -20,13 +20,13 @@ impl Link {
         format!("{} {} -> {}", self.source.id(), self.status, self.target.id())
     }
 
-    /// What the link fills in, by the name of the parameter.
+    /// The parameters that the link fills in, by name.
     fn parameters(&self) -> impl Iterator<Item = (&str, &str)> {
         let parameters = self.value["parameters"].as_object().into_iter().flatten();
         parameters.map(|(name, expression)| (name.as_str(), expression.as_str().expect("an expression")))
     }
 
-    /// The path of the target, filled in from that answer.
+    /// The target's path, filled in from the response.
     fn path(&self, answer: &Answer) -> String {
         self.parameters().fold(self.target.path.clone(), |path, (name, expression)| {
             let place = expression.strip_prefix("$response.body#").expect("a place in the body");
@@ -66,8 +66,8 @@ fn example(operation: &Operation, path: &str, token: Option<&str>) -> Ask {
     }
 }
 
-/// The token that the target wants: one that the answer itself holds, or that of the user that was created, or that of
-/// the user of the example data.
+/// The token that the target requires: one from the response itself, one of the created user, or one of the user of the
+/// example data.
 fn token(server: &Server, link: &Link, answer: &Answer) -> String {
     let wanted = link.target.value["security"][0].as_object().and_then(|scheme| scheme.keys().next());
     let member = if wanted.is_some_and(|scheme| scheme == "refreshToken") { 1 } else { 0 };

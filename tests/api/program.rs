@@ -120,7 +120,7 @@ fn does_not_resend_an_unchanged_specification() {
     assert_eq!(again.header("Transfer-Encoding"), None);
 }
 
-/// The file, the environment and the command line: the later wins. And what is set has its effect.
+/// File, environment and command line: later ones override earlier ones, and each setting takes effect.
 #[test]
 fn settings_from_file_environment_and_flags_take_effect() {
     let here = folder("settings");
@@ -144,7 +144,7 @@ fn settings_from_file_environment_and_flags_take_effect() {
         password_iterations = 1
     "#;
     std::fs::write(here.join("Rocket.toml"), toml).unwrap();
-    // From another folder: paths in the file are relative to the file.
+    // Started from another folder: paths in the file are relative to the file.
     let mut command =
         shipyard(&inner, &["serve", "--port", "0", "--json", "compact", "--address", "127.0.0.1"]);
     command.env("ROCKET_CONFIG", here.join("Rocket.toml"));
@@ -193,8 +193,8 @@ fn flags_name_files_relative_to_the_current_folder() {
     assert_eq!(created.header("Location"), Some("https://flag.example/api/users/1"));
 }
 
-/// A token must be good when its request is complete, not only when it began: otherwise a client that has stolen one
-/// keeps requests open for later.
+/// A token must be valid when its request is complete, not only when it begins: otherwise a client with a stolen token
+/// could keep requests open for later.
 #[test]
 fn rejects_a_token_that_expires_while_the_body_arrives() {
     let serving = Serving::start(&mut shipyard(&folder("late_body"), &["--port", "0"]));
@@ -207,7 +207,7 @@ fn rejects_a_token_that_expires_while_the_body_arrives() {
     for (method, path, body) in [
         (Method::Put, "/api/users/1", r#"{"name": "taken over", "password": "taken over"}"#),
         (Method::Post, "/api/ships", "{}"),
-        // What is wrong with the body comes after what is wrong with the token.
+        // The body is checked after the token.
         (Method::Post, "/api/ships", "no JSON"),
     ] {
         let token = log_in("user", "password");

@@ -32,7 +32,7 @@ fn verify(fixtures: &Path, scenario: &str) -> Run {
     run(&mut shipyard(fixtures, &flags), None)
 }
 
-/// The files of a scenario and what is in them.
+/// The files of a scenario, with their content.
 fn files(folder: &Path) -> Vec<(PathBuf, String)> {
     let mut files: Vec<_> = std::fs::read_dir(folder)
         .unwrap()
@@ -79,7 +79,7 @@ fn records_curl_lines_as_a_scenario_that_replays() {
     assert_eq!(verify(&here, "own").code, Some(0));
 }
 
-/// A file keeps its name when another exchange takes its number: the exchange is known by its request.
+/// A file keeps its name when another exchange takes its number: an exchange is identified by its request.
 #[test]
 fn an_update_reports_removed_moved_and_added_exchanges() {
     let here = folder("record_moved");
@@ -116,7 +116,7 @@ fn reports_an_error_under_a_reused_exchange_number() {
     assert!(done.stderr.contains("s/03-exchange-3: recorded 200, now 404\n"), "{done:?}");
 }
 
-/// As on a full disk: a limit for the size of files.
+/// A limit for the size of files, to simulate a full disk.
 #[cfg(unix)]
 #[test]
 fn writes_no_scenario_that_cannot_be_written_completely() {
@@ -146,7 +146,7 @@ fn writes_no_scenario_that_cannot_be_written_completely() {
     assert_eq!(std::fs::read_dir(&here).unwrap().count(), 3, "{done:?}");
 }
 
-/// Live tokens would be good for a month, and live layouts are not those of the contract.
+/// Live tokens would be valid for a month, and live layouts differ from the contract.
 #[test]
 fn a_live_recording_has_no_live_token_and_replays() {
     let here = folder("record_live");
@@ -163,14 +163,14 @@ fn a_live_recording_has_no_live_token_and_replays() {
     assert_eq!(serving.send(&ask).status, 422);
     let created = std::fs::read_to_string(here.join("live/02-create-a-user.txt")).unwrap();
     assert!(created.to_lowercase().contains("\nlocation: http://localhost:5000/api/users/3\n"), "{created}");
-    // What does not depend on the address and the day can be recorded again from there.
+    // Responses that do not depend on the address and the date can be recorded again from there.
     let serving = Serving::start(&mut shipyard(&here, &["--port", "0", "--json", "compact"]));
     let url = format!("http://localhost:{}", serving.port);
     let again = record(&here, &["--scenario", "live", "--update", "--url", &url], None);
     assert_eq!((again.code, again.stdout.ends_with("nothing has changed\n")), (Some(0), true), "{again:?}");
 }
 
-/// Only what is compared, only where it is answered otherwise: the diff is the review.
+/// An update changes only compared parts, and only where the response differs: the diff is the review.
 #[test]
 fn an_update_changes_only_responses_that_differ() {
     let here = folder("record_update");
@@ -199,7 +199,7 @@ fn an_update_changes_only_responses_that_differ() {
     let updated = done.stdout.lines().filter(|line| line.starts_with("updated"));
     assert_eq!(updated.count(), 5, "{done:?}");
     for ((path, was), (_, is)) in before.iter().zip(files(&here.join("readme"))) {
-        // The phrase of a status is not that of the original's server.
+        // The reason phrase is not that of the original's server.
         assert_eq!(is.replace("HTTP/1.1 200 OK", "HTTP/1.0 200 OK"), *was, "{}", path.display());
     }
     assert_eq!(verify(&here, "readme").code, Some(0));

@@ -14,7 +14,7 @@ use shipyard::contract::compare::lossless::Json;
 use shipyard::contract::recording::message::header;
 use shipyard::contract::recording::{curl, script::Variables};
 
-/// A server that answers each request with the same head and body, and keeps what it was sent.
+/// A server that sends the same head and body to each request, and stores the requests.
 struct Foreign {
     url: String,
     requests: Arc<Mutex<Vec<String>>>,
@@ -39,7 +39,7 @@ impl Foreign {
         Self { url, requests }
     }
 
-    /// A server of another make, which likes everything.
+    /// Another server, which accepts everything.
     fn content() -> Self {
         Self::answering("200 OK\r\nServer: gunicorn\r\nContent-Type: application/json", "{\"fine\": true}")
     }
@@ -50,7 +50,7 @@ fn record(fixtures: &Path, arguments: &[&str], stdin: Option<&str>) -> Run {
     run(&mut shipyard(fixtures, &[&flags, arguments].concat()), stdin)
 }
 
-/// Every file below a folder, and what is in it.
+/// Every file below a folder, with its content.
 fn files(folder: &Path) -> Vec<(PathBuf, String)> {
     let mut files = Vec::new();
     for entry in std::fs::read_dir(folder).unwrap() {
@@ -85,7 +85,7 @@ fn does_not_update_a_foreign_recording_from_this_server() {
         assert!(done.stderr.contains(&format!("other was recorded from {}: ", server.url)), "{done:?}");
         assert!(done.stderr.contains("--url"), "{done:?}");
         assert_eq!(files(&here), made);
-        // Asked for, but it would make errors of successes: each is named.
+        // The update is requested, but would replace successes with errors: each is named.
         let done = record(&here, &[&arguments[..], &["--in-process"]].concat(), Some(LINES));
         assert_eq!(done.code, Some(1), "{done:?}");
         for name in ["01-one", "02-two"] {
@@ -114,7 +114,7 @@ fn an_update_from_another_address_names_it_as_the_source() {
     assert_eq!(std::fs::read_to_string(here.join("SOURCES")).unwrap(), format!("s  {}\n", now.url));
 }
 
-/// Recordings of earlier versions do not say where they are from, but for what the server called itself.
+/// Recordings of earlier versions do not name their source, except in the Server header.
 #[test]
 fn does_not_replace_a_success_with_an_error_unless_told() {
     for (server, reason) in [
@@ -131,7 +131,7 @@ fn does_not_replace_a_success_with_an_error_unless_told() {
             );
             std::fs::write(here.join(format!("other/{number}.txt")), text).unwrap();
         }
-        // One that is answered as before, but for its text, is not written either.
+        // A response that differs only in its layout is not written either.
         let ships = "$ curl http://localhost:5000/api/ships/1\nHTTP/1.1 200 OK\nDate: Mon, 23 Nov 2026 18:26:45 GMT\n\n{}";
         std::fs::write(here.join("other/8.txt"), ships).unwrap();
         let made = files(&here);
@@ -144,7 +144,7 @@ fn does_not_replace_a_success_with_an_error_unless_told() {
     }
 }
 
-/// Not even under another name, nor from a live server.
+/// Neither under another name nor from a live server.
 #[test]
 fn new_lines_do_not_turn_a_success_into_an_error_unless_told() {
     let here = folder("foreign_lines");
@@ -170,7 +170,7 @@ fn new_lines_do_not_turn_a_success_into_an_error_unless_told() {
     }
 }
 
-/// The exchanges of the original cannot be recorded again, and a changed transcript is not passed over in silence.
+/// The original's exchanges cannot be recorded again, and a changed transcript is reported.
 #[test]
 fn keeps_what_cannot_be_recorded_again_and_reports_manual_edits() {
     let here = folder("recorded_original");
@@ -204,7 +204,7 @@ fn captured_values_are_quoted_for_the_shell() {
     check("[ -~é\u{2028}]{0,12}", |value| {
         let request = curl::parse(&words(&value)).map_err(|error| TestCaseError::fail(error.to_string()))?;
         prop_assert_eq!(request.body, Some(format!("<{value}>").into_bytes()));
-        // Without a value, curl sends no header of that name.
+        // Without a value, curl does not send the header.
         prop_assert_eq!(header(&request.headers, "A").unwrap_or_default(), value.trim_matches(' '));
         Ok(())
     });
@@ -226,21 +226,21 @@ fn captured_values_are_quoted_for_the_shell() {
     assert_eq!(files(&here), []);
 }
 
-/// Opens something: no file may hold it.
+/// A secret: no file may contain it.
 const SECRET: &str = "hunter2-hunter2-7f3a9b";
 
-/// A token of another server, with a key that is not the public one; good until the year 2100.
+/// A token of another server, signed with a key that is not public; valid until the year 2100.
 const FOREIGN_JWT: &str =
     "eyJhbGciOiJSUzI1NiIsInR5cCI6IkpXVCJ9.eyJleHAiOjQxMDI0NDQ4MDB9.c2lnbmVkIGJ5IHNvbWVvbmUgZWxzZQ";
 
-/// The values of secrets, and where they are.
+/// Secret values, and where they are.
 fn holding_a_secret(folder: &Path) -> Vec<PathBuf> {
     let holds =
         |text: &str| [SECRET, FOREIGN_JWT, "aHVudGVyMjpodW50ZXIy"].iter().any(|secret| text.contains(secret));
     files(folder).into_iter().filter(|(_, text)| holds(text)).map(|(path, _)| path).collect()
 }
 
-/// A double has no room for these.
+/// A double cannot represent these numbers.
 #[test]
 fn numbers_are_recorded_as_they_were_written() {
     let here = folder("numbers");
@@ -309,7 +309,7 @@ fn does_not_record_secrets_in_requests() {
             assert_eq!(files(&here), [], "{name}");
         }
     }
-    // What would have given a secret away was not even sent.
+    // A request that would have revealed a secret was not even sent.
     assert_eq!(server.requests.lock().unwrap().len(), 0);
 }
 
@@ -364,7 +364,7 @@ fn does_not_record_secrets_in_responses() {
     }
 }
 
-/// No answer is held to them, so a recording without them can be replayed.
+/// These headers are not compared, so a recording without them can be replayed.
 #[test]
 fn omits_the_values_of_cookies_and_secret_headers() {
     let here = folder("secret_cookies");
@@ -421,11 +421,11 @@ fn fills_in_request_secrets_from_the_environment() {
     }
     let done = run(&mut shipyard(&here, &[&flags[..], &["--fixtures", fixtures]].concat()), None);
     assert!(done.stdout.contains("SHIPYARD_SECRET_KEY must be set"), "{done:?}");
-    // A tool that has no such variable is not given the name of it as the secret.
+    // Without the variable, its name is not sent as the secret.
     let done = run(&mut shipyard(&here, &["export", "--http", "--fixtures", fixtures]), None);
     assert!(done.stderr.contains("the secret SHIPYARD_SECRET_KEY, which is not recorded"), "{done:?}");
 
-    // Nor may an answer repeat it.
+    // A response may not repeat the secret either.
     let echo = Foreign::answering("200 OK", &format!("you sent {SECRET}"));
     let arguments = ["record", "--scenario", "echo", "--url", &echo.url, "-"];
     let done = with(&arguments, Some("curl http://localhost:5000/ -H \"X-Api-Key: $SHIPYARD_SECRET_KEY\"\n"));
@@ -458,7 +458,7 @@ fn finds_a_secret_in_another_spelling_in_a_response() {
     }
 }
 
-/// Names of parameters of a policy or of an error, and addresses without credentials.
+/// Names of policy or error parameters, and addresses without credentials.
 #[test]
 fn headers_without_secrets_are_recorded() {
     let here = folder("no_secret_headers");
@@ -487,7 +487,7 @@ fn an_update_records_no_secret() {
         assert_eq!(done.code, Some(1), "{done:?}");
         assert!(done.stderr.contains("s/01-one: a secret in the answer's body: "), "{done:?}");
         assert_eq!(files(&here), made);
-        // A token that is good opens something, whatever is said of its field.
+        // A valid token is a secret, whatever its field is called.
         let not_secret = [&arguments[..], &[&now.url, "--not-secret", "access_token"]].concat();
         let done = record(&here, &not_secret, None);
         assert_eq!(done.code, Some(1), "{done:?}");
@@ -496,7 +496,7 @@ fn an_update_records_no_secret() {
     }
 }
 
-/// What is not recognized is said; what is said to be none is recorded.
+/// Suspicious values are reported; values that are declared not secret are recorded.
 #[test]
 fn reports_values_that_may_be_secret() {
     let here = folder("secret_notes");
@@ -524,7 +524,7 @@ fn reports_values_that_may_be_secret() {
     }
     assert_eq!(done.stderr.lines().count(), 4, "{done:?}");
 
-    // The passwords of the example data are public; and its tokens are signed with the public key.
+    // The passwords of the example data are public, and its tokens are signed with the public key.
     let here = folder("secret_nothing");
     let lines = "curl http://localhost:5000/auth/login -H 'Content-Type: application/json' -d '{\"username\":\"user\", \"password\":\"password\"}'\n\
                  curl http://localhost:5000/auth/logout -X POST -H \"Authorization: Bearer $access_token\"\n\
@@ -533,7 +533,7 @@ fn reports_values_that_may_be_secret() {
     assert_eq!((done.code, done.stderr.as_str()), (Some(0), ""), "{done:?}");
 }
 
-/// The server must not be sent more than the lines say.
+/// The server must receive nothing but what the lines say.
 #[test]
 fn a_server_cannot_choose_which_secret_it_receives() {
     let with = |here: &Path, arguments: &[&str], stdin: Option<&str>| {
@@ -561,7 +561,7 @@ fn a_server_cannot_choose_which_secret_it_receives() {
         assert!(!server.requests.lock().unwrap().concat().contains(SECRET), "{body}");
     }
 
-    // The scenarios of the original: their tokens and ids come from the live server.
+    // The original's scenarios: their tokens and ids come from the live server.
     let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures");
     let server = Foreign::answering(
         json,
@@ -574,7 +574,7 @@ fn a_server_cannot_choose_which_secret_it_receives() {
     assert!(!sent.contains(SECRET), "{done:?}");
 }
 
-/// A value is a value wherever it stands.
+/// A value is quoted wherever it is used.
 #[test]
 fn a_secret_value_cannot_add_parts_to_a_request() {
     let server = Foreign::content();

@@ -12,11 +12,11 @@ use crate::support::server::Answer;
 use crate::support::snapshots;
 use crate::support::transcript::{scenarios, FIXTURES};
 
-/// The exchanges that were recorded with the original. There may be more; fewer would mean that some are lost.
+/// The number of exchanges that were recorded with the original. There may be more; fewer means that some are lost.
 const RECORDED: usize = 243;
 
-/// The exchanges in which the original answered otherwise than this server does on purpose, with the section of
-/// docs/differences.md. All 204s differ by `no_content_type_on_204` besides.
+/// The exchanges in which this server intentionally differs from the original, with their sections of
+/// docs/differences.md. All 204s differ by `no_content_type_on_204` as well.
 const DIFFERENT: [(&str, &str); 13] = [
     ("after-writes/25-create-after-deleting-the-newest", "ids_are_never_reused"),
     ("odd-requests/02-unknown-path", "json_errors"),
@@ -33,13 +33,13 @@ const DIFFERENT: [(&str, &str); 13] = [
     ("odd-requests/18-non-ascii-user", "utf8_text"),
 ];
 
-/// The section by which an exchange may differ, where there is one.
+/// The section that allows an exchange to differ, if there is one.
 fn section(place: &str, status: u16) -> Option<&'static str> {
     let found = DIFFERENT.iter().find(|(known, _)| *known == place).map(|(_, section)| *section);
     found.or((status == 204).then_some("no_content_type_on_204"))
 }
 
-/// Nothing is left out but what [`section`] names, and that differs as its section says.
+/// Only exchanges that [`section`] names differ, and they differ as their section says.
 #[test]
 fn every_recorded_exchange_replays_byte_for_byte() {
     let (mut replayed, mut different) = (0, 0);
@@ -87,7 +87,7 @@ fn response_headers_match_the_reviewed_snapshot() {
     }
 }
 
-/// What was recorded is evidence: it is never edited. `sha256sum --check SHA256SUMS` says the same.
+/// Recordings are evidence: they are never edited. `sha256sum --check SHA256SUMS` checks the same.
 #[test]
 fn recorded_transcripts_match_their_checksums() {
     let sums = FIXTURES.sums().unwrap();
@@ -103,11 +103,11 @@ fn recorded_transcripts_match_their_checksums() {
     assert_eq!(sums.files().collect::<BTreeSet<_>>(), files.iter().map(String::as_str).collect());
 }
 
-/// A 204 without a body must not announce one.
+/// A 204 has no body and must not announce one.
 #[test]
 fn recorded_content_lengths_match_the_bodies() {
     for scenario in scenarios() {
-        // HEAD announces the body that GET would have.
+        // HEAD announces the length of the body that GET has.
         for exchange in scenario.exchanges.iter().filter(|exchange| exchange.request.method != Method::Head) {
             let announced = exchange.response.header("Content-Length").map(|length| length.parse().unwrap());
             let expected = (exchange.response.status != 204).then_some(exchange.response.body.len());
@@ -116,7 +116,7 @@ fn recorded_content_lengths_match_the_bodies() {
     }
 }
 
-/// What is read is what is written: otherwise `record --update` would change what was not asked for.
+/// Otherwise `record --update` would change files that it was not told to change.
 #[test]
 fn transcripts_round_trip() {
     for scenario in scenarios() {

@@ -7,7 +7,7 @@ use serde_json::{json, Value};
 use crate::support::transcript::claims;
 use crate::tampered_servers::{held, tampered_with, with_key, with_length, Inner, Passed, Tampered};
 
-/// A request as it came.
+/// A request as received.
 struct Asked {
     text: String,
 }
@@ -32,7 +32,7 @@ impl Asked {
         self.token().filter(|token| token.split('.').count() == 3).map(claims)
     }
 
-    /// The same with that token.
+    /// The same request with another token.
     fn with_token(&self, token: &str) -> String {
         let (head, body) = self.text.split_once("\r\n\r\n").unwrap();
         let lines = head.split("\r\n").filter(|line| !line.starts_with("Authorization:"));
@@ -53,7 +53,7 @@ fn body_of(answer: &str) -> &str {
     answer.split_once("\r\n\r\n").map_or("", |(_, body)| body)
 }
 
-/// A token of that kind and user, from a login that no one else sees.
+/// A token of this kind and user, from a login outside the scenario.
 fn token_of(inner: &Inner, name: &str, password: &str, kind: &str) -> Option<String> {
     let login = json!({"username": name, "password": password}).to_string();
     let answer =
@@ -62,7 +62,7 @@ fn token_of(inner: &Inner, name: &str, password: &str, kind: &str) -> Option<Str
     Some(body.get(format!("{kind}_token"))?.as_str()?.to_owned())
 }
 
-/// This server, which lets in whom it has refused if `is_let_in` says so, with a good token of the second user.
+/// This server, but a rejected request for which `is_let_in` returns true is sent again with a valid token of user 2.
 fn lax(is_let_in: impl Fn(&Asked) -> Option<&'static str> + Send + 'static) -> Tampered {
     tampered_with(
         move |inner, text| {
@@ -79,7 +79,7 @@ fn lax(is_let_in: impl Fn(&Asked) -> Option<&'static str> + Send + 'static) -> T
     )
 }
 
-/// That the break is noticed at that exchange, among others perhaps.
+/// Checks that `verify` reports the break at this exchange, perhaps among others.
 fn is_caught(server: &Tampered, exchange: &str, what: &str) {
     let (scenario, _) = exchange.split_once('/').unwrap();
     let done = held(server, scenario, &with_key());
@@ -91,7 +91,7 @@ fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
 }
 
-/// What changes nothing is no break.
+/// A server without a break matches.
 #[test]
 fn the_same_server_unbroken_matches() {
     let done = held(&lax(|_| None), "guards", &with_key());
@@ -99,7 +99,7 @@ fn the_same_server_unbroken_matches() {
     assert!(done.stdout.contains("88 exchanges: 88 match"), "{done:?}");
 }
 
-/// Without a guard, whatever the token is; one operation at a time.
+/// No guard, whatever the token; on one operation at a time.
 #[test]
 fn detects_a_missing_guard_on_one_operation() {
     for (operation, method, path, kind, number) in [
@@ -133,7 +133,7 @@ fn detects_a_token_of_the_wrong_kind() {
     is_caught(&server, "guards/73-refresh-wrong-kind-of-token", "an access token for a refresh token");
 }
 
-/// A minute of leeway is what libraries allow.
+/// Libraries allow a minute of leeway.
 #[test]
 fn detects_leeway_for_expired_tokens() {
     let server = lax(|asked| {
@@ -162,7 +162,7 @@ fn detects_a_refresh_for_another_user() {
     is_caught(&server, "second-user/02-refresh", "the first user's token for everyone");
 }
 
-/// What is answered well, and does not happen.
+/// Writes that are answered with success but not stored.
 #[test]
 fn detects_a_write_that_is_not_stored() {
     let unstored = |method: &'static str, path: &'static str, status: String| {
@@ -201,7 +201,7 @@ fn detects_a_write_that_is_not_stored() {
 
 #[test]
 fn detects_a_list_that_is_out_of_date() {
-    // The first list, for ever.
+    // Always the first list.
     let mut lists = std::collections::HashMap::new();
     let stale = tampered_with(
         |_, text| Passed::On(text),
@@ -211,7 +211,7 @@ fn detects_a_list_that_is_out_of_date() {
         },
     );
     is_caught(&stale, "after-writes/09-list-without-deleted", "a list that is never read again");
-    // What was deleted, at its end.
+    // The deleted user stays at the end of the list.
     let mut deleted = None;
     let haunted = tampered_with(
         |_, text| Passed::On(text),

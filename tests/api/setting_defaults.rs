@@ -17,7 +17,7 @@ use crate::support::server::{Answer, Ask};
 use crate::support::settings_table::rows;
 use crate::support::transcript::claims;
 
-/// The value in effect, as docs/settings.md writes defaults.
+/// The value in effect, in the notation of docs/settings.md.
 fn in_effect(settings: &Settings, name: &str, default: &str) -> String {
     let rates = settings.rates.unwrap_or_else(|| panic!("there are no rates"));
     let rate = |pick: fn(&Rates) -> Rate| match default.parse::<Rate>() {
@@ -84,7 +84,7 @@ fn hash_parameter(settings: &Settings, name: &str) -> String {
     hasher.split(name).nth(1).unwrap().split([',', ')']).next().unwrap().to_owned()
 }
 
-/// Read as the program reads them, by way of Rocket.toml (which sets nothing) and the environment.
+/// Read as the program reads them, from a Rocket.toml that sets nothing and the environment.
 #[test]
 fn documented_defaults_are_in_effect() {
     let toml = std::fs::read_to_string(here().join("Rocket.toml")).unwrap();
@@ -100,14 +100,14 @@ fn documented_defaults_are_in_effect() {
             let said = if profile == "release" { in_release } else { usual };
             assert_eq!(in_effect(&settings, &row.name, said), said, "{} in {profile}", row.name);
         }
-        // What the program listens on, whatever Rocket makes of it.
+        // The address on which the program listens, whatever Rocket reports.
         assert_eq!(settings.rocket.address, IpAddr::from(Ipv4Addr::LOCALHOST));
         assert_eq!(settings.rocket.log_level, LogLevel::Off);
         assert_eq!(settings.rocket.ip_header, None);
     }
 }
 
-/// The default of a row, as far as it is a value: without that of the release profile.
+/// The default of a row if it is a value, without that of the release profile.
 fn usual(default: &str) -> &str {
     default.split("; in the release profile ").next().unwrap().trim_matches('`')
 }
@@ -116,7 +116,7 @@ fn usual(default: &str) -> &str {
 fn the_example_file_and_the_help_name_the_same_defaults() {
     let toml = std::fs::read_to_string(here().join("Rocket.toml")).unwrap();
     let help = run(&mut shipyard(here(), &["--help"]), None).stdout;
-    // Without a default that is a value, and what depends on the machine.
+    // Defaults that are not a value, and those that depend on the machine.
     let examples = ["public_url", "jwt_secret", "jwt_secret_file", "trusted_proxies", "workers"];
     for row in rows() {
         let (name, default) = (row.name.as_str(), usual(&row.default));
@@ -144,7 +144,7 @@ fn ask(method: Method, path: &str) -> Ask {
     Ask::new(method, path).header("Host", "localhost")
 }
 
-/// The program with nothing set at all; only if another program has the port, with another one.
+/// The program without any setting; with another port only if the default port is taken.
 fn with_nothing_set(name: &str, profile: &str) -> Serving {
     let here = folder(name);
     let command = |arguments: &[&str]| {
@@ -208,14 +208,14 @@ fn default_limits_match_the_settings_page() {
     };
     let (access, refresh) = first.tokens();
     assert_eq!((lifetime(&access), lifetime(&refresh)), (900, 2_592_000));
-    // 30 a minute: two seconds let one more through.
+    // 30 a minute: another one is admitted after two seconds.
     let statuses: Vec<u16> = (0..40).map(|_| log_in(&serving, "user").status).collect();
     let let_in = statuses.iter().filter(|status| **status == 200).count();
     assert!((29..36).contains(&let_in) && statuses.contains(&429), "{statuses:?}");
 
     let post = |length: usize| serving.send(&ask(Method::Post, "/api/users").body(" ".repeat(length))).status;
     assert_eq!((post(64 * 1024), post(64 * 1024 + 1)), (400, 413));
-    // Three of them are Host, Connection and Content-Length.
+    // Three of the fields are Host, Connection and Content-Length.
     let with_fields = |count: usize| {
         let fields =
             (3..count).fold(ask(Method::Get, "/api/users"), |ask, n| ask.header(&format!("X-{n}"), "a"));
@@ -233,7 +233,7 @@ fn default_limits_match_the_settings_page() {
     assert_eq!(created.header("Location"), Some("http://localhost/api/users/3"));
 }
 
-/// How long the server waits for more of what was sent, and what it says then.
+/// The time for which the server waits for more of this request, and its response then.
 fn waits(port: u16, sent: &str) -> (Duration, String) {
     let mut connection = TcpStream::connect(("127.0.0.1", port)).unwrap();
     connection.set_read_timeout(Some(LIMIT)).unwrap();
@@ -270,7 +270,7 @@ fn default_timeouts_match_the_settings_page() {
     for wait in waits {
         wait.join().unwrap();
     }
-    // A request in progress has two seconds, and an answer on its way one more.
+    // A request in progress has two seconds, and a response on its way one more.
     let _half = serving.begin(&ask(Method::Post, "/api/users").body("{}"));
     std::thread::sleep(Duration::from_millis(300));
     let start = Instant::now();

@@ -14,7 +14,7 @@ use crate::support::program::{folder, run, shipyard, Serving};
 use crate::support::server::{Ask, CHEAP};
 use crate::support::settings_table::{rows, Row};
 
-/// A value as it stands in the environment, for a number of that setting.
+/// A number for a setting, as the environment holds it.
 fn value(name: &str, number: &str) -> String {
     match name {
         "limits" => format!("{{json={number}}}").replace("=1GiB", "=\"1GiB\"").replace("=1B", "=\"1B\""),
@@ -26,7 +26,7 @@ fn value(name: &str, number: &str) -> String {
     }
 }
 
-/// Reads the settings with nothing else set, as the environment would set them.
+/// Reads settings from an environment with these values only.
 fn read(given: &[(&str, &str)]) -> Result<Settings, String> {
     let figment = given.iter().fold(config::defaults(), |figment, (name, number)| {
         let parsed: Value = value(name, number).parse().unwrap();
@@ -35,7 +35,7 @@ fn read(given: &[(&str, &str)]) -> Result<Settings, String> {
     Settings::read(figment, Default::default()).map_err(|error| error.to_string())
 }
 
-/// The rows that state a range.
+/// The settings that have a range.
 fn ranges() -> Vec<(Row, String, String)> {
     let rows = rows().into_iter().filter_map(|row| {
         let (least, most) = row.range()?;
@@ -46,7 +46,7 @@ fn ranges() -> Vec<(Row, String, String)> {
     ranges
 }
 
-/// What goes with the greatest value of a setting whose range depends on another's.
+/// The values that must accompany the maximum of a setting whose range depends on another one.
 fn along_with(name: &str, number: &str) -> &'static [(&'static str, &'static str)] {
     match (name, number) {
         ("password_memory", "1048576") => &[("password_iterations", "1")],
@@ -128,11 +128,11 @@ fn with(here: &Path, arguments: &[&str], given: &[(&str, &str)]) -> Command {
     command
 }
 
-/// The program with those settings: one login and one GET.
+/// Starts the program with these settings, and sends one login and one GET.
 fn serves(folder_name: &str, given: &[(&str, &str)]) {
     let here = folder(folder_name);
     let ship = r#"{"id": 1, "affiliation": "", "category": "", "crew": 1, "length": 1, "manufacturer": "", "model": "", "roles": [], "ship_class": ""}"#;
-    // A hash of its own cost: what the greatest costs is tried once, below.
+    // A hash with its own cost: hashing at the maximum cost is tried once, below.
     let hash = CHEAP.hasher().unwrap().hash(&Password::new("secret".to_owned())).unwrap();
     let user = format!(r#"{{"id": 1, "name": "ann", "password_hash": "{}"}}"#, hash.as_str());
     let data = format!(r#"{{"users": [{user}], "ships": [{ship}]}}"#);
@@ -148,7 +148,7 @@ fn serves(folder_name: &str, given: &[(&str, &str)]) {
     let log_in = Ask::new(Method::Post, "/auth/login").header("Host", "localhost").json(&log_in);
     let smallest_body = given.contains(&("limits", "1B"));
     let expected = if smallest_body { 413 } else { 200 };
-    // Of the least times a busy machine may use up one; and the only connection may not be over yet.
+    // A busy machine may exceed the shortest timeouts, and the only connection may still be open.
     let answered = |ask: &Ask, expected: u16| {
         let mut statuses = Vec::new();
         while statuses.last() != Some(&expected) {
@@ -189,7 +189,7 @@ fn all_settings_work_together_at_each_end_of_their_ranges() {
     };
     serves("all_at_their_least", &all(|(row, least, _)| (row.name.as_str(), least.as_str())));
     let mut most = all(|(row, _, most)| (row.name.as_str(), most.as_str()));
-    // As many passes as go with that much memory.
+    // The maximum number of passes for this memory.
     most.retain(|(name, _)| *name != "password_iterations");
     most.push(("password_iterations", "4"));
     serves("all_at_their_greatest", &most);

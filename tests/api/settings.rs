@@ -6,7 +6,7 @@ use shipyard::config::docs::{markdown_table, rocket_toml};
 
 use crate::support::program::{folder, here, run, shipyard};
 
-/// Compares a file with what the table makes of it, or with `SHIPYARD_UPDATE_DOCS=1` writes it.
+/// Compares a file with its generated text, or writes it if `SHIPYARD_UPDATE_DOCS=1` is set.
 fn check(file: &Path, found: &str, expected: &str) {
     if std::env::var_os("SHIPYARD_UPDATE_DOCS").is_some() {
         std::fs::write(file, expected).unwrap();

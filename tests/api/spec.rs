@@ -13,7 +13,7 @@ fn members(value: &Value) -> impl Iterator<Item = (&String, &Value)> {
     value.as_object().into_iter().flatten()
 }
 
-/// Every value in `value`, with its place.
+/// Every value in `value`, with its path.
 fn walk<'a>(value: &'a Value, place: &str, visit: &mut dyn FnMut(&str, &'a Value)) {
     visit(place, value);
     for (name, member) in members(value) {
@@ -161,7 +161,7 @@ fn every_limit_of_a_number_or_text_is_specified() {
     for name in ["NewShip", "ShipUpdate", "Ship", "NewUser", "UserUpdate", "User"] {
         for (property, schema) in members(&schemas[name]["properties"]) {
             if schema["type"] == "integer" {
-                // That these are the limits which are enforced is for the properties to say.
+                // The property tests check that these limits are enforced.
                 assert!(schema["minimum"].as_f64().is_some_and(|least| least >= 0.0), "{name}.{property}");
                 assert_eq!(schema["maximum"].as_f64(), Some(f64::from(i32::MAX)), "{name}.{property}");
             }
@@ -236,7 +236,7 @@ fn mounted_and_listed_operations_are_equal() {
 
 #[test]
 fn every_error_in_the_catalog_has_an_example() {
-    // The two that belong to no operation.
+    // The two errors that belong to no operation.
     let undocumented = ["METHOD_NOT_ALLOWED", "INTERNAL"];
     let mut shown = BTreeSet::new();
     for operation in operations() {

@@ -14,13 +14,13 @@ use crate::support::program::{here, shipyard, verify, Run, Serving};
 use crate::support::server::SECRET;
 use crate::support::transcript::claims;
 
-/// What is done to a request on its way to the server, or with what it is answered without the server.
+/// What happens to a request: it is forwarded, perhaps changed, or answered without the server.
 pub(crate) enum Passed {
     On(String),
     Answered(String),
 }
 
-/// This server behind one that changes requests and answers, and its address.
+/// This server behind a proxy that changes requests and responses, and its address.
 pub(crate) struct Tampered {
     url: String,
     _server: Serving,
@@ -33,11 +33,11 @@ fn tampered(
     tampered_with(move |_, text| request(text), move |_, asked, text| answer(asked, text))
 }
 
-/// The server behind: what changes a request or an answer may ask it as well.
+/// The server behind the proxy, which can also send it requests of its own.
 pub(crate) struct Inner(u16);
 
 impl Inner {
-    /// What it answers to those bytes.
+    /// The server's response to these bytes.
     pub(crate) fn ask(&self, request: &str) -> String {
         let mut connection = TcpStream::connect(("127.0.0.1", self.0)).unwrap();
         connection.write_all(request.as_bytes()).unwrap();
@@ -91,7 +91,7 @@ fn read_request(connection: &mut TcpStream) -> String {
     }
 }
 
-/// With a Content-Length that is true, where there is one.
+/// With a correct Content-Length, if there is one.
 pub(crate) fn with_length(text: String) -> String {
     let Some((head, body)) = text.split_once("\r\n\r\n") else { return text };
     let lines =
@@ -126,7 +126,7 @@ pub(crate) fn with_key() -> [&'static str; 2] {
     ["--secret", std::str::from_utf8(SECRET).unwrap()]
 }
 
-/// What the original allows, from a server that claims to be like this one; and the other way round.
+/// Behavior of the original from a server that otherwise behaves like this one, and the reverse.
 #[test]
 fn rejects_what_is_allowed_only_to_the_other_side() {
     let never_deletes = tampered(
@@ -158,7 +158,7 @@ fn rejects_what_is_allowed_only_to_the_other_side() {
     assert!(done.stdout.contains("MISMATCH  login-errors/06-not-json"), "{done:?}");
 }
 
-/// This server, with 16 called `id`, and a Location that ends in `last`.
+/// This server, but the new ship's id 16 becomes `id`, and its Location ends in `last`.
 fn renumbered(id: &'static str, last: &'static str) -> Tampered {
     let path = format!("/api/ships/{id} ");
     tampered(
@@ -181,7 +181,7 @@ fn renumbered(id: &'static str, last: &'static str) -> Tampered {
 fn a_location_must_name_the_created_resource() {
     let done = held(&renumbered("1000", "1000"), "readme", &[]);
     assert_eq!(done.code, Some(0), "{done:?}");
-    // Not even if it is the recorded one.
+    // Not even if it is the recorded id.
     for last in ["16", "1001", "+1000", "001000"] {
         let done = held(&renumbered("1000", last), "readme", &[]);
         assert_eq!(done.code, Some(1), "{last}: {done:?}");
@@ -203,7 +203,7 @@ fn a_new_id_must_be_new_and_in_range() {
     }
 }
 
-/// A Date of another clock than that which issues tokens, as behind a proxy.
+/// The Date comes from another clock than the tokens, as behind a proxy.
 #[test]
 fn ignores_a_date_header_from_a_proxy() {
     for seconds in [-60, -6, 6, 60] {
@@ -221,7 +221,7 @@ fn ignores_a_date_header_from_a_proxy() {
     }
 }
 
-/// With the tokens of every login but the first replaced by others that are as well signed.
+/// The tokens of every login but the first are replaced by others with valid signatures.
 fn with_other_hidden_tokens(change: fn(&mut Value)) -> Tampered {
     let logins = AtomicUsize::new(0);
     tampered(on, move |request, answer| {
@@ -240,11 +240,11 @@ fn with_other_hidden_tokens(change: fn(&mut Value)) -> Tampered {
     })
 }
 
-/// Scenarios use tokens of logins that they do not show. These are tokens as well.
+/// Scenarios use tokens of logins that they do not show. These tokens are examined as well.
 #[test]
 fn examines_the_tokens_of_extra_logins() {
     for (change, reason) in [
-        // `sign` writes claims in another order.
+        // `sign` writes the claims in another order.
         ((|_| {}) as fn(&mut Value), "access_token: the claims and their order: recorded iat nbf jti exp"),
         (
             |claims| claims["exp"] = json!(claims["exp"].as_u64().unwrap() + 1),
@@ -278,7 +278,7 @@ fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
 }
 
-/// In which order a server looks for flaws is its own affair, as long as a token has only one.
+/// A server may check in any order, as long as a token has only one flaw.
 #[test]
 fn a_damaged_token_has_exactly_one_flaw() {
     let start = now();
@@ -335,7 +335,7 @@ fn reports_a_login_response_that_is_not_json() {
     assert!(done.stdout.contains(expected), "{done:?}");
 }
 
-/// A server that hangs while a token is fetched is waited for once.
+/// A server that hangs while a token is fetched is waited for only once.
 #[test]
 fn reports_a_hang_in_an_extra_login_once() {
     let logins = Arc::new(AtomicUsize::new(0));

@@ -35,13 +35,13 @@ fn a_logout_revokes_one_token_until_it_expires() {
     }
     assert_eq!(send(Method::Delete, "/api/ships/1", &other_access), 204);
     server.clock.set(NOW + 30 * 24 * 3600 - 1);
-    // Another logout, a month on, forgets what has expired; nothing else.
+    // Another logout a month later removes expired entries only.
     assert_eq!(send(Method::Post, "/auth/refresh", &other_refresh), 200);
     assert_eq!(send(Method::Delete, "/auth/logout2", &other_refresh), 200);
     assert_eq!(send(Method::Post, "/auth/refresh", &refresh), 401);
 }
 
-/// The clock stands still: all of this happens within one second, in which tokens cannot tell their age.
+/// The clock stands still: all of this happens within one second, in which the age of tokens cannot be compared.
 #[test]
 fn a_password_change_revokes_the_users_refresh_tokens_at_once() {
     let server = Server::new();
@@ -54,7 +54,7 @@ fn a_password_change_revokes_the_users_refresh_tokens_at_once() {
     assert_eq!(refresh(&guest), 200);
     let (_, after) = server.log_in("changed", "changed").tokens();
     assert_eq!(refresh(&after), 200);
-    // The access token lives on, as recorded.
+    // The access token stays valid, as recorded.
     let again = Ask::new(Method::Put, "/api/users/1").bearer(&access).body(USER);
     assert_eq!(server.send(again).status, 200);
     assert_eq!(refresh(&after), 401);

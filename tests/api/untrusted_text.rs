@@ -6,10 +6,10 @@ use quick_xml::events::Event;
 
 use crate::support::program::{folder, run, shipyard, Run};
 
-/// Moves the cursor, in two ways; and what ends a line, a tag and a section of XML.
+/// Two sequences that move the cursor, and the ends of a line, a tag and an XML section.
 const HOSTILE: &str = "\u{1b}[2J\u{9b}2J\u{202e}]]>\"'&</failure>";
 
-/// A scenario whose names and texts are hostile, and that no server answers as recorded.
+/// A scenario with hostile names and texts, which no server answers as recorded.
 fn fixtures(name: &str) -> std::path::PathBuf {
     let here = folder(name);
     let scenario = here.join("hostile");
@@ -20,7 +20,7 @@ fn fixtures(name: &str) -> std::path::PathBuf {
         h = HOSTILE.replace('\'', "")
     );
     std::fs::write(scenario.join(format!("01-{}.txt", HOSTILE.replace('/', "-"))), text).unwrap();
-    // By its sum, the transcript is not the recorded one: so all of its lines are shown.
+    // Its checksum is wrong, so all lines of the transcript are printed.
     std::fs::write(here.join("SHA256SUMS"), format!("0  hostile/01-{}.txt\n", HOSTILE.replace('/', "-")))
         .unwrap();
     here
@@ -54,7 +54,7 @@ fn printed_text_has_no_control_characters() {
         assert!(!moves_a_cursor(&stdout), "{arguments:?}: {stdout:?}");
         assert!(!moves_a_cursor(&stderr), "{arguments:?}: {stderr:?}");
     }
-    // A scenario that cannot even be read is named as well.
+    // A scenario that cannot be parsed is named as well.
     std::fs::create_dir(here.join("\u{1b}[2J")).unwrap();
     for arguments in [&["verify"][..], &["verify", "--format", "junit"], &["export", "--har"]] {
         let Run { stdout, stderr, .. } = said(&here, arguments);

@@ -34,7 +34,7 @@ fn in_process_every_exchange_matches() {
     assert!(done.stdout.contains(&format!("\n{exchanges} exchanges: {exchanges} match")), "{}", done.stdout);
 }
 
-/// Every kind of line of a transcript: whatever byte is another one, its scenario, exchange and line are named.
+/// Every kind of line in a transcript: a changed byte is reported with its scenario, exchange and line.
 #[test]
 fn reports_the_position_of_a_changed_byte() {
     let copy = copy_of_fixtures("changed_byte");
@@ -43,10 +43,10 @@ fn reports_the_position_of_a_changed_byte() {
         for (index, exchange) in scenario.exchanges.iter().enumerate() {
             let file = copy.join(&scenario.name).join(format!("{}.txt", exchange.name));
             let text = std::fs::read(&file).unwrap();
-            // Somewhere else in each: over all of them every kind of line has its turn.
+            // At another place in each transcript: together they cover every kind of line.
             let at = (text.len() * (index * 37 % 100)) / 100;
             let mut changed = text.clone();
-            // A printable character, also in the place of a line end; now and then a byte that is no text.
+            // A printable character, also instead of a line end; sometimes a byte that is not UTF-8.
             changed[at] = match (index % 5, text[at]) {
                 (4, _) => 0xff,
                 (_, b'x') => b'y',
@@ -136,14 +136,14 @@ fn skips_nothing_when_the_signing_key_is_given() {
     let empty = ["verify", "--start", &command, "--url", &url, "--scenario", "token-errors"];
     let done = run(shipyard(here(), &empty).env("SHIPYARD_VERIFY_SECRET", ""), None);
     assert!(done.code == Some(0) && done.stdout.contains("18 match, 3 skipped"), "{done:?}");
-    // It is the key of another server, then.
+    // Then the key belongs to another server.
     let flags = ["--start", &command, "--url", &url, "--secret", "another key", "--scenario", "token-errors"];
     let done = verify(&flags);
     assert_eq!(done.code, Some(1), "{done:?}");
     assert!(done.stdout.contains("the signature: not made with the --secret that was given"), "{done:?}");
 }
 
-/// Both ways of numbering: the recorded one, and that of a server that has given out ids before.
+/// Both ways of assigning ids: as recorded, and as a server that has assigned ids before.
 #[test]
 fn accepts_a_server_that_assigns_other_ids() {
     let serving = Serving::start(&mut shipyard(here(), &["--port", "0"]));
@@ -162,7 +162,7 @@ fn accepts_a_server_that_assigns_other_ids() {
     assert_eq!(serving.send(&ask(Method::Delete, "/api/users/3").bearer(&token)).status, 204);
     let url = format!("http://localhost:{}", serving.port);
     for measure in [[].as_slice(), &["--exact"]] {
-        // The second time it has given out more.
+        // The second run finds more ids assigned.
         let done = verify(&[&["--url", &url], measure].concat());
         assert_eq!(done.code, Some(0), "{done:?}");
         assert!(done.stdout.contains("14 exchanges: 14 match"), "{done:?}");
@@ -238,7 +238,7 @@ fn the_report_has_three_forms() {
     );
 }
 
-/// What a JUnit report says.
+/// The content of a JUnit report.
 #[derive(Default)]
 struct Junit {
     cases: usize,
@@ -249,7 +249,7 @@ struct Junit {
     texts: String,
 }
 
-/// Reads a JUnit report as consumers do: `testsuites`, in them `testsuite`, in them `testcase`.
+/// Parses a JUnit report as consumers do: `testsuites`, `testsuite`, `testcase`.
 fn junit(text: &str) -> Junit {
     use quick_xml::events::Event;
     let mut reader = quick_xml::Reader::from_str(text);

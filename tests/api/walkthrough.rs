@@ -14,10 +14,10 @@ use crate::support::program::folder;
 
 const DOCUMENT: &str = "docs/reviewing-api-changes.md";
 
-/// What the commands need.
+/// The files that the commands need.
 const NEEDED: [&str; 3] = ["fixtures", "spec/openapi.json", "src/model/ship.rs"];
 
-/// The recording that the change concerns.
+/// The recording that the change affects.
 const ANSWER: &str = "fixtures/ship-errors/08-create-out-of-range.txt";
 
 fn root() -> &'static Path {
@@ -37,14 +37,14 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
-/// Puts other text in the place of text that must be there, as often as is said.
+/// Replaces text, which must occur `times` times.
 fn edit(file: &Path, from: &str, to: &str, times: usize) {
     let text = std::fs::read_to_string(file).unwrap();
     assert_eq!(text.matches(from).count(), times, "{from:?} in {}", file.display());
     std::fs::write(file, text.replace(from, to)).unwrap();
 }
 
-/// What the document changes, undone: ships without a crew.
+/// Reverts the document's change: ships without a crew.
 fn undo(folder: &Path) {
     let about = "How many people fly the ship.";
     let drone = "How many people fly the ship; 0 for a drone.";
@@ -71,7 +71,7 @@ fn undo(folder: &Path) {
     edit(&folder.join("fixtures/SHA256SUMS"), &recorded, &sum(&answer), 1);
 }
 
-/// The document's folder, with the change made, but only in the source.
+/// The document's folder, with only the source changed.
 fn prepared(name: &str) -> std::path::PathBuf {
     let here = folder(name);
     let work = here.join("shipyard");
@@ -89,7 +89,7 @@ fn prepared(name: &str) -> std::path::PathBuf {
     work
 }
 
-/// What a command prints, on both ways.
+/// The output of a command, on both streams.
 fn run(folder: &Path, command: &str) -> String {
     let path =
         format!("{}:{}", folder.parent().unwrap().join("bin").display(), std::env::var("PATH").unwrap());
@@ -136,7 +136,7 @@ fn block_commands(document: &str) -> usize {
     document.lines().filter(|line| line.starts_with("$ ")).count()
 }
 
-/// The change of the source that it begins with is one of this source.
+/// The source change at the beginning of the document is part of this source.
 #[test]
 fn the_walkthrough_shows_the_change_that_was_made() {
     let document = std::fs::read_to_string(root().join(DOCUMENT)).unwrap();

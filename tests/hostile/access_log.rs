@@ -35,7 +35,7 @@ impl Logged {
         std::fs::read_to_string(&self.file).unwrap()
     }
 
-    /// The lines, once there are that many.
+    /// Waits until the log has that many lines, and returns them.
     fn lines(&self, count: usize) -> Vec<String> {
         let start = Instant::now();
         loop {
@@ -63,7 +63,7 @@ fn ask(method: Method, path: &str) -> Ask {
     Ask::new(method, path).header("Host", "localhost")
 }
 
-/// A line as text, with `*` for what depends on the moment: its time, the duration, and ids that were made.
+/// A line of the text log, with `*` for the values that vary: time, duration and generated ids.
 fn settled(line: &str) -> String {
     let (time, rest) = line.split_once(' ').unwrap();
     let shape: String =
@@ -80,10 +80,10 @@ fn settled(line: &str) -> String {
     rest.split_whitespace().map(field).collect::<Vec<_>>().join(" ")
 }
 
-/// What no line may hold.
+/// Secrets that no line may contain.
 const SECRETS: [&str; 6] = ["hunter2", "letmein", "eyJ0eXA", "sesame", "/7?", "Zed"];
 
-/// Sends requests full of secrets; gives the number of their lines, and their tokens.
+/// Sends requests full of secrets. Returns the number of log lines that they cause, and the tokens.
 fn secret_requests(serving: &Serving) -> (usize, Vec<String>) {
     let user = json!({"name": "Zed", "password": "hunter2-hunter2"});
     assert_eq!(serving.send(&ask(Method::Post, "/api/users?key=letmein").json(&user)).status, 201);
@@ -102,7 +102,7 @@ fn secret_requests(serving: &Serving) -> (usize, Vec<String>) {
     assert_eq!(serving.send(&ask(Method::Get, "/static/hunter2.svg")).status, 404);
     assert_eq!(serving.send_as("HUNTER2-letmein", &ask(Method::Get, "/api/ships")).status, 405);
     assert_eq!(serving.send(&ask(Method::Head, "/api/ships/7?letmein")).status, 200);
-    // The change of the password has ended it; whose it was is known all the same.
+    // The password change has revoked the token, but the log still names its user.
     assert_eq!(serving.send(&ask(Method::Delete, "/auth/logout2").bearer(&refresh)).status, 401);
     assert_eq!(serving.send(&ask(Method::Get, "/api/users").header("Expect", "letmein")).status, 417);
     (11, vec![access, refresh])
@@ -172,7 +172,7 @@ fn logs_the_client_address_that_a_trusted_proxy_names() {
     assert!(logged.lines(1)[0].ends_with(" client=203.0.113.9"));
 }
 
-/// The one line, without what depends on the moment.
+/// The only line, without the values that vary.
 fn only_line(logged: &Logged) -> String {
     let lines = logged.lines(1);
     assert_eq!(lines.len(), 1, "{lines:?}");
@@ -207,7 +207,7 @@ fn logs_a_slow_head_or_body_as_a_timeout() {
     assert!(only_line(&logged).starts_with("INFO request method=- route=- status=408 outcome=timeout "));
 }
 
-/// What the system keeps for the client counts as taken, and so earns it time.
+/// Bytes in the client's socket buffer count as read, and extend the deadline.
 #[ignore = "takes 20 seconds"]
 #[test]
 fn logs_an_unread_response_as_a_timeout() {
@@ -230,7 +230,7 @@ fn logs_a_client_that_disconnects() {
     let mut connection = logged.connect();
     connection.write_all(UNFINISHED.as_bytes()).unwrap();
     std::thread::sleep(Duration::from_millis(300));
-    // The system resets a connection that is closed with no time to linger.
+    // The system resets a connection that is closed without lingering.
     socket2::SockRef::from(&connection).set_linger(Some(Duration::ZERO)).unwrap();
     drop(connection);
     let line = only_line(&logged);
@@ -272,7 +272,7 @@ fn logs_an_unread_response_at_shutdown() {
 
 #[test]
 fn counts_rejected_connections_in_one_line() {
-    // The server is at work for a while on one login.
+    // The server spends a while on one login.
     let cost = [("PASSWORD_MEMORY", "131072"), ("PASSWORD_ITERATIONS", "16")];
     let settings = [&[("MAX_CONNECTIONS", "1")], &cost[..]].concat();
     let logged = Logged::start("log_crowd", &settings);
@@ -298,7 +298,7 @@ fn counts_rejected_connections_in_one_line() {
 fn counts_evicted_connections_in_one_line() {
     let logged = Logged::start("log_evicted", &[("MAX_CONNECTIONS", "1"), ("LOG_LEVEL", "critical")]);
     let connect = |_| {
-        // Each has its place before the next comes.
+        // Each connection has its permit before the next one opens.
         std::thread::sleep(Duration::from_millis(100));
         logged.connect()
     };
@@ -326,7 +326,7 @@ fn the_log_level_selects_what_is_logged() {
     }
 }
 
-/// An operator who changes keys must see whether they have changed, at the level of the release profile as well.
+/// An operator who changes keys must see whether they have changed, also at the log level of the release profile.
 #[cfg(unix)]
 #[test]
 fn logs_a_key_reload_at_every_level_but_off() {
@@ -334,15 +334,15 @@ fn logs_a_key_reload_at_every_level_but_off() {
     std::fs::write(&keys, "0123456789012345678901234567890123456789\n").unwrap();
     let settings = [("LOG_LEVEL", "critical"), ("JWT_SECRET_FILE", keys.to_str().unwrap())];
     let logged = Logged::start("log_keys_read", &settings);
-    // It listens for the signal before it answers.
+    // The server listens for the signal before it responds.
     assert_eq!(logged.serving.send(&ask(Method::Get, "/api/users")).status, 200);
     logged.serving.signal("HUP");
-    // The first says that others can read the file.
+    // The first line warns that other users can read the file.
     let lines = logged.lines(2);
     assert!(lines.iter().any(|line| line.contains("keys read again")), "{lines:?}");
 }
 
-/// Asks for all users that many times, over one connection, and gives how many answers were 200.
+/// Requests all users `count` times over one connection. Returns the number of 200 responses.
 fn ask_often(port: u16, count: usize) -> usize {
     const AT_A_TIME: usize = 50;
     let request =

@@ -10,7 +10,7 @@ use shipyard::store::StoreLimits;
 use crate::support::front::{Front, Sent, Setup};
 use crate::support::server::settings;
 
-/// A server with as many users as it has room for. `PUT /api/users/<id>` is allowed once an hour if `is_limited`.
+/// A server with the maximum number of users. If `is_limited`, `PUT /api/users/<id>` is allowed once an hour.
 fn start(is_limited: bool) -> Front {
     let allow = |text: &str| text.parse().unwrap();
     let rates = Rates { by_address: allow("1/hour"), by_user: allow("1/hour"), overall: allow("100/hour") };
@@ -36,7 +36,7 @@ fn token(front: &Front) -> String {
     format!("Authorization: Bearer {}\r\n", tokens["access_token"].as_str().unwrap())
 }
 
-/// Sends a request that fails `check` and every later one, as far as one request can.
+/// Sends a request that fails `check` and as many later checks as one request can.
 fn fail_from(check: Check) -> Sent {
     let order: Vec<Check> = Check::order().collect();
     let position = |check| order.iter().position(|other| *other == check).expect("a check");
@@ -99,7 +99,7 @@ fn fail_from(check: Check) -> Sent {
     client.answer().expect("a response")
 }
 
-/// The status of a request that fails this check first, and a part of its body.
+/// The expected status of a request that fails this check first, and a part of the body.
 fn expected(check: Check) -> (u16, &'static str) {
     match check {
         Check::Head(HeadCheck::FieldCount) => (431, "fields at most"),

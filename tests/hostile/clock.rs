@@ -13,7 +13,7 @@ use crate::support::server::{settings, Ask, Server, NOW};
 
 const DAY: u64 = 24 * 3600;
 
-/// What is logged while `work` is done on this thread.
+/// The log output of `work` on this thread.
 fn logged(work: impl FnOnce()) -> Vec<String> {
     #[derive(Clone, Default)]
     struct Lines(Arc<Mutex<Vec<u8>>>);
@@ -56,7 +56,7 @@ fn warns_once_of_a_logout_while_the_clock_was_ahead() {
     assert_eq!(status(&server, Method::Delete, "/auth/logout", &ahead), 200);
     server.clock.set(NOW + 10);
     let lines = logged(|| {
-        // Closed: every access token, old or new, counts as logged out. Refresh tokens go on.
+        // Every access token, old or new, is rejected as revoked. Refresh tokens stay valid.
         for _ in 0..20 {
             assert_eq!(status(&server, Method::Delete, "/api/ships/999", &old), 401);
             let (new, _) = server.log_in("user", "password").tokens();
@@ -73,13 +73,13 @@ fn warns_once_of_a_logout_while_the_clock_was_ahead() {
     assert!(lines.is_empty(), "{lines:?}");
 }
 
-/// The other moments that can lie in the future: the start, a logout that ends all tokens, a change of a password.
+/// The other times that can lie in the future: the start, a logout of all tokens, a password change.
 #[test]
 fn warns_each_time_the_clock_is_set_back() {
     let change = json!({"name": "user", "password": "password"});
     for case in ["start", "logout", "password", "login"] {
         let caps = StoreLimits { revocations: 0, ..StoreLimits::default() };
-        // Its clock shows NOW, which is ahead.
+        // The server's clock shows NOW, which is ahead.
         let server = Server::configured(Settings { store_limits: caps, ..settings() });
         let back = NOW + if case == "start" { 0 } else { 10 * DAY } - DAY;
         server.clock.set(back.max(NOW));
@@ -109,7 +109,7 @@ fn warns_each_time_the_clock_is_set_back() {
     }
 }
 
-/// A clock that is kept right goes back now and then, by little.
+/// Time synchronisation makes small steps back.
 #[test]
 fn does_not_warn_of_small_clock_steps() {
     let server = Server::new();

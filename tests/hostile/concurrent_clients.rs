@@ -13,17 +13,17 @@ use tokio::runtime::{Builder, Runtime};
 
 use crate::support::server::{settings, unstarted, Answer, Ask};
 
-/// The longest that an answer may take.
+/// The maximum time of a response.
 pub const LIMIT: Duration = Duration::from_secs(30);
 
 pub struct Racing {
     port: u16,
     runtime: Option<Runtime>,
-    /// The server would end without it.
+    /// Keeps the server running.
     _ender: ShutdownHandle,
 }
 
-/// One client, with a connection of its own.
+/// A client with its own connection.
 pub struct Caller(BufReader<TcpStream>);
 
 impl Racing {
@@ -46,7 +46,7 @@ impl Racing {
         Caller(BufReader::new(connection))
     }
 
-    /// Has so many clients begin at the same moment; gives what each of them found, in their order.
+    /// Starts this number of clients at the same moment. Returns their results in order.
     pub fn race<T: Send>(&self, clients: usize, run: impl Fn(usize, &mut Caller) -> T + Sync) -> Vec<T> {
         let start = Barrier::new(clients);
         std::thread::scope(|scope| {

@@ -38,16 +38,16 @@ fn one_of_100_concurrent_creates_of_a_name_succeeds() {
     }
     let mut caller = server.caller();
     assert_eq!(names(&mut caller), ["user", "guest", "wanted"]);
-    // The password is the winner's too.
+    // The winner's password is stored, not a loser's.
     for number in 0..100 {
         let status = caller.log_in("wanted", &format!("password {number}")).status;
         assert_eq!(status, if number == winner { 200 } else { 401 }, "password {number}");
     }
-    // The losers have used up no id.
+    // The losers have used no id.
     assert_eq!(create_user(&mut caller, "next", "password").1["id"], 4);
 }
 
-/// When the race ended.
+/// The time at which the race ended.
 struct End {
     began: Instant,
     over: OnceLock<Instant>,
@@ -62,20 +62,20 @@ impl End {
         self.over.set(Instant::now()).unwrap();
     }
 
-    /// Whether it has ended. Fails if it does not: then what was to end it has failed.
+    /// Whether the race has ended. Panics if it does not end: then the request that ends it has failed.
     fn is_over(&self) -> bool {
         assert!(self.began.elapsed() < LIMIT, "the race does not end");
         self.over.get().is_some()
     }
 }
 
-/// Clients use what ends in the middle of the race, again and again, until it ends. `end` gives the status that
-/// ends it. None that begins once that has been answered may succeed, and some must have before.
+/// Clients keep using a resource until `end` ends it in the middle of the race. `end` returns the status that ends it.
+/// No request that begins after that response may succeed, and some must succeed before.
 fn no_use_after_the_end(server: &Racing, use_it: &Ask, used: u16, end: &Ask, ended: u16, refused: u16) {
     let end_of_race = End::ahead();
     let uses = server.race(5, |number, caller| {
         if number == 0 {
-            // In the midst of the others.
+            // Ends it while other requests run.
             for _ in 0..3 {
                 caller.send(&Ask::new(Method::Get, "/api/ships/1"));
             }
@@ -170,7 +170,7 @@ fn a_concurrent_rename_does_not_restore_a_deleted_user() {
         assert_eq!(names(&mut caller), ["user", "guest"]);
         for name in [old, new] {
             assert_eq!(caller.log_in(&name, "password").status, 401);
-            // Neither name is kept by somebody who is no more.
+            // No deleted user keeps a name.
             let (status, user) = create_user(&mut caller, &name, "password");
             assert_eq!(status, 201, "{user}");
             let (access, _) = caller.log_in(&name, "password").tokens();
@@ -191,7 +191,7 @@ fn never_assigns_an_id_twice() {
             let ship = caller.send(&Ask::new(Method::Post, "/api/ships").bearer(&access).body(SHIP));
             let id = ship.json()["id"].as_u64().unwrap();
             assert_eq!(ship.header("Location"), Some(&*format!("http://localhost/api/ships/{id}")));
-            // The newest is the one whose id would be the next again.
+            // Deletes the newest ship, whose id would be assigned next if ids were reused.
             let deleted = (client + number) % 2 == 0;
             if deleted {
                 let path = format!("/api/ships/{id}");
@@ -212,7 +212,7 @@ fn never_assigns_an_id_twice() {
     assert_eq!(listed, left);
 }
 
-/// Two users rename themselves to and fro between three names, while others look.
+/// Two users rename themselves between three names while other clients read.
 #[test]
 fn swapped_names_stay_unique_and_find_their_users() {
     const NAMES: [&str; 3] = ["north", "south", "west"];
@@ -263,8 +263,8 @@ fn swapped_names_stay_unique_and_find_their_users() {
     }
 }
 
-/// However a login and a change of the password meet: the old password's refresh tokens are over once the change
-/// is answered, those of logins that are answered later included.
+/// Whatever the order of a login and a password change: once the change is acknowledged, refresh tokens from the old
+/// password are invalid, also those of logins that are acknowledged later.
 #[test]
 fn no_login_with_the_old_password_survives_a_password_change() {
     let server = Racing::new();

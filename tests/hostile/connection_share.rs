@@ -12,10 +12,10 @@ use crate::support::front::{Front, Raw, Setup, State, GOOD};
 const GREEDY: [u8; 4] = [127, 0, 0, 2];
 const OTHER: [u8; 4] = [127, 0, 0, 3];
 
-/// Longer than a connection between two requests is taken for one in use.
+/// Longer than the time for which a connection between two requests counts as active.
 const LONG_IDLE: Duration = Duration::from_millis(350);
 
-/// How long an evicted connection may take to close.
+/// The maximum time in which an evicted connection closes.
 const MOMENT: Duration = Duration::from_millis(200);
 
 fn limits(max_connections: usize, max_connections_per_address: usize) -> HttpLimits {
@@ -43,7 +43,7 @@ fn start(limits: HttpLimits) -> Front {
     Setup { rocket, ..setup }.start()
 }
 
-/// A connection that has been answered once.
+/// A connection that has received one response.
 fn idle(front: &Front, client: [u8; 4]) -> Raw {
     let mut connection = front.connect_from(client);
     ask(&mut connection);
@@ -53,7 +53,7 @@ fn idle(front: &Front, client: [u8; 4]) -> Raw {
 fn ask(connection: &mut Raw) {
     connection.send(GOOD);
     assert_eq!(connection.answer().expect("an answer").status, 200);
-    // One after the other, so that each has been idle for a time of its own.
+    // Opened one after another, so that the idle times differ.
     std::thread::sleep(Duration::from_millis(5));
 }
 
@@ -80,7 +80,7 @@ fn one_address_cannot_take_every_connection() {
     }
     let open: Vec<bool> =
         closed(&greedy.iter().collect::<Vec<_>>()).iter().map(|is_closed| !is_closed).collect();
-    // Its share is left, and the last to come are those that have been idle for the least time.
+    // Its share stays open: the connections with the shortest idle time.
     assert_eq!(open.iter().filter(|is_open| **is_open).count(), 8, "{open:?}");
     assert!(open[32..].iter().all(|is_open| *is_open), "{open:?}");
 }
@@ -121,7 +121,7 @@ fn evicts_idle_connections_first_and_then_partial_requests_with_a_503() {
     std::thread::sleep(LONG_IDLE);
     let mut fresh = idle(&front, GREEDY);
     assert_eq!(closed(&[&head, &body, &long_idle, &fresh]), [false, false, true, false]);
-    // The next that is needed is one that waits longer than a client needs for its next request.
+    // The next connection to be evicted is one that has waited longer than a client needs for its next request.
     ask(&mut fresh);
     for waiting in [&mut head, &mut body] {
         ask(&mut fresh);
@@ -155,7 +155,7 @@ fn never_evicts_a_connection_that_is_being_served() {
         for connection in &mut served {
             assert_eq!(connection.answer().expect("an answer").body, b"done");
         }
-        // As soon as one of them is idle, there is room.
+        // As soon as one of the connections is idle, it is evicted.
         ask(&mut front.connect_from(GREEDY));
     }
 }
@@ -165,7 +165,7 @@ fn evicts_a_client_that_does_not_read() {
     let folder = crate::support::program::folder("stalled_readers");
     std::fs::write(folder.join("big"), vec![b'x'; 8 * 1024 * 1024]).unwrap();
     let front = Setup::with_files(limits(32, 2), folder).start();
-    // Else the system would take in all of it.
+    // Otherwise the system would buffer the whole response.
     let room = Some(64 * 1024);
     let mut stalled = front.connect_with(GREEDY, room);
     stalled.send("GET /static/big HTTP/1.1\r\nHost: a\r\n\r\n");
@@ -194,14 +194,14 @@ fn trusted_proxies_are_not_limited_to_a_share() {
     for connection in &mut proxy {
         ask(connection);
     }
-    // Where all places are taken, it is the last to lose one.
+    // When all permits are taken, it is evicted last.
     front.is_well();
     assert_eq!(closed(&[&direct[0], &direct[1], &proxy[0], &proxy[9]]), [true, false, false, false]);
     assert_eq!(proxy[0].state(), State::Open);
 }
 
-/// Keeps that many connections open, and opens one again when it is closed. Each sends a request, or a byte of one now
-/// and then.
+/// Keeps `count` connections open, and reopens each that is closed. Each sends a request, or one byte of it at a
+/// time.
 fn attack(front: &Front, count: usize, is_dripping: bool, is_over: &AtomicBool) {
     let first = if is_dripping { "GET /api/ships/2 HTTP/1.1\r\nX: " } else { GOOD };
     let mut connections: Vec<Raw> = Vec::new();
@@ -217,7 +217,7 @@ fn attack(front: &Front, count: usize, is_dripping: bool, is_over: &AtomicBool) 
     }
 }
 
-/// Whether the server has closed the connection, after an answer or without one.
+/// Whether the server has closed the connection, with or without a response.
 fn has_ended(connection: &Raw) -> bool {
     use std::io::Read;
 
@@ -228,7 +228,7 @@ fn has_ended(connection: &Raw) -> bool {
     matches!(read, Ok(0)) || has_ended
 }
 
-/// How many of the requests of a good client fail.
+/// The number of requests of a well-behaved client that fail.
 fn failures(front: &Front, client: [u8; 4], count: usize) -> usize {
     let mut connection = front.connect_from(client);
     let mut failed = 0;

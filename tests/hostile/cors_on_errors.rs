@@ -30,14 +30,14 @@ fn limits() -> HttpLimits {
     HttpLimits { keep_alive: Duration::from_secs(20), ..short() }
 }
 
-/// The beginnings of requests that get no further, with their fields, and the status that each is answered with.
+/// Beginnings of requests that fail early, with these fields, and the expected statuses.
 fn beginnings(fields: &str) -> Vec<(String, u16)> {
     let many = "X: y\r\n".repeat(70);
     let long = "y".repeat(20_000);
     let text = |rest: &str| format!("GET /api/ships/2 HTTP/1.1\r\nHost: a\r\n{fields}{rest}");
     let body = |rest: &str| format!("POST /api/users HTTP/1.1\r\nHost: a\r\n{fields}{rest}");
     vec![
-        // The head comes too slowly, and so does the body.
+        // The head, or the body, arrives too slowly.
         (text(""), 408),
         (text("X: y"), 408),
         (body("Content-Length: 9\r\n\r\n{"), 408),
@@ -45,7 +45,7 @@ fn beginnings(fields: &str) -> Vec<(String, u16)> {
         // The head is too large.
         (text(&format!("{many}\r\n")), 431),
         (text(&format!("X: {long}\r\n\r\n")), 431),
-        // What is no request, also where hyper has read the head already.
+        // Malformed requests, also where hyper has already read the head.
         (text("no field\r\n\r\n"), 400),
         (text("Content-Length: x\r\n\r\n"), 400),
         (text("Content-Length: 1\r\nContent-Length: 2\r\n\r\n"), 400),
@@ -54,7 +54,7 @@ fn beginnings(fields: &str) -> Vec<(String, u16)> {
         (text("Expect: more\r\n\r\n"), 417),
         (body("Transfer-Encoding: chunked\r\n\r\nno size\r\n"), 400),
         (body("Content-Length: 10000000\r\n\r\n") + &" ".repeat(70_000), 413),
-        // The answer takes too long.
+        // The handler takes too long.
         (format!("GET /slow/60000 HTTP/1.1\r\nHost: a\r\n{fields}\r\n"), 503),
     ]
 }
@@ -107,7 +107,7 @@ fn early_errors_honour_a_star_and_an_empty_origin_list() {
     }
 }
 
-/// Each request of a connection has an Origin of its own, or none.
+/// Each request of a connection has its own Origin, or none.
 #[test]
 fn early_errors_use_the_origin_of_the_current_request() {
     let front = start(&[APP], limits());
@@ -147,14 +147,14 @@ fn a_page_can_read_the_503_of_a_full_server() {
         assert_eq!((answer.status, allowed(&answer)), (503, (expected, Some("Origin"))));
         answer.error();
     }
-    // The answer to HEAD has no body there either.
+    // The response to HEAD has no body here either.
     let mut client = front.connect();
     client.send(format!("HEAD /api/ships HTTP/1.1\r\nHost: a\r\nOrigin: {APP}\r\n\r\n"));
     let answer = client.head().expect("an answer");
     assert_eq!((answer.status, allowed(&answer).0), (503, Some(APP)));
     client.finish();
     assert_eq!(client.end().0, State::Closed);
-    // A client that says nothing is not waited for.
+    // The server does not wait for a silent client.
     let answer = front.connect().answer().expect("an answer");
     assert_eq!((answer.status, allowed(&answer)), (503, (None, Some("Origin"))));
     assert_eq!(served.answer().expect("an answer").body, b"done");

@@ -12,7 +12,7 @@ use crate::support::server::settings;
 
 const LABEL: &str = "Content-Type: application/json\r\n";
 
-/// One request of each kind in an hour.
+/// The limits admit one request of each kind an hour.
 fn start() -> Front {
     let hourly = |text: &str| text.parse().unwrap();
     let rates =
@@ -43,7 +43,7 @@ fn bearer(token: &Value) -> String {
     format!("Authorization: Bearer {}\r\n", token.as_str().unwrap())
 }
 
-/// The fields for the two tokens of user 1.
+/// The Authorization fields for the two tokens of user 1.
 fn tokens(front: &Front) -> (String, String) {
     let log_in = json!({"username": "user", "password": "password"}).to_string();
     let answer = whole(front, Method::Post, "/auth/login", LABEL, &log_in);
@@ -52,7 +52,7 @@ fn tokens(front: &Front) -> (String, String) {
     (bearer(&tokens["access_token"]), bearer(&tokens["refresh_token"]))
 }
 
-/// All that is stored.
+/// All stored data.
 fn stored(front: &Front) -> [Vec<u8>; 2] {
     ["/api/ships", "/api/users"].map(|path| whole(front, Method::Get, path, "", "").body)
 }
@@ -79,7 +79,7 @@ fn responds_at_once_when_the_head_decides() {
         (Method::Put, "/api/users/1", access.clone(), large, 413),
         (Method::Post, "/auth/login", LABEL.to_owned(), large, 413),
         (Method::Post, "/auth/login", String::new(), 9, 400),
-        // What takes no body needs none.
+        // Operations without a body do not request one.
         (Method::Get, "/api/ships/2", String::new(), 9, 200),
         (Method::Delete, "/api/ships/1", String::new(), 9, 401),
         (Method::Delete, "/auth/logout", access.clone(), 9, 200),
@@ -99,7 +99,7 @@ fn responds_at_once_when_the_head_decides() {
         );
         client.finish();
         assert_eq!(client.end().0, State::Closed, "{what}");
-        // Chunked, no length is known.
+        // The length of a chunked body is unknown.
         if status != 413 {
             let mut client = front.connect();
             let chunked = format!("Content-Length: {length}\r\n");
@@ -113,7 +113,7 @@ fn responds_at_once_when_the_head_decides() {
     assert_eq!(stored(&front), before);
 }
 
-/// Operations that read a body, each with one that is good.
+/// Operations that read a body, each with a valid body.
 fn with_bodies(access: &str) -> [(Method, &'static str, String, String, u16); 5] {
     let ship = json!({"affiliation": "a", "category": "b", "crew": 1, "length": 1, "manufacturer": "c", "model": "d",
         "roles": [], "ship_class": "e"})
@@ -143,7 +143,7 @@ fn requests_a_needed_body_and_changes_nothing_before_it_arrives() {
     let (access, _) = tokens(&front);
     let before = stored(&front);
     for (method, path, fields, body, _) in with_bodies(&access) {
-        // More often than any rate allows.
+        // More often than any rate limit allows.
         for _ in 0..5 {
             drop(begin(&front, method, path, &fields, &body));
         }
@@ -162,7 +162,7 @@ fn requests_a_needed_body_and_changes_nothing_before_it_arrives() {
     }
 }
 
-/// It counts like one that does not ask: otherwise who asks could guess passwords without end.
+/// A request with Expect counts like any other: otherwise a client could guess passwords without a limit.
 #[test]
 fn a_request_with_expect_counts_once() {
     let front = start();
@@ -183,7 +183,7 @@ fn a_request_with_expect_counts_once() {
     assert_eq!(statuses, [200, 200, 200, 429, 429]);
 }
 
-/// Who has stolen a token could else keep requests open for later.
+/// Otherwise a client with a stolen token could keep requests open for later.
 #[test]
 fn rejects_a_token_that_is_invalid_once_the_body_arrives() {
     let front = start();
@@ -205,7 +205,7 @@ fn a_promised_body_that_never_arrives_times_out() {
     client.send(head(Method::Post, "/api/users", "", 9));
     assert_eq!(client.answer().expect("an answer").status, 100);
     assert_eq!(client.answer().expect("an answer").status, 408);
-    // Sent without being asked to, it is read.
+    // A body that is sent without waiting is read.
     let mut client = front.connect();
     let body = json!({"name": "new", "password": "password"}).to_string();
     client.send(head(Method::Post, "/api/users", "", body.len()) + &body);

@@ -17,7 +17,7 @@ use crate::support::program::{folder, Serving};
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// The time that a process has been at work, in hundredths of a second (proc(5): `utime` and `stime`).
+/// The CPU time of a process in hundredths of a second (proc(5): `utime` and `stime`).
 #[cfg(target_os = "linux")]
 fn work(pid: u32) -> u64 {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
@@ -43,9 +43,9 @@ fn recovers_when_file_descriptors_run_out() {
     first.send(file);
     assert_eq!(first.answer().unwrap().status, 200);
     let kept: Vec<Raw> = (0..200).map(|_| Raw::connect(address)).collect();
-    // All are taken: who comes now waits.
+    // All descriptors are taken: a new client waits.
     std::thread::sleep(Duration::from_millis(500));
-    // That there is no such file would be remembered.
+    // A missing file would be cached.
     first.send(file);
     let answer = first.answer().unwrap();
     assert_eq!((answer.status, answer.error()), (500, String::new()));
@@ -63,7 +63,7 @@ fn recovers_when_file_descriptors_run_out() {
     assert_eq!(Raw::connect(address).state(), State::Open);
 }
 
-/// Few places: those of clients that have gone must be free again.
+/// Few permits: those of disconnected clients must be free again.
 fn few() -> HttpLimits {
     HttpLimits { max_connections: 8, ..HttpLimits::default() }
 }
@@ -72,7 +72,7 @@ fn reset(client: Raw) {
     SockRef::from(&client.stream).set_linger(Some(Duration::ZERO)).unwrap();
 }
 
-/// That all places are free, within a second.
+/// Checks that all permits are free within a second.
 fn has_room(front: &Front) {
     let start = Instant::now();
     loop {
@@ -172,7 +172,7 @@ fn gives_up_a_response_that_takes_too_long() {
     front.is_well();
 }
 
-/// Keeps the thread that serves its connection from doing anything else, as no handler should.
+/// Blocks the thread that serves its connection, as no handler should.
 #[rocket::get("/blocking/<milliseconds>")]
 fn blocking(milliseconds: u64) -> &'static str {
     std::thread::sleep(Duration::from_millis(milliseconds));
@@ -192,8 +192,8 @@ fn block(front: &Front, milliseconds: u64) -> Raw {
     client
 }
 
-/// Connections go to the threads in turn, and stay there. So a handler that blocks holds up those of its own
-/// thread, and no other.
+/// Connections are assigned to the threads in turn, and stay there. So a blocked handler delays only the connections of
+/// its own thread.
 #[test]
 fn a_blocked_handler_occupies_one_thread() {
     let front = with_a_blocking_route(HttpLimits { workers: 2, ..HttpLimits::default() });
@@ -204,8 +204,8 @@ fn a_blocked_handler_occupies_one_thread() {
     assert_eq!(blocking.answer().unwrap().body, b"done");
 }
 
-/// No one can be served then, but each connection is let in, in the place of one that seems to be idle, or told that
-/// there is no room. As soon as one of the handlers is done, all is well: the request of the other arrives first.
+/// Then no request is served, but each connection is accepted, in place of an idle one, or rejected because the server
+/// is full. As soon as one handler is done, requests are served again: the request of the other thread arrives first.
 #[test]
 fn accepts_connections_while_handlers_block_all_threads() {
     let front = with_a_blocking_route(HttpLimits {
@@ -219,7 +219,7 @@ fn accepts_connections_while_handlers_block_all_threads() {
     let (mut waiting, mut silent) = (front.connect(), front.connect());
     waiting.send(GOOD);
     std::thread::sleep(Duration::from_millis(100));
-    // As many as may be on their way out at a time are let in; they go where the handlers block.
+    // Only a bounded number is accepted at a time; these connections go to the blocked threads.
     let _let_in: Vec<Raw> = (0..4).map(|_| front.connect()).collect();
     let mut refused = front.connect();
     refused.send(GOOD);
@@ -230,7 +230,7 @@ fn accepts_connections_while_handlers_block_all_threads() {
     for blocking in &mut blocking {
         assert_eq!(blocking.answer().unwrap().body, b"done");
     }
-    // Its limit is that of the head, counted from when it was let in by its thread.
+    // Its deadline is that of the head, from the time when its thread accepted it.
     assert_eq!(silent.end().0, State::Closed);
     assert!(start.elapsed() < 4 * SECOND + LEEWAY, "{:?}", start.elapsed());
 }

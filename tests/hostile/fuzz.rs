@@ -14,7 +14,7 @@ mod targets;
 
 use targets::TARGETS;
 
-/// What is put into inputs: where readers differ, and what the formats are made of.
+/// Fragments to insert into inputs: those on which parsers disagree, and the syntax of the formats.
 const WORDS: [&[u8]; 28] = [
     b"\"",
     b"\\",
@@ -46,7 +46,7 @@ const WORDS: [&[u8]; 28] = [
     b"\x1b[0m",
 ];
 
-/// The inputs that are checked in, by the names of their files.
+/// The checked-in inputs, by file name.
 fn corpus(target: &str) -> Vec<(String, Vec<u8>)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus").join(target);
     let files = std::fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
@@ -129,7 +129,7 @@ fn fuzz_targets_pass_on_the_corpus_and_its_mutations() {
         let strategy = (any::<Index>(), vec(change(), 1..6))
             .prop_map(|(seed, changes)| changed(&corpus, seed, &changes));
         let property = |input: Vec<u8>| {
-            // What it was is shown escaped, so that it can be put into a file.
+            // The input is printed escaped, so that it can be saved to a file.
             let shown = input.escape_ascii().to_string();
             std::panic::catch_unwind(|| target(&input))
                 .map_err(|_| TestCaseError::fail(format!("{name}: {shown}")))
@@ -140,7 +140,7 @@ fn fuzz_targets_pass_on_the_corpus_and_its_mutations() {
     }
 }
 
-/// The corpus is for finding things soon, not for keeping everything.
+/// The corpus is for finding faults fast, so it stays small.
 #[test]
 fn the_corpus_is_small() {
     let size: usize = TARGETS.iter().flat_map(|(name, _)| corpus(name)).map(|(_, input)| input.len()).sum();

@@ -17,20 +17,20 @@ use crate::support::server::{Answer, Ask};
 
 const SHIP: &str = r#"{"affiliation":"a","category":"b","crew":1,"length":1,"manufacturer":"c","model":"d","roles":[],"ship_class":"e"}"#;
 
-/// Clients that work without pause.
+/// The number of clients that work without a pause.
 const CLIENTS: usize = 4;
 
-/// How often each goes through everything between two changes of the keys.
+/// The number of rounds of each client between two key changes.
 const TURNS: usize = 3;
 
-/// A key as it is written in the file.
+/// A key as a line of the file.
 #[derive(Clone, Copy, Debug)]
 struct Key {
     id: Option<&'static str>,
     secret: &'static str,
 }
 
-/// One after the other takes the place of the one before: with and without ids, in all four orders.
+/// Each key replaces the one before: with and without ids, in all four orders.
 const KEYS: [Key; 6] = [
     Key { id: None, secret: "first-first-first-first-first-first-" },
     Key { id: None, secret: "second-second-second-second-second-" },
@@ -50,14 +50,14 @@ impl Key {
         hs256(message, self.secret.as_bytes()) == signature
     }
 
-    /// A token of user 1 that this key signed.
+    /// A token of user 1 that is signed with this key.
     fn sign(self, kind: &str) -> String {
         let mut header = json!({"typ": "JWT", "alg": "HS256"});
         if let Some(id) = self.id {
             header["kid"] = json!(id);
         }
         let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
-        // In the second of the start it would be older than the server.
+        // A token from the second of the start would be rejected as older than the server.
         let claims = json!({"iat": now + 1, "nbf": now, "jti": "0d6fe1b4-6f0e-4c0a-9f4e-3b0f5b9f0a00",
             "exp": now + 600, "identity": 1, "type": kind});
         sign_with(self.secret.as_bytes(), &header, &claims)
@@ -68,18 +68,18 @@ fn ask(method: Method, path: &str) -> Ask {
     Ask::new(method, path).header("Host", "localhost")
 }
 
-/// What the file holds from now on. As the document says, it is never seen half written.
+/// Replaces the file, atomically as the document says.
 fn write(file: &Path, keys: &[Key]) {
     let new = file.with_extension("new");
     std::fs::write(&new, keys.iter().map(|key| key.line()).collect::<String>()).unwrap();
     std::fs::rename(new, file).unwrap();
 }
 
-/// The program with that file of keys, and passwords that cost nothing.
+/// The program with this key file, and cheap passwords.
 fn program(folder: &Path, file: &Path) -> Command {
     let mut command = shipyard(folder, &["--port", "0", "--jwt-secret-file", file.to_str().unwrap()]);
     command.env("ROCKET_PASSWORD_MEMORY", "8").env("ROCKET_PASSWORD_ITERATIONS", "1");
-    // They log in without pause.
+    // The clients log in without a pause.
     command.env("ROCKET_RATE_LIMITS", "false");
     command
 }
@@ -102,10 +102,10 @@ fn with_token(serving: &Serving, method: Method, path: &str, token: &str) -> Ans
     serving.send(&ask(method, path).bearer(token))
 }
 
-/// What becomes of a token that gets in but does nothing.
+/// The status for a token in a request that changes nothing.
 fn judged(serving: &Serving, access: &str) -> u16 {
     match serving.send(&ask(Method::Put, "/api/ships/1").bearer(access).body("no ship")).status {
-        // The body is looked at after the token.
+        // The body is checked after the token.
         400 => 200,
         status => status,
     }
@@ -119,14 +119,14 @@ fn eventually(what: &str, is_so: impl Fn() -> bool) {
     }
 }
 
-/// Two tokens of one login.
+/// The two tokens of a login.
 #[derive(Clone)]
 struct Pair {
     access: String,
     refresh: String,
 }
 
-/// A client that keeps the tokens of its oldest login until it is told that a refresh token's lifetime is over.
+/// A client that keeps the tokens of its oldest login until it is told that a refresh token's lifetime has passed.
 struct Client<'a> {
     serving: &'a Serving,
     done: usize,
@@ -155,7 +155,7 @@ impl Client<'_> {
         Some(answer.json()["access_token"].as_str().unwrap().to_owned())
     }
 
-    /// Creates a ship with one token, deletes it with another.
+    /// Creates a ship with one token, and deletes it with another.
     fn ship(&mut self, creates: &str, deletes: &str) {
         let answer = self.serving.send(&ask(Method::Post, "/api/ships").bearer(creates).body(SHIP));
         if let Some(answer) = self.note("create", answer, 201) {
@@ -165,7 +165,7 @@ impl Client<'_> {
         }
     }
 
-    /// Everything once, with the old tokens and with those of a new login.
+    /// Uses every operation once, with the old tokens and with those of a new login.
     fn turn(&mut self, old: &Pair) -> Option<Pair> {
         let new = self.log_in()?;
         let of_old = self.refresh(&old.refresh)?;
@@ -176,19 +176,19 @@ impl Client<'_> {
     }
 }
 
-/// What the clients and the one who changes the keys tell each other.
+/// State shared between the clients and the thread that changes the keys.
 #[derive(Default)]
 struct Board {
     turns: [AtomicUsize; CLIENTS],
-    /// How often the lifetime of all refresh tokens has passed.
+    /// The number of times that the lifetime of all refresh tokens has passed.
     lifetimes: AtomicUsize,
-    /// Up to which of those each client has given up its old tokens.
+    /// The last of those after which each client has dropped its old tokens.
     given_up: [AtomicUsize; CLIENTS],
     over: AtomicBool,
 }
 
 impl Board {
-    /// Waits until every client has gone through everything again.
+    /// Waits until every client has completed another round.
     fn turns(&self) {
         let before: Vec<usize> = self.turns.iter().map(|turns| turns.load(Ordering::SeqCst)).collect();
         eventually("the clients go on", || {
@@ -197,7 +197,7 @@ impl Board {
         });
     }
 
-    /// Has every client give up the tokens that it had before.
+    /// Makes every client drop its old tokens.
     fn let_a_lifetime_pass(&self) {
         let lifetime = self.lifetimes.fetch_add(1, Ordering::SeqCst) + 1;
         eventually("the clients give up their old tokens", || {
@@ -220,13 +220,13 @@ impl Board {
                 self.given_up[number].store(now, Ordering::SeqCst);
             }
         }
-        // A client that failed has nothing more to prove.
+        // A client that failed is not waited for.
         self.over.store(true, Ordering::SeqCst);
         (client.done, client.wrong)
     }
 }
 
-/// Puts each key in the place of the one before, so many times, as the document says.
+/// Replaces the key this number of times, as the document says.
 fn rotate(times: usize, serving: &Serving, file: &Path, board: &Board) {
     let change = |keys: &[Key]| {
         write(file, keys);
@@ -276,7 +276,7 @@ fn good_tokens_are_never_refused(times: usize, name: &str) {
         let (board, serving) = (&board, &serving);
         let clients: Vec<_> =
             (0..CLIENTS).map(|number| scope.spawn(move || board.work(number, serving))).collect();
-        // Whatever goes wrong, the clients must come to an end; what they met comes first.
+        // Whatever fails, the clients must stop. Their failures are reported first.
         let rotated = catch_unwind(AssertUnwindSafe(|| rotate(times, serving, &file, board)));
         board.over.store(true, Ordering::SeqCst);
         let (done, wrong): (Vec<_>, Vec<_>) =
@@ -285,7 +285,7 @@ fn good_tokens_are_never_refused(times: usize, name: &str) {
         rotated.unwrap_or_else(|panic| resume_unwind(panic));
         done.iter().sum()
     });
-    // Seven requests a turn, in each of the four places in which the clients are waited for.
+    // Seven requests a round, and four waits for the clients.
     assert!(done >= 7 * CLIENTS * TURNS * 4 * times, "{done} requests");
     assert_eq!(serving.interrupt(), Some(0));
 }
@@ -316,11 +316,11 @@ fn an_invalid_key_file_leaves_the_keys_as_they_are() {
     for broken in ["", "short", "kid=third\n", "\u{e9}\n", "# nothing\n"] {
         std::fs::write(&file, format!("{}{broken}", if broken.is_empty() { "" } else { "\n" })).unwrap();
         serving.signal("HUP");
-        // Nothing tells when it has been read; were it read later than this, this would prove less.
+        // Nothing reports when the file has been read. If it were read later, this test would prove less.
         thread::sleep(Duration::from_millis(100));
         still_served();
     }
-    // The first line in order does not make up for the second.
+    // A valid first line does not make up for the second.
     std::fs::write(&file, format!("{}short\n", new.line())).unwrap();
     serving.signal("HUP");
     thread::sleep(Duration::from_millis(100));
@@ -329,7 +329,7 @@ fn an_invalid_key_file_leaves_the_keys_as_they_are() {
     serving.signal("HUP");
     thread::sleep(Duration::from_millis(100));
     still_served();
-    // And then it is in order again.
+    // The file is valid again.
     write(&file, &[new]);
     serving.signal("HUP");
     eventually("the new key signs", || new.signed(&log_in(&serving).tokens().0));
@@ -360,7 +360,7 @@ fn a_sighup_configured_as_shutdown_ends_the_server() {
     assert_eq!(serving.ended(), Some(0));
 }
 
-/// Everything that a run writes, with the log as talkative as it can be: no key, no token, no password.
+/// All output of a run, at the most verbose log level, contains no key, token or password.
 #[test]
 fn never_prints_or_logs_a_secret() {
     let (folder, file) = folder_with_keys("no_secret_is_written", &[KEYS[0], KEYS[2]]);
@@ -389,7 +389,7 @@ fn never_prints_or_logs_a_secret() {
         send(authorized(Method::Delete, "/auth/logout", &access)),
     ];
     assert_eq!(asked, [401, 201, 400, 400, 400, 200, 422, 401, 422, 204, 200, 401]);
-    // A good file, a broken one, none.
+    // A valid file, an invalid one, none.
     write(&file, &[KEYS[3], KEYS[0]]);
     serving.signal("HUP");
     eventually("the new key signs", || {
@@ -405,7 +405,7 @@ fn never_prints_or_logs_a_secret() {
     assert_eq!(serving.interrupt(), Some(0));
 
     let written = std::fs::read_to_string(&output).unwrap();
-    // What is looked for below would be found: this is the output of that run, with its requests.
+    // The check below can fail: the output has the requests of this run.
     assert!(written.contains(" listens on ") && written.contains("/auth/login"), "{written}");
     let tokens = [&access, &refresh, &forged];
     let signatures = tokens.map(|token| token.rsplit_once('.').unwrap().1);

@@ -30,12 +30,12 @@ fn rate(text: &str) -> Rate {
     text.parse().unwrap()
 }
 
-/// What a program answers.
+/// A response of the program.
 fn send(serving: &Serving, ask: Ask) -> Answer {
     serving.send(&ask.header("Host", "localhost"))
 }
 
-/// Limits of which only those by address are ever reached.
+/// Limits of which only those by address can be reached.
 fn by_address(text: &str) -> Option<Rates> {
     Some(Rates { by_address: rate(text), by_user: rate("1000000/second"), overall: rate("1000000/second") })
 }
@@ -44,7 +44,7 @@ fn address(last: u8) -> Option<IpAddr> {
     Some([192, 0, 2, last].into())
 }
 
-/// Holds an answer to the specification of the operation.
+/// Checks a response against the specification of the operation.
 fn is_specified(operation: &str, answer: &Answer) {
     let operation = operations().into_iter().find(|known| known.id() == operation).unwrap();
     assert_eq!(conforms(&operation, answer), Ok(()));
@@ -54,7 +54,7 @@ fn is_specified(operation: &str, answer: &Answer) {
     }
 }
 
-/// A request to each operation whose rate is limited, and what it is answered otherwise.
+/// A request to each operation with a rate limit, and its status when it is admitted.
 fn limited(server: &Server) -> [(&'static str, Ask, u16); 4] {
     let (access, refresh) = server.log_in("guest", "guest").tokens();
     let user = |name: &str| json!({"name": name, "password": "secret"});
@@ -70,7 +70,7 @@ fn limited(server: &Server) -> [(&'static str, Ask, u16); 4] {
 fn a_429_has_retry_after() {
     let server = Server::configured(Settings { rates: by_address("1/second"), ..settings() });
     for (operation, ask, usual) in limited(&server) {
-        // On a machine that is slower than the limit this would never end.
+        // On a machine that is slower than the limit this loop would not end.
         let refused = (0..200).find_map(|_| {
             let answer = server.send_from(address(1), ask.clone());
             if answer.status == 429 {
@@ -83,14 +83,14 @@ fn a_429_has_retry_after() {
         assert_eq!(refused.header("Retry-After"), Some("1"), "{operation}");
         assert_eq!(refused.json()["error"], "Too Many Requests");
         is_specified(operation, &refused);
-        // No other client notices, and neither does one that comes when told to.
+        // Other clients are not affected, nor is one that waits for Retry-After.
         assert_eq!(server.send_from(address(2), ask.clone()).status, usual, "{operation}");
         std::thread::sleep(Duration::from_secs(1));
         assert_eq!(server.send_from(address(1), ask).status, usual, "{operation}");
     }
 }
 
-/// The rate comes after the path, the method, the token, the owner and the body, and before existence and ids.
+/// The rate limit is checked after the path, method, token, owner and body, and before existence and ids.
 #[test]
 fn checks_rates_after_cheap_checks_and_before_expensive_work() {
     let server = Server::configured(Settings { rates: by_address("1/hour"), ..settings() });
@@ -102,7 +102,7 @@ fn checks_rates_after_cheap_checks_and_before_expensive_work() {
     let update = |id: u32| Ask::new(Method::Put, &format!("/api/users/{id}"));
     let create = Ask::new(Method::Post, "/api/users");
     let renew = Ask::new(Method::Post, "/auth/refresh");
-    // Each of them is the last that is let through.
+    // Each of these is the last request that is admitted.
     for (ask, first) in [
         (login("user", "wrong"), 401),
         (renew.clone().bearer(&refresh), 200),
@@ -127,10 +127,10 @@ fn checks_rates_after_cheap_checks_and_before_expensive_work() {
     ] {
         assert_eq!(status(ask.clone()), expected, "{ask:?}");
     }
-    // Of a user who is gone.
+    // The token of a deleted user.
     assert_eq!(status(Ask::new(Method::Delete, "/api/users/1").bearer(&access)), 204);
     assert_eq!(status(update(1).bearer(&access).json(&user)), 429);
-    // Whatever costs little is not limited.
+    // Cheap requests are not limited.
     for _ in 0..50 {
         assert_eq!(status(Ask::new(Method::Get, "/api/users")), 200);
         assert_eq!(status(Ask::new(Method::Delete, "/auth/logout")), 401);
@@ -152,7 +152,7 @@ fn limits_logins_by_name_for_all_clients_and_unknown_users() {
     assert_eq!(server.send_from(address(9), login("guest", "guest")).status, 200);
 }
 
-/// No one is kept from trying out what the README says, and no class.
+/// The default limits affect neither the README's commands nor a classroom.
 #[test]
 fn default_limits_admit_a_class_behind_one_address() {
     let rates = Settings::defaults().unwrap().rates;
@@ -162,7 +162,7 @@ fn default_limits_admit_a_class_behind_one_address() {
         (0..count).map(|_| server.send_from(address(1), ask.clone()).status).collect()
     };
     assert_eq!(statuses(30, &login("user", "password")), [200; 30]);
-    // And somebody who guesses does not get far.
+    // An attacker who guesses is stopped soon.
     let guessed = statuses(300, &login("user", "wrong"));
     assert!(guessed.iter().filter(|status| **status == 401).count() < 40, "{guessed:?}");
 }
@@ -198,13 +198,13 @@ fn the_limits_can_be_switched_off() {
     }
 }
 
-/// Two hundred logins at a time, over two hundred connections.
+/// 200 concurrent logins over 200 connections.
 #[test]
 fn a_flood_of_logins_is_bounded_by_cores_and_queue() {
     const QUEUE: usize = 16;
     let folder = folder("flood");
     let mut command = shipyard(&folder, &["--port", "0"]);
-    // As much as makes a login take a tenth of a second or more.
+    // A cost that makes a login take at least a tenth of a second.
     command.env("ROCKET_RATE_LIMITS", "false").env("ROCKET_PASSWORD_ITERATIONS", "8");
     let serving = Serving::start(&mut command);
     let answers: Vec<(Answer, Duration)> = std::thread::scope(|scope| {
@@ -216,7 +216,7 @@ fn a_flood_of_logins_is_bounded_by_cores_and_queue() {
                 })
             })
             .collect();
-        // Meanwhile all else is answered.
+        // Other requests are answered meanwhile.
         assert_eq!(send(&serving, Ask::new(Method::Get, "/api/ships/2")).status, 200);
         clients.into_iter().map(|client| client.join().unwrap()).collect()
     });
@@ -226,8 +226,8 @@ fn a_flood_of_logins_is_bounded_by_cores_and_queue() {
         assert_eq!((answer.status, answer.header("Retry-After")), (503, Some("1")));
         is_specified("auth_login", answer);
     }
-    // How many exactly is for a test without a network to say: some are done before the last come.
-    // They are all of one network, which gets half of the places to wait.
+    // The exact number is for a test without a network: some logins are done before the last ones arrive.
+    // All are from one network, which gets half of the permits to wait.
     assert!(served.len() >= Passwords::cores() + QUEUE / 2, "only {} were served", served.len());
     assert!(refused.len() >= 50, "only {} were refused", refused.len());
     let slowest_refusal = refused.iter().map(|(_, took)| *took).max().unwrap();
@@ -245,7 +245,7 @@ async fn answer(response: LocalResponse<'_>) -> Answer {
 
 #[test]
 fn responds_503_when_the_password_queue_is_full() {
-    // Half a second and more, in which the requests below are made.
+    // Half a second or more, in which the requests below are sent.
     let hasher = Cost { memory: 64 * 1024, iterations: 10, parallelism: 1 }.hasher().unwrap();
     let clock = Clock::System;
     let parts = AppConfig {
@@ -282,13 +282,13 @@ fn responds_503_when_the_password_queue_is_full() {
             assert_eq!((answer.status, answer.header("Retry-After")), (503, Some("1")), "{operation}");
             is_specified(operation, answer);
         }
-        // Those who were first are served, and then there is room again.
+        // The first requests are served, and then permits are free again.
         assert!(busy.join_all().await.iter().all(|answer| answer.status == 200));
         assert_eq!(log_in(client, good).await.status, 200);
     });
 }
 
-/// One user, since hashing takes long here.
+/// One user, because hashing is slow here.
 const EXAMPLE_OF_ONE: &str = r#"{"users": [{"id": 1, "name": "user", "password": "password"}], "ships": []}"#;
 
 #[test]
@@ -311,10 +311,10 @@ fn rejects_a_data_file_beyond_the_limits() {
     assert_eq!(send(&serving, Ask::new(Method::Post, "/api/users").json(&user)).status, 507);
 }
 
-/// Whether each of the two tokens is let in, wherever one of its kind is looked at.
+/// Whether each of the two tokens is accepted by every operation for its kind.
 fn stands(server: &Server, (access, refresh): &(String, String)) -> (bool, bool) {
     let status = |method, path: &str, token: &str| server.send(Ask::new(method, path).bearer(token)).status;
-    // Nothing is changed by it: there is no such ship, and the user is another.
+    // The requests change nothing: the ship does not exist, and the user is another one.
     let of_access = status(Method::Delete, "/api/ships/999", access);
     let of_owner = status(Method::Delete, "/api/users/999", access);
     let of_refresh = status(Method::Post, "/auth/refresh", refresh);
@@ -333,7 +333,7 @@ fn a_logout_with_a_full_deny_list_revokes_all_tokens_of_the_user() {
     };
     let log_in = || server.log_in("user", "password").tokens();
     let (first, second, guests) = (log_in(), log_in(), server.log_in("guest", "guest").tokens());
-    // The one that there is room for ends alone.
+    // The logout that fits into the list revokes one token only.
     log_out("/auth/logout", &first.0);
     assert_eq!(stands(&server, &first), (false, true));
     assert_eq!(stands(&server, &second), (true, true));
@@ -346,14 +346,14 @@ fn a_logout_with_a_full_deny_list_revokes_all_tokens_of_the_user() {
         let own = server.send(Ask::new(Method::Delete, "/api/users/1").bearer(&token.0));
         assert_eq!((own.status, &own.json()["error"]), (401, &json!("Token has been revoked")));
         assert_eq!(stands(&server, &guests), (true, true), "{path}");
-        // The clock stands still: even within the second, what is issued afterwards is good, and what it gives.
+        // The clock stands still: even in the same second, tokens issued afterwards are valid.
         let next = log_in();
         assert_eq!(stands(&server, &next), (true, true), "{path}");
         let refreshed = server.send(Ask::new(Method::Post, "/auth/refresh").bearer(&next.1)).json();
         let refreshed = refreshed["access_token"].as_str().unwrap().to_owned();
         assert_eq!(stands(&server, &(refreshed, next.1)), (true, true), "{path}");
     }
-    // What has expired makes room.
+    // Expired entries free space.
     server.clock.set(server.clock.now() + 2 * 3600);
     let (one, other) = (log_in(), log_in());
     log_out("/auth/logout", &one.0);

@@ -11,7 +11,7 @@ use crate::support::front::{short, Front, Raw, State};
 
 const MIB: usize = 1024 * 1024;
 
-/// Sends a body of that many bytes, reads nothing meanwhile, and is not cut off.
+/// Sends a body of `length` bytes without reading, and is not cut off.
 fn send_body(client: &mut Raw, is_chunked: bool, length: usize) {
     let mut piece = vec![b' '; 64 * 1024];
     let pieces = length / piece.len();
@@ -79,7 +79,7 @@ fn delivers_the_408_of_a_slow_body() {
     assert_eq!(client.answer().expect("an answer").status, 408);
 }
 
-/// Sends as fast as it can, until the connection breaks. How much that was.
+/// Sends as fast as possible until the connection breaks. Returns the number of bytes.
 fn sent_until_reset(client: &mut Raw, pause: Duration) -> usize {
     let piece = [b' '; 64 * 1024];
     let mut sent = 0;
@@ -98,7 +98,7 @@ fn cuts_off_a_client_that_never_stops_sending() {
     client.send(head("POST /api/users", "", false, 1 << 40));
     let sent = sent_until_reset(&mut client, Duration::ZERO);
     assert!((64 * MIB..96 * MIB).contains(&sent), "{sent} bytes");
-    // By time, if it sends less.
+    // A slower client is cut off by time.
     let front = Front::start(short());
     let mut client = front.connect();
     client.send(head("POST /api/users", "", false, 1 << 40));

@@ -10,10 +10,10 @@ use shipyard::config::Settings;
 use crate::support::forge::{claims, header, sign, with_claim};
 use crate::support::server::{settings, Ask, Server, NOW, USER};
 
-/// The good client: an address that has logged in.
+/// The well-behaved client: an address that has logged in.
 const GOOD: Option<IpAddr> = Some(IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0xffff, 0, 0, 0, 0, 1)));
 
-/// How many networks the attackers have: one /64 each.
+/// The number of the attackers' networks, each a /64.
 const NETWORKS: u16 = 256;
 
 fn attacker(number: u16) -> Option<IpAddr> {
@@ -47,21 +47,21 @@ fn log_in_as_good(server: &Server) -> (String, String) {
     answer.tokens()
 }
 
-/// The good client does everything that is limited, ten times.
+/// The well-behaved client uses every limited operation ten times.
 fn good_client_is_served(server: &Server, (access, token): &(String, String), place: &str) {
     for round in 0..10 {
         let status = |ask: Ask| server.send_from(GOOD, ask).status;
         assert_eq!(status(refresh(token)), 200, "{place}: refresh {round}");
         assert_eq!(status(login("guest", "guest")), 200, "{place}: login {round}");
         assert_eq!(status(create(&format!("{place} {round}"))), 201, "{place}: creation {round}");
-        // The name of another: refused after its password has been hashed.
+        // The name of another user: rejected after the password has been hashed.
         let update = Ask::new(Method::Put, "/api/users/1").bearer(access);
         let update = update.json(&json!({"name": "guest", "password": "guest"}));
         assert_eq!(status(update), 400, "{place}: update {round}");
     }
 }
 
-/// Requests that come to nothing before any work is done for them.
+/// Requests that fail before any expensive work.
 fn cheap(server: &Server) -> Vec<(Ask, u16)> {
     let bare = |method, path| Ask::new(method, path);
     let json = |ask: Ask| ask.header("Content-Type", "application/json");
@@ -99,23 +99,23 @@ fn cheap(server: &Server) -> Vec<(Ask, u16)> {
 
 #[test]
 fn requests_that_fail_cheap_checks_use_no_limit() {
-    // As many logins as this test makes: if one other request were counted, the good client would miss it.
+    // Exactly the logins of this test are admitted: if any other request were counted, the client would be rejected.
     let [by_address, by_user, overall] = [rate("12/hour"); 3];
     let server = limited(Rates { by_address, by_user, overall });
-    // As that of tokens made by hand.
+    // Forged tokens need this.
     server.clock.set(NOW + 1);
     let tokens = log_in_as_good(&server);
     for (ask, status) in cheap(&server) {
         for number in 0..NETWORKS / 4 {
             assert_eq!(server.send_from(attacker(number), ask.clone()).status, status, "{ask:?}");
         }
-        // From the good client's own address, too.
+        // Also from the client's own address.
         assert_eq!(server.send_from(GOOD, ask.clone()).status, status, "{ask:?}");
     }
     good_client_is_served(&server, &tokens, "cheap");
 }
 
-/// Those who do have work done for them: logins with a wrong password, names that are taken, accounts of their own.
+/// Requests that cause expensive work: logins with a wrong password, taken names, new accounts.
 #[test]
 fn many_networks_do_not_lock_out_a_recently_successful_one() {
     let server = limited(Rates { by_user: rate("1000000/second"), ..Rates::default() });
@@ -129,34 +129,34 @@ fn many_networks_do_not_lock_out_a_recently_successful_one() {
             .map(|(round, number)| server.send_from(attacker(number), ask(round * NETWORKS + number)).status);
         statuses.filter(|status| *status == 429).count()
     };
-    // More than all have together, and less than each network has.
+    // More than the overall limit, and less than the limit of each network.
     assert!(refused(&|_| login("user", "wrong")) > 1000);
     assert!(refused(&|number| login(&format!("name {number}"), "wrong")) > 1000);
     assert!(refused(&|_| create("user")) > 1000);
     good_client_is_served(&server, &tokens, "costly");
-    // Refreshes with a token that is in order hash nothing: there is no limit of all together.
+    // A refresh with a valid token hashes nothing, so it has no overall limit.
     assert_eq!(refused(&|_| refresh(&of_attackers)), 0);
     good_client_is_served(&server, &tokens, "refreshes");
 }
 
-/// What a stranger is told depends on nothing but the name that the stranger gives.
+/// The response to an unknown network depends only on the name.
 #[test]
 fn guesses_do_not_lock_a_user_out_of_a_known_network() {
     let server = limited(Rates { by_user: rate("30/hour"), ..Rates::default() });
     log_in_as_good(&server);
-    // The first login of the good client was one of a stranger.
+    // The client's first login came from an unknown network.
     for (name, left) in [("user", 29), ("unknown", 30)] {
         for number in 0..60 {
             let answer = server.send_from(attacker(number), login(name, "wrong"));
             assert_eq!(answer.status, if number < left { 401 } else { 429 }, "{name} {number}");
         }
     }
-    // From elsewhere even the right password is too much, for the user as well.
+    // From another network, even the right password is rejected.
     assert_eq!(server.send_from(attacker(99), login("user", "password")).status, 429);
     for round in 0..10 {
         assert_eq!(server.send_from(GOOD, login("user", "password")).status, 200, "{round}");
     }
-    // From the same /64 as well, but not for ever.
+    // From the same /64 it is accepted, but not without a limit.
     let neighbour = Some(Ipv6Addr::new(0x2001, 0xdb8, 0xffff, 0, 9, 9, 9, 9).into());
     let statuses: Vec<u16> =
         (0..60).map(|_| server.send_from(neighbour, login("user", "wrong")).status).collect();
@@ -172,7 +172,7 @@ fn a_password_change_ends_trust_in_all_other_networks() {
     let change = Ask::new(Method::Put, "/api/users/1").bearer(&access);
     let change = change.json(&json!({"name": "renamed", "password": "changed"}));
     assert_eq!(server.send_from(GOOD, change).status, 200);
-    // Three logins of strangers are left under the old name, and five under the new one.
+    // Three logins from unknown networks are left under the old name, and five under the new one.
     for name in ["user", "renamed"] {
         for number in 0..6 {
             server.send_from(attacker(number), login(name, "wrong"));
@@ -183,7 +183,7 @@ fn a_password_change_ends_trust_in_all_other_networks() {
     assert_eq!(server.send_from(GOOD, login("user", "password")).status, 429, "no user has that name");
 }
 
-/// An account that is new is another, whatever its name.
+/// A new account with the same name is not trusted.
 #[test]
 fn deleting_a_user_ends_trust_in_its_networks() {
     let server = limited(Rates { by_user: rate("5/hour"), ..Rates::default() });
@@ -196,7 +196,7 @@ fn deleting_a_user_ends_trust_in_its_networks() {
     assert_eq!(server.send_from(GOOD, login("user", "secret")).status, 429);
 }
 
-/// A guesser's own logins do not make room for guesses: of the networks of a user only so many are remembered.
+/// An attacker's own logins do not admit more guesses: only a bounded number of networks is remembered for each user.
 #[test]
 fn the_latest_networks_of_a_user_are_remembered() {
     let server = limited(Rates { by_user: rate("100/hour"), ..Rates::default() });

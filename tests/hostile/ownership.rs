@@ -18,26 +18,26 @@ enum Actor {
     Bob,
     /// User 1, with the refresh token.
     Refresher,
-    /// User 3, with an access token of before being deleted.
+    /// User 3, deleted, with an access token from before.
     Deleted,
 }
 
 const ACTORS: [Actor; 5] = [Actor::Anonymous, Actor::Ann, Actor::Bob, Actor::Refresher, Actor::Deleted];
 
-/// What the id of a path stands for.
+/// The kind of an id in a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Target {
-    /// The operation has none.
+    /// The operation has no id.
     NoId,
     /// User 1, or ship 1.
     First,
     /// User 2, or ship 2.
     Second,
-    /// User 3, or ship 3: it was deleted.
+    /// User 3, or ship 3, which was deleted.
     Gone,
-    /// Something that there never was.
+    /// An id that was never assigned.
     Never,
-    /// Something that is no id: another spelling of one, or what a database would take for more.
+    /// A malformed id: another spelling of an id, or text that a database might interpret.
     Malformed,
 }
 
@@ -120,9 +120,9 @@ const IDS: &[(Target, &[&str])] = &[
     ),
 ];
 
-/// Each operation with each kind of id, and the status for each actor: anonymous, Ann, Bob, who has a refresh token,
-/// who was deleted. From the order of checks: malformed id 404, token 401 or 422, ownership 403, existence 404; and a
-/// deleted user gets a 404 where the path names that user.
+/// Each operation with each kind of id, and the status for each actor: anonymous, Ann, Bob, Ann with a refresh token,
+/// and the deleted user. The order of checks is: malformed id 404, token 401 or 422, ownership 403, existence 404. A
+/// deleted user gets a 404 if the path names that user.
 const RULES: &[(&str, Target, [u16; 5])] = &[
     ("auth_login", NoId, [200, 200, 200, 200, 200]),
     ("auth_refresh", NoId, [401, 422, 422, 200, 422]),
@@ -164,11 +164,11 @@ const RULES: &[(&str, Target, [u16; 5])] = &[
     ("users_delete", Malformed, [404, 404, 404, 404, 404]),
 ];
 
-/// A server on which user 3 and ship 3 are gone, and the tokens of the actors.
+/// A server on which user 3 and ship 3 are deleted, and the tokens of the actors.
 struct Scene {
     server: Server,
     tokens: [Option<String>; 5],
-    /// What there is to see while nothing has succeeded.
+    /// The visible data before any request has succeeded.
     state: String,
 }
 
@@ -187,7 +187,7 @@ impl Scene {
         Self { server, tokens: [None, Some(ann), Some(bob), Some(refresh), Some(deleted)], state }
     }
 
-    /// The request of that actor, with a body that is in order.
+    /// The request of an actor, with a valid body.
     fn ask(&self, operation: &Operation, id: &str, actor: Actor) -> Ask {
         let method: Method = operation.method.parse().unwrap();
         let mut ask = Ask::new(method, &operation.path.replace("{id}", id));
@@ -211,7 +211,7 @@ fn has_id(operation: &Operation) -> bool {
     operation.path.contains("{id}")
 }
 
-/// An operation that is new, or is gone, has to change the table.
+/// An operation that is added or removed must change the table.
 #[test]
 fn the_rules_cover_every_operation_and_actor() {
     let mut wanted = BTreeSet::new();
@@ -225,7 +225,7 @@ fn the_rules_cover_every_operation_and_actor() {
     assert_eq!(ruled.len(), RULES.len(), "a rule is there twice");
 }
 
-/// The specification says of the same operations that they want a token.
+/// The specification requires a token for the same operations.
 #[test]
 fn the_rules_require_a_token_where_the_specification_does() {
     for operation in operations() {
@@ -252,7 +252,7 @@ fn every_actor_gets_the_expected_status_for_every_id() {
                 assert_eq!(answer.status, *status, "{place}: {answer:?}");
                 asked += 1;
                 if answer.status < 300 {
-                    // What a success changes is none of the next request's business.
+                    // A success must not affect the next request.
                     scene = if operation.method == "GET" { scene } else { Scene::new() };
                 } else {
                     assert_eq!(scene.server.state(), scene.state, "{place}");
@@ -263,8 +263,8 @@ fn every_actor_gets_the_expected_status_for_every_id() {
     assert!(asked > 1900, "{asked} requests");
 }
 
-/// What is refused leaves no trace in the sessions either: a refused log-out ends nothing, and a password that a
-/// stranger tried to set logs no one in.
+/// A rejected request changes no session either: a rejected logout revokes nothing, and a password that another user
+/// tried to set does not log in.
 #[test]
 fn rejected_requests_change_no_token_or_password() {
     let scene = Scene::new();

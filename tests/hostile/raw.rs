@@ -14,13 +14,13 @@ use shipyard::http::HttpLimits;
 
 use crate::support::front::{Front, Raw, Sent, Setup, State};
 
-/// What a row may take: the time limits that some rows wait for, and what a busy machine takes.
+/// The time for a row: the longest deadline that a row waits for, and a margin for a busy machine.
 const MOST: Duration = Duration::from_secs(10);
 
-/// How many connections at a time.
+/// The number of connections at a time.
 const CLIENTS: usize = 8;
 
-/// Bytes, and what comes of them.
+/// Bytes to send, and the expected result.
 pub struct Row {
     name: String,
     bytes: Vec<u8>,
@@ -33,7 +33,7 @@ pub struct Row {
 }
 
 impl Row {
-    /// Answered with those statuses, in this order; then the connection is in that state.
+    /// Expects these statuses, in order, and then this state of the connection.
     pub fn new(name: impl Into<String>, answers: &[u16], then: State, bytes: impl AsRef<[u8]>) -> Self {
         Self {
             name: name.into(),
@@ -47,13 +47,13 @@ impl Row {
         }
     }
 
-    /// The body of the last answer holds that.
+    /// Expects this text in the body of the last response.
     pub fn says(mut self, word: &'static str) -> Self {
         self.says = word;
         self
     }
 
-    /// The client closes its side behind the bytes.
+    /// The client closes its side after the bytes.
     pub fn finished(mut self) -> Self {
         self.is_finished = true;
         self
@@ -65,7 +65,7 @@ impl Row {
         self
     }
 
-    /// The first answer is one to HEAD.
+    /// The first response is to HEAD.
     pub fn head(mut self) -> Self {
         self.is_head = true;
         self
@@ -108,12 +108,12 @@ fn body(answer: &Sent) -> String {
     String::from_utf8_lossy(&answer.body).into_owned()
 }
 
-/// One answer, and the next request is answered as well.
+/// One response, and the next request is answered as well.
 pub fn served(name: impl Into<String>, status: u16, bytes: impl AsRef<[u8]>) -> Row {
     Row::new(name, &[status], State::Open, bytes)
 }
 
-/// One answer, the last on its connection.
+/// One response, the last on its connection.
 pub fn last(name: impl Into<String>, status: u16, bytes: impl AsRef<[u8]>) -> Row {
     Row::new(name, &[status], State::Closed, bytes)
 }
@@ -123,10 +123,10 @@ pub fn silent(name: impl Into<String>, bytes: impl AsRef<[u8]>) -> Row {
     Row::new(name, &[], State::Closed, bytes)
 }
 
-/// A request that is answered 404: to see whether it is served behind another.
+/// A request that gets a 404: to see whether it is served after another one.
 pub const SECOND: &str = "GET /api/ships/9999 HTTP/1.1\r\nHost: a\r\n\r\n";
 
-/// What came as the body.
+/// The body as received.
 #[rocket::post("/echo", data = "<data>")]
 async fn echo(data: Data<'_>) -> String {
     data.open(1.mebibytes()).into_string().await.expect("text").into_inner()

@@ -14,13 +14,13 @@ use self::attack::{attack, Attack, Seen};
 use crate::support::front::{short, Front, Raw, Setup, State, GOOD};
 use crate::support::program::{folder, shipyard, Serving};
 
-/// How long after its limit a connection may end, on a machine that has nothing else to do.
+/// The time after its deadline within which a connection closes, on an idle machine.
 const SLACK: Duration = Duration::from_secs(1);
 
-/// The same on a machine that runs other tests meanwhile.
+/// The same on a machine that runs other tests.
 pub const LEEWAY: Duration = Duration::from_secs(3);
 
-/// How many connections attack in a quick test.
+/// The number of attacking connections in a quick test.
 const FEW: usize = 100;
 
 fn all_ended(seen: &[Seen], status: Option<u16>, limit: Duration, slack: Duration) {
@@ -79,7 +79,7 @@ fn closes_an_idle_connection_without_a_response() {
     front.is_well();
 }
 
-/// One alarm wakes a connection, and was set for the step before.
+/// A connection has one timer, which was set for an earlier deadline.
 #[test]
 fn enforces_a_deadline_earlier_than_the_previous_one() {
     let (short, long) = (Duration::from_millis(500), Duration::from_secs(20));
@@ -103,12 +103,12 @@ fn enforces_a_deadline_earlier_than_the_previous_one() {
     let mut client = front.connect();
     client.send(GOOD);
     assert_eq!(client.answer().expect("an answer").status, 200);
-    // The limit of the first head is over, and the alarm set for the end of an idle connection.
+    // The deadline of the first head is over, and the timer is set for the idle connection.
     std::thread::sleep(short * 2);
     ended_in_time(client, "GET /api");
 }
 
-/// A front whose static files hold one that no system's buffers take in whole.
+/// A server with a static file that is larger than the system's socket buffers.
 fn with_a_big_file(name: &str, limits: HttpLimits) -> Front {
     let files = folder(name);
     std::fs::write(files.join("big"), vec![b'x'; 8 * 1024 * 1024]).unwrap();
@@ -116,7 +116,7 @@ fn with_a_big_file(name: &str, limits: HttpLimits) -> Front {
     Setup::with_files(limits, files).start()
 }
 
-/// A connection with little room for answers.
+/// A connection with a small receive buffer.
 fn narrow(front: &Front) -> Raw {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
     socket.set_recv_buffer_size(4 * 1024).unwrap();
@@ -136,7 +136,7 @@ fn resets_a_client_that_reads_nothing() {
     }
     let limit = short().request_timeout + LEEWAY;
     for client in &mut clients {
-        // What is written to a connection that has been reset says so.
+        // A write to a connection that was reset fails.
         while client.stream.take_error().unwrap().is_none() && client.stream.write(b"x").is_ok() {
             assert!(start.elapsed() <= limit, "not reset after {:?}", start.elapsed());
             std::thread::sleep(Duration::from_millis(20));
@@ -159,7 +159,7 @@ fn resets_a_client_that_reads_byte_by_byte() {
         clients.retain_mut(|client| {
             use std::io::Read;
             let mut byte = [0];
-            // What has come before the reset can be read behind it.
+            // Data from before the reset can still be read.
             client.stream.take_error().unwrap().is_none() && client.stream.read(&mut byte).is_ok()
         });
         assert!(start.elapsed() <= limit, "{} not reset after {:?}", clients.len(), start.elapsed());
@@ -168,7 +168,7 @@ fn resets_a_client_that_reads_byte_by_byte() {
     front.is_well();
 }
 
-/// What was taken fast gives no right to take the rest at leisure.
+/// Reading fast first does not allow a client to read slowly afterwards.
 #[test]
 fn resets_a_client_that_stops_reading() {
     let front = with_a_big_file("reads_half", short());
@@ -195,13 +195,13 @@ fn a_reader_at_the_minimum_rate_gets_the_whole_response() {
     assert_eq!(answer.header("Content-Length"), Some("8388608"));
     for _ in 0..64 {
         client.skip(128 * 1024);
-        // All in all longer than the request may take, were nothing taken meanwhile.
+        // In total longer than the request timeout, if the client read nothing meanwhile.
         std::thread::sleep(Duration::from_millis(20));
     }
     assert_eq!(client.state(), State::Open);
 }
 
-/// The server is done with it long before.
+/// The server has finished long before.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_client_that_pauses_before_the_last_response_gets_all_of_it() {
@@ -253,8 +253,8 @@ fn recovers_after_a_flood_of_connections() {
     front.is_well();
 }
 
-/// What a good client sees while others attack: a request on each of two connections after the other, one kept and
-/// one new each time.
+/// The experience of a well-behaved client during an attack: one request after another on two connections, one that is
+/// kept and one that is new each time.
 fn good_client(port: u16, until: &std::sync::atomic::AtomicBool) -> (usize, Vec<Duration>) {
     use std::sync::atomic::Ordering;
 
@@ -287,7 +287,7 @@ fn serves_a_client_next_to_a_thousand_slow_ones() {
     let here = folder("many_slow");
     std::fs::create_dir(here.join("static")).unwrap();
     std::fs::write(here.join("static/big"), vec![b'x'; 8 * 1024 * 1024]).unwrap();
-    // All of them come from one address.
+    // All connections come from one address.
     let serving =
         Serving::start(shipyard(&here, &["--port", "0"]).env("ROCKET_MAX_CONNECTIONS_PER_ADDRESS", "2000"));
     let limits = HttpLimits::default();

@@ -10,12 +10,13 @@ use serde_json::{json, Value};
 use crate::support::program::{folder, shipyard, Serving, LIMIT};
 use crate::support::server::{Ask, SHIP};
 
-/// Of the longest list that can be long in a test.
+/// Enough users for a list that is long, but not too long for a test.
 const COUNT: usize = 20_000;
 
 const READERS: usize = 60;
 
-/// What one reader may cost: a piece of the list, the connection's buffers, and what a write leaves behind.
+/// The maximum memory for one reader: a piece of the list, the connection's buffers, and what a write leaves in the
+/// allocator.
 const MOST_PER_READER: u64 = 150 * 1024;
 
 /// Resident memory in bytes.
@@ -43,7 +44,7 @@ fn server(name: &str, style: &str) -> Serving {
     Serving::start(command.env("ROCKET_PASSWORD_MEMORY", "8").env("ROCKET_REQUEST_TIMEOUT", "60"))
 }
 
-/// Asks for the list and reads the beginning of the answer.
+/// Requests the list and reads the beginning of the response.
 fn reader(server: &Serving, path: &str) -> TcpStream {
     let mut reader = TcpStream::connect(("127.0.0.1", server.port)).unwrap();
     reader.set_read_timeout(Some(LIMIT)).unwrap();
@@ -80,7 +81,7 @@ fn slow_readers_share_one_copy_of_the_response() {
         let most = alone + readers.len() as u64 * MOST_PER_READER;
         let now = memory(&server);
         assert!(now < most, "{style}: {} KB beyond {} KB", (now - alone) / 1024, alone / 1024);
-        // What they read is whole all the same, and of the moment at which it was asked for.
+        // Each response is complete, and has the data from the time of its request.
         let mut rest = String::new();
         readers.swap_remove(0).read_to_string(&mut rest).unwrap();
         assert!(rest.ends_with("]\n") && rest.matches("\"id\"").count() >= COUNT - 1, "{style}");

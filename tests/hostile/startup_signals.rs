@@ -15,7 +15,7 @@ use crate::support::server::Ask;
 const OLD: &str = "kid=old old-old-old-old-old-old-old-old-old-";
 const NEW: &str = "kid=new new-new-new-new-new-new-new-new-new-";
 
-/// A folder with keys and data, and the command that starts with them. Hashing the passwords takes a while.
+/// A folder with keys and data, and the command that starts the server there. Hashing the passwords takes a while.
 fn setup(name: &str, users: usize, flags: &[&str]) -> (PathBuf, Command) {
     let folder = folder(name);
     std::fs::write(folder.join("keys"), OLD).unwrap();
@@ -29,7 +29,7 @@ fn setup(name: &str, users: usize, flags: &[&str]) -> (PathBuf, Command) {
     (folder, command)
 }
 
-/// Starts it, and waits until it listens for signals, but no longer than one that does so first of all would need.
+/// Starts the server, and waits until it handles signals, but only as long as it takes if it does so first.
 fn begun(command: &mut Command) -> Child {
     const MOST: Duration = Duration::from_millis(500);
     // SIGHUP, SIGINT, SIGTERM, by their bits.
@@ -42,14 +42,14 @@ fn begun(command: &mut Command) -> Child {
     child
 }
 
-/// The signals that a process has handlers for (proc(5): `SigCgt`).
+/// The signals for which a process has handlers (proc(5): `SigCgt`).
 fn caught(pid: u32) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
     let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).unwrap();
     u64::from_str_radix(caught.trim(), 16).unwrap()
 }
 
-/// The id of the key that signs.
+/// The id of the signing key.
 fn signing_key(serving: &Serving) -> String {
     use base64::engine::general_purpose::URL_SAFE_NO_PAD;
     use base64::Engine;
@@ -77,7 +77,7 @@ fn obeys_a_sighup_during_startup() {
         signal(child.id(), "HUP");
         let serving = Serving::announced(child);
         assert_eq!(signing_key(&serving), "new", "{pause} ms");
-        // Once more, as always: it still listens.
+        // Another SIGHUP: the server still handles it.
         std::fs::write(folder.join("keys"), OLD).unwrap();
         serving.signal("HUP");
         let start = Instant::now();
@@ -91,7 +91,7 @@ fn obeys_a_sighup_during_startup() {
 #[test]
 fn a_shutdown_signal_ends_startup() {
     for name in ["TERM", "INT"] {
-        // A minute of passwords, which is not waited for.
+        // The server does not wait for a minute of hashing.
         let (_, mut command) = setup(&format!("{name}_at_the_start"), 2000, &[]);
         let mut child = begun(&mut command);
         let start = Instant::now();
@@ -104,7 +104,7 @@ fn a_shutdown_signal_ends_startup() {
     }
 }
 
-/// What is configured to end the server ends its start as well, as soon as the settings have been read.
+/// A signal that is configured to end the server also ends its startup, once the settings have been read.
 #[test]
 fn configured_signals_end_startup() {
     for (configured, name) in [("[\"usr1\"]", "USR1"), ("[\"hup\"]", "HUP")] {
@@ -117,7 +117,7 @@ fn configured_signals_end_startup() {
     }
 }
 
-/// SIGTERM is listened for from the start, whether it ends the server gently or not.
+/// SIGTERM is handled from the start, whether it shuts the server down gracefully or not.
 #[test]
 fn an_unconfigured_signal_kills_the_program_at_once() {
     let (_, mut command) = setup("ungentle", 1, &[]);
@@ -133,7 +133,7 @@ fn an_unconfigured_signal_kills_the_program_at_once() {
 fn other_commands_die_of_signals_as_usual() {
     use std::os::unix::process::ExitStatusExt;
 
-    // It waits for a password.
+    // The command waits for a password.
     let mut child = shipyard(&folder("not_a_server"), &["hash-password"])
         .stdin(std::process::Stdio::piped())
         .spawn()

@@ -6,10 +6,10 @@ use shipyard::auth::password::Cost;
 
 use crate::support::server::Server;
 
-/// Logins of each kind.
+/// The number of logins of each kind.
 const LOGINS: usize = 500;
 
-/// How far the medians may lie apart.
+/// The maximum difference between the medians.
 const MOST: f64 = 0.05;
 
 fn time(server: &Server, name: &str, password: &str) -> Duration {
@@ -25,9 +25,8 @@ fn median(mut times: Vec<Duration>) -> f64 {
     times[times.len() / 2].as_secs_f64()
 }
 
-/// Interleaved, so that whatever else the machine does concerns both, and in turns which of the two comes first. The
-/// names are as long as each other. Not among the quick tests: passwords cost here what they cost a real server, and in
-/// a debug build everything around them costs more.
+/// Interleaved, so that other load affects both kinds, and in alternating order. The names have the same length. Not a
+/// quick test: passwords have their real cost here, and in a debug build the code around them is slower.
 #[test]
 #[ignore = "takes 12 s, and a release build to mean something: cargo test --release --test hostile -- --ignored timing"]
 fn a_login_under_an_unknown_name_takes_as_long_as_a_wrong_password() {
@@ -56,8 +55,8 @@ fn a_login_under_an_unknown_name_takes_as_long_as_a_wrong_password() {
     assert!(apart <= MOST, "{:.1} % apart", apart * 100.0);
 }
 
-/// The quick one: passwords that cost a good part of the time of a login, fewer of them, and a limit that only a login
-/// which skips the hashing breaks, by far.
+/// The quick test: hashing takes a large part of a login's time, there are fewer logins, and only a login that skips
+/// the hashing exceeds the bound.
 #[test]
 fn a_login_under_an_unknown_name_does_not_skip_the_hashing() {
     let server = Server::costing(Cost { memory: 2048, iterations: 2, parallelism: 1 });

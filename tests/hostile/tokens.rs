@@ -16,10 +16,10 @@ use crate::support::contract::{operations, Operation};
 use crate::support::forge::{claims, header, sign, with_claim};
 use crate::support::server::{Ask, Server, NOW, SHIP, USER};
 
-/// The least number of rows that the table may have.
+/// The minimum number of rows in the table.
 const AT_LEAST: usize = 400;
 
-/// A row of the table: what is wrong with the Authorization headers, and what is answered.
+/// A row of the table: an invalid Authorization header, and the expected response.
 struct Bad {
     what: String,
     headers: Vec<String>,
@@ -37,7 +37,7 @@ impl Bad {
         Self { what: what.into(), headers: vec![format!("Bearer {token}")], status, body }
     }
 
-    /// A token that is a 422 with that error.
+    /// A token that is a 422 with this error.
     fn refused(what: impl Into<String>, token: &str, error: impl AsRef<str>) -> Self {
         Self::token(what, token, 422, json!({"error": error.as_ref()}))
     }
@@ -51,7 +51,7 @@ fn unknown_user() -> Value {
     json!({"error": "Unauthorized", "message": "Unknown user."})
 }
 
-/// Everything that gets in nowhere where a token of that kind is wanted.
+/// All headers that every operation for this kind of token rejects.
 fn bad(kind: &'static str) -> Vec<Bad> {
     let mut rows = envelope::headers(kind);
     rows.extend(envelope::segments(kind));
@@ -70,7 +70,7 @@ fn bad(kind: &'static str) -> Vec<Bad> {
     rows
 }
 
-/// Every guarded operation, as user 1 may use it; and the kind of token that it takes.
+/// Every guarded operation, as user 1 can use it, and the kind of its token.
 fn guarded() -> Vec<(&'static str, Ask)> {
     vec![
         ("access", Ask::new(Method::Delete, "/auth/logout")),
@@ -107,7 +107,7 @@ fn every_invalid_token_is_different() {
     assert!(rows.len() >= AT_LEAST, "{} rows", rows.len());
 }
 
-/// A server whose clock shows a second after its start, when hand-made tokens can have been issued.
+/// A server whose clock shows one second after its start, so that forged tokens can be issued before now.
 fn server() -> Server {
     let server = Server::new();
     server.clock.set(NOW + 1);
@@ -131,13 +131,13 @@ fn every_operation_rejects_an_invalid_token_without_a_change() {
         }
         assert_eq!(server.state(), before, "{} {}", ask.method, ask.path);
     }
-    // Most rows bear the id of the good tokens. None of them has logged it out.
+    // Most rows have the token id of the valid tokens. None of them has revoked it.
     for ask in [Ask::new(Method::Post, "/auth/refresh"), Ask::new(Method::Delete, "/auth/logout2")] {
         assert_eq!(server.send(ask.bearer(&sign(&header(), &claims("refresh")))).status, 200);
     }
 }
 
-/// The table above would pass if nothing ever got in.
+/// The table above would also pass if every token were rejected.
 #[test]
 fn accepts_the_valid_token_that_the_invalid_ones_are_made_from() {
     for (kind, ask) in guarded() {
@@ -148,7 +148,7 @@ fn accepts_the_valid_token_that_the_invalid_ones_are_made_from() {
     }
 }
 
-/// What a guard must not stumble over: unusual, but in order, and signed with the key.
+/// Unusual tokens that are valid and signed with the key.
 #[test]
 fn accepts_an_unusual_but_valid_token() {
     let server = server();
@@ -168,7 +168,7 @@ fn accepts_an_unusual_but_valid_token() {
     }
 }
 
-/// Ids are looked up as the numbers that they stand for: there is no second spelling that a logout misses.
+/// Token ids are compared as numbers: a logout covers every spelling.
 #[test]
 fn rejects_a_logged_out_token_in_every_spelling_of_its_id() {
     let spellings = claim::spellings();

@@ -22,7 +22,7 @@ fn body() -> BoxedStrategy<Option<Vec<u8>>> {
         anything().prop_map(|value| Some(value.to_string().into_bytes())),
         nearly::<ShipInput>().prop_map(|value| Some(value.to_string().into_bytes())),
         nearly::<UserInput>().prop_map(|value| Some(value.to_string().into_bytes())),
-        // Cut off anywhere.
+        // Truncated anywhere.
         (nearly::<ShipInput>(), any::<prop::sample::Index>()).prop_map(|(value, at)| {
             let mut text = value.to_string().into_bytes();
             text.truncate(at.index(text.len()));
@@ -35,7 +35,7 @@ fn body() -> BoxedStrategy<Option<Vec<u8>>> {
     .boxed()
 }
 
-/// The last two are each other's neighbour: what is sent is mostly a good token of either kind.
+/// The last two are valid tokens of either kind, and the most frequent.
 fn authorization() -> BoxedStrategy<Option<String>> {
     let good = |kind: &'static str| Just(Some(format!("Bearer {}", sign(&header(), &claims(kind)))));
     prop_oneof![
@@ -84,7 +84,7 @@ fn any_request_gets_a_response_that_the_specification_allows() {
                 }
             }
             ask.body = body;
-            // A server of its own: a logout or a deletion must not decide what the next case finds.
+            // Each case has its own server: a logout or a deletion must not affect the next case.
             let server = Server::new();
             server.clock.set(NOW + 1);
             let answer = server.send(ask);

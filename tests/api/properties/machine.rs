@@ -13,7 +13,7 @@ use crate::support::server::{Answer, Ask, Server, NOW};
 const NAMES: [&str; 4] = ["user", "guest", "ann", "bob"];
 const PASSWORDS: [&str; 3] = ["password", "guest", "secret"];
 
-/// What a client does. `token` picks one of the tokens issued so far, of either kind; none before the first.
+/// A step of a client. `token` picks one of the tokens issued so far, of either kind; none before the first.
 #[derive(Clone, Debug)]
 enum Step {
     LogIn { name: usize, password: usize },
@@ -72,7 +72,7 @@ struct Token {
     ended: bool,
 }
 
-/// The simplest thing that behaves as the contract says.
+/// The simplest model of the contract.
 struct Model {
     users: BTreeMap<u64, (String, String)>,
     ships: BTreeMap<u64, i32>,
@@ -130,7 +130,7 @@ impl Model {
         token.checked_rem(self.tokens.len())
     }
 
-    /// The status of a token that is refused, or the user of one that is let in.
+    /// The error status for a token, or the user that it is accepted for.
     fn token(&self, token: Option<usize>, kind: Kind) -> Result<u64, u16> {
         let token = &self.tokens[token.ok_or(401_u16)?];
         if token.expires <= self.now {
@@ -167,7 +167,7 @@ impl Model {
         self.tokens.push(Token { text: text.into(), kind, user, expires: self.now + lifetime, ended: false });
     }
 
-    /// The status that the step must have; the model is changed as the server must be.
+    /// The expected status of a step. Updates the model.
     fn expect(&mut self, step: &Step, answer: &Answer) -> Result<u16, u16> {
         match *step {
             Step::LogIn { name, password } => {

@@ -7,7 +7,7 @@ mod payloads;
 use proptest::strategy::Strategy;
 use proptest::test_runner::{Config, FileFailurePersistence, TestCaseError, TestRunner};
 
-/// Checks one property. What ever failed is kept in `regressions.txt`, and tried first.
+/// Checks one property. Failing cases are kept in `regressions.txt`, and tried first.
 pub fn check<S: Strategy>(strategy: S, property: impl Fn(S::Value) -> Result<(), TestCaseError>) {
     const REGRESSIONS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/api/properties/regressions.txt");
     let config = Config {

@@ -54,7 +54,7 @@ fn creates_a_valid_user_who_can_log_in_and_never_returns_the_password() {
     let schema = component("User");
     let cases = Cell::new(0);
     check(valid::<UserInput>(), |mut user| {
-        // No two cases have the same name.
+        // Each case has its own name.
         cases.set(cases.get() + 1);
         let name: String = user["name"].as_str().unwrap().chars().take(54).collect();
         user["name"] = json!(format!("{name}{}", cases.get()));
@@ -68,7 +68,7 @@ fn creates_a_valid_user_who_can_log_in_and_never_returns_the_password() {
     });
 }
 
-/// Sends `payload` everywhere where a `T` is taken.
+/// Sends `payload` to every operation that accepts a `T`.
 fn every_write<T: Input>(
     server: &Server,
     token: &str,
@@ -117,13 +117,13 @@ fn speaks_of_characters(errors: &FieldErrors) -> bool {
 fn schema_and_reader_agree<T: Input + Debug>() {
     let schema = validator(&serde_json::to_value(update_schema::<T>("")).unwrap());
     check(nearly::<T>(), |mut payload| {
-        // The schema counts the characters of a name as it is sent.
+        // The schema counts the characters of a name as sent.
         if let Some(Value::String(name)) = payload.get_mut("name") {
             *name = normalized(name);
         }
         let accepted = read::<T>(payload.clone());
         match &accepted {
-            // No schema can say which characters a name may have.
+            // A schema cannot express which characters a name may have.
             Err(errors) if T::RESOURCE == "User" && speaks_of_characters(errors) => {}
             _ => prop_assert_eq!(schema.is_valid(&payload), accepted.is_ok(), "{:?}", accepted),
         }

@@ -46,7 +46,7 @@ fn responds_404_for_anything_but_a_regular_file_in_the_folder() {
     symlink("loop", files.join("loop")).unwrap();
     symlink("nowhere", files.join("dangling")).unwrap();
     symlink("/dev/zero", files.join("zero")).unwrap();
-    // Next to the folder, with a name that begins as its does.
+    // Next to the folder, with a name that begins with the folder's name.
     std::fs::create_dir(root.join("files-of-others")).unwrap();
     std::fs::write(root.join("files-of-others/file"), "secret").unwrap();
     symlink("../files-of-others/file", files.join("neighbour")).unwrap();
@@ -109,7 +109,7 @@ fn does_not_resend_an_unchanged_file_and_head_has_its_size() {
     assert_eq!((answer.status, answer.body.as_slice()), (200, &b"another file"[..]));
 }
 
-/// Asks for a file of 20 MB and reads the head of the answer.
+/// Requests a file of 20 MB and reads the head of the response.
 fn begun(front: &Front) -> Raw {
     let mut client = front.connect();
     client.send(ask("big", ""));
@@ -127,7 +127,7 @@ fn a_shrinking_file_is_cut_off_and_a_growing_one_keeps_its_length() {
     let mut client = begun(&front);
     std::fs::File::options().write(true).open(&big).unwrap().set_len(10 * MIB as u64).unwrap();
     let mut rest = Vec::new();
-    // It ends or is reset: either is no whole answer.
+    // The connection is closed or reset: neither is a complete response.
     let _ = client.stream.read_to_end(&mut rest);
     assert!(rest.len() < 20 * MIB);
     front.is_well();
@@ -139,7 +139,7 @@ fn a_shrinking_file_is_cut_off_and_a_growing_one_keeps_its_length() {
     assert_eq!(client.state(), State::Open);
 }
 
-/// The most memory that a process has had, in KiB (proc(5)).
+/// The maximum memory of a process so far, in KiB (proc(5)).
 #[cfg(target_os = "linux")]
 fn most_memory(pid: u32) -> usize {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();

@@ -55,7 +55,7 @@ fn responder() -> Broken {
     Broken
 }
 
-/// A body of that size, which cannot be read.
+/// A body of this size whose reader panics.
 struct Body(usize);
 
 impl AsyncRead for Body {
@@ -141,7 +141,7 @@ fn a_panic_is_a_500_for_its_own_request_only() {
     ];
     for path in paths {
         let mut client = front.connect();
-        // As often as there are threads, and once more.
+        // Once for each thread, and once more.
         for _ in 0..3 {
             client.send(format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n"));
             let answer = client.answer().unwrap_or_else(|reason| panic!("{path}: {reason}"));
@@ -159,7 +159,7 @@ fn a_panic_in_a_response_body_ends_the_response() {
     let front = panicking();
     let mut client = front.connect();
     client.send("GET /body/1000000 HTTP/1.1\r\nHost: a\r\n\r\n");
-    // Whatever of it comes, it is not an answer that could be taken for whole.
+    // Whatever part of it arrives, it cannot be taken for a complete response.
     client.answer().expect_err("no end");
     front.is_well();
 }

@@ -20,8 +20,8 @@ fn pipe(path: &Path) {
     assert!(Command::new("mkfifo").arg(path).status().unwrap().success());
 }
 
-/// Puts one thing after the other in the place of `path`, each in one step, until it is told to stop. `put` makes the
-/// thing of that number under the path that it is given.
+/// Replaces `path` atomically, again and again, until it is told to stop. `put` makes the replacement with the given
+/// number at the given path.
 fn swap(path: &Path, kinds: usize, stop: &AtomicBool, put: impl Fn(usize, &Path)) {
     let next = path.with_extension("next");
     for turn in 0.. {
@@ -46,7 +46,7 @@ fn swap_folder(root: &Path, stop: &AtomicBool) {
     }
 }
 
-/// How many of `count` requests are answered with the file; all others are answered that there is none.
+/// The number of requests, out of `count`, that get the file; all others get a 404.
 fn found(front: &Front, path: &str, count: usize) -> usize {
     let mut client = front.connect();
     let mut found = 0;
@@ -90,14 +90,14 @@ fn never_serves_outside_the_static_folder_while_files_are_swapped() {
         stop.store(true, Ordering::Relaxed);
         assert!(asked.iter().all(Result::is_ok), "only what is in the folder");
     });
-    // How often it was there meanwhile is up to the system; now it stays.
+    // How often the file was there depends on the system; from now on it stays.
     std::fs::remove_file(root.join("files/swapped")).unwrap();
     symlink("d/file", root.join("files/swapped")).unwrap();
     assert_eq!(["swapped", "d/file"].map(|path| found(&front, path, 10)), [10, 10]);
     front.is_well();
 }
 
-/// To make a pipe takes a program of its own, which is slow; another name for one does not.
+/// Making a pipe starts a program, which is slow; making a hard link is fast.
 fn pipe_by_link(root: &Path, path: &Path) {
     let made = root.join("pipe");
     if !made.exists() {
@@ -106,7 +106,7 @@ fn pipe_by_link(root: &Path, path: &Path) {
     std::fs::hard_link(made, path).unwrap();
 }
 
-/// Only here can two files be exchanged in one step, which is quick enough to come between a look and the opening.
+/// Only Linux can exchange two files atomically, fast enough to fall between a check and the opening.
 #[cfg(target_os = "linux")]
 #[test]
 fn reads_or_rejects_keys_at_once_while_their_file_is_swapped() {
@@ -144,7 +144,7 @@ fn reads_or_rejects_keys_at_once_while_their_file_is_swapped() {
     });
 }
 
-/// Waits until the log says so.
+/// Waits until the log contains this text.
 fn says(output: &Path, text: &str) {
     let start = Instant::now();
     while !std::fs::read_to_string(output).unwrap().contains(text) {
@@ -171,7 +171,7 @@ fn a_pipe_as_key_file_does_not_block_later_signals() {
     assert_eq!(serving.interrupt(), Some(0));
 }
 
-/// Whatever the program reads: a pipe, a folder or a device is refused at once, and by its name.
+/// Every file that the program reads: a pipe, a folder or a device is rejected at once, and by name.
 #[test]
 fn no_command_blocks_on_a_pipe() {
     let here = folder("piped_commands");

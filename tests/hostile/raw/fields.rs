@@ -78,7 +78,7 @@ fn forms() -> Vec<Row> {
 
 /// RFC 6585, section 5.
 fn amounts() -> Vec<Row> {
-    // With the field that is there already.
+    // Together with the Host field, which is always sent.
     let fields = |count: usize| with("X: a\r\n".repeat(count - 1));
     let bytes = |count: usize| {
         let without = with("X: \r\n").len();
@@ -166,7 +166,7 @@ fn expectations() -> Vec<Row> {
     rows
 }
 
-/// RFC 9110, section 7.8: none is taken up.
+/// RFC 9110, section 7.8: the server accepts no upgrade.
 fn upgrades() -> Vec<Row> {
     let settings =
         "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA\r\n";

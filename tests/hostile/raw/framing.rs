@@ -3,7 +3,7 @@
 use super::{last, served, Row, SECOND};
 use crate::support::front::State::{Closed, Open};
 
-/// A request for what its body is, with those fields and that body.
+/// A request that returns its own body, with these fields and this body.
 fn post(fields: &str, body: &str) -> String {
     format!("POST /echo HTTP/1.1\r\nHost: a\r\n{fields}\r\n{body}")
 }
@@ -20,7 +20,7 @@ fn chunks(body: &str) -> String {
     post("Transfer-Encoding: chunked\r\n", body)
 }
 
-/// A first chunk that begins so, with "hello" in it, and an end.
+/// A first chunk with this beginning, "hello" as its data, and an end.
 fn chunk(size: &str) -> String {
     chunks(&format!("{size}hello\r\n0\r\n\r\n"))
 }
@@ -51,7 +51,7 @@ fn lengths() -> Vec<Row> {
         last("length greater than the body", 400, length("6")).finished().says("body"),
         last("length greater than the body, and silence", 408, length("6")).says("body"),
         last("length of exabytes", 400, length("9223372036854775807")).finished(),
-        // hyper knows no larger length, and takes the field for too large.
+        // hyper cannot represent a larger length, and rejects the field as too large.
         last("length of 2^64 - 1", 431, length("18446744073709551615")),
         last("length of 2^64 - 2", 431, length("18446744073709551614")),
         Row::new(
@@ -147,8 +147,8 @@ fn codings() -> Vec<Row> {
     rows
 }
 
-/// RFC 9112, section 6.3: the coding wins, and the connection ends, whatever comes behind. (hyper takes the
-/// length away, so it cannot be refused here.)
+/// RFC 9112, section 6.3: the transfer coding wins, and the connection closes, whatever follows. (hyper removes the
+/// length, so the server cannot reject it.)
 fn both() -> Vec<Row> {
     let length_first = |length: &str, body: &str| {
         post(&format!("Content-Length: {length}\r\nTransfer-Encoding: chunked\r\n"), body)
@@ -250,7 +250,7 @@ fn bodies() -> Vec<Row> {
     ]
 }
 
-/// RFC 9112, section 7.1.2: they are read and dropped.
+/// RFC 9112, section 7.1.2: trailers are read and dropped.
 fn trailers() -> Vec<Row> {
     let trailer = |text: &str| chunks(&format!("5\r\nhello\r\n0\r\n{text}\r\n"));
     vec![
@@ -268,7 +268,7 @@ fn trailers() -> Vec<Row> {
     ]
 }
 
-/// RFC 9112, section 9.3.2: what comes behind a request is served if the request was in order, and not otherwise.
+/// RFC 9112, section 9.3.2: a pipelined request is served only if the request before it was valid.
 fn pipelines() -> Vec<Row> {
     let first = |fields: &str| format!("GET /api/ships/2 HTTP/1.1\r\nHost: a\r\n{fields}\r\n");
     let then = |first: String| first + SECOND;

@@ -107,7 +107,7 @@ fn targets() -> Vec<Row> {
         Row::new("the whole server, in HTTP/1.0", &[204], Closed, "OPTIONS * HTTP/1.0\r\n\r\n"),
         last("the whole server, but not OPTIONS", 400, target("*")),
         last("discovery", 400, line("M-SEARCH * HTTP/1.1")),
-        // http takes the fragment away, so it cannot be refused here.
+        // The http crate removes the fragment, so the server cannot reject it.
         served("fragment", 200, target("/api/ships/2#fragment")),
     ];
     let wrong = [
@@ -135,7 +135,7 @@ fn targets() -> Vec<Row> {
         "http://%zz/",
     ];
     rows.extend(wrong.map(|wrong| {
-        // A path of two slashes is a path.
+        // Two slashes are a path.
         if wrong == "//" {
             served("target \"//\"", 404, target(wrong))
         } else {
@@ -145,7 +145,7 @@ fn targets() -> Vec<Row> {
     rows
 }
 
-/// RFC 3986; none of them is anything else than it says.
+/// RFC 3986: no path is normalised to another one.
 fn paths() -> Vec<Row> {
     let mut rows = vec![
         served("path, encoded", 200, target("/api/ships/%32")),
@@ -213,7 +213,7 @@ fn paths() -> Vec<Row> {
     rows
 }
 
-/// RFC 9110, section 9; what no path knows is a wrong method, as the contract says.
+/// RFC 9110, section 9: an unknown method is a 405, as in the contract.
 fn methods() -> Vec<Row> {
     let mut rows = vec![
         served("GET", 200, method("GET")),
@@ -262,7 +262,7 @@ fn methods() -> Vec<Row> {
     rows
 }
 
-/// RFC 9112, section 2.3. (hyper refuses HTTP/1.2, which could be answered as HTTP/1.1.)
+/// RFC 9112, section 2.3. (hyper rejects HTTP/1.2, which could be answered as HTTP/1.1.)
 fn versions() -> Vec<Row> {
     let mut rows =
         vec![served("HTTP/1.1", 200, version("HTTP/1.1")), last("HTTP/1.0", 200, version("HTTP/1.0"))];

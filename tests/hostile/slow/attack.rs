@@ -10,37 +10,37 @@ use tokio::time::{sleep, timeout};
 
 use crate::support::front::{GOOD, LIMIT};
 
-/// What a client takes its time with.
+/// The part of the exchange in which a client is slow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Attack {
-    /// The head: it comes byte by byte.
+    /// The head arrives byte by byte.
     Head,
-    /// The head: half of it comes.
+    /// Half of the head arrives.
     HalfAHead,
-    /// The body.
+    /// The body arrives byte by byte.
     Body,
-    /// A body in chunks.
+    /// A chunked body arrives slowly.
     Chunks,
-    /// Everything: nothing comes.
+    /// Nothing arrives.
     Silence,
-    /// The second request: it never comes.
+    /// The second request never arrives.
     Idle,
-    /// The answer: it is read byte by byte.
+    /// The response is read byte by byte.
     Reader,
 }
 
-/// What a client has seen.
+/// The observations of a client.
 #[derive(Debug)]
 pub struct Seen {
-    /// The status of the answer, if there was one.
+    /// The status of the response, if there was one.
     pub status: Option<u16>,
-    /// How long it took from the connection's beginning to its end.
+    /// The time from the beginning to the end of the connection.
     pub took: Duration,
-    /// The same from the first answer, if there was one before the end.
+    /// The time from the first response to the end, if there was a response before.
     pub idled: Duration,
 }
 
-/// Attacks with that many connections at a time, to the end of the last.
+/// Attacks with `count` connections at a time, until the last one ends.
 pub fn attack(address: SocketAddr, count: usize, kind: Attack) -> Vec<Seen> {
     let runtime = Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
@@ -54,7 +54,7 @@ pub fn attack(address: SocketAddr, count: usize, kind: Attack) -> Vec<Seen> {
 }
 
 async fn client(address: SocketAddr, kind: Attack) -> Seen {
-    // Before the server's clock begins: nothing may end earlier than its limit.
+    // Measured from before the server's clock starts: no connection may close before its deadline.
     let start = Instant::now();
     let socket = TcpSocket::new_v4().unwrap();
     if kind == Attack::Reader {
@@ -86,7 +86,7 @@ async fn client(address: SocketAddr, kind: Attack) -> Seen {
                 Ok(true) if kind == Attack::Idle => answered = Instant::now(),
                 Ok(true) => {}
                 Ok(false) => break,
-                // Once the server has closed, nothing more can be written, and the end is read.
+                // Once the server has closed, writes fail, and the end is read.
                 Err(_) if drip.is_empty() => {}
                 Err(_) => drop(stream.write_all(drip).await),
             }
@@ -99,10 +99,10 @@ async fn client(address: SocketAddr, kind: Attack) -> Seen {
     Seen { status, took, idled }
 }
 
-/// Reads some; `false` at the end, however it comes.
+/// Reads some bytes; `false` at the end of the connection.
 async fn read(stream: &mut TcpStream, heard: &mut Vec<u8>, most: usize) -> bool {
     let mut buffer = vec![0; most];
-    // What has come before a reset can be read behind it.
+    // Data from before a reset can still be read.
     if stream.take_error().is_ok_and(|error| error.is_some()) {
         return false;
     }

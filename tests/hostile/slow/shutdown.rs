@@ -14,7 +14,7 @@ use crate::support::front::{Front, Raw, Setup, State, GOOD};
 use crate::support::program::{folder, shipyard, Serving};
 use crate::support::server::Ask;
 
-/// Answers after that many milliseconds.
+/// Responds after this number of milliseconds.
 #[rocket::get("/slow/<milliseconds>")]
 async fn slow(milliseconds: u64) -> &'static str {
     sleep(Duration::from_millis(milliseconds)).await;
@@ -49,7 +49,7 @@ fn finishes_requests_in_flight_with_connection_close() {
     std::thread::sleep(Duration::from_millis(100));
     let refused = TcpStream::connect(front.address).expect_err("no process listens any more");
     assert_eq!(refused.kind(), ErrorKind::ConnectionRefused);
-    // A request that is on its way already is not lost.
+    // A request that is already on its way is not lost.
     idle.send(GOOD);
     let last = idle.answer().unwrap();
     assert_eq!((last.status, last.header("Connection")), (200, Some("close")));
@@ -70,7 +70,7 @@ fn finishes_requests_in_flight_with_connection_close() {
 fn answers_clients_that_wait_in_the_backlog() {
     for _ in 0..5 {
         let front = with_a_slow_route(2 * SECOND, SECOND, HttpLimits::default());
-        // Faster than they are accepted: some wait when the server is asked to end.
+        // Faster than the server accepts them: some wait in the backlog when shutdown begins.
         let ask = |_| {
             let mut client = front.connect();
             client.send(GOOD);
@@ -120,7 +120,7 @@ fn exits_when_the_last_request_is_answered() {
     let start = Instant::now();
     assert_eq!(half.finish().status, 200);
     assert_eq!(serving.ended(), Some(0));
-    // Well before the grace time is over.
+    // Long before the grace period ends.
     assert!(start.elapsed() < Duration::from_millis(1500), "{:?}", start.elapsed());
 }
 
@@ -153,8 +153,8 @@ fn a_second_signal_ends_the_program_at_once() {
     }
 }
 
-/// Asks over one connection after the other, each as long as it is kept, until no process listens any more. How many
-/// were answered, and what went wrong with the others.
+/// Sends requests over one connection after another, each for as long as it stays open, until no process listens.
+/// Returns the number of responses, and the failures of the other requests.
 fn busy_client(address: SocketAddr, answered: &AtomicUsize) -> Vec<String> {
     let mut wrong = Vec::new();
     while let Ok(stream) = TcpStream::connect(address) {
@@ -168,7 +168,7 @@ fn busy_client(address: SocketAddr, answered: &AtomicUsize) -> Vec<String> {
                     is_kept = answer.header("Connection") != Some("close");
                 }
                 Ok(answer) => wrong.push(format!("{answer:?}")),
-                // Reset before anything was answered on it: the server had ended, and the system did not say so.
+                // Reset before any response on it: the server had exited, and the system did not report it.
                 Err(_) if !is_kept => return wrong,
                 Err(reason) => wrong.push(reason),
             }

@@ -9,20 +9,20 @@ use crate::support::server::NOW;
 const PAYLOAD: &str = "Invalid payload string";
 const TYPE: &str = "Missing or invalid claim: type";
 
-/// The id of the good token, in every spelling of a UUID that RFC 9562, section 4, and what reads it allow.
+/// The id of the valid token, in every spelling of a UUID that RFC 9562, section 4, and its parser allow.
 pub(super) fn spellings() -> Vec<String> {
     let id = claims("access")["jti"].as_str().unwrap().to_owned();
     let bare = id.replace('-', "");
     vec![id.to_uppercase(), format!("{{{id}}}"), format!("urn:uuid:{id}"), bare.to_uppercase(), bare, id]
 }
 
-/// The text of a good payload with `more` before its end.
+/// The text of a valid payload with `more` before its end.
 fn with_text(kind: &str, more: &str) -> String {
     let text = claims(kind).to_string();
     format!("{}{more}}}", text.strip_suffix('}').unwrap())
 }
 
-/// The text of a good payload with another number for a claim, written in any way.
+/// The text of a valid payload with another number, in any notation, for a claim.
 fn with_number(kind: &str, name: &str, number: &str) -> String {
     const MARK: i64 = -77;
     let mut claims = claims(kind);
@@ -34,7 +34,7 @@ fn invalid(name: &str) -> String {
     format!("Invalid claim: {name}")
 }
 
-/// Payloads that are no JSON object in order.
+/// Payloads that are not valid JSON objects.
 pub(super) fn payloads(kind: &str) -> Vec<Bad> {
     let good = claims(kind);
     let text = good.to_string();
@@ -47,7 +47,7 @@ pub(super) fn payloads(kind: &str) -> Vec<Bad> {
         ("payload is true", json!(true)),
         ("payload is an empty list", json!([])),
         ("payload is a list of the claims", json!([good])),
-        // In the order in which the server reads them.
+        // In the order in which the server checks them.
         ("payload is a list of values", Value::Array(values.into())),
         ("payload is a token", json!(sign(&header(), &good))),
     ] {
@@ -93,7 +93,7 @@ pub(super) fn payloads(kind: &str) -> Vec<Bad> {
         ("fresh twice", with_text(kind, r#","fresh":true"#).into()),
         ("an unknown claim twice", with_text(kind, r#","x":1,"x":2"#).into()),
         ("a name twice, deep in a claim", with_text(kind, r#","x":{"a":1,"a":2}"#).into()),
-        // RFC 7519, section 4.1.2: a text. Nothing here reads it, but jsonwebtoken does.
+        // RFC 7519, section 4.1.2: a string. This server does not use it, but jsonwebtoken parses it.
         ("sub is a list", with_text(kind, r#","sub":[1]"#).into()),
         ("sub is an object", with_text(kind, r#","sub":{"a":1}"#).into()),
     ];
@@ -110,7 +110,7 @@ pub(super) fn missing(kind: &str) -> Vec<Bad> {
     for name in ["iat", "jti", "exp", "identity", "type"] {
         let error = format!("Missing claim: {name}");
         rows.push(Bad::refused(format!("no {name}"), &without_claim(kind, name), &error));
-        // The original takes null for missing, but in `type`.
+        // The original takes null for missing, except in `type`.
         let null = if name == "type" { TYPE } else { &error };
         rows.push(Bad::refused(format!("{name} is null"), &with_claim(kind, name, Value::Null), null));
         let mut claims = claims(kind);
@@ -156,7 +156,7 @@ pub(super) fn of_another_type(kind: &str) -> Vec<Bad> {
     rows
 }
 
-/// The clock shows NOW + 1; the server was started at NOW.
+/// The clock shows NOW + 1; the server started at NOW.
 pub(super) fn times(kind: &str) -> Vec<Bad> {
     let now = NOW + 1;
     let expired = json!({"error": "Token has expired"});
@@ -167,7 +167,7 @@ pub(super) fn times(kind: &str) -> Vec<Bad> {
     let not_yet = |what: &str, value: u64| {
         row(what, "nbf", value, 422, json!({"error": "The token is not yet valid (nbf)"}))
     };
-    // Otherwise what ends all tokens issued until a moment would not end these.
+    // Otherwise a revocation of all tokens issued so far would not cover these.
     let not_issued = |what: &str, value: u64| {
         row(what, "iat", value, 422, json!({"error": "The token is not yet valid (iat)"}))
     };
@@ -231,7 +231,7 @@ pub(super) fn ids(kind: &str) -> Vec<Bad> {
         format!("urn:oid:{id}"),
         id.replace('-', "_"),
         id.replacen('-', "", 1),
-        // The last digit in full width.
+        // The last digit is a full-width digit.
         format!("{most}{}", char::from_u32(u32::from(last.as_bytes()[0]) - 0x30 + 0xff10).unwrap()),
         "a".repeat(10_000),
     ]
@@ -255,7 +255,7 @@ pub(super) fn kinds(kind: &str) -> Vec<Bad> {
         kind[..3].to_owned(),
         "id".to_owned(),
         String::new(),
-        // The first letter from another alphabet.
+        // The first letter is from another alphabet.
         kind.replacen('a', "\u{430}", 1).replacen('e', "\u{435}", 1),
     ];
     let row = |of: &str, error: &str| {
@@ -266,7 +266,7 @@ pub(super) fn kinds(kind: &str) -> Vec<Bad> {
     rows
 }
 
-/// Claims that decide nothing, and values at the very edge of what is good.
+/// Claims that are not checked, and values at the limits of validity.
 pub(super) fn unusual(kind: &str) -> Vec<(&'static str, String)> {
     let now = NOW + 1;
     let mut rows: Vec<(&str, String)> = vec![

@@ -20,8 +20,8 @@ fn good(kind: &str) -> String {
     sign(&header(), &claims(kind))
 }
 
-/// A segment with the last character's lowest bit set. If the segment's length leaves bits over, a lax decoder
-/// reads the same bytes.
+/// A segment with the lowest bit of its last character set. If the segment's length leaves unused bits, a lenient
+/// decoder reads the same bytes.
 fn with_trailing_bit(segment: &str) -> String {
     let (rest, last) = segment.split_at(segment.len() - 1);
     let value = ALPHABET.iter().position(|&known| known == last.as_bytes()[0]).unwrap();
@@ -168,7 +168,7 @@ pub(super) fn signatures(kind: &str) -> Vec<Bad> {
         with("another key", &hs256(message, b"another key of thirty-two bytes, or more")),
         with("an empty key", &hs256(message, b"")),
         with("the beginning of the key", &hs256(message, &SECRET[..32])),
-        // RFC 2104 pads a key with zeros: it is the same key up to a block of 64 bytes, so this must be more.
+        // RFC 2104 pads a key with zeros: up to a block of 64 bytes it is the same key, so this one is longer.
         with("the key and more", &hs256(message, &[&prefixed[..], &[1; 64]].concat())),
         with("the key in hexadecimal", &hs256(message, hexadecimal(SECRET).as_bytes())),
         with("the usual key of examples", &hs256(message, b"secret")),
@@ -197,20 +197,20 @@ fn hexadecimal(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Base64 in other ways than RFC 7515, section 2, has it. A lenient reader sees two tokens where there
-/// is one, and a log-out by text would miss the other.
+/// Base64 that RFC 7515, section 2, does not allow. A lenient parser sees two tokens where there is one, and a logout
+/// by text would miss the other.
 pub(super) fn encodings(kind: &str) -> Vec<Bad> {
     let good = good(kind);
     let (message, signature) = good.rsplit_once('.').unwrap();
     let (head, payload) = message.split_once('.').unwrap();
-    // Of these lengths bits are left over.
+    // These lengths leave unused bits.
     let long = |text: String| text.clone() + &" ".repeat(3 - (text.len() + 2) % 3);
     let head_text = long(header().to_string());
     let payload_text = long(claims(kind).to_string());
     let odd = sign_text(&head_text, &payload_text);
     let mut parts = odd.split('.');
     let (odd_head, odd_payload) = (parts.next().unwrap(), parts.next().unwrap());
-    // A text with characters that the two alphabets spell differently.
+    // A text with characters that differ between the two alphabets.
     let mut named = claims(kind);
     named["name"] = json!("???>>>~~~");
     let standard = segment(&named).replace('-', "+").replace('_', "/");
@@ -264,7 +264,7 @@ pub(super) fn encodings(kind: &str) -> Vec<Bad> {
     ]
 }
 
-/// A token whose signature the standard alphabet spells otherwise. Not every signature is such a one.
+/// A token whose signature differs in the standard alphabet. Not every signature does.
 fn in_standard_alphabet(kind: &str) -> String {
     let tokens = (0..).map(|count| with_claim(kind, "count", json!(count)));
     let mut respelled = tokens.filter_map(|token| {

@@ -15,7 +15,7 @@ const ALGORITHM: &str = "The specified alg value is not allowed";
 const CRITICAL: &str = "Unsupported critical header (crit)";
 const SIGNATURE: &str = "Signature verification failed";
 
-/// Headers that are no JSON object in order.
+/// Headers that are not valid JSON objects.
 pub(super) fn headers(kind: &str) -> Vec<Bad> {
     let claims = claims(kind).to_string();
     let texts: &[(&str, &[u8])] = &[
@@ -23,7 +23,7 @@ pub(super) fn headers(kind: &str) -> Vec<Bad> {
         ("header is null", b"null"),
         ("header is a text", br#""HS256""#),
         ("header is a number", b"256"),
-        // In the order in which a reader might take the members.
+        // In the order in which a parser might read the members.
         ("header is a list of values", br#"["HS256",null]"#),
         ("header is a list of objects", br#"[{"typ":"JWT","alg":"HS256"}]"#),
         ("header is not closed", br#"{"typ":"JWT","alg":"HS256""#),
@@ -56,9 +56,8 @@ pub(super) fn headers(kind: &str) -> Vec<Bad> {
     rows
 }
 
-/// Every algorithm but HS256, in every spelling: signed as it wants where that can be done with the one key that
-/// an attacker may know, unsigned, and with the HMAC of the server's own key, which proves that it is the name
-/// that is refused.
+/// Every algorithm but HS256, in every spelling: signed accordingly where the one key that an attacker may know allows
+/// it, unsigned, and with the HMAC of the server's own key, which shows that the name alone is rejected.
 pub(super) fn algorithms(kind: &str) -> Vec<Bad> {
     let mut rows = Vec::new();
     let message =
@@ -141,7 +140,7 @@ pub(super) fn algorithms(kind: &str) -> Vec<Bad> {
     rows
 }
 
-/// What else a header can say.
+/// Other header parameters.
 pub(super) fn parameters(kind: &str) -> Vec<Bad> {
     let with = |name: &str, value: Value| {
         let mut header = header();
@@ -186,7 +185,7 @@ pub(super) fn parameters(kind: &str) -> Vec<Bad> {
         &sign_text(with("zip", json!("DEF")).to_string(), b"\xab\xae\x05\x00"),
         "Invalid payload string",
     ));
-    // No key of this server has a name. A name can be nothing but a text.
+    // No key of this server has an id. A key id must be a string.
     for kid in [
         "",
         "a",
@@ -206,14 +205,14 @@ pub(super) fn parameters(kind: &str) -> Vec<Bad> {
         let what = format!("kid is {kid}");
         rows.push(Bad::refused(what, &sign(&with("kid", kid), &claims(kind)), HEADER));
     }
-    // What jsonwebtoken reads of a header has its type (RFC 7515, section 4.1).
+    // jsonwebtoken checks the types of these parameters (RFC 7515, section 4.1).
     for (name, value) in
         [("typ", json!(1)), ("cty", json!([])), ("x5c", json!("MIIB")), ("jwk", json!("key"))]
     {
         let what = format!("{name} is {value}");
         rows.push(Bad::refused(what, &sign(&with(name, value), &claims(kind)), HEADER));
     }
-    // Keys that the token brings along are not trusted: what they sign is not signed.
+    // Keys inside a token are not trusted.
     let own = b"the attacker's own key, brought along";
     for (what, header) in [
         (
@@ -231,14 +230,14 @@ pub(super) fn parameters(kind: &str) -> Vec<Bad> {
     rows
 }
 
-/// Header and payload as given, with an HMAC of that key.
+/// This header and payload, with an HMAC of this key.
 fn signed_with(header: &Value, payload: &str, key: &[u8]) -> String {
     let message = format!("{}.{payload}", segment(header));
     format!("{message}.{}", hs256(&message, key))
 }
 
-/// Header parameters that are not understood are ignored (RFC 7515, section 4), wherever they point to: what counts
-/// is the server's own key.
+/// Unknown header parameters are ignored (RFC 7515, section 4), wherever they point to: only the server's own key
+/// counts.
 pub(super) fn unusual(kind: &str) -> Vec<(&'static str, String)> {
     let headers = [
         ("alg alone", r#"{"alg":"HS256"}"#),
