@@ -122,7 +122,7 @@ fn steps(scenario: &Scenario, refusal: fn(&Request) -> Option<String>) -> Vec<St
                 None => left_out("its token is in the answer to an exchange that is left out, too"),
             },
             Some(TokenSource::Key(reason)) => {
-                left_out(&format!("only who has the server's key can sign its token: {reason}"))
+                left_out(&format!("only the server's key can sign its token: {reason}"))
             }
         });
     }

@@ -145,7 +145,7 @@ fn is_plain_target(target: &str) -> bool {
     target.bytes().all(plain) && !target.ends_with('?')
 }
 
-/// Whether httpYac takes the line for nothing but the body of a request with JSON.
+/// Whether httpYac takes a line as the JSON body of a request and nothing else.
 fn is_plain_body(body: &str) -> bool {
     let plain = |byte: u8| (b' '..=b'~').contains(&byte) && byte != b'\\';
     body.starts_with(['{', '['])

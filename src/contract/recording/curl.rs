@@ -1,17 +1,17 @@
 //! Parser of curl lines: the request that curl sends, or the name of what is not supported.
 
+mod error;
 mod url;
 
 use base64::engine::general_purpose::STANDARD;
 use base64::Engine;
 use rocket::http::Method;
-use thiserror::Error;
 
 use crate::contract::compare::media_type::is_token;
-use crate::contract::recording::curl::url::UrlError;
+pub use crate::contract::recording::curl::error::CurlError;
+use crate::contract::recording::curl::error::Problem;
 use crate::contract::recording::message::{header, Request};
-use crate::contract::recording::shell::{self, ShellError};
-use crate::escape::escape_invisible;
+use crate::contract::recording::shell;
 
 /// What curl 7.88 offers for `--compressed`.
 const CODINGS: &str = "deflate, gzip, br, zstd";
@@ -69,47 +69,6 @@ const SHORT: [(char, &str); 18] = [
     ('#', "--progress-bar"),
     ('o', "--output"),
 ];
-
-/// Why a curl line cannot be sent as curl sends it. The message holds no character that moves a terminal's cursor.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("{}", escape_invisible(&.0.to_string()))]
-pub struct CurlError(Problem);
-
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
-enum Problem {
-    #[error(transparent)]
-    Shell(#[from] ShellError),
-    #[error(transparent)]
-    Url(#[from] UrlError),
-    #[error("expected a line that begins with `curl`")]
-    NotCurl,
-    #[error("no address")]
-    NoUrl,
-    #[error("a second address: {0:?}")]
-    SecondUrl(String),
-    #[error("an address that is only `-`")]
-    Dash,
-    #[error("{option} is not known here; known are {known}, and what only changes what curl shows")]
-    UnknownOption { option: String, known: String },
-    #[error("{0} without a value")]
-    NoValue(String),
-    #[error("{0} is no method that can be replayed")]
-    Method(String),
-    #[error("{option} {value}: give the data itself, not a file")]
-    DataFile { option: String, value: String },
-    #[error("{0} without a password, for which curl asks")]
-    NoPassword(String),
-    #[error("{0} without `=`, or with `@` first: give the cookie itself, not a file")]
-    CookieFile(String),
-    #[error("{0} with nothing, or with `;auto`, is not understood here")]
-    EmptyOrAuto(String),
-    #[error("-H {name:?}: {reason}")]
-    Header { name: String, reason: &'static str },
-    #[error("-I and -d in one line, which curl refuses")]
-    HeadWithData,
-    #[error("-H \"Content-Length: {given}\": the body has {actual} bytes")]
-    ContentLength { given: String, actual: usize },
-}
 
 /// Parses a curl line into the request that it sends.
 ///
