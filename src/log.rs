@@ -47,7 +47,7 @@ pub struct Settings {
     pub format: Format,
 }
 
-/// The log of this process. Dropping it writes the buffered lines, within [`FLUSH_TIMEOUT`].
+/// The log of this process. Dropping it writes the buffered lines, within `FLUSH_TIMEOUT`.
 #[derive(Debug)]
 pub struct Log(Option<&'static NonBlockingWriter>);
 

@@ -2,7 +2,7 @@
 //!
 //! A recording of a live server is written as if made at the URL in the curl lines: its tokens are signed again with the
 //! public demo key, and its JSON has the layout of the contract. Every exchange is searched for secrets
-//! ([`secrets`]), so a file that is checked in never holds one.
+//! (`recording/secrets.rs`), so a file that is checked in never holds one.
 
 pub mod changes;
 mod error;

@@ -22,8 +22,8 @@ pub struct QueueFull;
 /// Hashes and verifies passwords on the blocking threads, on at most half of the machine's cores: the other half keeps
 /// answering all other requests. A few more requests wait in a queue; when it is full, a request fails at once.
 ///
-/// Each job works in [`Cost::memory`]. The memory is reused for the next job: freed each time, it would stay in the
-/// allocator of every thread that ever hashed a password.
+/// The working memory of a job is reused for the next one: freed each time, it would stay in the allocator of every
+/// thread that ever hashed a password.
 #[derive(Clone)]
 pub struct Passwords {
     hasher: Hasher,
