@@ -1,4 +1,4 @@
-//! What login, refresh and logout send and answer.
+//! Bodies of login, refresh and logout.
 
 use std::fmt;
 
@@ -24,8 +24,8 @@ pub struct Credentials {
 }
 
 impl Credentials {
-    /// The credentials, unless they are longer than any that anybody has: nothing needs to be hashed to tell
-    /// that they are wrong. A name that no user can have, for what is in it, is one that no user has.
+    /// The credentials. `None` if a text is empty or longer than a user's can be: they are wrong, and nothing need be
+    /// hashed to know it. A name with characters that no user's name may have is accepted; no user will be found.
     #[must_use]
     pub fn new(username: &str, password: String) -> Option<Self> {
         let username = name::normalized(username);
@@ -91,7 +91,7 @@ pub struct RefreshedToken {
     pub access_token: String,
 }
 
-// Tokens cannot be printed by mistake. (The comments on the types are texts of the specification.)
+// `{:?}` does not print tokens. (The comments on the types are texts of the specification.)
 
 impl fmt::Debug for TokenPair {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -10,19 +10,19 @@ use serde::{Deserialize, Serialize};
 
 use super::rule::Rule;
 
-/// The id of a user or of a ship: from 1 to [`Id::MAX`]; no id is given out twice.
+/// The id of a user or of a ship, from 1 to [`Id::MAX`]. No id is given out twice.
 ///
-/// A path may ask for any number. One that is no id that could be given out (0, or above [`Id::MAX`]) is
-/// well-formed all the same: nothing has that id, and no user owns it.
+/// A path may have any number. One that is never given out (0, or above [`Id::MAX`]) is well-formed too: no resource has
+/// it, and no user owns it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Id(u64);
 
 impl Id {
-    /// The greatest id, 2³¹ − 1: what every client's integers can hold.
+    /// The largest id, 2³¹ − 1, which the integers of every client can hold.
     pub const MAX: u64 = i32::MAX as u64;
 
-    /// An id of that number.
+    /// The id with that number.
     #[must_use]
     pub const fn new(number: u64) -> Self {
         Self(number)
@@ -61,15 +61,15 @@ impl JsonSchema for Id {
     }
 }
 
-/// A path segment that is no id at all.
+/// A path segment that is not an id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NotAnId;
 
 impl FromStr for Id {
     type Err = NotAnId;
 
-    /// Decimal digits without sign, leading zero or white space: a resource has one address, not several.
-    /// A number too great for 64 bits stands for the greatest of them, which is no user's id either.
+    /// Decimal digits without sign, leading zero or white space, so that a resource has one path, not several. A number
+    /// beyond 64 bits becomes the largest of 64 bits, which is not given out either.
     fn from_str(text: &str) -> Result<Self, NotAnId> {
         let canonical = text.bytes().all(|byte| byte.is_ascii_digit()) && !text.is_empty();
         if !canonical || (text.len() > 1 && text.starts_with('0')) {

@@ -1,8 +1,8 @@
-//! User names: which texts are the same name, and which are none.
+//! User names: normal form and allowed characters.
 //!
-//! As RFC 8265, section 3, has it for user names: they are compared in Unicode's normal form C, and what cannot be seen
-//! is refused, so that two names that look the same are not two users. Case is kept and counts. Letters of different
-//! scripts that look alike are not told apart.
+//! Names follow RFC 8265, section 3. They are compared in Unicode's normal form C, and may not have invisible characters,
+//! so that two names that look the same are not two users. Case is kept, and compared. Letters of different scripts that
+//! look alike are different.
 
 use unicode_normalization::{is_nfc, UnicodeNormalization};
 use unicode_properties::{GeneralCategory, UnicodeGeneralCategory};
@@ -19,7 +19,7 @@ pub fn normalized(name: &str) -> String {
     }
 }
 
-/// What is wrong with the characters of a name, as the answer says it.
+/// The message about a character that a name may not have, if there is one.
 pub(super) fn fault(name: &str) -> Option<String> {
     if let Some(character) = name.chars().find(|character| is_refused(*character)) {
         return Some(format!("May not contain U+{:04X}.", u32::from(character)));
@@ -28,7 +28,7 @@ pub(super) fn fault(name: &str) -> Option<String> {
     is_padded.then(|| "May not begin or end with a space.".to_owned())
 }
 
-/// What cannot be seen, or is not assigned and may become anything.
+/// Whether a name may not have that character: it is invisible, or Unicode does not define what it is.
 fn is_refused(character: char) -> bool {
     use GeneralCategory::{
         Control, Format, LineSeparator, ParagraphSeparator, PrivateUse, Surrogate, Unassigned,
@@ -46,8 +46,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_looks_the_same_is_the_same_name_or_none() {
-        // Composed, decomposed, and characters that are others in normal form.
+    fn names_that_look_the_same_are_equal_or_refused() {
+        // Composed, decomposed, and characters that normal form replaces.
         assert_eq!(normalized("Andre\u{301}"), "Andr\u{e9}");
         assert_eq!(normalized("\u{212b}"), "\u{c5}");
         assert_eq!(normalized("\u{1112}\u{1161}\u{11ab}"), "\u{d55c}");

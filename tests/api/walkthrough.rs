@@ -143,7 +143,7 @@ fn the_walkthrough_shows_the_change_that_was_made() {
     let (_, rest) = document.split_once("```diff\n").expect("a diff");
     let (shown, _) = rest.split_once("```").expect("its end");
     let work = prepared("walkthrough_source");
-    let made = run(&work, "git diff -U1 src");
+    let made = run(&work, "git diff -U0 src");
     let lines = |text: &str| {
         text.lines()
             .filter(|line| {

@@ -17,6 +17,7 @@ use shipyard::auth::token::{Issued, Kind, TokenError, Tokens};
 use shipyard::json::{HasValidity, JsonBody, Validity};
 use shipyard::model::id::Id;
 use shipyard::model::ship::{Ship, ShipInput};
+use shipyard::model::{self, Input};
 use shipyard::store::{
     CreateUserError, GetError, HashedUser, RefreshError, Store, StoredUser, UpdateShipError, UpdateUserError,
 };
@@ -60,18 +61,7 @@ fn user(name: &str, number: u32) -> HashedUser {
 }
 
 fn ship(crew: i32) -> ShipInput {
-    let text = || "x".to_owned();
-    ShipInput {
-        id: None,
-        affiliation: text(),
-        category: text(),
-        crew,
-        length: 1,
-        manufacturer: text(),
-        model: text(),
-        roles: Vec::new(),
-        ship_class: text(),
-    }
+    ShipInput { crew, ..model::read(ShipInput::example()).expect("the example fits") }
 }
 
 /// Ann, with hash 1, and Bob, with hash 2; and a ship.
