@@ -217,20 +217,19 @@ fn no_cached_response_is_older_than_an_acknowledged_write() {
         let store = store();
         let acknowledged = Arc::new(shuttle::sync::atomic::AtomicUsize::new(0));
         let mut worker = Worker { store: store.clone(), ship: None, list: None };
+        worker.check(0);
         let known = Arc::clone(&acknowledged);
         let reads = thread::spawn(move || {
-            for _ in 0..2 {
-                worker.check(known.load(Ordering::SeqCst));
-            }
+            worker.check(known.load(Ordering::SeqCst));
             worker
         });
         store.update_ship(ANN, ship(2)).expect("it is there");
         acknowledged.store(1, Ordering::SeqCst);
         store.create_ship(ship(3)).expect("ids are left");
-        acknowledged.store(2, Ordering::SeqCst);
+        let mut worker = join(reads);
+        worker.check(2);
         store.delete_ship(ANN).expect("it is there");
-        acknowledged.store(3, Ordering::SeqCst);
-        join(reads).check(3);
+        worker.check(3);
     });
 }
 
