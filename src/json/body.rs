@@ -1,30 +1,30 @@
-//! JSON on its way to a client.
+//! JSON bodies: whole, or streamed in pieces.
 
 use std::io;
 
 use bytes::Bytes;
 
-/// The size of a piece of a streamed text, in bytes: what is in memory for a client that reads slowly.
+/// The size of a piece of a streamed text, in bytes: all that a client that reads slowly takes up in memory.
 pub const PIECE: usize = 32 * 1024;
 
 /// JSON text as it is sent.
 #[derive(Debug)]
 pub enum JsonBody {
-    /// All of it at once.
+    /// The whole text.
     Full(Bytes),
-    /// Piece by piece, each made when the client has taken the one before.
+    /// Pieces, each made when the client has read the one before.
     Stream(Box<dyn JsonStream>),
 }
 
-/// JSON text that is made while it is sent. It does not change meanwhile.
+/// JSON text that is written while it is sent. The value does not change meanwhile.
 pub trait JsonStream: Send + std::fmt::Debug {
     /// The length of the whole text in bytes.
     fn length(&self) -> usize;
 
-    /// The next piece; none at the end.
+    /// The next piece; `None` at the end.
     ///
     /// # Errors
-    /// The rest cannot be made any more, so that the client must be disconnected.
+    /// The rest is no longer available; the client must be disconnected.
     fn next_piece(&mut self) -> io::Result<Option<Bytes>>;
 }
 
@@ -41,7 +41,7 @@ impl JsonBody {
     /// The whole text, for a reader in this process.
     ///
     /// # Errors
-    /// That of the stream.
+    /// The error of the stream.
     pub fn into_bytes(self) -> io::Result<Bytes> {
         match self {
             Self::Full(text) => Ok(text),

@@ -1,8 +1,8 @@
-//! The text of a list, written item by item.
+//! List writer: the text of a list, item by item.
 
 use super::Style;
 
-/// Where a list breaks its lines, and what stands between its items.
+/// The text around the items of a list.
 struct Layout {
     before_item: &'static [u8],
     between: &'static [u8],
@@ -12,12 +12,12 @@ struct Layout {
 const PRETTY: Layout = Layout { before_item: b"\n  ", between: b", ", before_end: b"\n" };
 const COMPACT: Layout = Layout { before_item: b"", between: b",", before_end: b"" };
 
-/// How far an item is indented beyond where it stands alone.
+/// The indent that an item gets in addition to its own.
 const INDENT: &[u8] = b"  ";
 const BEGIN: &[u8] = b"[";
 const END: &[u8] = b"]\n";
 
-/// Writes a list of texts, each of which was rendered by itself in the same [`Style`].
+/// Writes a list of items, each rendered on its own in the same [`Style`].
 #[derive(Debug)]
 pub(crate) struct ListWriter {
     style: Style,
@@ -41,7 +41,7 @@ impl ListWriter {
         text.extend_from_slice(layout.before_item);
         match self.style {
             Style::Compact => text.extend_from_slice(bare(item)),
-            // JSON has no line break within a string: each is one of the layout.
+            // A JSON string has no line break, so each one is part of the layout.
             Style::Pretty => {
                 for line in bare(item).split_inclusive(|&byte| byte == b'\n') {
                     text.extend_from_slice(line);
@@ -62,7 +62,7 @@ impl ListWriter {
     }
 }
 
-/// The item without the newline that ends it where it stands alone.
+/// The item without the newline that ends a text.
 fn bare(item: &[u8]) -> &[u8] {
     item.strip_suffix(b"\n").unwrap_or(item)
 }
@@ -75,7 +75,7 @@ impl Style {
         }
     }
 
-    /// The number of bytes that `item` takes up in a list, with what stands between it and the next.
+    /// The number of bytes that `item` takes up in a list, with the separator after it.
     pub(crate) fn item_length(self, item: &[u8]) -> usize {
         let layout = self.list_layout();
         let item = bare(item);
@@ -86,7 +86,7 @@ impl Style {
         layout.before_item.len() + item.len() + breaks * INDENT.len() + layout.between.len()
     }
 
-    /// The length of a list of `count` items whose [`Style::item_length`]s add up to `items`.
+    /// The length in bytes of a list of `count` items whose [`Style::item_length`]s add up to `items`.
     pub(crate) fn list_length(self, count: usize, items: usize) -> usize {
         let layout = self.list_layout();
         let around = BEGIN.len() + END.len();

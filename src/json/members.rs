@@ -1,18 +1,18 @@
-//! The members of an object, looked at rather than kept.
+//! Members of a JSON object, read without building a tree.
 
 use std::collections::HashSet;
 use std::fmt;
 
 use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 
-use super::UniqueKeys;
+use super::strict::UniqueKeys;
 
-/// The members of a JSON object, by name, as far as they are texts, whole numbers or null. Names are unique, within
-/// everything else as well: where one occurs twice, another program with the key may see another token than this one
-/// does (RFC 7515, section 4; RFC 7519, section 4).
+/// The members of a JSON object by name, with the values of strings, whole numbers and nulls. Names are unique, also within
+/// other values: if one occurred twice, another program with the key might read another token than this one does (RFC
+/// 7515, section 4; RFC 7519, section 4).
 pub(crate) struct Members(Vec<(String, Member)>);
 
-/// What a member is.
+/// The value of a member.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Member {
     Text(String),
@@ -28,18 +28,18 @@ impl<'de> Deserialize<'de> for Members {
 }
 
 impl Members {
-    /// Reads the object as strictly as [`super::parse`] does. `None` if it is no JSON or no object.
+    /// Reads the object as strictly as [`super::parse`] does. `None` if it is not JSON or not an object.
     pub(crate) fn read(bytes: &[u8]) -> Option<Self> {
         serde_json::from_slice(bytes).ok()
     }
 
-    /// The member of that name.
+    /// The member with that name.
     pub(crate) fn get(&self, name: &str) -> Option<&Member> {
         self.0.iter().find(|(other, _)| other == name).map(|(_, member)| member)
     }
 
     fn are_unique(&self) -> bool {
-        /// Up to so many, to compare each with each is quicker than to sort them.
+        /// Up to so many names are compared with each other, which is quicker than hashing them.
         const FEW: usize = 16;
         if self.0.len() > FEW {
             return self.0.iter().map(|(name, _)| name).collect::<HashSet<_>>().len() == self.0.len();
@@ -69,7 +69,7 @@ impl<'de> Visitor<'de> for Object {
     }
 }
 
-/// Keeps a text or a whole number; of all else it sees that it is in order.
+/// Reads one value; of a value that is kept as [`Member::Other`], it only checks that it is valid.
 #[derive(Clone, Copy)]
 struct MemberVisitor;
 

@@ -1,9 +1,12 @@
-//! The rules that no client sees broken without a race.
+//! Rules of the store that a client could see broken only in a race.
 
 use super::*;
 use crate::auth::clock::TokenIds;
-use crate::auth::password::Cost;
+use crate::auth::network::Network;
+use crate::auth::password::{Cost, Hash};
+use crate::auth::token::Claims;
 use crate::model::password::Password;
+use crate::model::ship::ShipInput;
 
 const ANN: Id = Id::new(1);
 
@@ -27,7 +30,7 @@ fn change_password(store: &Store, now: u64) {
 }
 
 #[test]
-fn a_login_that_verified_the_old_password_comes_too_late_after_the_change() {
+fn a_login_verified_before_a_password_change_is_refused_after_it() {
     let old = hash();
     let store = store(&old);
     change_password(&store, 10);
@@ -39,7 +42,7 @@ fn a_login_that_verified_the_old_password_comes_too_late_after_the_change() {
 
 /// The time of the change is read before the lock is taken, and a login may come between.
 #[test]
-fn a_change_ends_tokens_that_are_newer_than_the_time_it_was_asked_at() {
+fn a_password_change_ends_tokens_issued_while_it_waited_for_the_lock() {
     let old = hash();
     let store = store(&old);
     let newer = token(11);
@@ -50,7 +53,7 @@ fn a_change_ends_tokens_that_are_newer_than_the_time_it_was_asked_at() {
 }
 
 #[test]
-fn tokens_of_the_second_of_the_change_are_told_apart() {
+fn of_tokens_issued_in_the_second_of_a_password_change_only_the_earlier_end() {
     let store = store(&hash());
     let before = token(10);
     assert!(store.admit_login(&store.credentials("ann").expect("ann is there").1, &token(0), &before));
@@ -62,13 +65,13 @@ fn tokens_of_the_second_of_the_change_are_told_apart() {
     assert_eq!(store.check_refresh(&token(11)), Ok(()));
 }
 
-/// What is to be seen of the two tokens.
-fn seen(store: &Store, access: &Claims, refresh: &Claims) -> (bool, bool) {
+/// Whether the store accepts the access token, and the refresh token.
+fn accepted(store: &Store, access: &Claims, refresh: &Claims) -> (bool, bool) {
     (store.check_access(access).is_ok(), store.check_refresh(refresh).is_ok())
 }
 
 #[test]
-fn a_logout_of_all_ends_what_was_issued_until_then_and_nothing_of_others_or_later() {
+fn logging_out_all_tokens_of_a_user_ends_those_issued_before_and_no_others() {
     let old = hash();
     let store = store(&old);
     let eve = HashedUser { id: None, name: "eve".to_owned(), hash: old.clone() };
@@ -80,22 +83,22 @@ fn a_logout_of_all_ends_what_was_issued_until_then_and_nothing_of_others_or_late
     assert_eq!(store.check_access(&access), Err(SessionError::AllLoggedOut));
     assert_eq!(store.check_refresh(&refresh), Err(RefreshError::AllLoggedOut));
     assert_eq!(store.admit_refresh(&refresh, &token(10)), Err(RefreshError::AllLoggedOut));
-    assert_eq!(seen(&store, &hers, &hers), (true, true));
-    // In the same second and later, of a login and of a refresh.
+    assert_eq!(accepted(&store, &hers, &hers), (true, true));
+    // Those of a login and of a refresh, in the same second and later.
     let (access, refresh, refreshed, late) = (token(10), token(10), token(10), token(11));
     assert!(store.admit_login(&old, &access, &refresh));
     assert_eq!(store.admit_refresh(&refresh, &refreshed), Ok(()));
-    assert_eq!(seen(&store, &access, &refresh), (true, true));
-    assert_eq!(seen(&store, &refreshed, &late), (true, true));
+    assert_eq!(accepted(&store, &access, &refresh), (true, true));
+    assert_eq!(accepted(&store, &refreshed, &late), (true, true));
     // The time of the logout is read before the lock is taken.
     assert_eq!(store.admit_refresh(&refresh, &late), Ok(()));
     store.log_out(ANN, 10);
-    assert_eq!(seen(&store, &late, &refresh), (false, false));
+    assert_eq!(accepted(&store, &late, &refresh), (false, false));
     store.log_out(Id::new(99), 10);
 }
 
 #[test]
-fn nothing_is_added_to_what_is_full_until_something_is_removed() {
+fn a_full_table_takes_nothing_until_a_row_is_removed() {
     let ship = || -> ShipInput {
         crate::model::read(<ShipInput as crate::model::Input>::example()).expect("the example fits")
     };

@@ -1,4 +1,4 @@
-//! A user's account: the password, and since when the user's tokens count.
+//! User record: the password of a user, and which tokens of the user are accepted.
 
 use super::{RefreshError, SessionError};
 use crate::auth::network::Network;
@@ -6,36 +6,36 @@ use crate::auth::password::Hash;
 use crate::auth::revocation::ValidAfter;
 use crate::auth::token::Claims;
 
-/// How many networks are remembered of a user: 300 bytes.
+/// The most networks that are remembered for a user: 300 bytes.
 const MAX_NETWORKS: usize = 16;
 
 /// A user as stored.
 #[derive(Debug)]
-pub(super) struct Account {
+pub(super) struct UserRecord {
     pub(super) name: String,
     pub(super) hash: Hash,
-    /// Since when refresh tokens count; none if the password is the first.
+    /// Since when refresh tokens are accepted; none if the password was never changed.
     password_change: Option<ValidAfter>,
-    /// Since when tokens of either kind count; none if they were never all logged out.
+    /// Since when tokens of either kind are accepted; none if they were never all logged out.
     logout: Option<ValidAfter>,
-    /// When the newest token was issued.
+    /// When the newest token was issued, in seconds since 1970.
     newest_token: u64,
     /// The networks from which the user has proved the present password, the latest last.
     networks: Vec<Network>,
 }
 
-impl Account {
+impl UserRecord {
     pub(super) fn new(name: String, hash: Hash) -> Self {
         Self { name, hash, password_change: None, logout: None, newest_token: 0, networks: Vec::new() }
     }
 
-    /// A mark that ends what was issued until `now`, the time before the lock was taken: a token may have been
-    /// issued in a later second, if it came between.
+    /// A mark that ends the tokens issued until `now`. That time was read before the lock was taken, so a token may have been
+    /// issued in a later second meanwhile.
     fn valid_after(&self, now: u64) -> ValidAfter {
         ValidAfter::at(now.max(self.newest_token), ValidAfter::USER_CAPACITY)
     }
 
-    /// Takes note of a token of either kind.
+    /// Records a new token of either kind.
     fn issued(&mut self, token: &Claims) {
         self.newest_token = self.newest_token.max(token.iat);
         if let Some(valid_after) = &self.logout {
@@ -47,12 +47,12 @@ impl Account {
         self.logout.as_ref().is_some_and(|valid_after| !valid_after.allows(token.iat, token.jti))
     }
 
-    /// Whether the user has proved the present password from there.
+    /// Whether the user has proved the present password from that network.
     pub(super) fn has_logged_in_from(&self, network: Network) -> bool {
         self.networks.contains(&network)
     }
 
-    /// Remembers from where a password was proved, if it is the user's still.
+    /// Remembers from where a password was proved, if the user still has it.
     pub(super) fn remember_network(&mut self, verified: &Hash, network: Network) {
         if self.hash == *verified {
             self.networks.retain(|known| *known != network);

@@ -56,7 +56,7 @@ fn no_piece_is_longer_than_a_client_may_keep_in_memory() {
 }
 
 #[test]
-fn a_list_is_that_of_its_moment_whatever_is_written_meanwhile() {
+fn a_list_does_not_change_while_it_is_being_sent() {
     let style = Style::Compact;
     let mut rows = rows(style, 2000);
     let list = rows.list();
@@ -72,7 +72,7 @@ fn a_list_is_that_of_its_moment_whatever_is_written_meanwhile() {
         seen.extend_from_slice(&piece);
     }
     assert!(seen == before);
-    // And what was written is in the next.
+    // The next list has the writes.
     let after = text(&rows.list());
     assert_eq!(rows.list().to_body().map(|body| body.length()), Some(after.len()));
     let after: Vec<Value> = serde_json::from_slice(&after).expect("a list");
@@ -114,7 +114,7 @@ fn a_write_ends_the_validity_of_its_row_and_of_the_list_and_of_no_other_row() {
     assert!(sixth.is_current());
 }
 
-/// So long that 512 of them are as much as is kept.
+/// A row so long that 512 of them reach the limit.
 fn long() -> EncodedJson<Value> {
     EncodedJson::new(&json!("x".repeat(MAX_RETAINED / 512 - PATH_SIZE - 3)), Style::Compact)
 }
@@ -124,7 +124,7 @@ fn retained(rows: &Rows<Value>) -> usize {
 }
 
 #[test]
-fn what_is_kept_for_slow_readers_has_a_bound_and_the_oldest_goes_first() {
+fn retained_rows_are_bounded_and_the_oldest_list_is_ended_first() {
     let row = long();
     let mut rows = Rows::new(Style::Compact, (1..=600).map(|number| (id(number), row.clone())));
     let (old, mut old_stream) = (rows.list(), stream(&rows.list()));
@@ -133,9 +133,9 @@ fn what_is_kept_for_slow_readers_has_a_bound_and_the_oldest_goes_first() {
         rows.insert(id(number), EncodedJson::new(&json!(number), Style::Compact));
     }
     assert_eq!(retained(&rows), MAX_RETAINED);
-    assert!(old_stream.next_piece().is_ok(), "as much as may be is kept");
+    assert!(old_stream.next_piece().is_ok(), "the limit is reached, not exceeded");
     let mut young = stream(&rows.list());
-    // Each write beyond it ends a list, and frees what that alone has kept.
+    // Each write beyond the limit ends a list, and frees the rows that only that list has kept.
     for number in 513..=514 {
         rows.insert(id(number), EncodedJson::new(&json!(number), Style::Compact));
     }
@@ -145,10 +145,10 @@ fn what_is_kept_for_slow_readers_has_a_bound_and_the_oldest_goes_first() {
     assert!(retained(&rows) < MAX_RETAINED / 100, "{}", retained(&rows));
 }
 
-/// The snapshot has one version of the row, however often it is written: one writer must not be able to end the
-/// lists of others.
+/// A snapshot has one version of the row, however often it is written: one writer must not be able to end the lists
+/// of other clients.
 #[test]
-fn writes_of_what_no_snapshot_has_end_no_list() {
+fn rewriting_one_row_again_and_again_ends_no_list() {
     let row = long();
     let mut rows = Rows::new(Style::Compact, (1..=600).map(|number| (id(number), row.clone())));
     let mut list = stream(&rows.list());
@@ -156,7 +156,7 @@ fn writes_of_what_no_snapshot_has_end_no_list() {
         rows.insert(id(1), row.clone());
     }
     assert_eq!(retained(&rows), MAX_RETAINED / 512);
-    // Nor with a list in between that is given up again.
+    // The same with a list between the writes that is dropped again.
     for _ in 0..2000 {
         let other = rows.list();
         rows.insert(id(1), row.clone());

@@ -1,0 +1,81 @@
+//! Logins of the users in the store: credentials, and which tokens are accepted.
+
+use super::{RefreshError, SessionError, Store};
+use crate::auth::network::Network;
+use crate::auth::password::Hash;
+use crate::auth::token::Claims;
+use crate::model::id::Id;
+
+impl Store {
+    /// The id and the password hash of the user with that name.
+    #[must_use]
+    pub fn credentials(&self, name: &str) -> Option<(Id, Hash)> {
+        let state = self.0.state.read();
+        let (id, record) = state.users.by_name(name)?;
+        Some((id, record.hash.clone()))
+    }
+
+    /// The user with that name, if that user has proved the present password from that network.
+    #[must_use]
+    pub fn returning_user(&self, name: &str, network: Network) -> Option<Id> {
+        let state = self.0.state.read();
+        let (id, record) = state.users.by_name(name)?;
+        record.has_logged_in_from(network).then_some(id)
+    }
+
+    /// Remembers that a user has proved the password with the hash `verified` from that network. Does nothing if the user
+    /// has been deleted or has another password by now.
+    pub fn remember_network(&self, id: Id, verified: &Hash, network: Network) {
+        if let Some(record) = self.0.state.write().users.record_mut(id) {
+            record.remember_network(verified, network);
+        }
+    }
+
+    /// Accepts two tokens that were issued for a password with the hash `verified`. Refuses them if the user has been
+    /// deleted or has another password by now: the login came too late.
+    #[must_use]
+    pub fn admit_login(&self, verified: &Hash, access: &Claims, refresh: &Claims) -> bool {
+        let mut state = self.0.state.write();
+        let record = state.users.record_mut(refresh.identity);
+        record.is_some_and(|record| record.admit_login(verified, access, refresh))
+    }
+
+    /// Accepts an access token that was issued for a refresh token, if the store still accepts that one.
+    ///
+    /// # Errors
+    /// [`RefreshError`].
+    pub fn admit_refresh(&self, refresh: &Claims, access: &Claims) -> Result<(), RefreshError> {
+        let mut state = self.0.state.write();
+        let record = state.users.record_mut(refresh.identity).ok_or(RefreshError::UnknownUser)?;
+        record.admit_refresh(refresh, access)
+    }
+
+    /// Ends all tokens issued to a user until now, at the time `now` (seconds since 1970). Those of a deleted user have
+    /// ended already.
+    pub fn log_out(&self, id: Id, now: u64) {
+        if let Some(record) = self.0.state.write().users.record_mut(id) {
+            record.log_out(now);
+        }
+    }
+
+    /// Checks that a valid access token is still accepted: its user exists and has not logged out all tokens since.
+    ///
+    /// # Errors
+    /// [`SessionError`].
+    pub fn check_access(&self, access: &Claims) -> Result<(), SessionError> {
+        let state = self.0.state.read();
+        let record = state.users.record(access.identity).ok_or(SessionError::UnknownUser)?;
+        record.check_access(access)
+    }
+
+    /// Checks that a valid refresh token is still accepted, as [`Store::check_access`] does, and that the password has not
+    /// been changed since.
+    ///
+    /// # Errors
+    /// [`RefreshError`].
+    pub fn check_refresh(&self, refresh: &Claims) -> Result<(), RefreshError> {
+        let state = self.0.state.read();
+        let record = state.users.record(refresh.identity).ok_or(RefreshError::UnknownUser)?;
+        record.check_refresh(refresh)
+    }
+}

@@ -1,0 +1,152 @@
+//! Users of the store.
+
+use std::collections::{BTreeMap, HashMap};
+
+use super::ids::Ids;
+use super::rows::{List, Rows};
+use super::user_record::UserRecord;
+use super::{CreateUserError, GetError, Store, UpdateUserError};
+use crate::auth::password::Hash;
+use crate::json::{EncodedJson, Style};
+use crate::model::id::Id;
+use crate::model::user::User;
+
+/// A user of the data file, with the hash of the password, which is never returned.
+#[derive(Debug)]
+pub struct StoredUser {
+    /// The unique name to log in with, in normal form.
+    pub name: String,
+    /// The hash of the password.
+    pub hash: Hash,
+}
+
+/// A user from a request body, with the password hashed.
+#[derive(Debug)]
+pub struct HashedUser {
+    /// The id, if the body repeats it.
+    pub id: Option<Id>,
+    /// The unique name to log in with.
+    pub name: String,
+    /// The hash of the password.
+    pub hash: Hash,
+}
+
+/// The users: their records, and the part that clients may see as encoded text.
+#[derive(Debug)]
+pub(super) struct Users {
+    records: BTreeMap<Id, UserRecord>,
+    rows: Rows<User>,
+    ids: Ids,
+    ids_by_name: HashMap<String, Id>,
+}
+
+impl Users {
+    pub(super) fn new(users: BTreeMap<Id, StoredUser>, style: Style) -> Self {
+        let encoded = users
+            .iter()
+            .map(|(id, user)| (*id, EncodedJson::new(&User { id: *id, name: user.name.clone() }, style)));
+        let rows = Rows::new(style, encoded);
+        let ids = Ids::after(users.keys().next_back().copied());
+        let ids_by_name = users.iter().map(|(id, user)| (user.name.clone(), *id)).collect();
+        let record = |(id, StoredUser { name, hash })| (id, UserRecord::new(name, hash));
+        Self { records: users.into_iter().map(record).collect(), rows, ids, ids_by_name }
+    }
+
+    pub(super) fn record(&self, id: Id) -> Option<&UserRecord> {
+        self.records.get(&id)
+    }
+
+    pub(super) fn record_mut(&mut self, id: Id) -> Option<&mut UserRecord> {
+        self.records.get_mut(&id)
+    }
+
+    pub(super) fn by_name(&self, name: &str) -> Option<(Id, &UserRecord)> {
+        let id = *self.ids_by_name.get(name)?;
+        Some((id, self.record(id)?))
+    }
+}
+
+impl Store {
+    /// All users, by ascending id.
+    #[must_use]
+    pub fn users(&self) -> List<User> {
+        self.0.state.read().users.rows.list()
+    }
+
+    /// The user with that id.
+    ///
+    /// # Errors
+    /// [`GetError::NotFound`].
+    pub fn user(&self, id: Id) -> Result<EncodedJson<User>, GetError> {
+        self.0.state.read().users.rows.get(id).cloned().ok_or(GetError::NotFound)
+    }
+
+    /// Adds a user under a new id.
+    ///
+    /// # Errors
+    /// [`CreateUserError`].
+    pub fn create_user(&self, input: HashedUser) -> Result<User, CreateUserError> {
+        if input.id.is_some() {
+            return Err(CreateUserError::IdGiven);
+        }
+        let mut state = self.0.state.write();
+        let max_users = state.limits.users;
+        let Users { records, rows, ids, ids_by_name } = &mut state.users;
+        if ids_by_name.contains_key(&input.name) {
+            return Err(CreateUserError::NameTaken);
+        }
+        if records.len() >= max_users {
+            return Err(CreateUserError::Full);
+        }
+        let HashedUser { id: _, name, hash } = input;
+        let id = ids.next_id().ok_or(CreateUserError::IdsExhausted)?;
+        records.insert(id, UserRecord::new(name.clone(), hash));
+        ids_by_name.insert(name.clone(), id);
+        let user = User { id, name };
+        let freed = rows.insert(id, EncodedJson::new(&user, self.0.style));
+        drop(state);
+        drop(freed);
+        Ok(user)
+    }
+
+    /// Replaces the name and the password of a user, at the time `now` (seconds since 1970). The refresh tokens issued to
+    /// the user until now end.
+    ///
+    /// # Errors
+    /// [`UpdateUserError`].
+    pub fn update_user(&self, id: Id, input: HashedUser, now: u64) -> Result<User, UpdateUserError> {
+        let mut state = self.0.state.write();
+        let Users { records, rows, ids_by_name, .. } = &mut state.users;
+        let record = records.get_mut(&id).ok_or(UpdateUserError::NotFound)?;
+        if input.id.is_some_and(|given| given != id) {
+            return Err(UpdateUserError::IdMismatch);
+        }
+        if ids_by_name.get(&input.name).is_some_and(|owner| *owner != id) {
+            return Err(UpdateUserError::NameTaken);
+        }
+        ids_by_name.remove(&record.name);
+        ids_by_name.insert(input.name.clone(), id);
+        record.name.clone_from(&input.name);
+        record.change_password(input.hash, now);
+        let user = User { id, name: input.name };
+        let freed = rows.insert(id, EncodedJson::new(&user, self.0.style));
+        drop(state);
+        drop(freed);
+        Ok(user)
+    }
+
+    /// Removes a user.
+    ///
+    /// # Errors
+    /// [`GetError::NotFound`].
+    pub fn delete_user(&self, id: Id) -> Result<(), GetError> {
+        let mut state = self.0.state.write();
+        let Users { records, rows, ids_by_name, .. } = &mut state.users;
+        let record = records.remove(&id).ok_or(GetError::NotFound)?;
+        ids_by_name.remove(&record.name);
+        let freed = rows.remove(id);
+        drop(state);
+        drop(freed);
+        Ok(())
+    }
+}
