@@ -1,7 +1,7 @@
-//! The server: takes connections, bounds and times what comes over them, and hands whole requests to Rocket.
+//! HTTP/1 server on hyper: accepts connections, limits them, and passes complete requests to Rocket.
 //!
-//! hyper reads and writes HTTP/1; Rocket routes, guards and answers, in process. In between lies what neither
-//! does: a limit for every wait and for everything that grows. Why it is done this way, and what was measured:
+//! hyper reads and writes HTTP/1; Rocket routes requests, runs guards and calls handlers, in process. This module adds what
+//! neither has: a limit for every wait and for everything that grows. Why, and what was measured:
 //! `docs/decisions/0001-http-server.md`.
 //!
 //! The way of a request: `accept` (limits the number of connections), `connection` (sets a deadline for each part),
@@ -51,17 +51,17 @@ use crate::internal_error::InternalError;
 use crate::json::Style;
 use crate::log::RejectionReporter;
 
-/// How many connections beyond the limit are told so at a time; more are closed without a word.
+/// How many connections beyond the limit get a 503 at a time. Others are closed without a response.
 const MAX_CONCURRENT_REJECTIONS: usize = 64;
 
-/// What every connection needs to know.
+/// The state of a server, shared by all connections.
 struct ServerState {
     rocket: Client,
     style: Style,
     cors: Cors,
     limits: HttpLimits,
     registry: Registry,
-    /// Room for connections that are told that there is none, or no longer.
+    /// Permits for connections that get an error because there is no room for them.
     rejection_permits: Arc<Semaphore>,
     rejections: RejectionReporter,
     evictions: RejectionReporter,
@@ -69,13 +69,12 @@ struct ServerState {
     workers: Workers,
 }
 
-/// Serves on those listeners until `shutdown` says that it is over.
+/// Serves on these listeners until `shutdown` is complete.
 ///
-/// The server lives as long as the process: it is never freed, so that answers can be sent piece by piece
-/// while they are read from it.
+/// The server's state is never freed, so that a response can borrow from it while it is sent.
 ///
 /// # Errors
-/// [`InternalError`]: Rocket does not start, or the system gives no threads.
+/// [`InternalError`] if Rocket does not start, or the system gives no threads.
 pub async fn serve(
     rocket: Rocket<Build>,
     listeners: Vec<TcpListener>,
@@ -104,7 +103,7 @@ pub async fn serve(
     let accepting: Vec<JoinHandle<()>> = accepting.collect();
     let all_have_ended = async {
         for accepting in accepting {
-            // Whether it has ended well or not, it accepts no more.
+            // A task that panicked accepts no more connections either.
             let _ = accepting.await;
         }
         server.registry.emptied().await;

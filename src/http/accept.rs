@@ -1,4 +1,4 @@
-//! Takes connections, as many as there are places for.
+//! Accept loop.
 
 use std::io;
 use std::net::SocketAddr;
@@ -17,22 +17,23 @@ use crate::api::error::api_error::ApiError;
 use crate::api::error::catalog::CONNECTIONS_EXHAUSTED;
 use crate::log::RequestId;
 
-/// How long to wait before accepting again when there is no descriptor or no memory for a connection.
+/// How long the server waits after it could not accept because it lacked descriptors or memory.
 const BACK_OFF: Duration = Duration::from_millis(100);
 
-/// How long connections are accepted at most once the server is ending, and how long the next is waited for.
+/// How long the server goes on accepting after it was asked to end.
 const BACKLOG_WINDOW: Duration = Duration::from_millis(100);
+
+/// How long it then waits for the next connection.
 const BACKLOG_POLL: Duration = Duration::from_millis(10);
 
-/// How long to wait before accepting again while many connections are about to close, so that they get to it.
+/// How long the server waits while many connections are closing, so that they can.
 const PAUSE: Duration = Duration::from_millis(1);
 
-/// How long the head of a request is waited for, on a connection for which there is no room.
+/// How long the server waits for the head of a request on a connection for which there is no room.
 const FIRST_BYTES: Duration = Duration::from_millis(100);
 
-/// Accepts connections until the server ends, and those that have come by then. One for which there is no place
-/// is accepted all the same and told so: left in the system's queue, it would hang, and so would the health check
-/// of the connection.
+/// Accepts connections until the server is asked to end, and those in the system's queue at that time. A connection for which
+/// there is no room is accepted too, and gets a 503: in the queue it would hang, and so would a health check.
 pub(super) async fn accept(listener: TcpListener, server: &'static ServerState) {
     let mut stage = server.stage.clone();
     let mut failing = false;
@@ -52,7 +53,7 @@ pub(super) async fn accept(listener: TcpListener, server: &'static ServerState) 
             }
             Err(error) if is_connection_error(&error) => {}
             Err(error) => {
-                // Once for each time that it begins: a full log would not help.
+                // Logged once until accepting works again: a full log would not help.
                 if !failing {
                     tracing::error!(%error, "cannot accept connections; trying again until it works");
                 }
@@ -64,11 +65,11 @@ pub(super) async fn accept(listener: TcpListener, server: &'static ServerState) 
     drain_backlog(&listener, server).await;
 }
 
-/// Accepts what waits in the system's queue: its clients have been told that they are connected, and may have
-/// asked something. To close the listener would reset them.
+/// Accepts the connections in the system's queue. To their clients they are open, and may carry a request; closing the
+/// listener would reset them.
 async fn drain_backlog(listener: &TcpListener, server: &'static ServerState) {
     let end = Instant::now() + BACKLOG_WINDOW;
-    // No call tells whether the queue is empty: it is if nothing comes out of it in a moment.
+    // No system call tells whether the queue is empty. It counts as empty if nothing comes for a moment.
     while let Ok(accepted) = timeout_at(end.min(Instant::now() + BACKLOG_POLL), listener.accept()).await {
         match accepted {
             Ok((stream, address)) => admit(stream, address, server),
@@ -78,7 +79,7 @@ async fn drain_backlog(listener: &TcpListener, server: &'static ServerState) {
     }
 }
 
-/// Whether the error is that of a client that has gone before it was accepted.
+/// Whether the error concerns one connection, whose client left before it was accepted.
 fn is_connection_error(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)
@@ -90,7 +91,7 @@ fn admit(stream: TcpStream, address: SocketAddr, server: &'static ServerState) {
     if let Some(registration) = server.registry.register(address.ip(), is_proxy, &progress) {
         let Ok(stream) = stream.into_std() else { return };
         server.workers.spawn(async move {
-            // It was one a moment ago, and of this thread's runtime it is one now.
+            // Registers the stream with this thread's runtime.
             if let Ok(stream) = TcpStream::from_std(stream) {
                 connection::run(stream, address, server, progress, registration).await;
             }
@@ -98,15 +99,15 @@ fn admit(stream: TcpStream, address: SocketAddr, server: &'static ServerState) {
         return;
     }
     server.rejections.rejected(address.ip().to_canonical());
-    if let Ok(place) = Arc::clone(&server.rejection_permits).try_acquire_owned() {
+    if let Ok(permit) = Arc::clone(&server.rejection_permits).try_acquire_owned() {
         tokio::spawn(async move {
             reject(stream, server).await;
-            drop(place);
+            drop(permit);
         });
     }
 }
 
-/// Tells a client that there is no room for its connection.
+/// Sends a 503 to a client for whose connection there is no room.
 async fn reject(mut stream: TcpStream, server: &'static ServerState) {
     let head = first_bytes(&mut stream, server.limits.max_header_size).await;
     let rejection = Rejection {
@@ -120,7 +121,7 @@ async fn reject(mut stream: TcpStream, server: &'static ServerState) {
     }
 }
 
-/// The head of a request, or what comes of it in time: whether it is HEAD, and whose page asks.
+/// The head of a request, or the part of it that arrives in time. It shows whether the method is HEAD, and the Origin.
 async fn first_bytes(stream: &mut TcpStream, most: usize) -> Vec<u8> {
     let mut bytes = Vec::new();
     let head = async {
@@ -133,7 +134,7 @@ async fn first_bytes(stream: &mut TcpStream, most: usize) -> Vec<u8> {
             }
         }
     };
-    // Without all of it the answer says what it can.
+    // Part of the head is enough for a response.
     let _ = timeout(FIRST_BYTES, head).await;
     bytes
 }

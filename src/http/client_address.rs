@@ -1,4 +1,4 @@
-//! Who the client is, behind proxies that are known.
+//! Client address behind trusted proxies.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -36,9 +36,8 @@ impl TrustedProxies {
         self.0.iter().any(|network| network.contains(&address))
     }
 
-    /// The client of a request that came from `peer`: the peer itself, unless it is a known proxy. Such a
-    /// proxy adds who asked it to the end of `X-Forwarded-For`, so the list is read from there; what a client
-    /// has written into it lies further to the front.
+    /// The client of a request from `peer`: the peer itself, unless it is a trusted proxy. Such a proxy appends the address of
+    /// its own client to `X-Forwarded-For`, so the list is read from the end. Entries of the client are further to the front.
     #[inline]
     pub(super) fn client(&self, peer: SocketAddr, headers: &HeaderMap) -> IpAddr {
         let mut client = peer.ip().to_canonical();
@@ -46,13 +45,13 @@ impl TrustedProxies {
             return client;
         }
         let fields = headers.get_all("x-forwarded-for").iter().rev();
-        // A client can send bytes that are no text; the proxy's own hop behind them is one.
+        // A client can send bytes that are not UTF-8; the entry that the proxy appends is.
         let hops = fields.flat_map(|field| field.as_bytes().rsplit(|&byte| byte == b','));
         for hop in hops {
             if !self.trusts(client) {
                 break;
             }
-            // Whatever it is, it was not written by a proxy that is known.
+            // A trusted proxy does not write anything but an address.
             let Some(address) = std::str::from_utf8(hop).ok().and_then(|hop| parsed(hop.trim())) else {
                 break;
             };
@@ -62,7 +61,7 @@ impl TrustedProxies {
     }
 }
 
-/// An address as proxies write it: perhaps with a port, IPv6 perhaps in brackets.
+/// An address as proxies write it: with or without a port, IPv6 with or without brackets.
 fn parsed(hop: &str) -> Option<IpAddr> {
     let bare = hop.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(hop);
     let address = bare.parse().ok().or_else(|| hop.parse::<SocketAddr>().ok().map(|address| address.ip()));
@@ -92,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_address_that_no_known_proxy_has_is_the_client() {
+    fn the_last_address_that_is_not_a_trusted_proxy_is_the_client() {
         let trusted = &["10.0.0.0/8", "::1"];
         assert_eq!(client(trusted, "10.0.0.1", &[]), "10.0.0.1");
         assert_eq!(client(trusted, "10.0.0.1", &["1.2.3.4"]), "1.2.3.4");
@@ -103,16 +102,16 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_address_is_not_looked_behind() {
+    fn reading_stops_at_an_entry_that_is_not_an_address() {
         let trusted = &["10.0.0.0/8"];
         for nonsense in ["unknown", "", "1.2.3", "9.9.9.9, x"] {
             assert_eq!(client(trusted, "10.0.0.1", &[nonsense]), "10.0.0.1", "{nonsense:?}");
         }
     }
 
-    /// hyper takes bytes that are no text, and a proxy appends to whatever it was sent.
+    /// hyper accepts bytes that are not UTF-8, and a proxy appends to them.
     #[test]
-    fn bytes_that_are_no_text_do_not_hide_who_the_proxy_has_seen() {
+    fn bytes_that_are_not_utf_8_do_not_hide_the_proxys_entry() {
         let mut headers = HeaderMap::new();
         headers.append("x-forwarded-for", HeaderValue::from_bytes(b"\xff, 1.2.3.4").expect("a value"));
         let trusted = TrustedProxies::parse(&["10.0.0.0/8".to_owned()]).expect("networks");
@@ -121,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_network_is_named() {
+    fn the_error_names_the_invalid_network() {
         let error = TrustedProxies::parse(&["10.0.0.0/33".to_owned()]).expect_err("no such network");
         assert!(error.to_string().contains("\"10.0.0.0/33\""), "{error}");
     }

@@ -1,4 +1,4 @@
-//! Answers without a request that could be answered, and how a connection ends.
+//! Lingering close, and errors sent without hyper (RFC 9112, section 9.6).
 
 use std::future::Future;
 use std::time::Duration;
@@ -16,44 +16,44 @@ use crate::log::RequestId;
 /// How long a client may take to read an error and to close the connection, unless it still sends.
 pub(super) const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// How long the system keeps what is left of an answer for a client that takes none of it.
+/// How long the system keeps the rest of a response for a client that reads none of it.
 #[cfg(target_os = "linux")]
 const TCP_USER_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How much of what a client goes on sending is read, so that it comes to read the answer. Many clients read nothing
-/// before they have sent all of their body.
+/// How many bytes are read and discarded, so that the client comes to read the response. Many clients read nothing before
+/// they have sent their whole body.
 const MAX_DRAIN_BYTES: usize = 64 * 1024 * 1024;
 
-/// How much of it is read at a time.
+/// How many of them are read at a time.
 const DRAIN_BUFFER: usize = 8 * 1024;
 
-/// An error for a request that is not complete, or was given up.
+/// An error for a request that is incomplete or was aborted.
 pub(super) struct Rejection<'a> {
     pub(super) api_error: &'a ApiError,
     pub(super) id: RequestId,
-    /// Whether the request is HEAD, whose answer has no body (RFC 9110, section 9.3.2).
+    /// Whether the request is HEAD, whose response has no body (RFC 9110, section 9.3.2).
     pub(super) is_head: bool,
-    /// The origin of the page that asks, if it is known (see [`super::origin`]).
+    /// The Origin of the request, if it is known (see [`super::origin`]).
     pub(super) origin: Option<String>,
 }
 
-/// How long a connection lingers for a client that has been answered.
+/// How long a connection lingers after its last response.
 #[derive(Clone, Copy)]
 pub(super) struct LingerTimeouts {
-    /// For a client that sends nothing more.
+    /// While the client sends nothing.
     pub(super) silent: Duration,
-    /// For one that still sends.
+    /// In total.
     pub(super) sending: Duration,
 }
 
 impl LingerTimeouts {
-    /// That long, whatever the client does.
+    /// The same limit for both.
     pub(super) fn of(limit: Duration) -> Self {
         Self { silent: limit, sending: limit }
     }
 }
 
-/// Sends the error as an answer of its own. Says whether the system has taken it.
+/// Sends the error as a response. Returns whether the system took it.
 pub(super) async fn send(
     stream: &mut TcpStream,
     rejection: &Rejection<'_>,
@@ -88,8 +88,8 @@ fn text(rejection: &Rejection<'_>, server: &ServerState) -> Vec<u8> {
     [format!("{head}\r\n").into_bytes(), body].concat()
 }
 
-/// Ends a connection so that the client has what was sent (RFC 9112, section 9.6): the system would throw it
-/// away if something that came were unread. What `hurry` gives ends it early.
+/// Closes a connection after the client has read the response (RFC 9112, section 9.6): the system would discard the
+/// response if received bytes were unread. `hurry` ends the wait early.
 pub(super) async fn close(
     mut stream: TcpStream,
     timeouts: LingerTimeouts,
@@ -102,19 +102,19 @@ pub(super) async fn close(
     };
     match drained {
         Drained::Ended => {}
-        // The client may still be at the last of its answer.
+        // The client may still be reading the response.
         Drained::TimedOut => linger(&stream),
         Drained::Aborted => abort(&stream),
     }
 }
 
-/// How it went to read what the client still sent.
+/// How reading the client's remaining bytes ended.
 pub(super) enum Drained {
-    /// The client has closed its side.
+    /// The client closed its side.
     Ended,
-    /// It has not, and its time is over.
+    /// The client did not, and its time is over.
     TimedOut,
-    /// It has sent too much, the connection broke, or its place is needed.
+    /// The client sent too much, the connection broke, or another client needs the connection.
     Aborted,
 }
 
@@ -136,7 +136,7 @@ async fn drain(stream: &mut TcpStream, timeouts: LingerTimeouts) -> Drained {
     }
 }
 
-/// Leaves it to the system to send the rest, as long as the client takes some of it.
+/// Lets the system send the rest, as long as the client reads some of it.
 fn linger(stream: &TcpStream) {
     #[cfg(target_os = "linux")]
     let left = socket2::SockRef::from(stream).set_tcp_user_timeout(Some(TCP_USER_TIMEOUT)).is_ok();
@@ -147,8 +147,8 @@ fn linger(stream: &TcpStream) {
     }
 }
 
-/// Lets the system forget the connection at once, rather than keep what the client does not take.
+/// Lets the system drop the connection at once, with what the client has not read.
 pub(super) fn abort(stream: &TcpStream) {
-    // It closes all the same, later.
+    // Without this option the connection closes too, later.
     let _ = socket2::SockRef::from(stream).set_linger(Some(Duration::ZERO));
 }

@@ -1,4 +1,4 @@
-//! One connection: its requests one after the other, each step in its time.
+//! Connection: drives hyper, enforces the deadline of each phase, and closes the connection.
 
 use std::future::{poll_fn, Future};
 use std::net::SocketAddr;
@@ -24,38 +24,37 @@ use crate::api::error::api_error::ApiError;
 use crate::api::error::catalog::{ANSWER_TIMEOUT, BODY_TIMEOUT, HEAD_TIMEOUT};
 use crate::log::{AccessLogEntry, Outcome, RequestId};
 
-/// How long an idle connection is kept once the server is ending: a request may be on its way already.
+/// How long an idle connection stays open during a shutdown: a request may be on its way.
 const DRAIN_IDLE_TIMEOUT: Duration = Duration::from_millis(200);
 
-/// How many fields hyper makes room for by itself, which costs nothing; any other number costs each request. That
-/// there are no more than may be is for `exchange` to see.
+/// hyper's default for the number of header fields. Any other number costs each request. `request_head` checks the limit.
 const USUAL_FIELDS: usize = 100;
 
-/// Why hyper was left alone with the connection no longer.
+/// Why hyper no longer drives the connection.
 enum DisconnectReason {
-    /// hyper is done with it.
+    /// hyper is done.
     Done(hyper::Result<()>),
     /// This phase took too long.
     Timeout(Phase),
-    /// The server ends.
+    /// The server shuts down.
     ServerEnds,
 }
 
 impl DisconnectReason {
-    /// What became of the request that was not over.
+    /// The outcome of the request that was not complete.
     fn outcome(&self) -> Outcome {
         match self {
             Self::Timeout(_) => Outcome::Timeout,
             Self::ServerEnds => Outcome::Shutdown,
             Self::Done(Err(error)) if error.is_user() => Outcome::Failed,
-            // What is no request is answered.
+            // The client gets an error for a malformed request.
             Self::Done(Err(error)) if !error.is_parse() => Outcome::ClientGone,
             Self::Done(_) => Outcome::Answered,
         }
     }
 }
 
-/// Answers every request of a connection, until one of the two sides ends it.
+/// Serves a connection until the client or the server ends it.
 pub(super) async fn run(
     stream: TcpStream,
     address: SocketAddr,
@@ -63,7 +62,7 @@ pub(super) async fn run(
     progress: Arc<Progress>,
     registration: Registration,
 ) {
-    // Answers are written whole; waiting for more would only delay them. Without it they are slower, not wrong.
+    // Responses are written at once, so waiting for more bytes only delays them. If this fails, they are slower.
     let _ = stream.set_nodelay(true);
     let local = stream.local_addr().ok();
     let context = Arc::new(dispatch::ConnectionContext {
@@ -77,7 +76,7 @@ pub(super) async fn run(
     });
     let service = {
         let context = Arc::clone(&context);
-        service_fn(move |request| dispatch::answer(server, Arc::clone(&context), request))
+        service_fn(move |request| dispatch::respond(server, Arc::clone(&context), request))
     };
     let socket = TokioIo::new(Socket::new(stream, Arc::clone(&progress), server.cors.is_on()));
     let mut http = http1::Builder::new();
@@ -94,14 +93,14 @@ pub(super) async fn run(
     let end = drive(&mut connection, &progress, server).await;
     let (phase, is_head) = (progress.phase(), progress.is_head());
     let is_evicted = matches!(end, DisconnectReason::Timeout(_)) && progress.is_evicted();
-    // What was being answered is given up here, if anything was.
+    // Aborts the request in progress, if there is one.
     let parts = connection.into_parts();
     let Socket { stream, head, .. } = parts.io.into_inner();
     let unread = parts.read_buf;
     let origin = match phase {
         Phase::Idle => origin::of_bytes(&unread),
-        // The longer of the two: hyper's buffer is empty after a head that it refused, and the socket's copy lacks what
-        // came together with the request before.
+        // The longer of the two: hyper's buffer is empty after a head that it rejected, and the socket's copy lacks bytes that
+        // arrived together with the previous request.
         Phase::Head => {
             origin::of_bytes(head.as_deref().filter(|head| head.len() > unread.len()).unwrap_or(&unread))
         }
@@ -121,7 +120,7 @@ struct Ended {
     origin: Option<String>,
 }
 
-/// Says what is to be said, and ends the connection.
+/// Sends an error if there is one, and closes the connection.
 async fn finish(
     mut stream: TcpStream,
     ended: Ended,
@@ -140,10 +139,10 @@ async fn finish(
     let mut registration = Some(registration);
     if is_evicted {
         server.evictions.evicted(client);
-        // Its place is another's.
+        // Its place in the registry belongs to another connection.
         registration = None;
     }
-    // No client is waited for long once the server is shutting down.
+    // During a shutdown no client gets much time.
     let is_short = is_evicted || *server.stage.borrow() != Stage::Serving;
     let timeouts = if is_short {
         LingerTimeouts::of(DRAIN_IDLE_TIMEOUT)
@@ -154,14 +153,14 @@ async fn finish(
         }
     };
     if let Some(api_error) = api_error {
-        // What cannot be parsed as a request is still one to the client that sent it.
+        // A request that cannot be parsed is logged too.
         let unread = || AccessLogEntry::unread(RequestId::fresh(), client, progress.began());
         let mut entry = entry.unwrap_or_else(unread);
         let id = entry.id;
         entry.answered(api_error.status().code);
         entry.sent(if is_head { 0 } else { api_error.body(server.style).len() });
         entry.end(end.outcome());
-        // Those that have no place any more are few at a time.
+        // Evicted connections get an error only while there are permits.
         let permit = is_evicted.then(|| server.rejection_permits.try_acquire());
         let rejection = Rejection { api_error: &api_error, id, is_head, origin };
         if matches!(permit, Some(Err(_)))
@@ -178,7 +177,7 @@ async fn finish(
     drop(registration);
 }
 
-/// Ends a connection whose client has been answered.
+/// Closes a connection after the last response.
 async fn linger(
     stream: TcpStream,
     timeouts: LingerTimeouts,
@@ -188,7 +187,7 @@ async fn linger(
     progress.begin_linger(timeouts.sending + timeouts.silent);
     let mut stage = server.stage.clone();
     let server_ends = async {
-        // An error would say that the server is gone.
+        // An error would mean that the server is gone.
         drop(stage.wait_for(|stage| *stage != Stage::Serving).await);
         sleep(DRAIN_IDLE_TIMEOUT).await;
     };
@@ -201,7 +200,7 @@ async fn linger(
     close::close(stream, timeouts, hurry).await;
 }
 
-/// Lets hyper go on until it is done, a phase takes too long, or the server ends.
+/// Drives hyper until it is done, a phase takes too long, or the server shuts down.
 async fn drive(
     connection: &mut (impl Future<Output = hyper::Result<()>> + Unpin),
     progress: &Progress,
@@ -211,7 +210,7 @@ async fn drive(
     let mut alarm = pin!(sleep_until(progress.deadline().1));
     let mut leaving: Option<Instant> = None;
     let mut served_by: Option<Waker> = None;
-    // The deadline of the idle time before whose end the connection was read once more.
+    // The idle deadline at which the connection was polled once more.
     let mut looked_again_for: Option<Instant> = None;
     loop {
         let current = *stage.borrow_and_update();
@@ -232,12 +231,12 @@ async fn drive(
             if let Poll::Ready(phase) = poll_deadline(alarm.as_mut(), progress, leaving, context) {
                 return Poll::Ready(Some(DisconnectReason::Timeout(phase)));
             }
-            // An error would say that the server is gone; then this is not polled again.
+            // An error would mean that the server is gone; this is then not polled again.
             changed.as_mut().poll(context).map(|_| None)
         })
         .await;
         match late {
-            // A request may have come that the runtime has not noticed yet, since it looks when tasks give way.
+            // A request may have arrived that the runtime has not noticed: it polls sockets when tasks yield.
             Some(DisconnectReason::Timeout(Phase::Idle))
                 if looked_again_for != Some(progress.deadline().1) =>
             {
@@ -289,8 +288,7 @@ fn evicted(phase: Phase) -> Option<ApiError> {
     }
 }
 
-/// What to say to the client, if there is anything to say: nothing once its answer is on the way, or between
-/// requests.
+/// The error for the client. `None` while a response is being sent, and between requests.
 fn error_for(end: &DisconnectReason, phase: Phase, unread: &[u8], server: &ServerState) -> Option<ApiError> {
     let limits = &server.limits;
     let seconds = |limit: Duration, what: &str| format!("{what} within {} seconds.", limit.as_secs_f32());
@@ -307,7 +305,7 @@ fn error_for(end: &DisconnectReason, phase: Phase, unread: &[u8], server: &Serve
             ApiError::of(&ANSWER_TIMEOUT)
                 .with_message(seconds(limits.request_timeout, "There was no answer")),
         ),
-        // It may have been done in part; it was certainly not done in time.
+        // The request may have taken effect.
         DisconnectReason::ServerEnds if phase == Phase::Answering => {
             Some(ApiError::of(&ANSWER_TIMEOUT).with_message("The server ends, and there was no answer yet."))
         }

@@ -1,4 +1,4 @@
-//! One request: taken whole, handed to Rocket, and its answer handed to hyper.
+//! Dispatch: reads a request, passes it to Rocket, and returns the response to hyper.
 
 use std::convert::Infallible;
 use std::fmt;
@@ -34,7 +34,7 @@ use crate::log::{AccessLogEntry, RequestId, RequestLogContext};
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static(RequestId::HEADER);
 
-/// The two ends of a connection, how far it has come, and what is kept from one of its requests to the next.
+/// The state of a connection that its requests share.
 pub(super) struct ConnectionContext {
     pub(super) address: SocketAddr,
     pub(super) local: Option<SocketAddr>,
@@ -42,12 +42,12 @@ pub(super) struct ConnectionContext {
     pub(super) last_host: LastHost,
     pub(super) body: Arc<RequestBody>,
     pub(super) response_slot: Arc<ResponseSlot>,
-    /// The Origin of the present request, if pages of any origin may read answers.
+    /// The Origin of the current request, if CORS is on.
     pub(super) origin: Mutex<Option<String>>,
 }
 
-/// Answers a request.
-pub(super) async fn answer(
+/// Responds to a request.
+pub(super) async fn respond(
     server: &'static ServerState,
     connection: Arc<ConnectionContext>,
     request: Request<Incoming>,
@@ -63,60 +63,60 @@ pub(super) async fn answer(
     let entry = AccessLogEntry::new(id, head.method.as_str(), client, progress.began());
     let log_context = entry.log_context();
     progress.set_log_entry(entry);
-    let mut last = *server.stage.borrow() != Stage::Serving;
+    let mut closes = *server.stage.borrow() != Stage::Serving;
     let client = SocketAddr::new(client, connection.address.port());
-    let mut answer = match read_request(server, &connection, &head, body, client, log_context.as_ref()).await
-    {
-        Ok(Routed::Cached(answer)) => from_cache(answer, progress),
-        Ok(Routed::OptionsAsterisk { is_complete }) => {
-            last |= !is_complete;
-            options_asterisk(progress)
-        }
-        Ok(Routed::DecidedByHead(answer)) => {
-            last = true;
-            *answer
-        }
-        Ok(Routed::ToRocket { origin, host, body, cache_key }) => {
-            progress.request_is_complete();
-            // What goes beyond the limit has not been read: the next request cannot be found behind it.
-            last |= body.len() > server.limits.max_body;
-            let asked = RocketRequest { origin, host, body, client, log_context };
-            let answer = dispatch_to_rocket(server, &connection, &head, asked, cache_key).await;
-            answer.unwrap_or_else(|| error_response(server, &ApiError::of(&INTERNAL), progress, &head))
-        }
-        Err(api_error) => {
-            last = true;
-            error_response(server, &api_error, progress, &head)
-        }
-    };
-    // It was made of nothing that a header cannot hold.
+    let mut response =
+        match read_request(server, &connection, &head, body, client, log_context.as_ref()).await {
+            Ok(Routed::Cached(response)) => from_cache(response, progress),
+            Ok(Routed::OptionsAsterisk { is_complete }) => {
+                closes |= !is_complete;
+                options_asterisk(progress)
+            }
+            Ok(Routed::DecidedByHead(response)) => {
+                closes = true;
+                *response
+            }
+            Ok(Routed::ToRocket { origin, host, body, cache_key }) => {
+                progress.request_is_complete();
+                // The rest of a body beyond the limit is not read, so the start of the next request is unknown.
+                closes |= body.len() > server.limits.max_body;
+                let request = RocketRequest { origin, host, body, client, log_context };
+                let response = dispatch_to_rocket(server, &connection, &head, request, cache_key).await;
+                response.unwrap_or_else(|| error_response(server, &ApiError::of(&INTERNAL), progress, &head))
+            }
+            Err(api_error) => {
+                closes = true;
+                error_response(server, &api_error, progress, &head)
+            }
+        };
+    // It cannot fail: a request id has only bytes that a header may have.
     if let Ok(id) = HeaderValue::from_str(id.as_str()) {
-        answer.headers_mut().insert(X_REQUEST_ID, id);
+        response.headers_mut().insert(X_REQUEST_ID, id);
     }
-    // The server may have begun to end while the request was being answered.
-    if last || *server.stage.borrow() != Stage::Serving {
-        answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    // A shutdown may have begun meanwhile.
+    if closes || *server.stage.borrow() != Stage::Serving {
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     }
-    progress.answer_is_ready();
-    Ok(answer)
+    progress.response_is_ready();
+    Ok(response)
 }
 
-/// The id that the client gave, if it gave one, and one only.
+/// The client's id for the request if there is exactly one, else a new id.
 fn request_id(headers: &HeaderMap) -> RequestId {
     let mut given = headers.get_all(X_REQUEST_ID).iter();
     let first = given.next().filter(|_| given.next().is_none());
     RequestId::of(first.map(HeaderValue::as_bytes))
 }
 
-/// A request that is complete, and whom it asks.
+/// A request that was read, by where its response comes from.
 enum Routed<'a> {
-    /// No one: it was cached.
+    /// The response cache.
     Cached(CachedResponse),
-    /// The whole server (RFC 9110, section 9.3.7).
+    /// The server itself: the request is about the server as a whole (RFC 9110, section 9.3.7).
     OptionsAsterisk { is_complete: bool },
-    /// Rocket, whose answer did not take a body; the client waits to be told to send one.
+    /// Rocket, which needed only the head. The client still waits for a 100 response.
     DecidedByHead(Box<Response<ResponseBody>>),
-    /// Rocket; whose answer may be one to keep, for that cache_key.
+    /// Rocket. With a key, the response may be cached.
     ToRocket {
         origin: Origin<'static>,
         host: Option<Host<'static>>,
@@ -125,7 +125,7 @@ enum Routed<'a> {
     },
 }
 
-/// The request, complete; of its body at most one byte more than may be is read.
+/// Reads a request. Of the body it reads at most one byte beyond the limit.
 async fn read_request<'a>(
     server: &'static ServerState,
     connection: &ConnectionContext,
@@ -136,30 +136,30 @@ async fn read_request<'a>(
 ) -> Result<Routed<'a>, ApiError> {
     let target = request_head::read(head, &connection.last_host, &server.limits)?;
     let cache_key = if body.is_end_stream() { CacheKey::of(server, head) } else { None };
-    if let Some(answer) = cache_key.and_then(|cache_key| cache_key.lookup(log_context.map(Arc::as_ref))) {
-        return Ok(Routed::Cached(answer));
+    if let Some(response) = cache_key.and_then(|key| key.lookup(log_context.map(Arc::as_ref))) {
+        return Ok(Routed::Cached(response));
     }
     let origin = target.as_ref().map(Target::origin).transpose()?;
-    // A request that names no host is told the address that it came to.
+    // A request without a host gets links with the address of the socket.
     let local = || Host::parse_owned(connection.local?.to_string()).ok();
     let (host, is_for_server) = match target {
         Some(target) => (target.host.or_else(local), false),
         None => (None, true),
     };
-    if waits_to_send(head, &body) {
+    if waits_for_continue(head, &body) {
         let Some(origin) = origin.clone().filter(|_| !is_for_server) else {
             return Ok(Routed::OptionsAsterisk { is_complete: false });
         };
-        let asked = RocketRequest {
+        let request = RocketRequest {
             origin,
             host: host.clone(),
             body: Bytes::new(),
             client,
             log_context: log_context.cloned(),
         };
-        if let Some(answer) = decide_by_head(server, connection, head, asked, body.size_hint().exact()).await
-        {
-            return Ok(Routed::DecidedByHead(answer));
+        let length = body.size_hint().exact();
+        if let Some(response) = decide_by_head(server, connection, head, request, length).await {
+            return Ok(Routed::DecidedByHead(response));
         }
     }
     let body = read_body(body, server.limits.max_body.saturating_add(1)).await?;
@@ -167,35 +167,35 @@ async fn read_request<'a>(
     Ok(Routed::ToRocket { origin, host, body, cache_key })
 }
 
-/// Whether the client sends the body only when it is told to, which hyper does when the body is first asked for (RFC
-/// 9110, section 10.1.1). That it expects nothing else is known by now.
-fn waits_to_send(head: &Parts, body: &Incoming) -> bool {
+/// Whether the client sends the body only after a 100 response, which hyper sends when the body is first read (RFC 9110,
+/// section 10.1.1). Any other expectation was rejected before.
+fn waits_for_continue(head: &Parts, body: &Incoming) -> bool {
     !body.is_end_stream() && head.version == Version::HTTP_11 && head.headers.get(EXPECT).is_some()
 }
 
-/// The answer to a request whose head decides it. Its body, of that length, has not been sent. Boxed and out of the
-/// way: it is large and rare, and the other requests need not make room for it.
+/// The response to a request if the head alone decides it. The client has not sent the body, of that length. Boxed: the future
+/// is large and rare, and other requests need no room for it.
 #[cold]
 #[inline(never)]
 fn decide_by_head<'a>(
     server: &'static ServerState,
     connection: &'a ConnectionContext,
     head: &'a Parts,
-    asked: RocketRequest,
+    request: RocketRequest,
     length: Option<u64>,
 ) -> BoxFuture<'a, Option<Box<Response<ResponseBody>>>> {
     Box::pin(async move {
         let method = parse_method(head.method.as_str()).unwrap_or(Method::Trace);
-        if !routing::is_for_operations(server.rocket.rocket().routes(), method, &asked.origin) {
+        if !routing::is_for_operations(server.rocket.rocket().routes(), method, &request.origin) {
             return None;
         }
         connection.progress.request_is_complete();
         connection.body.set_awaited(length);
-        let answer = dispatch_to_rocket(server, connection, head, asked, None).await;
-        if answer.is_none() {
+        let response = dispatch_to_rocket(server, connection, head, request, None).await;
+        if response.is_none() {
             connection.progress.body_is_awaited();
         }
-        answer.map(Box::new)
+        response.map(Box::new)
     })
 }
 
@@ -228,33 +228,33 @@ async fn next_piece(body: &mut Incoming) -> Result<Option<Bytes>, ApiError> {
     Ok(None)
 }
 
-/// Asks Rocket. `None` if it takes the body to answer, and that is still to come.
+/// Passes a request to Rocket. `None` if the response depends on a body that has yet to arrive.
 async fn dispatch_to_rocket(
     server: &'static ServerState,
     connection: &ConnectionContext,
     head: &Parts,
-    asked: RocketRequest,
+    request: RocketRequest,
     cache_key: Option<CacheKey<'_>>,
 ) -> Option<Response<ResponseBody>> {
-    let broken = || error_response(server, &ApiError::of(&INTERNAL), &connection.progress, head);
-    let place = Place::of(&asked.origin);
-    let log_context = asked.log_context.clone();
+    let internal_error = || error_response(server, &ApiError::of(&INTERNAL), &connection.progress, head);
+    let place = Place::of(&request.origin);
+    let log_context = request.log_context.clone();
     // Discard what a panicked request left behind.
     connection.response_slot.clear();
-    // Where it lies it stays: it is large.
-    let dispatched = pin!(asked.of(server, head, connection).dispatch());
-    let answer = catch_unwind(dispatched).await;
+    // Pinned here, because moving it would cost: it is large.
+    let dispatched = pin!(request.into_local(server, head, connection).dispatch());
+    let response = catch_unwind(dispatched).await;
     if connection.body.was_needed() {
         return None;
     }
-    let Some(answer) = answer else { return Some(broken()) };
-    let (json, validity) = connection.response_slot.take(answer.status());
+    let Some(response) = response else { return Some(internal_error()) };
+    let (json, validity) = connection.response_slot.take(response.status());
     let cacheable = match (cache_key, validity, &json) {
         (Some(key), Some(validity), Some(JsonBody::Full(json))) => Some((key, validity, json.clone())),
         _ => None,
     };
-    let Some(response) = into_hyper_response(head, place, answer, json, &connection.progress).await else {
-        return Some(broken());
+    let Some(response) = into_hyper_response(head, place, response, json, &connection.progress).await else {
+        return Some(internal_error());
     };
     if let Some((cache_key, validity, json)) = cacheable {
         let route = log_context.and_then(|log_context| log_context.route.get().cloned());
@@ -275,7 +275,7 @@ struct RocketRequest {
 
 impl RocketRequest {
     /// The request in Rocket's types.
-    fn of(
+    fn into_local(
         self,
         server: &'static ServerState,
         head: &Parts,

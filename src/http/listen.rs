@@ -1,4 +1,4 @@
-//! Where the server listens.
+//! Listening sockets.
 
 use std::fmt;
 use std::io;
@@ -8,19 +8,19 @@ use std::str::FromStr;
 use thiserror::Error;
 use tokio::net::{TcpListener, TcpSocket};
 
-/// How many connections the system may keep for the server to accept.
+/// The length of the system's queue of connections to accept.
 const BACKLOG: u32 = 1024;
 
-/// How much of an answer the system may keep until the client's has confirmed it. What it keeps counts as sent,
-/// so this bounds how far the server can be mistaken about a slow client.
+/// The size of the system's send buffer, in bytes. Its content counts as sent, so it bounds the error in the rate at which a
+/// slow client seems to read.
 const SEND_BUFFER: u32 = 128 * 1024;
 
-/// How much of that the system takes beyond what the client has room for. Without it, a client that takes nothing
-/// would seem to have taken all that the system can keep.
+/// How many bytes the system takes beyond the client's receive window. Without it, a client that reads nothing would seem to
+/// have read a full send buffer.
 #[cfg(target_os = "linux")]
 const NOTSENT_LOWAT: u32 = 16 * 1024;
 
-/// How often a port that is free for both addresses of this machine is looked for.
+/// How often the server tries to find a port that is free for both loopback addresses.
 const TRIES: usize = 16;
 
 /// Where to listen.
@@ -28,7 +28,7 @@ const TRIES: usize = 16;
 pub enum Address {
     /// `localhost`: 127.0.0.1 and ::1, since some clients try one of them only.
     Localhost,
-    /// That address.
+    /// An IP address.
     Ip(IpAddr),
 }
 
@@ -58,7 +58,7 @@ impl fmt::Display for Address {
 }
 
 impl Address {
-    /// The one address, or the first of two.
+    /// The address, or the first of two.
     #[must_use]
     pub fn first(self) -> IpAddr {
         match self {
@@ -67,10 +67,10 @@ impl Address {
         }
     }
 
-    /// Listens; port 0 stands for any that is free.
+    /// Listens on the port, or on a free one if it is 0.
     ///
     /// # Errors
-    /// The system's: above all, that somebody listens there already. A machine without IPv6 is none.
+    /// [`io::Error`], for example if the port is in use. A machine without IPv6 is not an error.
     pub fn listen(self, port: u16) -> io::Result<Vec<TcpListener>> {
         let Self::Localhost = self else { return Ok(vec![bind(SocketAddr::new(self.first(), port))?]) };
         for _ in 0..TRIES {
@@ -87,7 +87,7 @@ impl Address {
     }
 }
 
-/// Whether the machine, or this part of it, has no IPv6.
+/// Whether the machine or the container has no IPv6.
 fn is_ipv6_unavailable(error: &io::Error) -> bool {
     #[cfg(unix)]
     let unknown_family = error.raw_os_error() == Some(rustix::io::Errno::AFNOSUPPORT.raw_os_error());
@@ -101,11 +101,11 @@ fn is_ipv6_unavailable(error: &io::Error) -> bool {
 
 fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
-    // Connections of an earlier run that are not quite over must not keep this one from listening.
+    // Connections of an earlier run that are in TIME_WAIT must not block the port.
     #[cfg(unix)]
     socket.set_reuseaddr(true)?;
     socket.set_send_buffer_size(SEND_BUFFER)?;
-    // Inherited by each connection, as the size of the buffer is.
+    // Connections inherit it, and the size of the buffer.
     #[cfg(target_os = "linux")]
     socket2::SockRef::from(&socket).set_tcp_notsent_lowat(NOTSENT_LOWAT)?;
     socket.bind(address)?;

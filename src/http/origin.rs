@@ -1,5 +1,5 @@
-//! Origin of a request whose head hyper has not read to its end: its answer has headers of CORS too, so that a page
-//! sees the reason and no network error.
+//! Origin of a request whose head hyper has not parsed. Its error needs CORS headers too: without them, a page sees a network
+//! error instead of the reason.
 
 use hyper::header::{HeaderMap, ORIGIN};
 
@@ -10,11 +10,11 @@ pub(super) fn of_head(headers: &HeaderMap) -> Option<String> {
     first.and_then(|origin| origin.to_str().ok()).map(str::to_owned)
 }
 
-/// The Origin in the first bytes of a request: `None` if no line of it is complete, or if there are two. A line that
-/// another continues has no value that two readers would agree on.
+/// The Origin in the first bytes of a request. `None` if there is no complete Origin line, if there are two, or if another
+/// line continues it: readers would differ about its value.
 pub(super) fn of_bytes(bytes: &[u8]) -> Option<String> {
     let mut origin = None;
-    // The first line names the target; what stands behind the last line's end is not complete.
+    // Bytes after the last line break are an incomplete line.
     let (complete, rest) = bytes.split_at(bytes.iter().rposition(|&byte| byte == b'\n')?);
     let lines = complete.split(|&byte| byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
     // An empty line before the first is skipped (RFC 9112, section 2.2).
@@ -50,7 +50,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_one_complete_line_is_the_origin() {
+    fn the_single_complete_line_is_the_origin() {
         let get = |fields: &str| of_bytes(format!("GET / HTTP/1.1\r\nHost: a\r\n{fields}").as_bytes());
         let app = Some("https://app.example".to_owned());
         for fields in [
@@ -83,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn an_origin_that_is_there_twice_is_none() {
+    fn two_origins_count_as_none() {
         let mut headers = HeaderMap::new();
         assert_eq!(of_head(&headers), None);
         headers.append(ORIGIN, "https://app.example".parse().expect("a value"));

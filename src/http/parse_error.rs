@@ -1,14 +1,14 @@
-//! What hyper would not take for a request, and what to say to it.
+//! Errors for requests that hyper cannot parse.
 
 use super::HttpLimits;
 use crate::api::error::api_error::ApiError;
 use crate::api::error::catalog::{HEAD_TOO_LARGE, HTTP_VERSION, REQUEST_MALFORMED};
 
-/// How hyper words that the first line names a version that it does not speak; nothing else tells.
+/// hyper's message for an unsupported version of HTTP. Nothing else distinguishes that error.
 const INVALID_VERSION: &str = "invalid HTTP version parsed";
 
-/// An error for it, unless there was nothing to be answered. `unread` is what hyper has left: all of the head,
-/// or what comes behind it if the head could be parsed.
+/// The error for a client. `None` if the connection failed for another reason than a malformed request. `unread` is hyper's
+/// buffer: the head, or what follows it if the head could be parsed.
 pub(super) fn api_error(error: &hyper::Error, unread: &[u8], limits: &HttpLimits) -> Option<ApiError> {
     if !error.is_parse() {
         return None;
@@ -31,7 +31,7 @@ pub(super) fn head_too_large(limits: &HttpLimits) -> ApiError {
     ))
 }
 
-/// Whether the first line ends with a version of HTTP (RFC 9112, section 2.3) that is not spoken here.
+/// Whether the first line ends with a version of HTTP (RFC 9112, section 2.3) other than 1.0 and 1.1.
 fn names_another_version(unread: &[u8]) -> bool {
     let line = unread.split(|&byte| matches!(byte, b'\r' | b'\n')).next().unwrap_or_default();
     let word = line.rsplit(|&byte| byte == b' ').next().unwrap_or_default();

@@ -1,4 +1,4 @@
-//! How far a connection has come with its request, and until when the next step must be done.
+//! Progress of a connection: the phase of its request, and the deadline of that phase.
 
 mod wait;
 
@@ -14,24 +14,24 @@ use super::eviction::Eviction;
 use super::HttpLimits;
 use crate::log::{AccessLogEntry, Outcome};
 
-/// Where a connection stands.
+/// The phase of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Phase {
-    /// Between requests: nothing has come, or all that was asked has been answered.
+    /// Between requests.
     Idle,
-    /// The head of a request is on its way.
+    /// The head of a request is arriving.
     Head,
-    /// The body is on its way.
+    /// The body is arriving.
     Body,
-    /// The server is at work.
+    /// The server is working on the response.
     Answering,
-    /// The answer is on its way.
+    /// The response is being sent.
     Sending,
-    /// All is said. What the client still sends is read and discarded, so that it comes to read the answer.
+    /// The last response is sent. What the client still sends is read and discarded, so that it comes to read the response.
     Lingering,
 }
 
-/// The progress of one connection. hyper, the socket under it and the request in it all take part.
+/// The progress of one connection, reported by hyper, by the socket under it, and by the dispatch of its requests.
 pub(super) struct Progress {
     limits: &'static HttpLimits,
     state: Mutex<State>,
@@ -39,24 +39,24 @@ pub(super) struct Progress {
 
 struct State {
     phase: Phase,
-    /// When the first byte of the request came.
+    /// When the first byte of the request arrived.
     began: Instant,
     deadline: Instant,
-    /// There while the connection ends to make room for another.
+    /// Set while the connection closes to make room for another.
     eviction: Option<Eviction>,
-    /// How many bytes of the body the client has sent, more or less: they are counted as they are read.
+    /// How many bytes of the body the client has sent, as far as they were read.
     uploaded: u64,
-    /// How many bytes of the answer the client has taken.
+    /// How many bytes of the response the client has read.
     taken: u64,
-    /// When it sent or took the last [`HttpLimits::MIN_WRITE_RATE`] of them, or its turn began.
+    /// When it sent or read the last [`HttpLimits::MIN_WRITE_RATE`] bytes, or the phase began.
     advanced_at: Instant,
-    /// Whether hyper has all of the answer.
+    /// Whether hyper has the whole response.
     complete: bool,
-    /// How many requests of the connection were answered.
+    /// How many responses the connection has had.
     answered: u32,
-    /// Whether the request is HEAD, whose answer has no body.
+    /// Whether the request is HEAD, whose response has no body.
     is_head: bool,
-    /// The line in the log of the request that is not over.
+    /// The log entry of the current request.
     entry: Option<AccessLogEntry>,
     /// Wakes the task that serves the connection.
     waker: Option<Waker>,
@@ -65,7 +65,7 @@ struct State {
 impl Progress {
     pub(super) fn new(limits: &'static HttpLimits) -> Self {
         let now = Instant::now();
-        // A client that connects means to say something: it has as long as for a head.
+        // A new connection has as long as a head.
         let deadline = now + limits.header_timeout;
         let state = State {
             phase: Phase::Idle,
@@ -88,23 +88,23 @@ impl Progress {
         self.state.lock().phase
     }
 
-    /// Whether what has been asked is HEAD.
+    /// Whether the request is HEAD.
     pub(super) fn is_head(&self) -> bool {
         self.state.lock().is_head
     }
 
-    /// The present phase, and until when it must be over.
+    /// The current phase and its deadline.
     pub(super) fn deadline(&self) -> (Phase, Instant) {
         let state = self.state.lock();
         (state.phase, state.deadline)
     }
 
-    /// When the first byte of the request came.
+    /// When the first byte of the request arrived.
     pub(super) fn began(&self) -> Instant {
         self.state.lock().began
     }
 
-    /// So many bytes have come from the client. Gives the phase in which they came.
+    /// Records that bytes arrived. Returns the phase in which they did.
     pub(super) fn received(&self, bytes: usize) -> Phase {
         let mut state = self.state.lock();
         let phase = state.phase;
@@ -127,8 +127,8 @@ impl Progress {
         phase
     }
 
-    /// The head is there; `body` says whether a body follows. A request that came together with the one before
-    /// it begins now.
+    /// Records that the head is complete; `body` tells whether a body follows. A request that arrived together with the
+    /// previous one begins now.
     #[inline]
     pub(super) fn head_is_complete(&self, is_head: bool, body: bool) {
         let mut state = self.state.lock();
@@ -146,7 +146,7 @@ impl Progress {
         state.go_on_until(deadline);
     }
 
-    /// The body is there.
+    /// Records that the body is complete.
     pub(super) fn request_is_complete(&self) {
         let mut state = self.state.lock();
         state.phase = Phase::Answering;
@@ -154,7 +154,7 @@ impl Progress {
         state.go_on_until(deadline);
     }
 
-    /// The head does not decide the answer, and the client is told to send the body.
+    /// Records that the response depends on the body, for which the client gets a 100 response.
     pub(super) fn body_is_awaited(&self) {
         let mut state = self.state.lock();
         state.phase = Phase::Body;
@@ -163,17 +163,17 @@ impl Progress {
         state.go_on_until(deadline);
     }
 
-    /// The request is to be entered into the log when it is over.
+    /// Sets the log entry of the request, written when the request is over.
     #[inline]
     pub(super) fn set_log_entry(&self, entry: AccessLogEntry) {
         let before = self.state.lock().entry.replace(entry);
-        // The system has yet to take the last of the answer before, but it is out of hyper's hands.
+        // The system has yet to send the end of the previous response, but hyper is done with it.
         if let Some(before) = before {
             before.end(Outcome::Answered);
         }
     }
 
-    /// The status of the answer.
+    /// Records the status of the response.
     #[inline]
     pub(super) fn answered(&self, status: u16) {
         if let Some(entry) = &mut self.state.lock().entry {
@@ -181,20 +181,20 @@ impl Progress {
         }
     }
 
-    /// So many bytes of the answer's body go to hyper.
+    /// Records that bytes of the response's body go to hyper.
     pub(super) fn sending(&self, bytes: usize) {
         if let Some(entry) = &mut self.state.lock().entry {
             entry.sent(bytes);
         }
     }
 
-    /// Takes the line of the request that is not over, if there is one, when the request is given up.
+    /// Takes the log entry of a request that is aborted.
     pub(super) fn take_log_entry(&self) -> Option<AccessLogEntry> {
         self.state.lock().entry.take()
     }
 
-    /// The answer is there.
-    pub(super) fn answer_is_ready(&self) {
+    /// Records that the response is ready to be sent.
+    pub(super) fn response_is_ready(&self) {
         let mut state = self.state.lock();
         let now = Instant::now();
         state.phase = Phase::Sending;
@@ -202,13 +202,13 @@ impl Progress {
         state.go_on_until(now + self.limits.request_timeout);
     }
 
-    /// hyper has all of the answer.
-    pub(super) fn answer_is_complete(&self) {
+    /// Records that hyper has the whole response.
+    pub(super) fn response_is_complete(&self) {
         self.state.lock().complete = true;
     }
 
-    /// The client has taken so many bytes, which gives it time for the next; but never more than for the first,
-    /// or who takes much at once could stop for as long.
+    /// Records that the client has read bytes, which gives it time for the next. The time is never more than that for the first
+    /// bytes: a client that reads much at once could pause for as long.
     pub(super) fn sent(&self, bytes: usize) {
         let mut state = self.state.lock();
         let before = state.taken / HttpLimits::MIN_WRITE_RATE;
@@ -223,7 +223,7 @@ impl Progress {
         }
     }
 
-    /// The last answer is out, and the connection lingers for `longest`.
+    /// Records that the last response is sent. The connection lingers for at most `longest`.
     pub(super) fn begin_linger(&self, longest: Duration) {
         let mut state = self.state.lock();
         let now = Instant::now();
@@ -232,13 +232,13 @@ impl Progress {
         state.begin(now);
     }
 
-    /// How the connection waits for its client. `None` while the server is at work for it, or once it is evicted.
+    /// How the connection waits for its client. `None` while the server works for it, or once it is evicted.
     pub(super) fn wait(&self, now: Instant) -> Option<Wait> {
         self.state.lock().wait(now)
     }
 
-    /// Ends the connection to make room for another, if it still waits as it did at `wait`: its deadline is over. What
-    /// comes from its client first sets a new one. Says whether it ends.
+    /// Closes the connection to make room for another, if it still waits as it did at `wait`: its deadline passes. Bytes that
+    /// arrive first set a new deadline. Returns whether it closes.
     pub(super) fn evict(&self, wait: Wait, now: Instant, eviction: impl FnOnce() -> Eviction) -> bool {
         let mut state = self.state.lock();
         if state.wait(now).map(Wait::since) != Some(wait.since()) {
@@ -254,12 +254,12 @@ impl Progress {
         true
     }
 
-    /// Whether the connection ends to make room for another.
+    /// Whether the connection closes to make room for another.
     pub(super) fn is_evicted(&self) -> bool {
         self.state.lock().eviction.is_some()
     }
 
-    /// The connection has left its place.
+    /// Records that the connection has left the registry.
     pub(super) fn has_left(&self) {
         self.state.lock().eviction = None;
     }
@@ -277,12 +277,12 @@ impl Progress {
         .await;
     }
 
-    /// Which task is to be woken when the connection is evicted.
+    /// Sets the task to wake when the connection is evicted.
     pub(super) fn is_served_by(&self, waker: &Waker) {
         self.state.lock().waker.get_or_insert_with(|| waker.clone()).clone_from(waker);
     }
 
-    /// The client, or its system, has all that hyper had to send.
+    /// Records that the client, or its system, has everything that hyper had to send.
     pub(super) fn flushed(&self) {
         let mut state = self.state.lock();
         if state.phase == Phase::Sending && state.complete {
@@ -290,7 +290,7 @@ impl Progress {
             state.phase = Phase::Idle;
             state.answered = state.answered.saturating_add(1);
             state.go_on_until(now + self.limits.keep_alive);
-            // Nothing of this request may be taken for something of the next, which may be there already.
+            // Resets the counters: the next request may have arrived already.
             state.begin(now);
             let entry = state.entry.take();
             drop(state);
@@ -302,12 +302,12 @@ impl Progress {
 }
 
 impl State {
-    /// A request begins.
+    /// Resets the state for a new request.
     fn begin(&mut self, now: Instant) {
         (self.began, self.uploaded, self.taken, self.complete, self.is_head) = (now, 0, 0, false, false);
     }
 
-    /// Since when the connection waits for its client, if it does.
+    /// The time since which the connection waits for its client, if it does.
     fn since(&self) -> Instant {
         if matches!(self.phase, Phase::Body | Phase::Sending) {
             self.advanced_at
@@ -316,7 +316,7 @@ impl State {
         }
     }
 
-    /// The next step must be done by then. If the connection was about to end for another, it goes on.
+    /// Sets the deadline. A connection that was about to close for another goes on.
     fn go_on_until(&mut self, deadline: Instant) {
         self.deadline = deadline;
         if self.eviction.is_some() {
@@ -334,7 +334,7 @@ impl State {
 
 impl Drop for Progress {
     fn drop(&mut self) {
-        // The connection has told how the request ended, unless it broke.
+        // The entry is gone unless the connection broke.
         if let Some(entry) = self.state.lock().entry.take() {
             entry.end(Outcome::Failed);
         }

@@ -1,10 +1,10 @@
-//! Connection registry: how many connections each client has, and which is closed to make room for another.
+//! Connection registry: limits the connections of each client and of all, and closes one to make room for another.
 //!
-//! When a client has its share, or when all places are taken, the connection that has waited longest for its client is
-//! closed: of that client, or of the client that has most. A connection for which the server is at work is never closed.
+//! When a client or the server has as many connections as allowed, the one that has waited longest for its client is closed:
+//! of that client, or of the client with the most connections. A connection for which the server works is never closed.
 //!
-//! Nothing is recorded for each request. The phases of connections are looked at when room is needed, and the longest
-//! waiting are remembered for a moment, so that a flood costs little for each connection.
+//! Requests cost nothing here. The phases of connections are read when room is needed, and the longest waiting are kept for a
+//! moment, so that a flood costs little for each connection.
 
 use std::collections::{BTreeSet, HashMap};
 use std::net::IpAddr;
@@ -20,17 +20,17 @@ use super::progress::Progress;
 use super::HttpLimits;
 use crate::auth::network::Network;
 
-/// How many connections may be about to close at a time, of one client and of all: each takes a moment, and goes on if a
+/// How many connections may be closing at a time, of one client and of all. Closing takes a moment, and is cancelled if a
 /// request arrives first.
 const MAX_CLOSING: usize = 256;
 
 /// Above this number, the server pauses accepting until some have closed.
 const MANY_CLOSING: usize = 64;
 
-/// Everything that counts as one client.
+/// A client: the connections that share a limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 struct Client {
-    /// Trusted proxies are exempt from the share, and the last to lose connections.
+    /// False for trusted proxies, which are exempt from the limit of one client, and lose connections last.
     is_direct: bool,
     network: Network,
 }
@@ -40,7 +40,7 @@ pub(super) struct Registry {
     max: usize,
     max_per_client: usize,
     open: Mutex<Open>,
-    /// How many connections are about to close.
+    /// How many connections are closing.
     closing: Arc<AtomicUsize>,
     /// Notified when the last connection has ended.
     emptied: Notify,
@@ -51,7 +51,7 @@ struct Open {
     total: usize,
     next_id: u64,
     clients: HashMap<Client, Connections>,
-    /// The clients, with how many connections they have; those that lose connections first come last.
+    /// The clients by number of connections. The last loses connections first.
     by_count: BTreeSet<(bool, usize, Client)>,
     candidates: Candidates,
 }
@@ -60,7 +60,7 @@ struct Open {
 #[derive(Default)]
 struct Connections {
     by_id: HashMap<u64, Arc<Progress>>,
-    /// How many of them are about to close.
+    /// How many of them are closing.
     closing: Arc<AtomicUsize>,
     candidates: Candidates,
 }
@@ -83,7 +83,7 @@ impl Registry {
         }
     }
 
-    /// Registers a connection, and makes room for it if need be. `None` if there is no room.
+    /// Registers a connection, and makes room for it if necessary. `None` if there is no room.
     pub(super) fn register(
         &'static self,
         address: IpAddr,
@@ -118,7 +118,7 @@ impl Registry {
         make_room(open.total, self.max, &self.closing, || open.evict_one(&self.closing))
     }
 
-    /// Whether connections come faster than others close for them.
+    /// Whether connections arrive faster than others close for them.
     pub(super) fn is_behind(&self) -> bool {
         self.closing.load(Ordering::Relaxed) > MANY_CLOSING
     }
@@ -162,7 +162,7 @@ impl Open {
         }
     }
 
-    /// Evicts the longest waiting connection of the client that has most, if one waits.
+    /// Evicts the longest waiting connection of the client with the most connections, if one waits.
     fn evict_one(&mut self, closing: &Arc<AtomicUsize>) -> bool {
         let Self { clients, by_count, candidates, .. } = self;
         candidates.evict_one(closing, |now| {
@@ -170,7 +170,7 @@ impl Open {
             let mut last = None;
             for (is_direct, count, client) in by_count.iter().rev() {
                 let rank = (is_direct, count);
-                // Of those that have equally many, the longest waiting connection of all.
+                // Clients with equally many connections are searched together.
                 if !found.is_empty() && last != Some(rank) {
                     break;
                 }
@@ -201,7 +201,7 @@ impl Connections {
     }
 }
 
-/// Makes room for one more. Those about to close leave their places soon, but only so many of them may be waited for.
+/// Makes room for one more connection. Closing connections do not count, up to [`MAX_CLOSING`] of them.
 fn make_room(count: usize, max: usize, closing: &AtomicUsize, mut evict_one: impl FnMut() -> bool) -> bool {
     if count >= max + MAX_CLOSING.min(max) {
         return false;

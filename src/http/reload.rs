@@ -11,14 +11,14 @@ use crate::auth::token::Tokens;
 #[cfg(unix)]
 use crate::internal_error::chain;
 
-/// Reads the keys of `tokens` from `file` again each time a SIGHUP comes, unless it ends the server. If the file is not in
-/// order, they stay as they are. Without a file, SIGHUP changes nothing. A SIGHUP that has come since the start of the
-/// process is obeyed before this returns. Gives whether the start goes on: a signal that ends it does not wait for a file.
+/// Reads the keys of `tokens` from `file` again at each SIGHUP, unless SIGHUP ends the server. If the file is invalid, the
+/// keys stay as they are. Without a file, SIGHUP changes nothing. A SIGHUP that arrived since the start of the process is
+/// handled before this returns. Returns whether the start goes on: a signal that ends it does not wait for a file.
 #[cfg(unix)]
 #[must_use]
 pub async fn reload_keys_on_sighup(signals: &mut Signals, tokens: Tokens, file: Option<KeyFile>) -> bool {
     let Some(mut hangup) = signals.take_hangup() else { return true };
-    // The runtime hears of signals where it waits.
+    // The runtime receives signals when a task yields.
     tokio::task::yield_now().await;
     let has_come = poll_fn(|context| Poll::Ready(hangup.poll_recv(context).is_ready())).await;
     if has_come {
@@ -29,7 +29,7 @@ pub async fn reload_keys_on_sighup(signals: &mut Signals, tokens: Tokens, file: 
         }
     }
     tokio::spawn(async move {
-        // Signals that come while the file is being read are one when it has been read.
+        // Signals that arrive while the file is being read count as one.
         while hangup.recv().await.is_some() {
             reload(&tokens, file.as_ref()).await;
         }
@@ -37,7 +37,7 @@ pub async fn reload_keys_on_sighup(signals: &mut Signals, tokens: Tokens, file: 
     true
 }
 
-/// There is no such signal here.
+/// Does nothing: this system has no such signal.
 #[cfg(not(unix))]
 #[must_use]
 pub async fn reload_keys_on_sighup(_: &mut Signals, _: Tokens, _: Option<KeyFile>) -> bool {
@@ -52,17 +52,17 @@ async fn reload(tokens: &Tokens, file: Option<&KeyFile>) {
     }
 }
 
-/// In one of its own, which the end of the server does not wait for, wherever the file lies.
+/// Reads the file in a thread of its own, for which the end of the server does not wait: the file may be on a slow disk.
 #[cfg(unix)]
 async fn reload_in_background(tokens: Tokens, file: KeyFile) {
     let (done, read) = tokio::sync::oneshot::channel();
     let thread = std::thread::Builder::new().name("shipyard-keys".to_owned()).spawn(move || {
         change_keys(&tokens, &file);
-        // A receiver that is gone has ended.
+        // The receiver is gone if the server has ended.
         let _ = done.send(());
     });
     match thread {
-        // An error says that the thread has ended without a word.
+        // An error means that the thread panicked.
         Ok(_) => drop(read.await),
         Err(error) => tracing::error!("keys stay as they were: no thread to read them: {error}"),
     }
@@ -72,7 +72,7 @@ async fn reload_in_background(tokens: Tokens, file: KeyFile) {
 fn change_keys(tokens: &Tokens, file: &KeyFile) {
     match file.read() {
         Ok(found) => {
-            // Who has asked for it must hear of it, whether requests are logged or not.
+            // A warning, so that it is logged even if requests are not.
             tracing::warn!("keys read again: {}", found.keys);
             tokens.change_keys(found.keys);
             if let Some(exposed) = found.exposed {

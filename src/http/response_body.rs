@@ -1,4 +1,4 @@
-//! The body of an answer on its way to the client.
+//! Response body for hyper.
 
 use std::io;
 use std::panic::{catch_unwind, AssertUnwindSafe};
@@ -13,7 +13,7 @@ use tokio::io::{AsyncRead, ReadBuf};
 use super::progress::Progress;
 use crate::json::{JsonBody, JsonStream, PIECE};
 
-/// The body of an answer.
+/// The body of a response.
 pub(super) struct ResponseBody {
     content: Content,
     progress: Arc<Progress>,
@@ -24,7 +24,7 @@ enum Content {
     Full(Bytes),
     /// Made piece by piece.
     Stream(Box<dyn JsonStream>),
-    /// Read from Rocket piece by piece.
+    /// Read from Rocket's response, piece by piece.
     Pieces(Pin<Box<LocalResponse<'static>>>),
 }
 
@@ -66,7 +66,7 @@ impl Body for ResponseBody {
                 let mut piece = vec![0; PIECE];
                 let mut buffer = ReadBuf::new(&mut piece);
                 let read = || answer.as_mut().poll_read(context, &mut buffer);
-                // Neither is it read again after a panic: the connection ends.
+                // After a panic it is not read again: the connection ends.
                 let read = catch_unwind(AssertUnwindSafe(read));
                 ready!(read.unwrap_or_else(|_| Poll::Ready(Err(io::Error::other("a body panicked")))))?;
                 let length = buffer.filled().len();
@@ -93,7 +93,7 @@ impl Body for ResponseBody {
         match &self.content {
             Content::Nothing => SizeHint::with_exact(0),
             Content::Full(bytes) => SizeHint::with_exact(bytes.len() as u64),
-            // Its Content-Length says how long it is.
+            // The Content-Length header has the length.
             Content::Stream(_) | Content::Pieces(_) => SizeHint::new(),
         }
     }
@@ -101,6 +101,6 @@ impl Body for ResponseBody {
 
 impl Drop for ResponseBody {
     fn drop(&mut self) {
-        self.progress.answer_is_complete();
+        self.progress.response_is_complete();
     }
 }

@@ -1,14 +1,14 @@
-//! How many files and connections the process may have open.
+//! Limit of open files (`RLIMIT_NOFILE`).
 
-/// Raises the limit as far as the system lets a process raise it: shells set 1024 for the sake of programs that
-/// use `select`, which is less than `max_connections` and files take together. Children inherit it.
+/// Raises the soft limit to the hard limit. Shells set 1024 for programs that use `select`, which is too low for
+/// `max_connections` and files together. Child processes inherit the limit.
 pub fn raise_nofile_limit() {
     #[cfg(unix)]
     {
         use rustix::process::{getrlimit, setrlimit, Resource, Rlimit};
 
         let limit = getrlimit(Resource::Nofile);
-        // With fewer, connections wait until there is one (see `accept`).
+        // If this fails, connections wait for a free descriptor (see `accept`).
         let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
     }
 }

@@ -1,4 +1,4 @@
-//! How the server ends.
+//! Graceful shutdown.
 
 use std::future::Future;
 use std::time::Duration;
@@ -8,23 +8,23 @@ use tokio::time::timeout;
 
 use super::signals::Signals;
 
-/// What the server is about.
+/// The stage of a server's life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stage {
-    /// It serves.
+    /// The server serves.
     Serving,
-    /// It accepts no connections; what has been asked is answered, each time as the last answer of its connection.
+    /// The server accepts no connections. It responds to the requests that have arrived, and closes each connection after that.
     Draining,
-    /// Only what is being sent is still sent.
+    /// Only responses that are being sent are completed.
     Closing,
-    /// Nothing is waited for any more.
+    /// All connections are aborted.
     Over,
 }
 
-/// How long it may take to give up what is left.
+/// How long aborting the remaining connections may take.
 const FINAL_TIMEOUT: Duration = Duration::from_millis(100);
 
-/// Ends a server in stages.
+/// Shuts a server down in stages.
 #[derive(Debug)]
 pub struct Shutdown {
     stage: watch::Sender<Stage>,
@@ -45,7 +45,7 @@ impl ShutdownHandle {
 }
 
 impl Shutdown {
-    /// A shutdown that lets requests go on for `grace` and answers be sent for `mercy` more.
+    /// A shutdown that gives requests `grace`, and then responses `mercy`.
     #[must_use]
     pub fn new(grace: Duration, mercy: Duration) -> (ShutdownHandle, Self) {
         let (ask, asked) = watch::channel(false);
@@ -57,8 +57,7 @@ impl Shutdown {
         self.stage.subscribe()
     }
 
-    /// Waits until the server is asked to end, then for `all_connections_have_ended`, as long as each stage
-    /// may take.
+    /// Waits until the server is asked to end, and then for `all_connections_have_ended`, through the stages.
     pub(super) async fn complete(mut self, all_connections_have_ended: impl Future<Output = ()>) {
         // An error means that no receiver is left.
         let _ = self.asked.wait_for(|asked| *asked).await;
@@ -72,13 +71,13 @@ impl Shutdown {
             return;
         }
         self.stage.send_replace(Stage::Over);
-        // Long enough to give up what is left, and to say so in the log.
+        // Time for the connections to end, and to be logged.
         let _ = timeout(FINAL_TIMEOUT, ended).await;
     }
 }
 
-/// Ends the server at the first of the configured signals, and the process at the second; at any other signal that ends
-/// a process, at once.
+/// Shuts the server down at the first of the configured signals, and ends the process at the second. Any other signal that
+/// ends a process ends it at once.
 pub fn on_signals(shutdown_handle: ShutdownHandle, mut signals: Signals) {
     tokio::spawn(async move {
         let mut is_asked = false;

@@ -1,18 +1,18 @@
-//! Signals, from the first moment of the process on.
+//! Signal handling, from the start of the process.
 //!
-//! A signal that comes before there is a handler for it kills the process, and process 1 of a container never hears of
-//! it. So the handlers are installed before the settings are read, and what comes meanwhile waits.
+//! A signal without a handler kills the process, unless it is process 1 of a container, which then never gets the signal.
+//! So the handlers are installed before the settings are read, and signals that arrive in between are kept.
 
 use std::io;
 
 use tokio::sync::mpsc::{channel, Receiver, Sender};
 
-/// The signals of a server. A signal that ends it is told by the exit code of a process that it ends at once
-/// (POSIX, 2.8.2).
+/// The signals of a server. A signal that ends it is represented by the exit code of a process killed by that signal (POSIX,
+/// 2.8.2).
 pub struct Signals {
     came: Sender<i32>,
     coming: Receiver<i32>,
-    /// Those that let the server finish what it does.
+    /// The signals that start a graceful shutdown.
     gentle: Vec<i32>,
     /// SIGHUP, unless it ends the server.
     #[cfg(unix)]
@@ -24,12 +24,12 @@ impl Signals {
     pub async fn ended(&mut self) -> i32 {
         match self.coming.recv().await {
             Some(code) => code,
-            // This value has a sender itself.
+            // It cannot be closed: this value has a sender itself.
             None => std::future::pending().await,
         }
     }
 
-    /// Whether that signal lets the server finish what it does.
+    /// Whether that signal starts a graceful shutdown.
     pub(super) fn is_gentle(&self, code: i32) -> bool {
         self.gentle.contains(&code)
     }
@@ -62,10 +62,10 @@ mod unix {
     }
 
     impl Signals {
-        /// Begins to listen for SIGHUP, SIGTERM and SIGINT, within a runtime.
+        /// Starts to listen for SIGHUP, SIGTERM and SIGINT. Call it within a runtime.
         ///
         /// # Errors
-        /// The system's, if a signal cannot be listened for.
+        /// [`io::Error`] if the system installs no handler.
         pub fn listen() -> io::Result<Self> {
             let hangup = signal(SignalKind::hangup())?;
             let (came, coming) = channel(2);
@@ -83,10 +83,10 @@ mod unix {
             });
         }
 
-        /// Listens for what is configured to end the server, too. `at_hangup`: whether SIGHUP ends it at once.
+        /// Listens for the configured signals as well. `at_hangup`: whether SIGHUP ends the process at once.
         ///
         /// # Errors
-        /// The system's, if a signal cannot be listened for.
+        /// [`io::Error`] if the system installs no handler.
         pub fn configure(&mut self, config: &rocket::config::Shutdown, at_hangup: bool) -> io::Result<()> {
             let mut kinds: Vec<SignalKind> = config.signals.iter().map(|signal| kind(*signal)).collect();
             if config.ctrlc {
@@ -115,7 +115,7 @@ mod unix {
 
 #[cfg(not(unix))]
 impl Signals {
-    /// Begins to listen for Ctrl-C, within a runtime.
+    /// Starts to listen for Ctrl-C. Call it within a runtime.
     ///
     /// # Errors
     /// None.
@@ -128,7 +128,7 @@ impl Signals {
         Ok(Self { came, coming, gentle: Vec::new() })
     }
 
-    /// Whether Ctrl-C lets the server finish what it does.
+    /// Sets whether Ctrl-C starts a graceful shutdown.
     ///
     /// # Errors
     /// None.

@@ -1,5 +1,5 @@
-//! The socket under hyper. It tells the connection's progress, and keeps hyper's own error answers back: they
-//! have no body, and every error here is JSON.
+//! Socket under hyper: reports bytes to the connection's progress, and discards hyper's own error responses, which have no
+//! body. Every error of this server is JSON.
 
 use std::io;
 use std::pin::Pin;
@@ -15,13 +15,13 @@ use super::progress::{Phase, Progress};
 pub(super) struct Socket {
     pub(super) stream: TcpStream,
     progress: Arc<Progress>,
-    /// The pieces of a short answer, put together.
+    /// A buffer in which the pieces of a short response are joined.
     together: Vec<u8>,
-    /// What has come of the head since the connection was idle, if it is kept: hyper drops a head that it refuses.
+    /// The bytes of the head so far, if CORS is on: hyper drops a head that it rejects.
     pub(super) head: Option<Vec<u8>>,
 }
 
-/// Up to this many bytes it is cheaper to put pieces together than to hand each to the system.
+/// Up to this many bytes, joining the pieces costs less than passing each to the system.
 const SHORT: usize = 8 * 1024;
 
 impl Socket {
@@ -29,7 +29,7 @@ impl Socket {
         Self { stream, progress, together: Vec::new(), head: keeps_head.then(Vec::new) }
     }
 
-    /// Bytes have come, in that phase.
+    /// Keeps bytes of the head that arrived in that phase.
     fn keep(&mut self, bytes: &[u8], phase: Phase) {
         let Some(head) = &mut self.head else { return };
         match phase {
@@ -39,12 +39,12 @@ impl Socket {
         }
     }
 
-    /// Whether there is a request to be answered. If not, whatever hyper writes is an error of its own.
-    fn is_asked(&self) -> bool {
+    /// Whether there is a request. If not, what hyper writes is an error response of its own.
+    fn has_request(&self) -> bool {
         !matches!(self.progress.phase(), Phase::Idle | Phase::Head)
     }
 
-    fn noted(&self, written: io::Result<usize>) -> Poll<io::Result<usize>> {
+    fn record(&self, written: io::Result<usize>) -> Poll<io::Result<usize>> {
         if let Ok(bytes) = written {
             self.progress.sent(bytes);
         }
@@ -75,11 +75,11 @@ impl AsyncWrite for Socket {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        if !self.is_asked() {
+        if !self.has_request() {
             return Poll::Ready(Ok(bytes.len()));
         }
         let written = ready!(Pin::new(&mut self.stream).poll_write(context, bytes));
-        self.noted(written)
+        self.record(written)
     }
 
     fn poll_write_vectored(
@@ -88,7 +88,7 @@ impl AsyncWrite for Socket {
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let length = slices.iter().map(|slice| slice.len()).sum();
-        if !self.is_asked() {
+        if !self.has_request() {
             return Poll::Ready(Ok(length));
         }
         let Self { stream, together, .. } = &mut *self;
@@ -102,7 +102,7 @@ impl AsyncWrite for Socket {
             }
             _ => stream.poll_write_vectored(context, slices),
         });
-        self.noted(written)
+        self.record(written)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -115,7 +115,7 @@ impl AsyncWrite for Socket {
         Poll::Ready(Ok(()))
     }
 
-    /// How a connection ends is for `connection` to decide.
+    /// Does nothing: `connection` closes the stream.
     fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
         Poll::Ready(Ok(()))
     }
