@@ -1,4 +1,4 @@
-//! Shipyard: a REST API server with users, starships and JWT login, and the contract that it is held to.
+//! Shipyard: a REST API server with users, starships and JWT login, and its recorded contract.
 //!
 //! [`build`] puts everything together. A request goes from the guards ([`guards`](api::guards)) to its handler ([`routes`](api::routes)),
 //! from there to the [`store`] and comes back as a [`response`](api::response) or an [`error`](api::error).
@@ -41,7 +41,7 @@ use crate::log::request_context::RecordRoute;
 use crate::store::accounts::Accounts;
 use crate::store::seed::Data;
 
-/// Everything that a server is made of.
+/// The parts of a server.
 #[derive(Debug)]
 pub struct AppConfig {
     /// Every setting.
@@ -69,7 +69,7 @@ pub fn build(parts: AppConfig) -> Result<Rocket<Build>, InternalError> {
     let accounts = Accounts::new(store.clone(), tokens.clone(), passwords, rate_limiter);
     let cors = settings.cors.is_on().then(|| CorsHeaders(settings.cors.clone()));
     let mut rocket = rocket::custom(settings.rocket)
-        // Its headers are for pages; these are for JSON.
+        // Rocket's default shield sets headers for pages. `SecurityHeaders` sets those for JSON.
         .attach(Shield::new())
         .attach(SecurityHeaders)
         .manage(settings.cors)
@@ -79,7 +79,7 @@ pub fn build(parts: AppConfig) -> Result<Rocket<Build>, InternalError> {
         .manage(store)
         .manage(tokens)
         .register("/", rocket::catchers![api::catcher::default_catcher]);
-    // What has nothing to do costs each request something all the same.
+    // A fairing is attached only if it is enabled: idle ones still cost each request.
     if let Some(cors) = cors {
         rocket = rocket.attach(cors);
     }

@@ -1,4 +1,4 @@
-//! The address under which clients reach the server.
+//! Base URL: the address at which clients reach the server.
 
 use std::str::FromStr;
 
@@ -6,13 +6,13 @@ use rocket::http::uri::Absolute;
 use rocket::Request;
 use thiserror::Error;
 
-/// The part of an address before the path: scheme, host and port, without a slash at the end.
+/// The part of a URL before the path: scheme, host and port, without a slash at the end.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BaseUrl(String);
 
 impl BaseUrl {
-    /// The configured address; else that of the request's Host header; else, for a request without one, that
-    /// on which the server listens.
+    /// The configured URL; else the host of the request; else, for a request without one, the address on which the server
+    /// listens.
     #[must_use]
     pub fn of(request: &Request<'_>) -> Self {
         if let Some(configured) = request.rocket().state::<Self>() {
@@ -27,7 +27,7 @@ impl BaseUrl {
         }
     }
 
-    /// The address of an absolute path.
+    /// The URL of an absolute path.
     #[must_use]
     pub fn join(&self, path: &str) -> String {
         format!("{}{path}", self.0)
@@ -43,12 +43,12 @@ impl FromStr for BaseUrl {
     type Err = InvalidBaseUrl;
 
     fn from_str(text: &str) -> Result<Self, InvalidBaseUrl> {
-        let of_the_web = |url: &Absolute<'_>| {
+        let is_http = |url: &Absolute<'_>| {
             matches!(url.scheme(), "http" | "https")
                 && url.query().is_none()
                 && url.authority().is_some_and(|at| !at.host().is_empty() && at.user_info().is_none())
         };
-        if Absolute::parse(text).is_ok_and(|url| of_the_web(&url)) {
+        if Absolute::parse(text).is_ok_and(|url| is_http(&url)) {
             Ok(Self(text.trim_end_matches('/').to_owned()))
         } else {
             Err(InvalidBaseUrl(text.to_owned()))

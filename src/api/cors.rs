@@ -1,9 +1,7 @@
-//! Which pages of other origins may read what is answered (Fetch Standard, "CORS protocol"). None, unless
-//! configured.
+//! CORS (Fetch Standard): the other origins whose pages may read responses. None, unless configured.
 //!
-//! Who a request is from is said by its Authorization header, which a browser never adds by itself. So nothing is
-//! ever allowed "with credentials", and a page of an origin that is not allowed can do nothing that any other
-//! program could not.
+//! A request is authorized by its Authorization header, which a browser never adds by itself. So no origin is allowed "with
+//! credentials", and a page of any other origin can do only what every program can.
 
 use std::sync::Arc;
 
@@ -14,16 +12,16 @@ use thiserror::Error;
 
 use crate::api::routing;
 
-/// Response headers that a page may read besides the safelisted ones.
+/// The response headers that a page may read, in addition to the safelisted ones.
 const EXPOSED: &str = "Location, Retry-After, WWW-Authenticate, X-Request-Id, ETag";
 
-/// Request headers that a page may send besides the safelisted ones.
+/// The request headers that a page may send, in addition to the safelisted ones.
 const ACCEPTED: &str = "Authorization, Content-Type, If-None-Match, X-Request-Id";
 
-/// For how many seconds a browser need not ask again.
+/// How long a browser caches the response to a preflight request, in seconds.
 const MAX_AGE: &str = "600";
 
-/// The origins whose pages may read answers.
+/// The origins whose pages may read responses.
 #[derive(Clone, Debug, Default)]
 pub struct Cors(Allowed);
 
@@ -44,7 +42,7 @@ enum Allowed {
 pub struct InvalidOrigin(String);
 
 impl Cors {
-    /// Reads origins as browsers write them (RFC 6454, section 6.2), or `*` alone, which is any.
+    /// Parses origins as browsers send them (RFC 6454, section 6.2), or a single `*` for any origin.
     ///
     /// # Errors
     /// [`InvalidOrigin`]: the first text that is not an origin.
@@ -61,20 +59,20 @@ impl Cors {
         }
     }
 
-    /// Whether there is any such origin.
+    /// Whether any origin is allowed.
     #[must_use]
     pub fn is_on(&self) -> bool {
         !matches!(self.0, Allowed::None)
     }
 
-    /// The headers of every answer to a request with those `Origin` headers.
+    /// The headers of a response to a request with these `Origin` headers.
     pub fn headers<'a>(
         &self,
         origins: &mut dyn Iterator<Item = &'a str>,
     ) -> impl Iterator<Item = (&'static str, &'a str)> + use<'a> {
         let is_on = self.is_on();
         let allowed = self.allowed(origins);
-        // What is answered to one origin must not be taken out of a cache for another.
+        // A cache must not use a response to one origin for another.
         let vary = is_on.then_some(("Vary", "Origin"));
         let allow = allowed.map(|origin| ("Access-Control-Allow-Origin", origin));
         let expose = allowed.map(|_| ("Access-Control-Expose-Headers", EXPOSED));
@@ -92,7 +90,7 @@ impl Cors {
     }
 }
 
-/// Whether the text is an origin as browsers write it.
+/// Whether the text is an origin as browsers send it.
 fn is_origin(text: &str) -> bool {
     let (rest, usual_port) = match (text.strip_prefix("http://"), text.strip_prefix("https://")) {
         (Some(rest), _) => (rest, "80"),
@@ -114,7 +112,7 @@ fn is_origin(text: &str) -> bool {
     is_host && port.is_none_or(is_port)
 }
 
-/// Adds the headers to everything that Rocket answers, and answers preflight requests.
+/// A fairing that adds the headers to every response of Rocket, and responds to preflight requests.
 pub struct CorsHeaders(pub Cors);
 
 #[async_trait]
@@ -141,7 +139,7 @@ impl Fairing for CorsHeaders {
     }
 }
 
-/// Whether a browser asks what it may ask (Fetch Standard, "CORS-preflight request").
+/// Whether the request is a preflight request (Fetch Standard, "CORS-preflight request").
 fn is_preflight(request: &Request<'_>) -> bool {
     request.method() == Method::Options && request.headers().contains("Access-Control-Request-Method")
 }

@@ -1,4 +1,4 @@
-//! Errors: one catalog of everything that a client can be told, and how the other layers' errors map to it.
+//! Errors: one catalog of every error response, and how the errors of the other layers map to it.
 //!
 //! A module says what went wrong in an enum of its own; `error_specs!` maps each variant to an entry of the [`catalog`]. An
 //! operation names such an enum in its return type, so it cannot return an error that its documentation does not list,
@@ -11,17 +11,17 @@ mod domain;
 use self::api_error::ApiError;
 use self::catalog::ErrorSpec;
 
-/// An error of a domain module: which rows it can be, and which one it is.
+/// An error of another module, as entries of the catalog.
 pub trait ToApiError {
-    /// Every row that it can be.
+    /// Every entry that the type can become.
     fn error_specs() -> Vec<&'static ErrorSpec>;
 
-    /// What to answer.
+    /// The response.
     fn to_api_error(&self) -> ApiError;
 }
 
-/// Maps every variant of an enum to its row. What a variant holds may take the place of the row's example.
-/// Behind a semicolon: the variant that wraps another error.
+/// Maps each variant of an enum to an entry of the catalog. A variant's value can replace the entry's example. After the
+/// semicolon comes the variant that wraps another error.
 macro_rules! error_specs {
     ($type:ty {
         $($variant:ident $(($held:ident))? => $row:ident $(.$with:ident($value:expr))?),* $(,)?

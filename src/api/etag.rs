@@ -1,17 +1,17 @@
-//! Requests that are answered only if the client does not have the answer already (RFC 9110, section 13).
+//! Conditional requests (RFC 9110, section 13): a 304 for a client that has the current response.
 
 use rocket::http::{ContentType, Header, Status};
 use rocket::response;
 use rocket::{Request, Response};
 use tokio::io::{AsyncRead, AsyncSeek};
 
-/// An answer with a validator.
+/// A response with a validator.
 pub struct WithEtag<B> {
-    /// The validator, in quotation marks, with `W/` in front of a weak one.
+    /// The validator, in quotation marks; `W/` before a weak one.
     pub etag: String,
-    /// The label of the body.
+    /// The Content-Type.
     pub label: ContentType,
-    /// How many bytes the body has.
+    /// The length of the body in bytes.
     pub length: usize,
     /// The body.
     pub body: B,
@@ -21,7 +21,7 @@ pub struct WithEtag<B> {
 fn is_known(request: &Request<'_>, etag: &str) -> bool {
     let opaque = |tag: &str| tag.strip_prefix("W/").unwrap_or(tag).to_owned();
     let fields = || request.headers().get("If-None-Match").map(str::trim);
-    // No validator of this server has a comma in it, so a tag that is cut in two there is none of them.
+    // No validator of this server has a comma, so a tag that is split at one matches none.
     let mut listed = fields().flat_map(|list| list.split(',')).map(str::trim);
     fields().eq(["*"]) || listed.any(|tag| opaque(tag) == opaque(etag))
 }
@@ -31,7 +31,7 @@ impl<'r, B: AsyncRead + AsyncSeek + Send + 'r> response::Responder<'r, 'r> for W
         let mut response = Response::build();
         response.header(Header::new("ETag", self.etag.clone()));
         if is_known(request, &self.etag) {
-            // A body of unknown size: Content-Length, if there were one, would have to be that of the whole.
+            // A body of unknown size, because a Content-Length would have to be that of the full response.
             return response.status(Status::NotModified).streamed_body(tokio::io::empty()).ok();
         }
         response.header(self.label).sized_body(self.length, self.body).ok()

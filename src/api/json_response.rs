@@ -1,4 +1,4 @@
-//! JSON responses: how a value becomes the body of a response.
+//! JSON responses.
 
 use std::fmt::Debug;
 use std::io::Cursor;
@@ -11,9 +11,9 @@ use crate::dispatch_context::DispatchContext;
 use crate::json::{EncodedJson, JsonBody, Style};
 use crate::store::List;
 
-/// What can be answered as JSON.
+/// A value that can be the body of a JSON response.
 pub trait ToJson {
-    /// Its text; `style` is the server's. None if it cannot be written as JSON, which is so for no body of this crate.
+    /// The text in the style of the server. `None` if the value cannot be serialized, which no type of this crate causes.
     fn to_json(&self, style: Style) -> Option<JsonBody>;
 }
 
@@ -23,24 +23,24 @@ impl<T: Serialize> ToJson for T {
     }
 }
 
-/// In the style of the store that it comes from.
+/// In the style of the store.
 impl<T> ToJson for EncodedJson<T> {
     fn to_json(&self, _: Style) -> Option<JsonBody> {
         self.text().cloned().map(JsonBody::Full)
     }
 }
 
-/// In the style of the store that it comes from.
+/// In the style of the store.
 impl<T: Debug + 'static> ToJson for List<T> {
     fn to_json(&self, _: Style) -> Option<JsonBody> {
         self.to_body()
     }
 }
 
-/// `body` as JSON in the style of the server.
+/// A response with `body` as JSON, in the style of the server.
 ///
 /// # Errors
-/// 500 where the body cannot be written as JSON, which no body of this crate does.
+/// 500 if the body cannot be serialized, which no type of this crate causes.
 pub(super) fn json(request: &Request<'_>, status: Status, body: &impl ToJson) -> response::Result<'static> {
     let style = request.rocket().state::<Style>().copied().unwrap_or(Style::Compact);
     let body = body.to_json(style).ok_or(Status::InternalServerError)?;
@@ -52,8 +52,8 @@ pub(super) fn json(request: &Request<'_>, status: Status, body: &impl ToJson) ->
     Response::build().status(status).header(ContentType::JSON).sized_body(text.len(), Cursor::new(text)).ok()
 }
 
-/// 204 without Content-Length, which it must not have (RFC 9110, section 8.6). Rocket would send `0` for a body
-/// whose size it knows.
+/// A 204 without Content-Length, which it must not have (RFC 9110, section 8.6). Rocket would send `0` for a body of known
+/// size.
 #[must_use]
 pub(super) fn no_content() -> Response<'static> {
     Response::build().status(Status::NoContent).streamed_body(tokio::io::empty()).finalize()

@@ -1,4 +1,4 @@
-//! THE list of operations, and the specification that is generated from it.
+//! OpenAPI specification, generated from the list of operations.
 
 use rocket::Route;
 use rocket_okapi::okapi::openapi3::{Info, License, OpenApi, Operation, PathItem, RefOr, Server, Tag};
@@ -10,13 +10,13 @@ pub mod links;
 use crate::api::routes::{auth, docs, ships, spec, static_files, users};
 use crate::api::routing::{canonical, with_rank};
 
-/// Where the specification lies in the repository.
+/// The path of the specification in the repository.
 pub const SPEC_PATH: &str = "spec/openapi.json";
 
 /// Where Swagger UI is mounted.
 const DOCS: &str = "/docs";
 
-/// The operations of the contract, handed to one of rocket_okapi's macros: `openapi_routes` or `openapi_spec`.
+/// All operations, passed to a macro of rocket_okapi: `openapi_routes` or `openapi_spec`.
 macro_rules! operation_list {
     ($hand_to:ident) => {
         rocket_okapi::$hand_to![
@@ -44,12 +44,12 @@ fn settings() -> OpenApiSettings {
     settings
 }
 
-/// What rocket_okapi can say of the operations.
+/// The specification as rocket_okapi generates it.
 fn generate() -> OpenApi {
     operation_list!(openapi_spec)(&settings())
 }
 
-/// Every route with the path under which it is mounted: the operations, and the routes outside the contract.
+/// All routes by mount point: the operations, and the routes outside the contract.
 pub fn mounts() -> Vec<(&'static str, Vec<Route>)> {
     let operations: Vec<Route> = operation_list!(openapi_routes)(None, &settings());
     let others = rocket::routes![spec::openapi_json, static_files::file];
@@ -63,13 +63,13 @@ pub fn mounts() -> Vec<(&'static str, Vec<Route>)> {
 /// The specification as OpenAPI 3.0 JSON, with sorted keys.
 ///
 /// # Errors
-/// Only if the specification cannot be written as JSON, which would be a defect.
+/// [`serde_json::Error`] if the specification cannot be serialized, which would be a defect.
 pub fn text() -> Result<String, serde_json::Error> {
     let mut spec = generate();
     spec.info = Info {
         title: "Shipyard".to_owned(),
         description: Some(
-            "Users and starships behind JWT login. Ids are given by the server, never twice. Nothing is \
+            "Users and starships behind JWT login. The server chooses ids and never reuses one. Nothing is \
              persisted: every start begins with the data file."
                 .to_owned(),
         ),
@@ -82,7 +82,7 @@ pub fn text() -> Result<String, serde_json::Error> {
         ..Info::default()
     };
     spec.servers = vec![Server {
-        // Relative to where the text was found: Swagger UI asks the server that it came from.
+        // Relative, so that Swagger UI uses the server that it came from.
         url: "/".to_owned(),
         description: Some("The server that serves this specification.".to_owned()),
         ..Server::default()
@@ -90,18 +90,18 @@ pub fn text() -> Result<String, serde_json::Error> {
     spec.tags = vec![
         tag("auth", "Login, refresh and logout."),
         tag("ships", "Anyone can read ships; logged-in users can change them."),
-        tag("users", "Everyone reads users and creates one; users change their own data only."),
+        tag("users", "Anyone can read users and create one; users can change their own data only."),
     ];
     for (path, item) in &mut spec.paths {
         let thing = if path.starts_with("/api/users") { "user" } else { "ship" };
         for (_, operation) in operations(item) {
             describe_parameters(operation, thing);
-            // Stated rather than left out: no login is required.
+            // An empty list states that no login is required.
             operation.security.get_or_insert_default();
         }
     }
     links::add(&mut spec);
-    // By way of a Value, whose maps are sorted: the text must not depend on the order of a hash map.
+    // Converted to a Value first, whose maps are sorted: the text must not depend on the order of a hash map.
     let mut text = serde_json::to_string_pretty(&serde_json::to_value(&spec)?)?;
     text.push('\n');
     Ok(text)
@@ -128,18 +128,18 @@ pub(crate) fn operations(item: &mut PathItem) -> Vec<(&'static str, &mut Operati
         .collect()
 }
 
-/// A line of the table of routes.
+/// A row of the table of routes.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Endpoint {
     /// The operationId, or the name of a route outside the contract.
     pub name: String,
     /// The method.
     pub method: &'static str,
-    /// The path, with its parameters in angle brackets.
+    /// The path, with parameters in angle brackets.
     pub rule: String,
 }
 
-/// Every endpoint, by rule. Swagger UI counts as one.
+/// All endpoints, sorted by rule. Swagger UI counts as one.
 #[must_use]
 pub fn endpoints() -> Vec<Endpoint> {
     let mut endpoints = vec![
@@ -158,7 +158,7 @@ pub fn endpoints() -> Vec<Endpoint> {
     endpoints
 }
 
-/// The table of routes, as `flask routes --sort rule` lays it out.
+/// The table of routes, in the layout of `flask routes --sort rule`.
 #[must_use]
 pub fn routes_table() -> String {
     let endpoints = endpoints();

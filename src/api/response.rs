@@ -1,4 +1,4 @@
-//! Success replies: what they answer, and how the specification describes them.
+//! Success responses, and their description in the specification.
 
 use std::fmt::Debug;
 
@@ -56,7 +56,7 @@ impl<T: JsonSchema> OpenApiResponderInner for Cacheable<T> {
     }
 }
 
-/// 201 with a body and its address.
+/// 201 with a body and `Location`.
 #[derive(Debug)]
 pub struct Created<T> {
     path: String,
@@ -64,7 +64,7 @@ pub struct Created<T> {
 }
 
 impl<T> Created<T> {
-    /// What was created under that path, with that id.
+    /// A resource created in that collection, with that id.
     pub fn under(collection: &str, id: Id, body: T) -> Self {
         Self { path: format!("{collection}/{id}"), body }
     }
@@ -82,13 +82,13 @@ impl<'r, T: ToJson> Responder<'r, 'static> for Created<T> {
 impl<T: JsonSchema> OpenApiResponderInner for Created<T> {
     fn responses(generator: &mut OpenApiGenerator) -> rocket_okapi::Result<Responses> {
         let mut response = components::response_with::<T>(generator, "Created.");
-        let location = components::header("The address of what was created.", Some("uri"));
+        let location = components::header("The URL of the created resource.", Some("uri"));
         response.headers.insert("Location".to_owned(), location);
         Ok(components::only(201, response))
     }
 }
 
-/// 204: it is gone, and there is nothing to say.
+/// 204 after a deletion.
 #[derive(Debug)]
 pub struct NoContent;
 

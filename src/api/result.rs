@@ -1,4 +1,4 @@
-//! What an operation answers: success, or one of the errors that its type names.
+//! Result of an operation: a success, or one of the errors that its type lists.
 
 use rocket::response::{self, Responder};
 use rocket::Request;
@@ -16,12 +16,12 @@ use crate::internal_error::{chain, InternalError, OperationError};
 use crate::store::accounts::{LogInError, RenewError, WriteError};
 use crate::store::{CreateShipError, CreateUserError, GetError, UpdateShipError, UpdateUserError};
 
-/// The errors of an operation that reads a body and then does something that fails with `E`.
+/// The errors of an operation that reads a body and then fails with `E`.
 #[derive(Debug)]
 pub enum BodyOr<E> {
-    /// The body is of no use.
+    /// The body is invalid.
     Body(BodyError),
-    /// What was to be done with it failed.
+    /// The operation failed.
     Operation(E),
 }
 
@@ -40,20 +40,19 @@ impl<E: ToApiError> ToApiError for BodyOr<E> {
     }
 }
 
-/// What an operation answers instead of success: one of the errors of `E`, all of which are documented. (An
-/// [`InternalError`] failure is none of them: it is a defect.)
+/// The failure of an operation: one of the documented errors of `E`, or a defect.
 #[derive(Debug)]
 pub enum HandlerError<E> {
-    /// An error that is documented.
+    /// A documented error.
     Api(E),
     /// A defect.
     Internal(InternalError),
 }
 
-/// What an operation answers.
+/// The result of an operation.
 pub type ApiResult<T, E> = Result<T, HandlerError<E>>;
 
-/// The errors of the store, told apart from those of the body so that `?` knows where each belongs.
+/// Marks the errors of the store, so that `?` can tell them from those of the body.
 pub trait StoreError: ToApiError {}
 impl StoreError for CreateShipError {}
 impl StoreError for UpdateShipError {}

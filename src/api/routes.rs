@@ -1,4 +1,4 @@
-//! The operations: each takes what its guards give, makes one call, and replies.
+//! Operations. A handler takes the guards' values, makes one call, and returns one response or error.
 
 pub mod auth;
 pub(crate) mod docs;

@@ -1,5 +1,5 @@
-//! Paths: which of them exist, with which methods, and that each is the only address of what it names (but for
-//! percent-encoding: RFC 3986, section 6.2.2.2, makes `%31` and `1` the same).
+//! Paths: which exist, with which methods. Each resource has one path (but for percent-encoding: `%31` and `1` are the same,
+//! RFC 3986, section 6.2.2.2).
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -12,8 +12,7 @@ use rocket::{async_trait, Data, Request};
 
 use crate::model::id::Id;
 
-/// The methods that the path of the request can be asked with, sorted; none if there is no such path. An id
-/// that is malformed makes the path unknown, as everywhere.
+/// The methods of the request's path, sorted; none if the path is unknown. A path with a malformed id is unknown.
 pub fn methods_at(request: &Request<'_>) -> Vec<&'static str> {
     let path = segments(request);
     let routes = request.rocket().routes();
@@ -34,7 +33,7 @@ fn segments<'r>(request: &'r Request<'_>) -> Vec<Cow<'r, str>> {
     path.split('/').skip(1).map(|segment| RawStr::new(segment).percent_decode_lossy()).collect()
 }
 
-/// Whether `path` is one of those that the template stands for: `<id>` for an id, `<name..>` for all the rest.
+/// Whether `path` matches the template, in which `<id>` is an id, and `<name..>` the rest of the path.
 fn matches(template: &str, path: &[Cow<'_, str>]) -> bool {
     let mut path = path.iter();
     for part in template.split('/').skip(1) {
@@ -53,8 +52,8 @@ fn matches(template: &str, path: &[Cow<'_, str>]) -> bool {
     path.next().is_none()
 }
 
-/// A route that is found under its one address only. Rocket would also take `/api/ships/1/` and
-/// `//api//ships/1` for `/api/ships/1`.
+/// A route that matches its canonical path only. Rocket also accepts `/api/ships/1/` and `//api//ships/1` for
+/// `/api/ships/1`.
 #[derive(Clone)]
 struct CanonicalPath(Box<dyn Handler>);
 
@@ -69,7 +68,7 @@ impl Handler for CanonicalPath {
     }
 }
 
-/// The routes, found under their one address only.
+/// The routes, for canonical paths only.
 pub fn canonical(routes: Vec<Route>) -> Vec<Route> {
     let strict = |mut route: Route| {
         route.handler = Box::new(CanonicalPath(route.handler));
@@ -78,10 +77,10 @@ pub fn canonical(routes: Vec<Route>) -> Vec<Route> {
     routes.into_iter().map(strict).collect()
 }
 
-/// The least rank that Rocket gives by itself.
+/// The lowest rank that Rocket assigns by default.
 const LEAST_RANK: isize = -12;
 
-/// Beyond all of those.
+/// The offset that puts a route before all others.
 const FIRST: isize = -20;
 
 /// Whether all routes that match the request are [operations](crate::api::openapi::mounts). Their guards take the body from
@@ -92,7 +91,7 @@ pub fn is_for_operations<'a>(
     method: Method,
     target: &Origin<'_>,
 ) -> bool {
-    // As Rocket compares them, which skips empty segments; whatever a parameter stands for.
+    // As Rocket compares them: without empty segments, and with any value for a parameter.
     let path: Vec<_> = target.path().segments().collect();
     let could_be = |route: &&Route| {
         let mut path = path.iter();
@@ -105,8 +104,7 @@ pub fn is_for_operations<'a>(
     routes.filter(could_be).all(|route| route.rank < LEAST_RANK)
 }
 
-/// The routes, looked at before any others: Rocket looks at those without parameters first, of which Swagger UI has
-/// many that are seldom asked for.
+/// The routes, tried before all others. By default Rocket first tries those without parameters, of which Swagger UI has many.
 pub fn with_rank(routes: Vec<Route>) -> Vec<Route> {
     let first = |mut route: Route| {
         route.rank += FIRST;
@@ -115,7 +113,7 @@ pub fn with_rank(routes: Vec<Route>) -> Vec<Route> {
     routes.into_iter().map(first).collect()
 }
 
-/// Which segment of the routed path the route calls `<id>`.
+/// The position of `<id>` among the segments of the matched route.
 pub fn id_position(request: &Request<'_>) -> Option<usize> {
     request.route()?.uri.path().split('/').skip(1).position(|part| part == "<id>")
 }
@@ -130,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn a_template_stands_for_well_formed_paths_only() {
+    fn a_template_matches_well_formed_paths_only() {
         let ship = "/api/ships/<id>";
         assert!(matches(ship, &["api", "ships", "12"]));
         assert!(matches(ship, &["api", "ships", "0"]));

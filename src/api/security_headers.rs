@@ -1,4 +1,4 @@
-//! What every answer tells browsers and caches not to do (OWASP REST Security Cheat Sheet).
+//! Security headers of every response (OWASP REST Security Cheat Sheet).
 
 use std::borrow::Cow;
 
@@ -12,13 +12,13 @@ use rocket::{async_trait, Request, Response};
 
 use crate::dispatch_context::DispatchContext;
 
-/// A header: as text, and as hyper takes it.
+/// A header, as text and in hyper's types.
 pub struct Field {
-    /// Its name and its value.
+    /// The name and the value.
     pub text: (&'static str, &'static str),
-    /// Its name.
+    /// The name.
     pub name: HeaderName,
-    /// Its value.
+    /// The value.
     pub value: HeaderValue,
 }
 
@@ -28,37 +28,36 @@ impl Field {
     }
 }
 
-/// For what is no page: nothing may be loaded, run or framed.
+/// For responses that are not pages: nothing may be loaded, run or framed.
 static NO_PAGE: Field = policy("default-src 'none'; frame-ancestors 'none'");
 
-/// For Swagger UI, all of which comes from this server: its scripts are files, its styles and icons stand in
-/// what they make. It sends requests to this server only.
+/// For Swagger UI, which comes from this server as a whole: its scripts are files, its styles and icons are inline. It sends
+/// requests to this server only.
 static SWAGGER_UI: Field = policy(
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; \
      connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
 );
 
-/// For static files of any origin: an image may have styles of its own, and be shown anywhere, but no script
-/// runs, not even in a page that is opened as one.
+/// For static files: an image may have inline styles and be shown anywhere, but no script runs, not even in an HTML file.
 static FILE: Field = policy(
     "default-src 'none'; img-src 'self' data:; style-src 'unsafe-inline'; sandbox; frame-ancestors 'none'",
 );
 
 static NO_SNIFFING: Field = Field::new("X-Content-Type-Options", X_CONTENT_TYPE_OPTIONS, "nosniff");
 
-/// Tokens, and who was refused what, must lie in no cache (RFC 6749, section 5.1).
+/// For tokens, 401 and 403: they must not be cached (RFC 6749, section 5.1).
 static NO_STORE: Field = Field::new("Cache-Control", CACHE_CONTROL, "no-store");
 
 const fn policy(text: &'static str) -> Field {
     Field::new("Content-Security-Policy", CONTENT_SECURITY_POLICY, text)
 }
 
-/// The headers of what the front answers without looking for a path.
+/// The headers of responses that the server makes without routing.
 pub fn for_server_responses() -> impl Iterator<Item = &'static Field> {
     [&NO_SNIFFING, &NO_PAGE, &NO_STORE].into_iter()
 }
 
-/// What lies under a path, as far as it matters here.
+/// The area of a path, which decides its headers.
 #[derive(Clone, Copy)]
 pub struct Place {
     policy: &'static Field,
@@ -66,7 +65,7 @@ pub struct Place {
 }
 
 impl Place {
-    /// That of the path, free of percent-encoding: `/%61uth/login` is the login as well.
+    /// The area of a path. Percent-encoding is decoded: `/%61uth/login` is the login too.
     #[must_use]
     pub fn of(uri: &Origin<'_>) -> Self {
         let path = uri.path().raw().as_str();
@@ -87,15 +86,14 @@ impl Place {
         Self { policy, private: below("/auth") }
     }
 
-    /// The headers of an answer with that status.
+    /// The headers of a response with that status.
     pub fn headers(self, status: u16) -> impl Iterator<Item = &'static Field> {
         let private = self.private || matches!(status, 401 | 403);
         [&NO_SNIFFING, self.policy].into_iter().chain(private.then_some(&NO_STORE))
     }
 }
 
-/// Adds the headers to what Rocket answers in process. The front, which adds them to its own answers too, does so at
-/// less cost.
+/// A fairing that adds the headers to Rocket's responses in process. The HTTP server adds them itself, at less cost.
 pub struct SecurityHeaders;
 
 #[async_trait]

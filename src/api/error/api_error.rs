@@ -1,4 +1,4 @@
-//! An error as it is answered: status, body and challenge.
+//! Error responses: status, body and challenge.
 
 use rocket::http::{Header, Status};
 use rocket::response::{self, Responder};
@@ -9,19 +9,19 @@ use super::catalog::{ErrorBody, ErrorSpec, Message, AUTHORIZATION_MISSING, LOGIN
 use crate::api::json_response;
 use crate::json::Style;
 
-/// An error on its way out: a status and a body.
+/// An error response.
 #[derive(Debug)]
 pub struct ApiError {
     status: Status,
     body: ErrorBody,
     /// The `WWW-Authenticate` of a 401 (RFC 6750, section 3).
     challenge: Option<String>,
-    /// After how many seconds it is worth trying again (RFC 9110, section 10.2.3).
+    /// The `Retry-After` in seconds (RFC 9110, section 10.2.3).
     retry_after: Option<u32>,
 }
 
 impl ApiError {
-    /// The error of that row.
+    /// The error of an entry of the catalog.
     #[must_use]
     pub fn of(row: &ErrorSpec) -> Self {
         let body = row.example();
@@ -33,26 +33,26 @@ impl ApiError {
         }
     }
 
-    /// Its status.
+    /// The status.
     #[must_use]
     pub fn status(&self) -> Status {
         self.status
     }
 
-    /// The error of a status that is in no row: its name.
+    /// An error with a status that is not in the catalog.
     pub(crate) fn of_status(status: Status) -> Self {
         let error = status.reason_lossy().to_owned();
         Self { status, body: ErrorBody { error, message: None }, challenge: None, retry_after: None }
     }
 
-    /// Its body as JSON.
+    /// The body as JSON.
     #[must_use]
     pub fn body(&self, style: Style) -> Vec<u8> {
-        // Texts by name: nothing in it could fail to be written.
+        // Serializing strings cannot fail.
         style.render(&self.body).unwrap_or_default()
     }
 
-    /// The headers that say more than its status.
+    /// The headers `WWW-Authenticate` and `Retry-After`, if the error has them.
     pub fn headers(&self) -> impl Iterator<Item = (&'static str, String)> + '_ {
         let challenge = self.challenge.as_ref().map(|challenge| ("WWW-Authenticate", challenge.clone()));
         let retry = self.retry_after.map(|seconds| ("Retry-After", seconds.to_string()));
@@ -75,12 +75,12 @@ impl ApiError {
     }
 }
 
-/// What is too much now may be little in a moment.
+/// The default: overload may be over in a second.
 fn retry_after(row: &ErrorSpec) -> Option<u32> {
     matches!(row.status, 429 | 503).then_some(1)
 }
 
-/// RFC 6750, section 3.1: who sent no token is told only that one is wanted; who sent one, what is wrong with it.
+/// RFC 6750, section 3.1: a request without a token gets the scheme only, a request with a token the reason.
 fn challenge(row: &ErrorSpec) -> Option<String> {
     const REALM: &str = "Bearer realm=\"shipyard\"";
     if row.status != 401 {

@@ -9,9 +9,9 @@ use serde_json::{json, Value};
 /// The body of every error.
 #[derive(Debug, Serialize)]
 pub struct ErrorBody {
-    /// What kind of error it is.
+    /// The kind of error.
     pub error: String,
-    /// What was wrong, where there is more to say.
+    /// Details, if there are any.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub message: Option<Value>,
 }
@@ -28,7 +28,7 @@ impl JsonSchema for ErrorBody {
             "properties": {
                 "error": {"type": "string", "description": "The kind of error."},
                 "message": {
-                    "description": "What was wrong, where there is more to say.",
+                    "description": "Details, if there are any.",
                     "oneOf": [
                         {"type": "string", "description": "A sentence."},
                         {
@@ -55,7 +55,7 @@ impl JsonSchema for ErrorBody {
             "required": ["error"],
             "additionalProperties": false,
         });
-        // Only a text above that is no schema could fail here, and the tests read it.
+        // Fails only if the text above is not a schema, which the tests would find.
         serde_json::from_value(schema).unwrap_or(Schema::Bool(true))
     }
 }
@@ -63,13 +63,13 @@ impl JsonSchema for ErrorBody {
 /// One kind of error.
 #[derive(Debug)]
 pub struct ErrorSpec {
-    /// Its name: the key of its example in the specification.
+    /// The name: the key of the example in the specification.
     pub name: &'static str,
     /// The status.
     pub status: u16,
-    /// The member `error` of the body. Where it names a claim, an example of it.
+    /// The member `error` of the body. If it depends on the token, an example.
     pub error: &'static str,
-    /// The member `message` of the body; where that depends on the request, an example of it.
+    /// The member `message` of the body. If it depends on the request, an example.
     pub message: Message,
     /// When it occurs: a sentence for the specification.
     pub when: &'static str,
@@ -102,7 +102,7 @@ impl Message {
 }
 
 impl ErrorSpec {
-    /// A body with this error.
+    /// The body with the example.
     #[must_use]
     pub fn example(&self) -> ErrorBody {
         ErrorBody { error: self.error.to_owned(), message: self.message.example() }
@@ -127,7 +127,7 @@ macro_rules! table {
 use Message::{Fields, None as Bare, Text};
 
 table! {
-    /// What operations answer.
+    /// Errors of operations.
     TABLE;
     MALFORMED_JSON: 400, "Bad Request", Text("Malformed JSON: expected value at line 1 column 1"),
         "The body is not one JSON value (RFC 8259): the message says what is wrong, and where.";
@@ -135,7 +135,7 @@ table! {
         Fields { field: "id", message: "Must be greater than or equal to 1." },
         "Fields are missing, unknown, of the wrong type or out of range: the message lists all of them.";
     ID_GIVEN: 400, "Bad Request", Bare,
-        "The body chooses an `id`; the server does.";
+        "The body has an `id`; the server chooses ids.";
     ID_MISMATCH: 400, "Bad Request", Text("Request data id has to match resource id."),
         "The `id` of the body is not that of the path.";
     NAME_TAKEN: 400, "Bad Request", Text("User already exists."),
@@ -147,11 +147,11 @@ table! {
     LOGIN_INCOMPLETE: 400, "Bad Request", Text("Username or password missing."),
         "The name or the password is missing or empty.";
     LOGIN_INVALID: 401, "Unauthorized", Text("Username or password invalid."),
-        "There is no such user, or the password is another.";
+        "No user has that name, or the password is wrong.";
     AUTHORIZATION_MISSING: 401, "Missing Authorization Header", Bare,
         "There is no Authorization header, or an empty one.";
     TOKEN_EXPIRED: 401, "Token has expired", Bare,
-        "The token's time is over (RFC 7519, section 4.1.4).";
+        "The token has expired (RFC 7519, section 4.1.4).";
     TOKEN_REVOKED: 401, "Token has been revoked", Bare,
         "The token was logged out, or issued before the server's start.";
     TOKEN_OUTDATED: 401, "Token has been revoked", Bare,
@@ -185,39 +185,39 @@ table! {
     TOKEN_INVALID_CLAIM: 422, "Invalid claim: exp", Bare,
         "A claim of the token is not of its type, or `type` is neither `access` nor `refresh`.";
     TOKEN_NOT_YET_VALID: 422, "The token is not yet valid (nbf)", Bare,
-        "The token's time has not come (RFC 7519, section 4.1.5).";
+        "`nbf` of the token is in the future (RFC 7519, section 4.1.5).";
     TOKEN_NOT_YET_ISSUED: 422, "The token is not yet valid (iat)", Bare,
-        "The token says that it will be issued in the future.";
+        "`iat` of the token is in the future.";
     ACCESS_TOKEN_REQUIRED: 422, "Only access tokens are allowed", Bare,
         "The token is a refresh token.";
     REFRESH_TOKEN_REQUIRED: 422, "Only refresh tokens are allowed", Bare,
         "The token is an access token.";
     TOO_MANY_REQUESTS: 429, "Too Many Requests", Text("Too many requests. Try again later."),
-        "There were too many such requests of late, from that address, under that user name, or overall; \
-         `Retry-After` says when to come again.";
+        "Too many such requests came from that address, under that user name, or overall; \
+         `Retry-After` gives the seconds to wait.";
     INTERNAL: 500, "Internal Server Error", Bare,
-        "The server is broken: a defect. The log says more.";
+        "The server has a defect. The log has the reason.";
     BUSY: 503, "Service Unavailable", Text("Too many passwords are being checked. Try again soon."),
-        "As many passwords wait to be hashed as may.";
+        "The queue of passwords to be hashed is full.";
     STORAGE_FULL: 507, "Insufficient Storage", Text("No room is left."),
-        "There are as many as the server is set to keep.";
+        "The server is configured to keep no more.";
     IDS_EXHAUSTED: 507, "Insufficient Storage", Text("No ids are left."),
-        "The id 2147483647 has been given out, and ids are never given out twice.";
+        "The last id, 2147483647, has been used, and ids are never reused.";
 }
 
 table! {
-    /// What is answered to what is no request in order, before any operation is looked for.
+    /// Errors of invalid requests, before any operation is found.
     OF_CONNECTIONS;
     REQUEST_MALFORMED: 400, "Bad Request", Text("Malformed request: invalid HTTP header parsed."),
         "The request is not HTTP/1.1 (RFC 9112), or can be read in two ways.";
     BODY_BROKE_OFF: 400, "Bad Request", Text("The body cannot be read: error reading a body from connection."),
         "The body ends before it is complete, or its chunks are malformed.";
     HEAD_TIMEOUT: 408, "Request Timeout", Text("The head of the request was not complete within 5 seconds."),
-        "The client took too long to say what it wants.";
+        "The client took too long to send the head of the request.";
     BODY_TIMEOUT: 408, "Request Timeout", Text("The body of the request was not complete within 10 seconds."),
         "The client took too long to send the body.";
     EXPECTATION: 417, "Expectation Failed", Bare,
-        "The request expects something else than `100-continue`.";
+        "The request has an expectation other than `100-continue`.";
     HEAD_TOO_LARGE: 431, "Request Header Fields Too Large",
         Text("The head of a request may have 16384 bytes and 64 fields at most."),
         "The head of the request is larger than the limit, or has more fields.";
@@ -226,9 +226,9 @@ table! {
     TRANSFER_CODING: 501, "Not Implemented", Text("The only transfer coding here is chunked."),
         "The body has a transfer coding that the server cannot read (RFC 9112, section 6.1).";
     CONNECTIONS_EXHAUSTED: 503, "Service Unavailable", Text("Too many connections. Try again soon."),
-        "There are as many connections as the server takes.";
+        "The server has as many connections as it accepts.";
     ANSWER_TIMEOUT: 503, "Service Unavailable", Text("There was no answer within 15 seconds."),
-        "The server took too long to answer.";
+        "The server took too long to respond.";
     HTTP_VERSION: 505, "HTTP Version Not Supported", Text("This server speaks HTTP/1.1 and HTTP/1.0."),
         "The request is of another version of HTTP.";
 }

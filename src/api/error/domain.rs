@@ -1,4 +1,4 @@
-//! Errors of the store and of authentication, which know nothing of HTTP.
+//! Mapping of the errors of `store` and `auth`, which know nothing of HTTP.
 
 use super::api_error::ApiError;
 use super::catalog::{ErrorSpec, BUSY, TOO_MANY_REQUESTS};

@@ -1,4 +1,4 @@
-//! Pieces of the specification that several operations share.
+//! Components of the specification that operations share.
 
 use rocket_okapi::gen::OpenApiGenerator;
 use rocket_okapi::okapi::openapi3::{
@@ -33,25 +33,25 @@ pub fn only(status: u16, response: Response) -> Responses {
     responses
 }
 
-/// The responses for those rows of the table of errors: one for each status, with an example for each row.
+/// The responses for these entries of the error catalog: one for each status, with an example for each entry.
 pub fn errors(generator: &mut OpenApiGenerator, rows: &[&ErrorSpec]) -> Responses {
     let mut responses = Responses::default();
     for row in rows {
         let entry = responses.responses.entry(row.status.to_string()).or_insert_with(|| {
             let mut response = response_with::<ErrorBody>(generator, "");
             if row.status == 401 {
-                let about = "What authorization is wanted (RFC 6750, section 3).";
+                let about = "The required authorization (RFC 6750, section 3).";
                 response.headers.insert("WWW-Authenticate".to_owned(), header(about, None));
             }
             if matches!(row.status, 429 | 503) {
-                let about = "After how many seconds to come again (RFC 9110, section 10.2.3).";
+                let about = "The seconds to wait before the next request (RFC 9110, section 10.2.3).";
                 response.headers.insert("Retry-After".to_owned(), header(about, None));
             }
             RefOr::Object(response)
         });
         let RefOr::Object(response) = entry else { continue };
         let name = row.name.to_lowercase();
-        // One that can come from two places is one.
+        // An error that two checks can cause is listed once.
         if response
             .content
             .get(JSON)
@@ -77,7 +77,7 @@ pub fn errors(generator: &mut OpenApiGenerator, rows: &[&ErrorSpec]) -> Response
     responses
 }
 
-/// A response header that is always there: a text, of that format.
+/// A required response header: a string of that format.
 pub fn header(description: &str, format: Option<&str>) -> RefOr<Header> {
     let schema = SchemaObject {
         instance_type: Some(InstanceType::String.into()),

@@ -17,8 +17,8 @@ const LOGGED_OUT: Message = Message { message: "Successfully logged out." };
 
 /// # Log in
 ///
-/// Gives an access token and a refresh token for a name and its password. Unless the server is configured
-/// otherwise, they live 15 minutes and 30 days. The Content-Type must be `application/json` or end in `+json`.
+/// Returns an access token and a refresh token for a name and its password. Unless the server is configured
+/// otherwise, they are valid for 15 minutes and 30 days. The Content-Type must be `application/json` or end in `+json`.
 #[openapi(tag = "auth")]
 #[post("/auth/login", data = "<body>")]
 pub async fn login(
@@ -32,7 +32,7 @@ pub async fn login(
 
 /// # Get a new access token
 ///
-/// Gives a new access token for a refresh token, which stays as it is.
+/// Returns a new access token for a refresh token, which stays valid.
 #[openapi(tag = "auth")]
 #[post("/auth/refresh")]
 pub fn refresh(

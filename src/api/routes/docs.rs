@@ -1,4 +1,4 @@
-//! Swagger UI, from one copy of its files.
+//! Swagger UI, with one copy of its files in memory.
 
 use std::io::Cursor;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use rocket::{async_trait, Data, Request, Response, Route};
 use rocket_okapi::swagger_ui::{make_swagger_ui, SwaggerUIConfig};
 use tokio::sync::OnceCell;
 
-/// The routes of Swagger UI, which shows the specification at that address.
+/// The routes of Swagger UI for the specification at that URL.
 pub(crate) fn routes(spec_url: &str) -> Vec<Route> {
     let config = SwaggerUIConfig { url: spec_url.to_owned(), ..SwaggerUIConfig::default() };
     let routes: Vec<Route> = make_swagger_ui(&config).into();
@@ -21,8 +21,8 @@ pub(crate) fn routes(spec_url: &str) -> Vec<Route> {
     routes.into_iter().map(shared).collect()
 }
 
-/// Answers with what `inner` answered first. rocket_okapi copies the file for each request, and a client that reads
-/// slowly would keep its copy of 1.4 MB.
+/// Repeats the first response of `inner`. rocket_okapi copies the file for each request, and each slow reader would hold a
+/// copy of 1.4 MB.
 #[derive(Clone)]
 struct SharedContent {
     inner: Box<dyn Handler>,
@@ -37,7 +37,7 @@ impl Handler for SharedContent {
         }
         let mut outcome = self.inner.handle(request, data).await;
         let Outcome::Success(response) = &mut outcome else { return outcome };
-        // A redirection is short, and depends on the request.
+        // A redirect is short, and depends on the request.
         let label = response.content_type().filter(|_| response.status() == Status::Ok);
         let Some(label) = label else { return outcome };
         match response.body_mut().to_bytes().await {

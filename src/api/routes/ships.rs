@@ -14,7 +14,7 @@ use crate::store::{CreateShipError, GetError, List, Store, UpdateShipError};
 
 /// # List all ships
 ///
-/// Gives all ships by ascending id.
+/// Returns all ships by ascending id.
 #[openapi(tag = "ships")]
 #[get("/api/ships")]
 pub fn list(store: &State<Store>) -> Cacheable<List<Ship>> {
@@ -23,7 +23,7 @@ pub fn list(store: &State<Store>) -> Cacheable<List<Ship>> {
 
 /// # Get a ship
 ///
-/// Gives the ship of that id.
+/// Returns the ship with that id.
 #[openapi(tag = "ships")]
 #[get("/api/ships/<id>")]
 pub fn get(id: Id, store: &State<Store>) -> ApiResult<Cacheable<EncodedJson<Ship>>, GetError> {
@@ -47,7 +47,7 @@ pub fn create(
 
 /// # Replace a ship
 ///
-/// Puts the given ship in the place of that id.
+/// Replaces the ship with that id.
 #[openapi(tag = "ships")]
 #[put("/api/ships/<id>", data = "<body>")]
 pub fn update(
@@ -62,7 +62,7 @@ pub fn update(
 
 /// # Delete a ship
 ///
-/// Removes the ship of that id. The id is never given out again.
+/// Removes the ship with that id. The id is never reused.
 #[openapi(tag = "ships")]
 #[delete("/api/ships/<id>")]
 pub fn delete(id: Id, _token: AccessToken, store: &State<Store>) -> ApiResult<NoContent, GetError> {

@@ -1,4 +1,4 @@
-//! Files.
+//! Static files.
 
 use std::fs::Metadata;
 use std::io;
@@ -16,30 +16,30 @@ use crate::internal_error::InternalError;
 use crate::regular_file::{self, Found};
 use crate::store::GetError;
 
-/// The folder whose files are served.
+/// The folder of static files.
 #[derive(Clone, Debug)]
 pub struct StaticDir(pub PathBuf);
 
-/// A file of the folder, read piece by piece as it is sent. `..`, hidden files and whatever lies outside, by way
-/// of a link or otherwise, are not found.
+/// A file of the folder, read in pieces while it is sent. `..`, hidden files and files outside the folder, also through a
+/// link, are not found.
 #[get("/static/<path..>")]
 pub async fn file(path: PathBuf, folder: &State<StaticDir>) -> ApiResult<WithEtag<File>, GetError> {
     match open(&folder.0, &path).await {
         Ok(file) => Ok(file.ok_or(GetError::NotFound)?),
-        // A client, or a cache, that is told that there is no such file would remember it.
-        Err(error) if is_want(&error) => Err(InternalError::new("opening a file", error).into()),
+        // Not a 404, which a client or a cache could keep.
+        Err(error) if is_resource_error(&error) => Err(InternalError::new("opening a file", error).into()),
         Err(_) => Err(GetError::NotFound.into()),
     }
 }
 
-/// Whether the system lacks something: descriptors, memory, a disk that can be read.
-fn is_want(error: &io::Error) -> bool {
+/// Whether the system lacks resources: descriptors, memory, or a readable disk.
+fn is_resource_error(error: &io::Error) -> bool {
     #[cfg(unix)]
     {
         use rustix::io::Errno;
-        // AGAIN: another program has a lease on the file, and is being asked to give it up (fcntl(2)).
-        const WANTS: [Errno; 5] = [Errno::MFILE, Errno::NFILE, Errno::NOMEM, Errno::IO, Errno::AGAIN];
-        Errno::from_io_error(error).is_some_and(|error| WANTS.contains(&error))
+        // AGAIN: another program has a lease on the file and must give it up first (fcntl(2)).
+        const ERRORS: [Errno; 5] = [Errno::MFILE, Errno::NFILE, Errno::NOMEM, Errno::IO, Errno::AGAIN];
+        Errno::from_io_error(error).is_some_and(|error| ERRORS.contains(&error))
     }
     #[cfg(not(unix))]
     {
@@ -61,7 +61,7 @@ async fn open(folder: &Path, path: &Path) -> io::Result<Option<WithEtag<File>>> 
     }))
 }
 
-/// Weak, since a file can change twice in the time that its system tells apart (RFC 9110, section 8.8.1).
+/// A weak validator: a file can change twice within the resolution of its timestamp (RFC 9110, section 8.8.1).
 fn validator(metadata: &Metadata) -> String {
     let modified = metadata.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
     let modified = modified.unwrap_or_default().as_nanos();

@@ -1,4 +1,4 @@
-//! Users: everyone reads them and creates one; users change their own data only.
+//! Users: anyone can read them and create one; users can change their own data only.
 
 use std::net::IpAddr;
 
@@ -17,7 +17,7 @@ use crate::store::{CreateUserError, GetError, List, Store, UpdateUserError};
 
 /// # List all users
 ///
-/// Gives all users by ascending id, without their passwords.
+/// Returns all users by ascending id, without their passwords.
 #[openapi(tag = "users")]
 #[get("/api/users")]
 pub fn list(store: &State<Store>) -> Json<List<User>> {
@@ -26,7 +26,7 @@ pub fn list(store: &State<Store>) -> Json<List<User>> {
 
 /// # Get a user
 ///
-/// Gives the user of that id, without the password.
+/// Returns the user with that id, without the password.
 #[openapi(tag = "users")]
 #[get("/api/users/<id>")]
 pub fn get(id: Id, store: &State<Store>) -> ApiResult<Json<EncodedJson<User>>, GetError> {
@@ -49,7 +49,7 @@ pub async fn create(
 
 /// # Replace one's own data
 ///
-/// Puts the given name and password in the place of the user's own. The user's refresh tokens end.
+/// Replaces the name and the password of the user who is logged in. The user's refresh tokens become invalid.
 #[openapi(tag = "users")]
 #[put("/api/users/<id>", data = "<body>")]
 pub async fn update(
@@ -65,7 +65,7 @@ pub async fn update(
 
 /// # Delete oneself
 ///
-/// Removes the user who is logged in. The user's tokens end, and the id is never given out again.
+/// Removes the user who is logged in. The user's tokens become invalid, and the id is never reused.
 #[openapi(tag = "users")]
 #[delete("/api/users/<id>")]
 pub fn delete(id: Id, _owner: Owner, store: &State<Store>) -> ApiResult<NoContent, GetError> {
