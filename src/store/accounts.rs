@@ -1,4 +1,4 @@
-//! Where users, passwords and tokens meet: login, refresh, and every write of a password. No HTTP here.
+//! Accounts: login, refresh, logout, and every write of a password. No HTTP here.
 
 use thiserror::Error;
 
@@ -26,13 +26,13 @@ pub enum LogInError {
     QueueFull,
 }
 
-/// Why there is no new access token.
+/// Why a refresh fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum RenewError {
     /// There were too many refreshes.
     #[error(transparent)]
     RateLimited(RateLimited),
-    /// The refresh token has ended since it was looked at.
+    /// The refresh token has ended since it was checked.
     #[error(transparent)]
     Refresh(RefreshError),
 }
@@ -67,8 +67,8 @@ impl Accounts {
         Self { store, tokens, passwords, rate_limiter }
     }
 
-    /// Both tokens for a name and its password. An unknown name costs as much as a wrong password, and is
-    /// limited as one that is known.
+    /// Checks a name and a password, and issues both tokens. An unknown name takes as long as a wrong password, and has the
+    /// same rate limits.
     ///
     /// # Errors
     /// [`LogInError`].
@@ -122,8 +122,8 @@ impl Accounts {
         Ok(RefreshedToken { access_token: access.text })
     }
 
-    /// Ends a token. If the deny list is full, all tokens of its user end that were issued until now: no token that
-    /// was logged out is accepted again, and other users notice nothing.
+    /// Ends a token. If the deny list is full, ends all tokens that were issued to its user until now: no logged-out token is
+    /// accepted again, and other users are not affected.
     pub fn log_out(&self, token: &Claims) {
         if self.tokens.revoke(token).is_err() {
             self.store.log_out(token.identity, self.tokens.now());

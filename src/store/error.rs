@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-/// Nothing has that id.
+/// Why a row is not found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum GetError {
     /// Nothing has that id.
@@ -19,7 +19,7 @@ pub enum CreateShipError {
     /// The greatest id has been given out.
     #[error("no ids are left")]
     IdsExhausted,
-    /// There are as many ships as are stored.
+    /// The limit of ships is reached.
     #[error("no more ships can be stored")]
     Full,
 }
@@ -47,7 +47,7 @@ pub enum CreateUserError {
     /// The greatest id has been given out.
     #[error("no ids are left")]
     IdsExhausted,
-    /// There are as many users as are stored.
+    /// The limit of users is reached.
     #[error("no more users can be stored")]
     Full,
 }
@@ -69,10 +69,10 @@ pub enum UpdateUserError {
 /// Why a valid access token is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum SessionError {
-    /// Its user is gone.
+    /// The user has been deleted.
     #[error("the user has been deleted")]
     UnknownUser,
-    /// All tokens that its user had have been logged out.
+    /// The user has logged out all tokens since.
     #[error("all tokens of the user were logged out")]
     AllLoggedOut,
 }
@@ -80,13 +80,13 @@ pub enum SessionError {
 /// Why a valid refresh token is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum RefreshError {
-    /// Its user is gone.
+    /// The user has been deleted.
     #[error("the user has been deleted")]
     UnknownUser,
-    /// All tokens that its user had have been logged out.
+    /// The user has logged out all tokens since.
     #[error("all tokens of the user were logged out")]
     AllLoggedOut,
-    /// Its user's password was changed after it was issued.
+    /// The user's password was changed after the token was issued.
     #[error("the password was changed after the token was issued")]
     PasswordChanged,
 }

@@ -1,9 +1,8 @@
 //! Rows of a table as JSON text, and lists of them.
 //!
-//! A list is sent from a snapshot of the rows: a persistent tree, of which a write copies the path to one row. So a client that
-//! reads slowly keeps the rows that have been replaced since, and not a text of its own. What is kept for such clients
-//! is counted exactly, row by row, and has a bound, [`MAX_RETAINED`]: beyond it, the client whose snapshot is oldest
-//! is disconnected.
+//! A list is sent from a snapshot of the rows: a persistent tree, of which a write copies the path to one row. So a client
+//! that reads slowly keeps the rows that have been replaced since, but no copy of the list. The rows retained for such clients
+//! are counted exactly and bounded by [`MAX_RETAINED`]: beyond that, the client with the oldest snapshot is disconnected.
 
 use std::collections::VecDeque;
 use std::fmt::Debug;
@@ -22,16 +21,16 @@ use schemars::JsonSchema;
 use crate::json::{EncodedJson, HasValidity, JsonBody, JsonStream, ListWriter, Style, Validity, PIECE};
 use crate::model::id::Id;
 
-/// How many bytes of replaced or deleted rows are kept, at most, for lists that are being sent.
+/// The most bytes of replaced or deleted rows that are retained for lists that are being sent.
 const MAX_RETAINED: usize = 32 * 1024 * 1024;
 
-/// What a snapshot keeps of a replaced row beyond its text, in bytes: the path to it, some 20 nodes of 48 bytes, and
-/// the row's own node.
+/// What a snapshot retains of a replaced row beyond its text, in bytes: the path to it, some 20 nodes of 48 bytes, and the
+/// row's own node.
 const PATH_SIZE: usize = 1536;
 
 type Tree<T> = RedBlackTreeMapSync<Id, Row<T>>;
 
-/// A row. It lives as long as the table or a snapshot has it.
+/// A row. It lives for as long as the table or a snapshot has it.
 #[derive(Debug)]
 struct Row<T> {
     /// The text, with a flag of its own that says whether the table still has the row.
@@ -71,18 +70,18 @@ impl<T> Drop for Row<T> {
 pub(super) struct Rows<T> {
     tree: Tree<T>,
     style: Style,
-    /// The sum of what the rows take up in a list.
+    /// The bytes that the rows take up in a list.
     items_length: usize,
-    /// How many rows cannot be written as JSON, which is so for no type of this crate.
+    /// The number of rows that cannot be written as JSON, which no type of this crate causes.
     unwritable: usize,
     retained: Arc<AtomicUsize>,
     /// Whether the list of all rows is still what it was. Each write ends it and begins another.
     list_validity: Validity,
-    /// The snapshots from which long lists are being sent, oldest first.
+    /// The snapshots of long lists that are being sent, oldest first.
     snapshots: Mutex<VecDeque<Weak<Snapshot<T>>>>,
 }
 
-/// What a write has freed. To be dropped when no one waits for the lock any more.
+/// What a write has freed. The caller drops it after it has released the lock.
 pub(super) struct Freed<T> {
     _json: Option<EncodedJson<T>>,
     _snapshot: Option<Tree<T>>,
@@ -113,7 +112,7 @@ impl<T: Clone> Rows<T> {
         self.tree.get(&id).map(|row| &row.json)
     }
 
-    /// Puts a row in the place of that id.
+    /// Inserts the row with that id, or replaces it.
     pub(super) fn insert(&mut self, id: Id, json: EncodedJson<T>) -> Freed<T> {
         let before = self.end(id);
         self.end_list();
@@ -122,7 +121,7 @@ impl<T: Clone> Rows<T> {
         Freed { _json: before, _snapshot: self.end_oldest() }
     }
 
-    /// Removes the row of that id, if there is one.
+    /// Removes the row with that id, if there is one.
     pub(super) fn remove(&mut self, id: Id) -> Option<Freed<T>> {
         let before = self.end(id)?;
         self.end_list();
@@ -130,12 +129,12 @@ impl<T: Clone> Rows<T> {
         Some(Freed { _json: Some(before), _snapshot: self.end_oldest() })
     }
 
-    /// Records that every list of before is no longer what the table has.
+    /// Records that the lists made so far are no longer what the table has.
     fn end_list(&mut self) {
         std::mem::take(&mut self.list_validity).end();
     }
 
-    /// Records that the row of that id is about to be dropped.
+    /// Records that the row with that id is about to be dropped.
     fn end(&mut self, id: Id) -> Option<EncodedJson<T>> {
         let row = self.tree.get(&id)?;
         row.end();
@@ -151,8 +150,8 @@ impl<T: Clone> Rows<T> {
         }
     }
 
-    /// Ends the oldest list if too much is kept for lists, and gives its snapshot. The next write ends the next one if
-    /// that was not enough.
+    /// Ends the oldest list if too much is retained for lists, and returns its snapshot. If that was not enough, the next
+    /// write ends the next one.
     fn end_oldest(&mut self) -> Option<Tree<T>> {
         if self.retained.load(Ordering::Relaxed) <= MAX_RETAINED {
             return None;
@@ -174,7 +173,7 @@ impl<T: Clone> Rows<T> {
             (self.unwritable == 0).then(|| self.style.list_length(self.tree.size(), self.items_length));
         if length.is_some_and(|length| length > PIECE) {
             let mut snapshots = self.snapshots.lock();
-            // Those that have been sent are forgotten before room is made for more.
+            // Forget lists that have been sent before the queue grows.
             if snapshots.len() == snapshots.capacity() {
                 snapshots.retain(|snapshot| snapshot.strong_count() > 0);
             }
@@ -184,7 +183,7 @@ impl<T: Clone> Rows<T> {
     }
 }
 
-/// The rows at one moment, as long as they are kept.
+/// The rows at one moment. None once the list was ended.
 #[derive(Debug)]
 struct Snapshot<T>(Mutex<Option<Tree<T>>>);
 
@@ -205,7 +204,7 @@ impl<T> HasValidity for List<T> {
 }
 
 impl<T: Debug + 'static> List<T> {
-    /// Its text. None if a row cannot be written as JSON, which is so for no type of this crate.
+    /// The text of the list. None if a row cannot be written as JSON, which no type of this crate causes.
     #[must_use]
     pub fn to_body(&self) -> Option<JsonBody> {
         let length = self.length?;
@@ -218,12 +217,12 @@ impl<T: Debug + 'static> List<T> {
         if length > PIECE {
             return Some(JsonBody::Stream(Box::new(stream)));
         }
-        // Nothing ends a snapshot of which no stream is on its way.
+        // No write ends the snapshot of a list that is not streamed.
         Some(JsonBody::Full(stream.next_piece().ok().flatten().unwrap_or_default()))
     }
 }
 
-/// How far a list has been written.
+/// The position of the next piece in a list.
 #[derive(Debug)]
 enum Position {
     Begin,
@@ -231,7 +230,7 @@ enum Position {
     End,
 }
 
-/// The text of a list on its way to a client.
+/// The text of a list, written piece by piece while it is sent.
 #[derive(Debug)]
 struct ListStream<T> {
     snapshot: Arc<Snapshot<T>>,
