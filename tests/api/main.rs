@@ -35,6 +35,7 @@ mod setting_ranges;
 mod settings;
 mod spec;
 #[allow(dead_code, reason = "shared with the tests that attack")]
+#[path = "../../crates/test_support/src/lib.rs"]
 mod support;
 mod tampered_servers;
 mod tokens;

@@ -10,7 +10,7 @@
 )]
 
 #[allow(dead_code, reason = "shared with the tests of the API")]
-#[path = "../api/support/mod.rs"]
+#[path = "../../crates/test_support/src/lib.rs"]
 mod support;
 
 mod access_log;
