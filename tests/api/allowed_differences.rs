@@ -10,8 +10,8 @@ use shipyard::contract::recording::history::History;
 use shipyard::contract::recording::message::{Request, Response};
 use shipyard::contract::recording::transcript::Exchange;
 
-use crate::support::forge::{claims, header, sign, without_claim};
-use crate::support::server::NOW;
+use test_support::forge::{claims, header, sign, without_claim};
+use test_support::server::NOW;
 
 const HTML: &str = "Content-Type: text/html; charset=utf-8";
 const JSON: &str = "Content-Type: application/json";

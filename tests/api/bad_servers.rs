@@ -6,7 +6,7 @@ use std::net::{TcpListener, TcpStream};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use crate::support::program::{folder, free_port, here, own_server, shipyard, verify};
+use test_support::program::{folder, free_port, here, own_server, shipyard, verify};
 
 /// A server on a free port that runs `serve` with each connection. Returns its address.
 fn fake(mut serve: impl FnMut(usize, TcpStream) -> bool + Send + 'static) -> String {

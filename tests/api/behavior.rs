@@ -22,7 +22,7 @@ use shipyard::model::password::Password;
 use shipyard::store::seed::{Data, EXAMPLE};
 use shipyard::AppConfig;
 
-use crate::support::server::{settings, Ask, Server, NOW, SECRET};
+use test_support::server::{settings, Ask, Server, NOW, SECRET};
 
 const SHIP: &str = r#"{"affiliation":"a","category":"b","crew":1,"length":1,"manufacturer":"c","model":"d","roles":[],"ship_class":"e"}"#;
 
@@ -349,7 +349,7 @@ fn does_not_sign_with_an_empty_key() {
     let tokens =
         Tokens::new(Secret::for_replay(""), Lifetimes::default(), 1000, Clock::manual(NOW), TokenIds::Random);
     assert!(tokens.issue(Kind::Access, Id::new(1)).is_err());
-    let forged = crate::support::forge::hs256("e30.e30", b"");
+    let forged = test_support::forge::hs256("e30.e30", b"");
     assert!(tokens.verify(&format!("e30.e30.{forged}"), Kind::Access).is_err());
 }
 

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use argon2::{Argon2, PasswordVerifier};
 use shipyard::api::openapi;
 
-use crate::support::program::{folder, run, run_with_bytes, shipyard, Run};
-use crate::support::snapshots;
+use test_support::program::{folder, run, run_with_bytes, shipyard, Run};
+use test_support::snapshots;
 
 fn here() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).to_owned()

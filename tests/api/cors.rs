@@ -3,8 +3,8 @@
 use rocket::http::Method;
 use serde_json::json;
 
-use crate::support::program::{folder, shipyard, Serving};
-use crate::support::server::{Answer, Ask};
+use test_support::program::{folder, shipyard, Serving};
+use test_support::server::{Answer, Ask};
 
 const APP: &str = "https://app.example";
 const EXPOSED: &str = "Location, Retry-After, WWW-Authenticate, X-Request-Id, ETag";

@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use rocket::http::Method;
 use shipyard::contract::replay::Replay;
 
-use crate::support::contract::{operations, Operation};
-use crate::support::server::{Ask, Server};
-use crate::support::transcript::scenarios;
+use test_support::contract::{operations, Operation};
+use test_support::server::{Ask, Server};
+use test_support::transcript::scenarios;
 
 /// Statuses that no recording shows, and the test that covers them: operation, status, name of the test. An entry that
 /// is no longer needed must be removed.

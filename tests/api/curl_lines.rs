@@ -12,7 +12,7 @@ use proptest::prelude::*;
 use shipyard::contract::client::wire::Target;
 use shipyard::contract::recording::{curl, shell};
 
-use crate::support::program::folder;
+use test_support::program::folder;
 
 /// A socket that sends an empty response to every request, and returns its bytes.
 struct Socket {

@@ -13,10 +13,10 @@ use shipyard::json::Style;
 use shipyard::store::seed::{Data, EXAMPLE};
 use shipyard::store::StoreLimits;
 
-use crate::support::forge::{claims, header, sign, with_claim, without_claim};
-use crate::support::server::{settings, unstarted, Answer, Ask, Server, CHEAP, NOW};
-use crate::support::transcript::scenario_named;
-use crate::support::{snapshots, unified_diff};
+use test_support::forge::{claims, header, sign, with_claim, without_claim};
+use test_support::server::{settings, unstarted, Answer, Ask, Server, CHEAP, NOW};
+use test_support::transcript::scenario_named;
+use test_support::{snapshots, unified_diff};
 
 /// A difference that is being recorded: cases are added, then the snapshot is taken.
 struct Difference {

@@ -7,8 +7,8 @@ use shipyard::api::openapi;
 use shipyard::config;
 use shipyard::contract::compare::allowed_difference;
 
-use crate::support::settings_table::rows;
-use crate::support::transcript::scenario_named;
+use test_support::settings_table::rows;
+use test_support::transcript::scenario_named;
 
 fn read(path: &str) -> String {
     std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).expect(path)

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;
 
-use crate::support::program::{folder, run, shipyard, Run};
-use crate::support::settings_table::rows;
+use test_support::program::{folder, run, shipyard, Run};
+use test_support::settings_table::rows;
 
 /// The lines with a value: name, value and origin.
 fn values(output: &str) -> BTreeMap<String, (String, String)> {

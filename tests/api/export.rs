@@ -8,13 +8,13 @@ use rocket::http::Method;
 use serde_json::{json, Value};
 
 use crate::properties::check;
-use crate::support::program::{folder, run, shipyard, Run};
-use crate::support::snapshots;
-use crate::support::transcript::{scenario_named, scenarios, FIXTURES};
 use shipyard::contract::export::{http, hurl};
 use shipyard::contract::recording::fixtures::Scenario;
 use shipyard::contract::recording::message::{header, Request, Response};
 use shipyard::contract::recording::transcript::Exchange;
+use test_support::program::{folder, run, shipyard, Run};
+use test_support::snapshots;
+use test_support::transcript::{scenario_named, scenarios, FIXTURES};
 
 fn export(arguments: &[&str]) -> Run {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));

@@ -6,8 +6,8 @@ use std::net::TcpStream;
 use rocket::http::Method;
 use serde_json::json;
 
-use crate::support::program::{folder, here, shipyard, Serving, LIMIT};
-use crate::support::server::{Answer, Ask, Server};
+use test_support::program::{folder, here, shipyard, Serving, LIMIT};
+use test_support::server::{Answer, Ask, Server};
 
 const NO_PAGE: &str = "default-src 'none'; frame-ancestors 'none'";
 

@@ -15,10 +15,10 @@ use shipyard::auth::token::{Kind, TokenError, Tokens};
 use shipyard::model::id::Id;
 use shipyard::store::seed::EXAMPLE;
 
-use crate::support::forge::{claims, hs256};
-use crate::support::program::{folder, run, shipyard};
-use crate::support::server::{Ask, Server, NOW};
-use crate::support::snapshots;
+use test_support::forge::{claims, hs256};
+use test_support::program::{folder, run, shipyard};
+use test_support::server::{Ask, Server, NOW};
+use test_support::snapshots;
 
 const A: &str = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
 const B: &str = "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb";

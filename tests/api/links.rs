@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use crate::support::contract::{operations, Operation};
-use crate::support::server::{Answer, Ask, Server};
-use crate::support::snapshots;
+use test_support::contract::{operations, Operation};
+use test_support::server::{Answer, Ask, Server};
+use test_support::snapshots;
 
 struct Link {
     source: Operation,

@@ -34,9 +34,6 @@ mod setting_defaults;
 mod setting_ranges;
 mod settings;
 mod spec;
-#[allow(dead_code, reason = "shared with the tests that attack")]
-#[path = "../../crates/test_support/src/lib.rs"]
-mod support;
 mod tampered_servers;
 mod tokens;
 mod untrusted_text;

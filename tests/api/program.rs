@@ -9,10 +9,10 @@ use shipyard::contract::client::wire::Target;
 use shipyard::contract::session::live::Session;
 use uuid::{Uuid, Variant};
 
-use crate::support::program::{folder, run, shipyard, Serving, LIMIT};
-use crate::support::server::Ask;
-use crate::support::snapshots;
-use crate::support::transcript::{claims, scenario_named};
+use test_support::program::{folder, run, shipyard, Serving, LIMIT};
+use test_support::server::Ask;
+use test_support::snapshots;
+use test_support::transcript::{claims, scenario_named};
 
 /// The fourteen commands of docs/api.md, with live tokens: the lengths are those of the recording.
 #[test]

@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use crate::support::program::{folder, run, shipyard, Run, Serving};
-use crate::support::snapshots;
-use crate::support::transcript::{scenarios, FIXTURES};
+use test_support::program::{folder, run, shipyard, Run, Serving};
+use test_support::snapshots;
+use test_support::transcript::{scenarios, FIXTURES};
 
 const LINES: &str = r#"# Log in
 curl -i http://localhost:5000/auth/login -d '{"username":"user", "password":"password"}' -H "Content-Type: application/json"
@@ -159,7 +159,7 @@ fn a_live_recording_has_no_live_token_and_replays() {
     let login = std::fs::read_to_string(here.join("live/01-log-in.txt")).unwrap();
     let token = login.split('"').find(|text| text.starts_with("eyJ") && text.len() > 200).unwrap();
     let ask = rocket::http::Method::Delete;
-    let ask = crate::support::server::Ask::new(ask, "/api/ships/1").header("Host", "localhost").bearer(token);
+    let ask = test_support::server::Ask::new(ask, "/api/ships/1").header("Host", "localhost").bearer(token);
     assert_eq!(serving.send(&ask).status, 422);
     let created = std::fs::read_to_string(here.join("live/02-create-a-user.txt")).unwrap();
     assert!(created.to_lowercase().contains("\nlocation: http://localhost:5000/api/users/3\n"), "{created}");

@@ -9,10 +9,10 @@ use proptest::prelude::{prop_assert_eq, TestCaseError};
 use serde_json::json;
 
 use crate::properties::check;
-use crate::support::program::{folder, run, shipyard, Run};
 use shipyard::contract::compare::lossless::Json;
 use shipyard::contract::recording::message::header;
 use shipyard::contract::recording::{curl, script::Variables};
+use test_support::program::{folder, run, shipyard, Run};
 
 /// A server that sends the same head and body to each request, and stores the requests.
 struct Foreign {

@@ -8,9 +8,9 @@ use shipyard::contract::compare::difference::{difference, CompareMode};
 use shipyard::contract::recording::history::History;
 use shipyard::contract::replay::Replay;
 
-use crate::support::server::Answer;
-use crate::support::snapshots;
-use crate::support::transcript::{scenarios, FIXTURES};
+use test_support::server::Answer;
+use test_support::snapshots;
+use test_support::transcript::{scenarios, FIXTURES};
 
 /// The number of exchanges that were recorded with the original. There may be more; fewer means that some are lost.
 const RECORDED: usize = 243;

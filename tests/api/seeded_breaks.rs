@@ -4,8 +4,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::{json, Value};
 
-use crate::support::transcript::claims;
 use crate::tampered_servers::{held, tampered_with, with_key, with_length, Inner, Passed, Tampered};
+use test_support::transcript::claims;
 
 /// A request as received.
 struct Asked {

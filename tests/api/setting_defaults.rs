@@ -12,10 +12,10 @@ use shipyard::json::Style;
 use shipyard::log::Format;
 use shipyard::store::seed::DEFAULT_FILE;
 
-use crate::support::program::{folder, here, run, shipyard, Serving, LIMIT};
-use crate::support::server::{Answer, Ask};
-use crate::support::settings_table::rows;
-use crate::support::transcript::claims;
+use test_support::program::{folder, here, run, shipyard, Serving, LIMIT};
+use test_support::server::{Answer, Ask};
+use test_support::settings_table::rows;
+use test_support::transcript::claims;
 
 /// The value in effect, in the notation of docs/settings.md.
 fn in_effect(settings: &Settings, name: &str, default: &str) -> String {

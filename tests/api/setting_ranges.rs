@@ -10,9 +10,9 @@ use rocket::http::Method;
 use shipyard::config::{self, Settings};
 use shipyard::model::password::Password;
 
-use crate::support::program::{folder, run, shipyard, Serving};
-use crate::support::server::{Ask, CHEAP};
-use crate::support::settings_table::{rows, Row};
+use test_support::program::{folder, run, shipyard, Serving};
+use test_support::server::{Ask, CHEAP};
+use test_support::settings_table::{rows, Row};
 
 /// A number for a setting, as the environment holds it.
 fn value(name: &str, number: &str) -> String {

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use shipyard::config::docs::{markdown_table, rocket_toml};
 
-use crate::support::program::{folder, here, run, shipyard};
+use test_support::program::{folder, here, run, shipyard};
 
 /// Compares a file with its generated text, or writes it if `SHIPYARD_UPDATE_DOCS=1` is set.
 fn check(file: &Path, found: &str, expected: &str) {

@@ -6,8 +6,8 @@ use serde_json::Value;
 use shipyard::api::error::catalog::{Message, OF_CONNECTIONS, TABLE};
 use shipyard::api::openapi;
 
-use crate::support::contract::{operations, validator, Operation, SPEC};
-use crate::support::snapshots;
+use test_support::contract::{operations, validator, Operation, SPEC};
+use test_support::snapshots;
 
 fn members(value: &Value) -> impl Iterator<Item = (&String, &Value)> {
     value.as_object().into_iter().flatten()
@@ -32,7 +32,7 @@ fn the_checked_in_specification_is_current() {
         generated == checked_in,
         "{} is out of date; `cargo run -- spec --write` updates it\n{}",
         openapi::SPEC_PATH,
-        crate::support::unified_diff(openapi::SPEC_PATH, checked_in, "the code", &generated)
+        test_support::unified_diff(openapi::SPEC_PATH, checked_in, "the code", &generated)
     );
 }
 

@@ -9,10 +9,10 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use serde_json::{json, Value};
 
-use crate::support::forge::{header, sign};
-use crate::support::program::{here, shipyard, verify, Run, Serving};
-use crate::support::server::SECRET;
-use crate::support::transcript::claims;
+use test_support::forge::{header, sign};
+use test_support::program::{here, shipyard, verify, Run, Serving};
+use test_support::server::SECRET;
+use test_support::transcript::claims;
 
 /// What happens to a request: it is forwarded, perhaps changed, or answered without the server.
 pub(crate) enum Passed {

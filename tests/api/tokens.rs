@@ -3,7 +3,7 @@
 
 use rocket::http::Method;
 
-use crate::support::server::{Ask, Server, NOW, SHIP, USER};
+use test_support::server::{Ask, Server, NOW, SHIP, USER};
 
 #[test]
 fn rejects_a_token_from_the_second_of_its_expiry() {

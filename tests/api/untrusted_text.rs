@@ -4,7 +4,7 @@ use std::path::Path;
 
 use quick_xml::events::Event;
 
-use crate::support::program::{folder, run, shipyard, Run};
+use test_support::program::{folder, run, shipyard, Run};
 
 /// Two sequences that move the cursor, and the ends of a line, a tag and an XML section.
 const HOSTILE: &str = "\u{1b}[2J\u{9b}2J\u{202e}]]>\"'&</failure>";

@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use rocket::http::Method;
 use serde_json::{json, Value};
 
-use crate::support::program::{folder, here, own_server, run, shipyard, verify, Serving};
-use crate::support::server::Ask;
-use crate::support::snapshots;
-use crate::support::transcript::{scenarios, FIXTURES};
+use test_support::program::{folder, here, own_server, run, shipyard, verify, Serving};
+use test_support::server::Ask;
+use test_support::snapshots;
+use test_support::transcript::{scenarios, FIXTURES};
 
 /// A copy of the recordings that may be changed.
 fn copy_of_fixtures(name: &str) -> PathBuf {

@@ -10,7 +10,7 @@ use std::process::Command;
 
 use sha2::{Digest, Sha256};
 
-use crate::support::program::folder;
+use test_support::program::folder;
 
 const DOCUMENT: &str = "docs/reviewing-api-changes.md";
 

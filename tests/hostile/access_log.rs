@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 use rocket::http::Method;
 use serde_json::{json, Map, Value};
 
-use crate::support::program::{folder, shipyard, Serving, LIMIT};
-use crate::support::server::Ask;
+use test_support::program::{folder, shipyard, Serving, LIMIT};
+use test_support::server::Ask;
 
 /// A server whose log goes to a file.
 struct Logged {

@@ -7,8 +7,8 @@ use shipyard::config::Settings;
 use shipyard::http::HttpLimits;
 use shipyard::store::StoreLimits;
 
-use crate::support::front::{Front, Sent, Setup};
-use crate::support::server::settings;
+use test_support::front::{Front, Sent, Setup};
+use test_support::server::settings;
 
 /// A server with the maximum number of users. If `is_limited`, `PUT /api/users/<id>` is allowed once an hour.
 fn start(is_limited: bool) -> Front {

@@ -9,7 +9,7 @@ use shipyard::config::Settings;
 use shipyard::store::StoreLimits;
 use tracing::Level;
 
-use crate::support::server::{settings, Ask, Server, NOW};
+use test_support::server::{settings, Ask, Server, NOW};
 
 const DAY: u64 = 24 * 3600;
 

@@ -11,7 +11,7 @@ use shipyard::http::shutdown::ShutdownHandle;
 use shipyard::http::{serve, Shutdown};
 use tokio::runtime::{Builder, Runtime};
 
-use crate::support::server::{settings, unstarted, Answer, Ask};
+use test_support::server::{settings, unstarted, Answer, Ask};
 
 /// The maximum time of a response.
 pub const LIMIT: Duration = Duration::from_secs(30);

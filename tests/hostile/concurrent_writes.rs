@@ -9,7 +9,7 @@ use rocket::http::Method;
 use serde_json::{json, Value};
 
 use crate::concurrent_clients::{Caller, Racing, LIMIT};
-use crate::support::server::{Ask, SHIP};
+use test_support::server::{Ask, SHIP};
 
 fn user(name: &str, password: &str) -> Value {
     json!({"name": name, "password": password})

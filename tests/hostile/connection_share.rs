@@ -7,7 +7,7 @@ use std::time::Duration;
 use rocket::tokio::time::sleep;
 use shipyard::http::{HttpLimits, TrustedProxies};
 
-use crate::support::front::{Front, Raw, Setup, State, GOOD};
+use test_support::front::{Front, Raw, Setup, State, GOOD};
 
 const GREEDY: [u8; 4] = [127, 0, 0, 2];
 const OTHER: [u8; 4] = [127, 0, 0, 3];
@@ -162,7 +162,7 @@ fn never_evicts_a_connection_that_is_being_served() {
 
 #[test]
 fn evicts_a_client_that_does_not_read() {
-    let folder = crate::support::program::folder("stalled_readers");
+    let folder = test_support::program::folder("stalled_readers");
     std::fs::write(folder.join("big"), vec![b'x'; 8 * 1024 * 1024]).unwrap();
     let front = Setup::with_files(limits(32, 2), folder).start();
     // Otherwise the system would buffer the whole response.

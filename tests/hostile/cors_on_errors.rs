@@ -8,8 +8,8 @@ use shipyard::api::cors::Cors;
 use shipyard::config::Settings;
 use shipyard::http::HttpLimits;
 
-use crate::support::front::{short, Front, Raw, Sent, Setup, State};
-use crate::support::server::settings;
+use test_support::front::{short, Front, Raw, Sent, Setup, State};
+use test_support::server::settings;
 
 const APP: &str = "https://app.example";
 

@@ -7,8 +7,8 @@ use shipyard::auth::rate_limit::Rates;
 use shipyard::config::Settings;
 use shipyard::http::HttpLimits;
 
-use crate::support::front::{Front, Raw, Sent, Setup, State};
-use crate::support::server::settings;
+use test_support::front::{Front, Raw, Sent, Setup, State};
+use test_support::server::settings;
 
 const LABEL: &str = "Content-Type: application/json\r\n";
 

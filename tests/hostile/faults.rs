@@ -12,8 +12,8 @@ use shipyard::http::HttpLimits;
 use socket2::SockRef;
 
 use crate::slow::LEEWAY;
-use crate::support::front::{short, Front, Raw, Setup, State, GOOD};
-use crate::support::program::{folder, Serving};
+use test_support::front::{short, Front, Raw, Setup, State, GOOD};
+use test_support::program::{folder, Serving};
 
 const SECOND: Duration = Duration::from_secs(1);
 

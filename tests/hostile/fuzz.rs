@@ -8,11 +8,7 @@ use proptest::prelude::*;
 use proptest::sample::Index;
 use proptest::test_runner::{Config, TestRunner};
 
-#[allow(dead_code, reason = "libFuzzer calls what the tests do not")]
-#[path = "../../fuzz/src/lib.rs"]
-mod targets;
-
-use targets::TARGETS;
+use shipyard_fuzz::TARGETS;
 
 /// Fragments to insert into inputs: those on which parsers disagree, and the syntax of the formats.
 const WORDS: [&[u8]; 28] = [

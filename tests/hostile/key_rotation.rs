@@ -11,9 +11,9 @@ use std::time::{Duration, Instant};
 use rocket::http::Method;
 use serde_json::json;
 
-use crate::support::forge::{hs256, sign_with};
-use crate::support::program::{folder, shipyard, Serving, LIMIT};
-use crate::support::server::{Answer, Ask};
+use test_support::forge::{hs256, sign_with};
+use test_support::program::{folder, shipyard, Serving, LIMIT};
+use test_support::server::{Answer, Ask};
 
 const SHIP: &str = r#"{"affiliation":"a","category":"b","crew":1,"length":1,"manufacturer":"c","model":"d","roles":[],"ship_class":"e"}"#;
 

@@ -18,9 +18,9 @@ use shipyard::store::seed::{Data, EXAMPLE};
 use shipyard::store::StoreLimits;
 use shipyard::AppConfig;
 
-use crate::support::contract::{conforms, operations};
-use crate::support::program::{folder, run, shipyard, Serving, LIMIT};
-use crate::support::server::{settings, Answer, Ask, Server};
+use test_support::contract::{conforms, operations};
+use test_support::program::{folder, run, shipyard, Serving, LIMIT};
+use test_support::server::{settings, Answer, Ask, Server};
 
 fn login(name: &str, password: &str) -> Ask {
     Ask::new(Method::Post, "/auth/login").json(&json!({"username": name, "password": password}))

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use shipyard::http::HttpLimits;
 
 use crate::slow::LEEWAY;
-use crate::support::front::{short, Front, Raw, State};
+use test_support::front::{short, Front, Raw, State};
 
 const MIB: usize = 1024 * 1024;
 

@@ -7,8 +7,8 @@ use serde_json::json;
 use shipyard::auth::rate_limit::{Rate, Rates};
 use shipyard::config::Settings;
 
-use crate::support::forge::{claims, header, sign, with_claim};
-use crate::support::server::{settings, Ask, Server, NOW, USER};
+use test_support::forge::{claims, header, sign, with_claim};
+use test_support::server::{settings, Ask, Server, NOW, USER};
 
 /// The well-behaved client: an address that has logged in.
 const GOOD: Option<IpAddr> = Some(IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0xffff, 0, 0, 0, 0, 1)));

@@ -9,10 +9,6 @@
     unreachable_pub
 )]
 
-#[allow(dead_code, reason = "shared with the tests of the API")]
-#[path = "../../crates/test_support/src/lib.rs"]
-mod support;
-
 mod access_log;
 mod checks;
 mod clock;

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use rocket::http::Method;
 
-use crate::support::contract::{operations, Operation};
-use crate::support::server::{Ask, Server, SHIP, USER};
+use test_support::contract::{operations, Operation};
+use test_support::server::{Ask, Server, SHIP, USER};
 
 /// In the order of the columns of [`RULES`].
 #[derive(Clone, Copy, Debug)]

@@ -12,7 +12,7 @@ use rocket::data::ToByteUnit;
 use rocket::{Data, Route};
 use shipyard::http::HttpLimits;
 
-use crate::support::front::{Front, Raw, Sent, Setup, State};
+use test_support::front::{Front, Raw, Sent, Setup, State};
 
 /// The time for a row: the longest deadline that a row waits for, and a margin for a busy machine.
 const MOST: Duration = Duration::from_secs(10);

@@ -7,8 +7,8 @@ use serde_json::{json, Value};
 use shipyard::http::HttpLimits;
 
 use crate::concurrent_clients::{Caller, Racing};
-use crate::support::front::{Front, Sent};
-use crate::support::server::{Ask, SHIP};
+use test_support::front::{Front, Sent};
+use test_support::server::{Ask, SHIP};
 
 fn get(caller: &mut Caller, path: &str) -> (u16, Value) {
     let answer = caller.send(&Ask::new(Method::Get, path));
@@ -95,7 +95,7 @@ fn no_client_sees_an_older_ship_than_was_acknowledged_before_it_asked() {
     });
 }
 
-fn ask(front: &mut crate::support::front::Raw, line: &str, headers: &str) -> Sent {
+fn ask(front: &mut test_support::front::Raw, line: &str, headers: &str) -> Sent {
     front.send(format!("{line} HTTP/1.1\r\nHost: a\r\n{headers}\r\n"));
     let mut sent = if line.starts_with("HEAD") { front.head().unwrap() } else { front.answer().unwrap() };
     sent.headers.retain(|(name, _)| !["x-request-id", "date"].contains(&name.as_str()));
@@ -129,7 +129,7 @@ fn a_cached_response_is_the_response_of_a_server_without_a_cache() {
         assert_eq!(responses, vec![expected; 3], "{line} {headers}");
     }
     // Each request still has an id of its own, and says whether its connection closes.
-    let id = |client: &mut crate::support::front::Raw, headers: &str| {
+    let id = |client: &mut test_support::front::Raw, headers: &str| {
         client.send(format!("GET /api/ships/2 HTTP/1.1\r\nHost: a\r\n{headers}\r\n"));
         client.answer().unwrap().header("x-request-id").unwrap().to_owned()
     };

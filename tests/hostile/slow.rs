@@ -11,8 +11,8 @@ use shipyard::http::{rlimit, HttpLimits};
 use socket2::{Domain, Socket, Type};
 
 use self::attack::{attack, Attack, Seen};
-use crate::support::front::{short, Front, Raw, Setup, State, GOOD};
-use crate::support::program::{folder, shipyard, Serving};
+use test_support::front::{short, Front, Raw, Setup, State, GOOD};
+use test_support::program::{folder, shipyard, Serving};
 
 /// The time after its deadline within which a connection closes, on an idle machine.
 const SLACK: Duration = Duration::from_secs(1);

@@ -7,8 +7,8 @@ use std::net::TcpStream;
 use rocket::http::Method;
 use serde_json::{json, Value};
 
-use crate::support::program::{folder, shipyard, Serving, LIMIT};
-use crate::support::server::{Ask, SHIP};
+use test_support::program::{folder, shipyard, Serving, LIMIT};
+use test_support::server::{Ask, SHIP};
 
 /// Enough users for a list that is long, but not too long for a test.
 const COUNT: usize = 20_000;

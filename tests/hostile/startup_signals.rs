@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 use rocket::http::Method;
 use serde_json::json;
 
-use crate::support::program::{folder, shipyard, signal, wait, Serving, LIMIT};
-use crate::support::server::Ask;
+use test_support::program::{folder, shipyard, signal, wait, Serving, LIMIT};
+use test_support::server::Ask;
 
 const OLD: &str = "kid=old old-old-old-old-old-old-old-old-old-";
 const NEW: &str = "kid=new new-new-new-new-new-new-new-new-new-";

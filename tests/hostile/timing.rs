@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use shipyard::auth::password::Cost;
 
-use crate::support::server::Server;
+use test_support::server::Server;
 
 /// The number of logins of each kind.
 const LOGINS: usize = 500;

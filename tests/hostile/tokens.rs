@@ -12,9 +12,9 @@ use base64::Engine;
 use rocket::http::Method;
 use serde_json::{json, Value};
 
-use crate::support::contract::{operations, Operation};
-use crate::support::forge::{claims, header, sign, with_claim};
-use crate::support::server::{Ask, Server, NOW, SHIP, USER};
+use test_support::contract::{operations, Operation};
+use test_support::forge::{claims, header, sign, with_claim};
+use test_support::server::{Ask, Server, NOW, SHIP, USER};
 
 /// The minimum number of rows in the table.
 const AT_LEAST: usize = 400;

@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use serde_json::{json, Value};
 
-use super::server::Answer;
+use crate::server::Answer;
 
 pub static SPEC: LazyLock<Value> = LazyLock::new(|| {
     serde_json::from_str(shipyard::api::routes::spec::TEXT).expect("the specification is JSON")

@@ -6,7 +6,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use serde_json::{json, Value};
 use sha2::Sha256;
 
-use super::server::{NOW, SECRET};
+use crate::server::{NOW, SECRET};
 
 /// The code of `message`, as a segment.
 pub fn mac<M: Mac + KeyInit>(message: &str, key: &[u8]) -> String {

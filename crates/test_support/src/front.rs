@@ -21,7 +21,7 @@ use shipyard::AppConfig;
 use socket2::{Domain, Socket, Type};
 use tokio::runtime::Builder;
 
-use super::server::{settings, unstarted, NOW, SECRET};
+use crate::server::{settings, unstarted, NOW, SECRET};
 
 /// The longest that any step of a test waits.
 pub const LIMIT: Duration = Duration::from_secs(30);

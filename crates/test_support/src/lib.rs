@@ -1,8 +1,7 @@
-//! What the tests share: a server in process, recorded exchanges, snapshots.
+//! Helpers of the integration tests: a server in process, the built program, recordings, snapshots.
 
 pub mod contract;
 pub mod forge;
-#[allow(dead_code, reason = "for the tests that attack")]
 pub mod front;
 pub mod program;
 pub mod server;

@@ -1,13 +1,15 @@
-//! The program itself, as a person or a script runs it. Every wait has a limit.
+//! The built program, as a person or a script runs it. Every wait has a limit.
 
+use std::env::consts::EXE_EXTENSION;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::LazyLock;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use super::server::{Answer, Ask};
+use crate::server::{Answer, Ask};
 
 pub const LIMIT: Duration = Duration::from_secs(30);
 
@@ -41,9 +43,18 @@ pub struct Run {
     pub stderr: String,
 }
 
-/// An empty folder of that name.
+/// The program under test. Cargo tells its path only to the tests themselves, and builds it next to their folder:
+/// `target/debug/shipyard`, `target/debug/deps/TEST`.
+static PROGRAM: LazyLock<PathBuf> = LazyLock::new(|| {
+    let test = std::env::current_exe().expect("the path of this test");
+    let built = test.ancestors().nth(2).expect("the test is in target/PROFILE/deps");
+    built.join("shipyard").with_extension(EXE_EXTENSION)
+});
+
+/// An empty folder of that name in `CARGO_TARGET_TMPDIR`.
 pub fn folder(name: &str) -> PathBuf {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    let target = PROGRAM.ancestors().nth(2).expect("the program is in target/PROFILE");
+    let folder = target.join("tmp").join(name);
     let _ = std::fs::remove_dir_all(&folder);
     std::fs::create_dir_all(&folder).expect("a folder");
     folder
@@ -51,7 +62,7 @@ pub fn folder(name: &str) -> PathBuf {
 
 /// The program, in that folder, with none of the settings of the person who runs the tests.
 pub fn shipyard(folder: &Path, arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_shipyard"));
+    let mut command = Command::new(&*PROGRAM);
     command.args(arguments).current_dir(folder);
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("ROCKET_") {
@@ -87,9 +98,9 @@ fn run_with(command: &mut Command, stdin: Option<&[u8]>) -> Run {
     Run { code, stdout: stdout.join().unwrap(), stderr: stderr.join().unwrap() }
 }
 
-/// The repository.
+/// The root of the repository.
 pub fn here() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
+    Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).expect("this crate is two folders below")
 }
 
 /// `shipyard verify` with those arguments, in the repository.
@@ -105,7 +116,7 @@ pub fn free_port() -> u16 {
 /// The command that starts the server of this build, and its address.
 pub fn own_server(variables: &str) -> (String, String) {
     let port = free_port();
-    let program = env!("CARGO_BIN_EXE_shipyard");
+    let program = PROGRAM.display();
     (format!("{variables} exec '{program}' --port {port}"), format!("http://localhost:{port}"))
 }
 
@@ -166,7 +177,6 @@ impl Serving {
     }
 
     /// The same, with everything that the program writes going into that file.
-    #[allow(dead_code, reason = "for the tests that attack")]
     pub fn start_into(command: &mut Command, output: &Path) -> Self {
         let file = std::fs::File::create(output).expect("a file");
         command.stdout(file.try_clone().expect("a file")).stderr(file);

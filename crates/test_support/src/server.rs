@@ -22,6 +22,8 @@ use shipyard::json::Style;
 use shipyard::store::seed::{Data, EXAMPLE};
 use shipyard::AppConfig;
 
+use crate::program::here;
+
 /// When the clock of [`Server::new`] stands still: 2026-11-23T00:00:00Z.
 pub const NOW: u64 = 1_795_392_000;
 
@@ -174,7 +176,7 @@ impl Server {
 /// The default settings, but for the cost of passwords, and for the limits on how many come at a time or in a row.
 pub fn settings() -> Settings {
     Settings {
-        static_dir: concat!(env!("CARGO_MANIFEST_DIR"), "/static").into(),
+        static_dir: here().join("static"),
         json: Style::Pretty,
         hasher: CHEAP.hasher().unwrap(),
         password_queue: 1000,

@@ -1,6 +1,6 @@
 //! The table of settings in docs/settings.md.
 
-use super::program::here;
+use crate::program::here;
 
 /// A row of the table.
 #[derive(Debug)]

@@ -1,6 +1,5 @@
 //! The recorded exchanges of the repository.
 
-use std::path::Path;
 use std::sync::LazyLock;
 
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -9,8 +8,9 @@ use serde_json::Value;
 use shipyard::contract::recording::fixtures::Fixtures;
 pub use shipyard::contract::recording::fixtures::Scenario;
 
-pub static FIXTURES: LazyLock<Fixtures> =
-    LazyLock::new(|| Fixtures::at(&Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures")));
+use crate::program::here;
+
+pub static FIXTURES: LazyLock<Fixtures> = LazyLock::new(|| Fixtures::at(&here().join("fixtures")));
 
 /// Every scenario, by name.
 pub fn scenarios() -> Vec<Scenario> {

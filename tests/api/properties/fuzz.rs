@@ -9,10 +9,10 @@ use shipyard::model::ship::ShipInput;
 use shipyard::model::user::UserInput;
 
 use super::check;
-use crate::support::contract::{conforms, operations};
-use crate::support::forge::{claims, header, sign, with_claim};
-use crate::support::server::{Ask, Server, NOW};
-use crate::support::strategies::{anything, nearly};
+use test_support::contract::{conforms, operations};
+use test_support::forge::{claims, header, sign, with_claim};
+use test_support::server::{Ask, Server, NOW};
+use test_support::strategies::{anything, nearly};
 
 fn body() -> BoxedStrategy<Option<Vec<u8>>> {
     prop_oneof![

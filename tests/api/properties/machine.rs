@@ -8,7 +8,7 @@ use serde_json::{json, Value};
 use shipyard::auth::token::Lifetimes;
 
 use super::check;
-use crate::support::server::{Answer, Ask, Server, NOW};
+use test_support::server::{Answer, Ask, Server, NOW};
 
 const NAMES: [&str; 4] = ["user", "guest", "ann", "bob"];
 const PASSWORDS: [&str; 3] = ["password", "guest", "secret"];

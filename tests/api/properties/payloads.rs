@@ -13,9 +13,9 @@ use shipyard::model::user::UserInput;
 use shipyard::model::{parse, read, update_schema, Input, InputError};
 
 use super::check;
-use crate::support::contract::{component, validator};
-use crate::support::server::{Ask, Server};
-use crate::support::strategies::{broken, nearly, valid};
+use test_support::contract::{component, validator};
+use test_support::server::{Ask, Server};
+use test_support::strategies::{broken, nearly, valid};
 
 #[test]
 fn creates_a_valid_ship_at_its_location() {
@@ -69,11 +69,7 @@ fn creates_a_valid_user_who_can_log_in_and_never_returns_the_password() {
 }
 
 /// Sends `payload` to every operation that accepts a `T`.
-fn every_write<T: Input>(
-    server: &Server,
-    token: &str,
-    payload: &Value,
-) -> Vec<crate::support::server::Answer> {
+fn every_write<T: Input>(server: &Server, token: &str, payload: &Value) -> Vec<test_support::server::Answer> {
     let collection = format!("/api/{}s", T::RESOURCE.to_lowercase());
     [Ask::new(Method::Post, &collection), Ask::new(Method::Put, &format!("{collection}/1"))]
         .into_iter()

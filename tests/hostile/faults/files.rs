@@ -8,8 +8,8 @@ use std::process::Command;
 
 use shipyard::http::HttpLimits;
 
-use crate::support::front::{Front, Raw, Sent, Setup, State};
-use crate::support::program::{folder, shipyard, Serving};
+use test_support::front::{Front, Raw, Sent, Setup, State};
+use test_support::program::{folder, shipyard, Serving};
 
 const MIB: usize = 1024 * 1024;
 

@@ -13,7 +13,7 @@ use rocket::{async_trait, Request, Response, State};
 use shipyard::http::HttpLimits;
 use shipyard::store::Store;
 
-use crate::support::front::{Front, Setup, State as Connection, GOOD};
+use test_support::front::{Front, Setup, State as Connection, GOOD};
 
 #[rocket::get("/handler")]
 fn handler() -> &'static str {

@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 use shipyard::auth::keys::file::KeyFile;
 use shipyard::http::HttpLimits;
 
-use crate::support::front::{Front, Setup};
-use crate::support::program::{folder, run, shipyard, Serving, LIMIT};
+use test_support::front::{Front, Setup};
+use test_support::program::{folder, run, shipyard, Serving, LIMIT};
 
 const KEY: &str = "0123456789abcdef0123456789abcdef";
 

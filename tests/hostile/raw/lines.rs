@@ -1,7 +1,7 @@
 //! Request line: method, target and version.
 
 use super::{last, served, silent, Row};
-use crate::support::front::State::{Closed, Open};
+use test_support::front::State::{Closed, Open};
 
 fn line(line: &str) -> String {
     format!("{line}\r\nHost: a\r\n\r\n")

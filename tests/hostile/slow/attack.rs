@@ -8,7 +8,7 @@ use tokio::net::{TcpSocket, TcpStream};
 use tokio::runtime::Builder;
 use tokio::time::{sleep, timeout};
 
-use crate::support::front::{GOOD, LIMIT};
+use test_support::front::{GOOD, LIMIT};
 
 /// The part of the exchange in which a client is slow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -10,9 +10,9 @@ use rocket::tokio::time::sleep;
 use shipyard::http::HttpLimits;
 
 use super::LEEWAY;
-use crate::support::front::{Front, Raw, Setup, State, GOOD};
-use crate::support::program::{folder, shipyard, Serving};
-use crate::support::server::Ask;
+use test_support::front::{Front, Raw, Setup, State, GOOD};
+use test_support::program::{folder, shipyard, Serving};
+use test_support::server::Ask;
 
 /// Responds after this number of milliseconds.
 #[rocket::get("/slow/<milliseconds>")]

@@ -3,8 +3,8 @@
 use serde_json::{json, Value};
 
 use super::{unknown_user, Bad};
-use crate::support::forge::{claims, header, sign, sign_text, with_claim, without_claim};
-use crate::support::server::NOW;
+use test_support::forge::{claims, header, sign, sign_text, with_claim, without_claim};
+use test_support::server::NOW;
 
 const PAYLOAD: &str = "Invalid payload string";
 const TYPE: &str = "Missing or invalid claim: type";

@@ -5,8 +5,8 @@ use serde_json::json;
 use sha2::{Sha384, Sha512};
 
 use super::{segment, Bad};
-use crate::support::forge::{claims, header, hs256, mac, sign, sign_text, signed, with_claim};
-use crate::support::server::SECRET;
+use test_support::forge::{claims, header, hs256, mac, sign, sign_text, signed, with_claim};
+use test_support::server::SECRET;
 
 const MALFORMED: &str = "Bad Authorization header. Expected value 'Bearer <JWT>'";
 const SIGNATURE: &str = "Signature verification failed";

@@ -7,8 +7,8 @@ use serde_json::{json, Value};
 use sha2::{Sha384, Sha512};
 
 use super::{segment, Bad};
-use crate::support::forge::{claims, header, hs256, mac, sign, sign_text};
-use crate::support::server::SECRET;
+use test_support::forge::{claims, header, hs256, mac, sign, sign_text};
+use test_support::server::SECRET;
 
 const HEADER: &str = "Invalid header string";
 const ALGORITHM: &str = "The specified alg value is not allowed";
