@@ -144,6 +144,11 @@ mod tests {
     use hyper::http::request;
 
     use super::*;
+    use crate::json::HasValidity;
+    use crate::model::id::Id;
+    use crate::model::ship::ShipInput;
+    use crate::model::{self, Input};
+    use crate::store::Store;
 
     fn is_cacheable(request: request::Builder) -> bool {
         let (head, ()) = request.body(()).expect("a request").into_parts();
@@ -208,6 +213,31 @@ mod tests {
         insert("/a", 1, 2);
         b.end();
         assert!(is_cached("/a") && !is_cached("/b"));
+    }
+
+    /// Fifteen reads of fifteen ships and one write of one of them, in turn.
+    #[test]
+    fn a_write_of_one_ship_leaves_the_responses_of_the_others_cached() {
+        const SHIPS: usize = 15;
+        const ROUNDS: usize = 10;
+        let input = || -> ShipInput { model::read(ShipInput::example()).expect("the example fits") };
+        let store = Store::default();
+        let ids: Vec<Id> = (0..SHIPS).map(|_| store.create_ship(input()).expect("there is room").0).collect();
+        let get = |id: Id| {
+            let path = format!("/api/ships/{id}");
+            let is_hit = is_cached(&path);
+            if !is_hit {
+                let ship = store.ship(id).expect("it is there");
+                let validity = ship.validity().cloned().expect("it is stored");
+                CacheKey(&path).insert(response(1), validity, 1024);
+            }
+            is_hit
+        };
+        assert!(!ids.iter().any(|id| get(*id)));
+        for written in ids.iter().cycle().take(ROUNDS) {
+            store.update_ship(*written, input()).expect("it is there");
+            assert_eq!(ids.iter().filter(|id| get(**id)).count(), SHIPS - 1);
+        }
     }
 
     /// A write came between reading the value and inserting the response.
