@@ -206,9 +206,11 @@ mod tests {
     fn the_schemas_follow_from_the_lines() {
         let schema = |schema| {
             let schema = serde_json::to_value(schema).expect("a schema");
-            let names: Vec<String> =
-                schema["properties"].as_object().expect("an object").keys().cloned().collect();
-            (names.join(" "), schema["required"].clone(), schema["examples"][0].clone())
+            let at = |pointer| schema.pointer(pointer).expect("a member").clone();
+            let properties = at("/properties");
+            let names: Vec<&str> =
+                properties.as_object().expect("an object").keys().map(String::as_str).collect();
+            (names.join(" "), at("/required"), at("/examples/0"))
         };
         let expected = |names: &str, required: Value, example: Value| (names.to_owned(), required, example);
         let body = json!({"callsign": "ann", "range": 5});

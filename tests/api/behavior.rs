@@ -39,7 +39,7 @@ fn client(settings: Settings) -> Client {
 
 #[test]
 fn head_responds_as_get_without_the_body() {
-    let server = Server::new();
+    let server = Server::start();
     for path in ["/api/ships", "/api/ships/1", "/api/ships/99", "/openapi.json", "/nothing"] {
         let get = server.get(path);
         let head = server.send(Ask::new(Method::Head, path));
@@ -50,7 +50,7 @@ fn head_responds_as_get_without_the_body() {
 
 #[test]
 fn query_parameters_change_nothing() {
-    let server = Server::new();
+    let server = Server::start();
     for path in ["/api/ships", "/api/ships/1", "/api/users"] {
         assert_eq!(server.get(&format!("{path}?id=2&limit=1&x")), server.get(path));
     }
@@ -58,7 +58,7 @@ fn query_parameters_change_nothing() {
 
 #[test]
 fn only_login_checks_the_content_type() {
-    let server = Server::new();
+    let server = Server::start();
     let (token, _) = server.log_in("user", "password").tokens();
     for label in ["text/plain", "application/x-www-form-urlencoded", "application/json", "nonsense"] {
         let ask = Ask::new(Method::Post, "/api/ships").bearer(&token).header("Content-Type", label);
@@ -83,7 +83,7 @@ fn only_login_checks_the_content_type() {
 
 #[test]
 fn login_accepts_the_values_that_the_original_accepts() {
-    let server = Server::new();
+    let server = Server::start();
     let log_in = |body: &str| {
         let ask = Ask::new(Method::Post, "/auth/login").header("Content-Type", "application/json");
         let answer = server.send(ask.body(body));
@@ -118,7 +118,7 @@ fn login_accepts_the_values_that_the_original_accepts() {
 /// everything wrong from its place on. (Where the rate comes: `tests/hostile/limits.rs`.)
 #[test]
 fn the_order_of_checks() {
-    let server = Server::new();
+    let server = Server::start();
     let (token, _) = server.log_in("user", "password").tokens();
     let ship = |id: u64| SHIP.replacen('{', &format!("{{\"id\":{id},"), 1);
     let cases = [
@@ -148,7 +148,7 @@ fn the_order_of_checks() {
 
 #[test]
 fn a_form_cannot_change_the_method() {
-    let server = Server::new();
+    let server = Server::start();
     let (token, _) = server.log_in("user", "password").tokens();
     for body in ["_method=delete", "%5Fmethod=delete", "_method=delete&a=b", "_method=DELETE"] {
         let ask = Ask::new(Method::Post, "/api/ships/1").bearer(&token).body(body);
@@ -160,7 +160,7 @@ fn a_form_cannot_change_the_method() {
 
 #[test]
 fn location_uses_the_request_host_or_the_configured_url() {
-    let server = Server::new();
+    let server = Server::start();
     let create = |host: &str| {
         let body = json!({"name": host, "password": "password"});
         let answer = server.send(Ask::new(Method::Post, "/api/users").header("Host", host).json(&body));
@@ -210,7 +210,7 @@ fn rejects_a_creation_after_the_last_id() {
 
 #[test]
 fn every_response_has_sorted_keys() {
-    let server = Server::new();
+    let server = Server::start();
     let (token, _) = server.log_in("user", "password").tokens();
     let answers = [
         server.log_in("user", "password"),
@@ -230,7 +230,7 @@ fn every_response_has_sorted_keys() {
 
 #[test]
 fn serves_only_the_files_of_the_static_folder() {
-    let server = Server::new();
+    let server = Server::start();
     let file = server.get("/static/ship.svg");
     assert_eq!((file.status, file.header("Content-Type")), (200, Some("image/svg+xml")));
     assert_eq!(file.body, include_str!("../../static/ship.svg"));
@@ -269,7 +269,7 @@ fn does_not_follow_links_out_of_the_static_folder() {
 
 #[test]
 fn serves_the_checked_in_specification_with_an_etag() {
-    let server = Server::new();
+    let server = Server::start();
     let answer = server.get("/openapi.json");
     assert_eq!((answer.status, answer.body.as_str()), (200, shipyard::api::routes::spec::TEXT));
     assert_eq!(answer.header("Content-Type"), Some("application/json"));
@@ -285,7 +285,7 @@ fn serves_the_checked_in_specification_with_an_etag() {
 
 #[test]
 fn swagger_ui_loads_only_from_this_server() {
-    let server = Server::new();
+    let server = Server::start();
     let docs = server.get("/docs");
     assert_eq!(docs.header("Location"), Some("/docs/index.html"));
     let page = server.get("/docs/index.html");
@@ -309,7 +309,7 @@ fn swagger_ui_loads_only_from_this_server() {
 /// Every row of the route table has an operation: none is a 404 for an unknown path.
 #[test]
 fn every_listed_route_is_served() {
-    let server = Server::new();
+    let server = Server::start();
     for endpoint in openapi::endpoints() {
         let path = endpoint.rule.replace("<id>", "1").replace("<path..>", "ship.svg");
         let method: Method = endpoint.method.parse().unwrap();

@@ -141,7 +141,7 @@ fn path(operation: &Operation) -> String {
 
 #[test]
 fn every_operation_rejects_a_body_above_the_limit() {
-    let server = Server::new();
+    let server = Server::start();
     let (token, _) = server.log_in("user", "password").tokens();
     let before = server.state();
     let mut refused = 0;

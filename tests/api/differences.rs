@@ -57,7 +57,7 @@ fn essence(answer: &Answer) -> String {
 }
 
 fn logged_in() -> (Server, String) {
-    let server = Server::new();
+    let server = Server::start();
     let (token, _) = server.log_in("user", "password").tokens();
     (server, token)
 }
@@ -73,7 +73,7 @@ fn ship_with_crew(crew: &str) -> String {
 
 #[test]
 fn json_errors() {
-    let server = Server::new();
+    let server = Server::start();
     let unknown = server.get("/api/nothing");
     let wrong = server.send(Ask::new(Method::Patch, "/api/ships/1"));
     assert_eq!((unknown.status, unknown.json()), (404, json!({"error": "Not Found"})));
@@ -93,7 +93,7 @@ fn json_errors() {
 
 #[test]
 fn options() {
-    let server = Server::new();
+    let server = Server::start();
     let answer = server.send(Ask::new(Method::Options, "/api/ships"));
     assert_eq!((answer.status, answer.header("Allow")), (204, Some("GET, HEAD, OPTIONS, POST")));
     assert_eq!(server.send(Ask::new(Method::Options, "/api/nothing")).status, 404);
@@ -177,7 +177,7 @@ fn greatest_integer() {
 
 #[test]
 fn one_address() {
-    let server = Server::new();
+    let server = Server::start();
     let mut shown = difference("one_address");
     for path in
         ["/api/ships/01", "/api/ships/+1", "/api/ships/1/", "/api/ships/", "//api/ships/1", "/api//ships"]
@@ -223,7 +223,7 @@ fn ids_are_never_reused() {
 
 #[test]
 fn incomplete_tokens() {
-    let server = Server::new();
+    let server = Server::start();
     server.clock.set(NOW + 1);
     let mut header_with_crit = header();
     header_with_crit["crit"] = json!(["exp"]);
@@ -283,7 +283,7 @@ fn tokens_of_deleted_users() {
 
 #[test]
 fn tokens_from_before_the_start() {
-    let server = Server::new();
+    let server = Server::start();
     server.clock.set(NOW + 1);
     let token = with_claim("access", "iat", json!(NOW - 1));
     let answer = server.send(Ask::new(Method::Delete, "/api/ships/1").bearer(&token));
@@ -324,7 +324,7 @@ fn hashed_passwords() {
 
 #[test]
 fn password_change_ends_refresh_tokens() {
-    let server = Server::new();
+    let server = Server::start();
     let (access, refresh) = server.log_in("user", "password").tokens();
     let body = json!({"name": "user", "password": "changed"});
     assert_eq!(server.send(Ask::new(Method::Put, "/api/users/1").bearer(&access).json(&body)).status, 200);

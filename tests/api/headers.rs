@@ -93,7 +93,7 @@ fn directive<'a>(policy: &'a str, name: &str) -> Option<&'a str> {
 
 #[test]
 fn swagger_ui_runs_only_its_own_scripts_and_static_pages_run_none() {
-    let server = Server::new();
+    let server = Server::start();
     let policy = |path: &str| server.get(path).header("Content-Security-Policy").unwrap().to_owned();
     for path in ["/docs", "/docs/", "/docs/index.html", "/docs/swagger-ui.css", "/docs/nothing"] {
         let policy = policy(path);

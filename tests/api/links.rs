@@ -95,7 +95,7 @@ fn a_link_fills_in_exactly_the_parameters_of_its_target() {
 #[test]
 fn following_each_link_succeeds() {
     for link in links() {
-        let server = Server::new();
+        let server = Server::start();
         let (access, _) = server.log_in("user", "password").tokens();
         let answer = server.send(example(&link.source, &link.source.path, Some(&access)));
         assert_eq!(answer.status, link.status, "{}: {answer:?}", link.name());

@@ -7,7 +7,7 @@ use test_support::server::{Ask, Server, NOW, SHIP, USER};
 
 #[test]
 fn rejects_a_token_from_the_second_of_its_expiry() {
-    let server = Server::new();
+    let server = Server::start();
     let (access, refresh) = server.log_in("user", "password").tokens();
     let uses = |token: &str, method, path| server.send(Ask::new(method, path).bearer(token)).status;
     server.clock.set(NOW + 15 * 60 - 1);
@@ -22,7 +22,7 @@ fn rejects_a_token_from_the_second_of_its_expiry() {
 
 #[test]
 fn a_logout_revokes_one_token_until_it_expires() {
-    let server = Server::new();
+    let server = Server::start();
     let (access, refresh) = server.log_in("user", "password").tokens();
     let (other_access, other_refresh) = server.log_in("user", "password").tokens();
     let send = |method, path: &str, token: &str| server.send(Ask::new(method, path).bearer(token)).status;
@@ -44,7 +44,7 @@ fn a_logout_revokes_one_token_until_it_expires() {
 /// The clock stands still: all of this happens within one second, in which the age of tokens cannot be compared.
 #[test]
 fn a_password_change_revokes_the_users_refresh_tokens_at_once() {
-    let server = Server::new();
+    let server = Server::start();
     let refresh = |token: &str| server.send(Ask::new(Method::Post, "/auth/refresh").bearer(token)).status;
     let (access, before) = server.log_in("user", "password").tokens();
     let (_, guest) = server.log_in("guest", "guest").tokens();
@@ -62,7 +62,7 @@ fn a_password_change_revokes_the_users_refresh_tokens_at_once() {
 
 #[test]
 fn rejects_tokens_of_a_deleted_user_and_never_reuses_the_id() {
-    let server = Server::new();
+    let server = Server::start();
     let (access, refresh) = server.log_in("guest", "guest").tokens();
     let send = |ask: Ask, token: &str| server.send(ask.bearer(token));
     assert_eq!(send(Ask::new(Method::Delete, "/api/users/2"), &access).status, 204);

@@ -49,7 +49,7 @@ fn status(server: &Server, method: Method, path: &str, token: &str) -> u16 {
 
 #[test]
 fn warns_once_of_a_logout_while_the_clock_was_ahead() {
-    let server = Server::new();
+    let server = Server::start();
     let (old, refresh) = server.log_in("user", "password").tokens();
     server.clock.set(NOW + DAY);
     let (ahead, _) = server.log_in("user", "password").tokens();
@@ -112,7 +112,7 @@ fn warns_each_time_the_clock_is_set_back() {
 /// Time synchronisation makes small steps back.
 #[test]
 fn does_not_warn_of_small_clock_steps() {
-    let server = Server::new();
+    let server = Server::start();
     server.clock.set(NOW + 10);
     let lines = logged(|| {
         for now in [NOW + 20, NOW + 15, NOW + 30, NOW + 26, NOW + 30] {

@@ -174,7 +174,7 @@ struct Scene {
 
 impl Scene {
     fn new() -> Self {
-        let server = Server::new();
+        let server = Server::start();
         let created = server.send(Ask::new(Method::Post, "/api/users").body(USER));
         assert_eq!(created.json()["id"], 3);
         let (ann, refresh) = server.log_in("user", "password").tokens();

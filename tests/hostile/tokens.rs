@@ -109,7 +109,7 @@ fn every_invalid_token_is_different() {
 
 /// A server whose clock shows one second after its start, so that forged tokens can be issued before now.
 fn server() -> Server {
-    let server = Server::new();
+    let server = Server::start();
     server.clock.set(NOW + 1);
     server
 }

@@ -24,10 +24,10 @@ use shipyard::AppConfig;
 
 use crate::program::here;
 
-/// When the clock of [`Server::new`] stands still: 2026-11-23T00:00:00Z.
+/// When the clock of [`Server::start`] stands still: 2026-11-23T00:00:00Z.
 pub const NOW: u64 = 1_795_392_000;
 
-/// The key of [`Server::new`].
+/// The key of [`Server::start`].
 pub const SECRET: &[u8] = b"a key for tests, of thirty-two bytes or more";
 
 /// A ship and a user as a client sends them.
@@ -91,7 +91,7 @@ impl Answer {
 
 impl Server {
     /// With the example data.
-    pub fn new() -> Self {
+    pub fn start() -> Self {
         Self::costing(CHEAP)
     }
 

@@ -85,7 +85,7 @@ fn any_request_gets_a_response_that_the_specification_allows() {
             }
             ask.body = body;
             // Each case has its own server: a logout or a deletion must not affect the next case.
-            let server = Server::new();
+            let server = Server::start();
             server.clock.set(NOW + 1);
             let answer = server.send(ask);
             if answer.status < 300 && operation.is_secured() {
@@ -110,7 +110,7 @@ fn any_request_gets_a_response_that_the_specification_allows() {
 
 #[test]
 fn any_path_and_method_gets_a_json_response() {
-    let server = Server::new();
+    let server = Server::start();
     let method = prop::sample::select(vec![
         Method::Get,
         Method::Put,

@@ -19,7 +19,7 @@ use test_support::strategies::{broken, nearly, valid};
 
 #[test]
 fn creates_a_valid_ship_at_its_location() {
-    let server = Server::new();
+    let server = Server::start();
     let (token, _) = server.log_in("user", "password").tokens();
     let schema = component("Ship");
     check(valid::<ShipInput>(), |ship| {
@@ -50,7 +50,7 @@ fn with_whole_numbers(mut payload: Value) -> Value {
 
 #[test]
 fn creates_a_valid_user_who_can_log_in_and_never_returns_the_password() {
-    let server = Server::new();
+    let server = Server::start();
     let schema = component("User");
     let cases = Cell::new(0);
     check(valid::<UserInput>(), |mut user| {
@@ -78,7 +78,7 @@ fn every_write<T: Input>(server: &Server, token: &str, payload: &Value) -> Vec<t
 }
 
 fn a_broken_payload_is_refused_by_field<T: Input>() {
-    let server = Server::new();
+    let server = Server::start();
     let (token, _) = server.log_in("user", "password").tokens();
     let before = server.state();
     let schema = component("Error");
