@@ -80,6 +80,6 @@ def all_peers():
     """By name, in the order of the tables."""
     return {peer.name: peer for peer in (
         _rust("hyper", floor=True), _rust("rocket", floor=True),
-        _shipyard("shipyard"), _shipyard("shipyard-unkept", response_cache_size="0"), _rust("axum"), _rust("actix"),
+        _shipyard("shipyard"), _shipyard("shipyard-uncached", response_cache_size="0"), _rust("axum"), _rust("actix"),
         _python("flask", "gunicorn", "app:app"), _python("fastapi", "python", "app.py"),
         _node("express"), _node("json-server"))}

@@ -22,7 +22,7 @@ STYLE = {
 }
 # Of Okabe and Ito: to be told apart by those who see few colours, too.
 COLOURS = {
-    "shipyard": "#0072B2", "shipyard-unkept": "#6A5ACD", "hyper": "#999999", "rocket": "#555555",
+    "shipyard": "#0072B2", "shipyard-uncached": "#6A5ACD", "hyper": "#999999", "rocket": "#555555",
     "axum": "#D55E00", "actix": "#E69F00",
     "flask": "#009E73", "fastapi": "#56B4E9", "express": "#CC79A7", "json-server": "#B8A800",
 }
