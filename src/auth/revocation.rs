@@ -95,7 +95,8 @@ impl Revocations {
 
 /// Invalidates every token that was issued before a point in time, although tokens carry only whole seconds.
 ///
-/// Of the tokens of that second, those issued after the cutoff are remembered by id; all others were issued before it.
+/// The ids of tokens that were issued after that point, but within the same second, are kept; all others of that second
+/// were issued before it.
 /// The number of remembered ids is bounded. A token beyond the bound is rejected.
 #[derive(Debug)]
 pub struct ValidAfter {

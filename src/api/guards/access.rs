@@ -61,7 +61,7 @@ pub(super) fn verify(auth: &AuthState<'_>, request: &Request<'_>) -> Result<Clai
     auth.verify_token(request, token, Kind::Access).map_err(AccessError::Token)
 }
 
-/// Verifies the access token and that its user exists.
+/// Verifies the access token, and that its user exists and has not logged out all tokens since.
 fn authenticate(auth: &AuthState<'_>, request: &Request<'_>) -> Result<Claims, AccessError> {
     let claims = verify(auth, request)?;
     auth.store.check_access(&claims)?;

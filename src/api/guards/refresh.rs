@@ -14,7 +14,8 @@ use crate::api::openapi::components;
 use crate::auth::token::{Claims, Kind, TokenError};
 use crate::store::RefreshError;
 
-/// Requires a valid refresh token of a user who exists and has not changed the password since.
+/// Requires a valid refresh token of a user who exists, and has not changed the password or logged out all
+/// tokens since.
 #[derive(Debug)]
 pub struct RefreshToken(pub Claims);
 
