@@ -143,7 +143,7 @@ async fn read_request<'a>(
     // A request without a host gets links with the address of the socket.
     let local = || Host::parse_owned(connection.local?.to_string()).ok();
     let (host, is_for_server) = match target {
-        Some(target) => (target.host.or_else(local), false),
+        Some(target) => (target.host.map(Arc::unwrap_or_clone).or_else(local), false),
         None => (None, true),
     };
     if waits_for_continue(head, &body) {

@@ -1,5 +1,7 @@
 //! Validation of a request head, beyond hyper's. A head that two readers could read in two ways is rejected.
 
+use std::sync::Arc;
+
 use hyper::header::{HeaderMap, HeaderValue, EXPECT, HOST, TRANSFER_ENCODING};
 use hyper::http::request::Parts;
 use hyper::{Method, Uri, Version};
@@ -14,8 +16,8 @@ use crate::api::error::catalog::{EXPECTATION, METHOD_NOT_IMPLEMENTED, REQUEST_MA
 /// The target of a request: a host and a path.
 #[derive(Debug)]
 pub(super) struct Target<'a> {
-    /// The host, if the request names one.
-    pub(super) host: Option<Host<'static>>,
+    /// The host, if the request names one. Shared: a cached response does not need it, and a copy would cost it.
+    pub(super) host: Option<Arc<Host<'static>>>,
     uri: &'a Uri,
 }
 
@@ -36,16 +38,16 @@ fn malformed(reason: &str) -> ApiError {
 
 /// The last Host header of a connection, parsed. The next is usually the same.
 #[derive(Default)]
-pub(super) struct LastHost(Mutex<Option<(HeaderValue, Host<'static>)>>);
+pub(super) struct LastHost(Mutex<Option<(HeaderValue, Arc<Host<'static>>)>>);
 
 impl LastHost {
-    fn read(&self, field: &HeaderValue) -> Option<Host<'static>> {
+    fn read(&self, field: &HeaderValue) -> Option<Arc<Host<'static>>> {
         let mut last = self.0.lock();
         match &*last {
-            Some((known, host)) if known == field => Some(host.clone()),
+            Some((known, host)) if known == field => Some(Arc::clone(host)),
             _ => {
                 let host = parsed(field.to_str().ok()?)?;
-                *last = Some((field.clone(), host.clone()));
+                *last = Some((field.clone(), Arc::clone(&host)));
                 Some(host)
             }
         }
@@ -81,7 +83,10 @@ pub(super) fn read<'a>(
 }
 
 /// The target, with the host that the Host header names.
-fn parse_target<'a>(head: &'a Parts, named: Option<Host<'static>>) -> Result<Option<Target<'a>>, ApiError> {
+fn parse_target<'a>(
+    head: &'a Parts,
+    named: Option<Arc<Host<'static>>>,
+) -> Result<Option<Target<'a>>, ApiError> {
     let uri = &head.uri;
     let host = match uri.authority() {
         // The target wins over the Host header.
@@ -140,7 +145,7 @@ fn expectations(headers: &HeaderMap) -> Result<(), ApiError> {
 }
 
 /// RFC 9112, section 3.2: HTTP/1.1 has exactly one Host header, which may be empty.
-fn host(head: &Parts, last: &LastHost) -> Result<Option<Host<'static>>, ApiError> {
+fn host(head: &Parts, last: &LastHost) -> Result<Option<Arc<Host<'static>>>, ApiError> {
     let mut hosts = head.headers.get_all(HOST).iter();
     match (hosts.next(), hosts.next()) {
         (None, _) if head.version == Version::HTTP_11 => Err(malformed("there is no Host header")),
@@ -155,10 +160,10 @@ fn host(head: &Parts, last: &LastHost) -> Result<Option<Host<'static>>, ApiError
 }
 
 /// A host and perhaps a port; never user information (RFC 9110, section 4.2.4).
-fn parsed(host: &str) -> Option<Host<'static>> {
+fn parsed(host: &str) -> Option<Arc<Host<'static>>> {
     if host.contains('@') || !is_encoded(host) {
         return None;
     }
     let host = Host::parse_owned(host.to_owned()).ok()?;
-    (!host.domain().is_empty()).then_some(host)
+    (!host.domain().is_empty()).then(|| Arc::new(host))
 }
