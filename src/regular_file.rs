@@ -156,3 +156,24 @@ fn bounded(source: impl Read, expected: u64, most: u64) -> io::Result<Vec<u8>> {
     }
     Ok(bytes)
 }
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    /// The path was checked before a link took the place of the file, or of a folder on the way to it.
+    #[test]
+    fn follows_no_link_after_the_check() {
+        let folder = std::env::temp_dir().join(format!("shipyard-links-{}", std::process::id()));
+        std::fs::create_dir_all(folder.join("inner")).expect("a folder");
+        std::fs::write(folder.join("inner/file"), "text").expect("a file");
+        symlink("inner/file", folder.join("link")).expect("a link");
+        symlink("inner", folder.join("outer")).expect("a link");
+        let opens = ["inner/file", "link", "outer/file"]
+            .map(|path| open_without_links(&folder, Path::new(path)).is_ok());
+        std::fs::remove_dir_all(&folder).expect("the folder");
+        assert_eq!(opens, [true, false, false]);
+    }
+}
