@@ -45,11 +45,17 @@ pub struct RequestBody(Mutex<BodyState>);
 enum BodyState {
     /// It has: these are its first bytes, at most one more than the limit.
     Arrived(Bytes),
-    /// The client waits for a 100 before it sends the body (RFC 9110, section 10.1.1). It states the length unless the body
-    /// is chunked.
-    Awaited { length: Option<u64> },
+    /// The client waits for a 100 before it sends the body (RFC 9110, section 10.1.1).
+    Awaited(AwaitedBody),
     /// The client waits for a 100, and the response depends on the body.
     Needed,
+}
+
+/// A body that the client sends only after a 100.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AwaitedBody {
+    /// The length that the client states, which it does unless the body is chunked.
+    pub length: Option<u64>,
 }
 
 impl Default for BodyState {
@@ -68,20 +74,19 @@ impl RequestBody {
     pub fn take(&self) -> Bytes {
         match &mut *self.0.lock() {
             BodyState::Arrived(body) => std::mem::take(body),
-            BodyState::Awaited { .. } | BodyState::Needed => Bytes::new(),
+            BodyState::Awaited(_) | BodyState::Needed => Bytes::new(),
         }
     }
 
     /// Marks the body as one that the client sends only after a 100, with its length if the client states it.
     pub fn set_awaited(&self, length: Option<u64>) {
-        *self.0.lock() = BodyState::Awaited { length };
+        *self.0.lock() = BodyState::Awaited(AwaitedBody { length });
     }
 
-    /// The length of a body that the client sends only after a 100. `None` if the body has arrived, `Some(None)` if the
-    /// client does not state the length.
-    pub fn awaited_length(&self) -> Option<Option<u64>> {
+    /// The body, if the client sends it only after a 100.
+    pub fn awaited(&self) -> Option<AwaitedBody> {
         match *self.0.lock() {
-            BodyState::Awaited { length } => Some(length),
+            BodyState::Awaited(body) => Some(body),
             BodyState::Arrived(_) | BodyState::Needed => None,
         }
     }

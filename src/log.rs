@@ -113,7 +113,7 @@ fn requests_are_logged() -> bool {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// The client, or its system, has the whole response.
-    Answered,
+    Responded,
     /// The request took too long to arrive, the server took too long to respond, or the client took too long to read the
     /// response.
     Timeout,
@@ -128,7 +128,7 @@ pub enum Outcome {
 impl Outcome {
     fn as_str(self) -> &'static str {
         match self {
-            Self::Answered => "answered",
+            Self::Responded => "answered",
             Self::Timeout => "timeout",
             Self::ClientGone => "client_gone",
             Self::Shutdown => "shutdown",
@@ -175,12 +175,12 @@ impl AccessLogEntry {
 
     /// Whether the status is set.
     #[must_use]
-    pub fn is_answered(&self) -> bool {
+    pub fn has_status(&self) -> bool {
         self.status.is_some()
     }
 
     /// Sets the status.
-    pub fn answered(&mut self, status: u16) {
+    pub fn set_status(&mut self, status: u16) {
         self.status = Some(status);
     }
 

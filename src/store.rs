@@ -19,7 +19,8 @@ use std::sync::Arc;
 use parking_lot::RwLock;
 
 pub use self::error::{
-    CreateShipError, CreateUserError, GetError, RefreshError, SessionError, UpdateShipError, UpdateUserError,
+    AccessSessionError, CreateShipError, CreateUserError, GetError, RefreshSessionError, UpdateShipError,
+    UpdateUserError,
 };
 pub use self::rows::List;
 use self::ships::Ships;

@@ -11,7 +11,7 @@ use base64::Engine;
 use hmac::{Hmac, KeyInit, Mac};
 use serde_json::{json, Value};
 use sha2::Sha256;
-use shipyard::api::guards::login::{Login, LoginError};
+use shipyard::api::guards::login::{Login, LoginRequestError};
 use shipyard::auth::clock::{Clock, TokenIds};
 use shipyard::auth::password::Cost;
 use shipyard::auth::secret::Secret;
@@ -129,7 +129,7 @@ pub fn body(input: &[u8]) {
             assert_eq!(credentials.username, normalized(given));
             assert!(!credentials.username.is_empty() && value["password"] != json!(""));
         }
-        Err(LoginError::NotAnObject) => assert!(!value.is_object()),
+        Err(LoginRequestError::NotAnObject) => assert!(!value.is_object()),
         Err(error) => assert!(value.is_object(), "{error:?}"),
     }
 }

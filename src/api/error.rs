@@ -1,6 +1,6 @@
 //! Errors: one catalog of every error response, and how the errors of the other layers map to it.
 //!
-//! A module says what went wrong in an enum of its own; `error_specs!` maps each variant to an entry of the [`catalog`]. An
+//! A module says what went wrong in an enum of its own; `error_specs!` maps each variant to an [`ErrorSpec`] of the [`catalog`]. An
 //! operation names such an enum in its return type, so it cannot return an error that its documentation does not list,
 //! nor list one that it cannot return.
 
@@ -11,32 +11,32 @@ mod domain;
 use self::api_error::ApiError;
 use self::catalog::ErrorSpec;
 
-/// An error of another module, as entries of the catalog.
+/// An error of another module, as error specs of the catalog.
 pub trait ToApiError {
-    /// Every entry that the type can become.
+    /// Every error spec that the type can become.
     fn error_specs() -> Vec<&'static ErrorSpec>;
 
     /// The response.
     fn to_api_error(&self) -> ApiError;
 }
 
-/// Maps each variant of an enum to an entry of the catalog. A variant's value can replace the entry's example. After the
+/// Maps each variant of an enum to an error spec of the catalog. A variant's value can replace the spec's example. After the
 /// semicolon comes the variant that wraps another error.
 macro_rules! error_specs {
     ($type:ty {
-        $($variant:ident $(($held:ident))? => $row:ident $(.$with:ident($value:expr))?),* $(,)?
+        $($variant:ident $(($held:ident))? => $spec:ident $(.$with:ident($value:expr))?),* $(,)?
         $(; $wrapper:ident($wrapped:ty))?
     }) => {
         impl $crate::api::error::ToApiError for $type {
             fn error_specs() -> Vec<&'static $crate::api::error::catalog::ErrorSpec> {
-                let own: Vec<&'static $crate::api::error::catalog::ErrorSpec> = vec![$(&$crate::api::error::catalog::$row),*];
+                let own: Vec<&'static $crate::api::error::catalog::ErrorSpec> = vec![$(&$crate::api::error::catalog::$spec),*];
                 $(let own = [own, <$wrapped as $crate::api::error::ToApiError>::error_specs()].concat();)?
                 own
             }
 
             fn to_api_error(&self) -> $crate::api::error::api_error::ApiError {
                 match self {
-                    $(Self::$variant $(($held))? => $crate::api::error::api_error::ApiError::of(&$crate::api::error::catalog::$row)$(.$with($value))?,)*
+                    $(Self::$variant $(($held))? => $crate::api::error::api_error::ApiError::of(&$crate::api::error::catalog::$spec)$(.$with($value))?,)*
                     $(Self::$wrapper(error) => <$wrapped as $crate::api::error::ToApiError>::to_api_error(error),)?
                 }
             }

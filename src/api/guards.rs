@@ -118,10 +118,10 @@ fn token_guard_errors(
     other_kind: &'static ErrorSpec,
     own: Vec<&'static ErrorSpec>,
 ) -> Vec<&'static ErrorSpec> {
-    let mut rows = BearerError::error_specs();
-    rows.extend(TokenError::error_specs().into_iter().filter(|row| row.name != other_kind.name));
-    rows.extend(own);
-    rows
+    let mut specs = BearerError::error_specs();
+    specs.extend(TokenError::error_specs().into_iter().filter(|spec| spec.name != other_kind.name));
+    specs.extend(own);
+    specs
 }
 
 #[cfg(test)]

@@ -128,7 +128,7 @@ pub(crate) fn operations(item: &mut PathItem) -> Vec<(&'static str, &mut Operati
         .collect()
 }
 
-/// A row of the table of routes.
+/// An endpoint of the table of routes.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Endpoint {
     /// The operationId, or the name of a route outside the contract.
@@ -136,25 +136,25 @@ pub struct Endpoint {
     /// The method.
     pub method: &'static str,
     /// The path, with parameters in angle brackets.
-    pub rule: String,
+    pub path: String,
 }
 
-/// All endpoints, sorted by rule. Swagger UI counts as one.
+/// All endpoints, sorted by path. Swagger UI counts as one.
 #[must_use]
 pub fn endpoints() -> Vec<Endpoint> {
     let mut endpoints = vec![
-        Endpoint { name: "docs".to_owned(), method: "GET", rule: DOCS.to_owned() },
-        Endpoint { name: "openapi".to_owned(), method: "GET", rule: "/openapi.json".to_owned() },
-        Endpoint { name: "static".to_owned(), method: "GET", rule: "/static/<path..>".to_owned() },
+        Endpoint { name: "docs".to_owned(), method: "GET", path: DOCS.to_owned() },
+        Endpoint { name: "openapi".to_owned(), method: "GET", path: "/openapi.json".to_owned() },
+        Endpoint { name: "static".to_owned(), method: "GET", path: "/static/<path..>".to_owned() },
     ];
     for (path, mut item) in generate().paths {
-        let rule = path.replace('{', "<").replace('}', ">");
+        let path = path.replace('{', "<").replace('}', ">");
         for (method, operation) in operations(&mut item) {
             let name = operation.operation_id.clone().unwrap_or_default();
-            endpoints.push(Endpoint { name, method, rule: rule.clone() });
+            endpoints.push(Endpoint { name, method, path: path.clone() });
         }
     }
-    endpoints.sort_by(|a, b| a.rule.cmp(&b.rule));
+    endpoints.sort_by(|a, b| a.path.cmp(&b.path));
     endpoints
 }
 
@@ -167,11 +167,11 @@ pub fn routes_table() -> String {
     };
     let name = width(|endpoint| &endpoint.name, "Endpoint");
     let method = width(|endpoint| endpoint.method, "Methods");
-    let rule = width(|endpoint| &endpoint.rule, "Rule");
+    let path = width(|endpoint| &endpoint.path, "Rule");
     let mut table = format!("{:name$}  {:method$}  Rule\n", "Endpoint", "Methods");
-    table += &format!("{:-<name$}  {:-<method$}  {:-<rule$}\n", "", "", "");
+    table += &format!("{:-<name$}  {:-<method$}  {:-<path$}\n", "", "", "");
     for endpoint in &endpoints {
-        table += &format!("{:name$}  {:method$}  {}\n", endpoint.name, endpoint.method, endpoint.rule);
+        table += &format!("{:name$}  {:method$}  {}\n", endpoint.name, endpoint.method, endpoint.path);
     }
     table
 }

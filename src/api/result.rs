@@ -10,10 +10,10 @@ use crate::api::error::api_error::ApiError;
 use crate::api::error::catalog::{ErrorSpec, INTERNAL};
 use crate::api::error::ToApiError;
 use crate::api::guards::body::BodyError;
-use crate::api::guards::login::LoginError;
+use crate::api::guards::login::LoginRequestError;
 use crate::api::openapi::components;
 use crate::internal_error::{chain, InternalError, OperationError};
-use crate::store::accounts::{LogInError, RenewError, WriteError};
+use crate::store::accounts::{LoginError, RefreshError, WriteError};
 use crate::store::{CreateShipError, CreateUserError, GetError, UpdateShipError, UpdateUserError};
 
 /// The errors of an operation that reads a body and then fails with `E`.
@@ -27,9 +27,9 @@ pub enum BodyOr<E> {
 
 impl<E: ToApiError> ToApiError for BodyOr<E> {
     fn error_specs() -> Vec<&'static ErrorSpec> {
-        let mut rows = BodyError::error_specs();
-        rows.extend(E::error_specs());
-        rows
+        let mut specs = BodyError::error_specs();
+        specs.extend(E::error_specs());
+        specs
     }
 
     fn to_api_error(&self) -> ApiError {
@@ -52,12 +52,12 @@ pub enum HandlerError<E> {
 /// The result of an operation.
 pub type ApiResult<T, E> = Result<T, HandlerError<E>>;
 
-/// Marks the errors of the store, so that `?` can tell them from those of the body.
-pub trait StoreError: ToApiError {}
-impl StoreError for CreateShipError {}
-impl StoreError for UpdateShipError {}
-impl StoreError for WriteError<CreateUserError> {}
-impl StoreError for WriteError<UpdateUserError> {}
+/// Marks the errors that `?` converts to [`BodyOr::Operation`]. Those of the body become [`BodyOr::Body`].
+pub trait IntoBodyOr: ToApiError {}
+impl IntoBodyOr for CreateShipError {}
+impl IntoBodyOr for UpdateShipError {}
+impl IntoBodyOr for WriteError<CreateUserError> {}
+impl IntoBodyOr for WriteError<UpdateUserError> {}
 
 impl From<GetError> for HandlerError<GetError> {
     fn from(error: GetError) -> Self {
@@ -65,24 +65,24 @@ impl From<GetError> for HandlerError<GetError> {
     }
 }
 
-impl From<LoginError> for HandlerError<LoginError> {
-    fn from(error: LoginError) -> Self {
+impl From<LoginRequestError> for HandlerError<LoginRequestError> {
+    fn from(error: LoginRequestError) -> Self {
         Self::Api(error)
     }
 }
 
-impl From<LogInError> for HandlerError<LoginError> {
-    fn from(error: LogInError) -> Self {
+impl From<LoginError> for HandlerError<LoginRequestError> {
+    fn from(error: LoginError) -> Self {
         Self::Api(match error {
-            LogInError::Invalid => LoginError::Invalid,
-            LogInError::RateLimited(error) => LoginError::RateLimited(error),
-            LogInError::QueueFull => LoginError::QueueFull,
+            LoginError::Invalid => LoginRequestError::Invalid,
+            LoginError::RateLimited(error) => LoginRequestError::RateLimited(error),
+            LoginError::QueueFull => LoginRequestError::QueueFull,
         })
     }
 }
 
-impl From<RenewError> for HandlerError<RenewError> {
-    fn from(error: RenewError) -> Self {
+impl From<RefreshError> for HandlerError<RefreshError> {
+    fn from(error: RefreshError) -> Self {
         Self::Api(error)
     }
 }
@@ -93,7 +93,7 @@ impl<E> From<BodyError> for HandlerError<BodyOr<E>> {
     }
 }
 
-impl<E: StoreError> From<E> for HandlerError<BodyOr<E>> {
+impl<E: IntoBodyOr> From<E> for HandlerError<BodyOr<E>> {
     fn from(error: E) -> Self {
         Self::Api(BodyOr::Operation(error))
     }

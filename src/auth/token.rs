@@ -15,6 +15,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use parking_lot::RwLock;
+use thiserror::Error;
 use uuid::Uuid;
 
 use self::claims::{key_id, str_claim, u64_claim, Segments, WireClaims};
@@ -42,23 +43,38 @@ impl fmt::Debug for Issued {
 }
 
 /// Why a token is rejected. A claim is named as in the token.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[allow(missing_docs, reason = "the error catalog describes them")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[allow(missing_docs, reason = "the messages describe them")]
 pub enum TokenError {
+    #[error("fewer than three segments")]
     NotEnoughSegments,
+    #[error("the header is not base64url-encoded JSON")]
     MalformedHeader,
+    #[error("not signed with HS256")]
     AlgorithmNotAllowed,
+    #[error("the header has `crit`")]
     CriticalHeader,
+    #[error("the signature does not match")]
     BadSignature,
+    #[error("the payload is not a base64url-encoded JSON object")]
     MalformedPayload,
+    #[error("missing claim: {0}")]
     MissingClaim(&'static str),
+    #[error("invalid claim: {0}")]
     InvalidClaim(&'static str),
+    #[error("`nbf` is in the future")]
     NotYetValid,
+    #[error("`iat` is in the future")]
     NotYetIssued,
+    #[error("expired")]
     Expired,
+    #[error("`type` is neither `access` nor `refresh`")]
     UnknownKind,
+    #[error("not an access token")]
     NotAnAccessToken,
+    #[error("not a refresh token")]
     NotARefreshToken,
+    #[error("revoked")]
     Revoked,
 }
 

@@ -21,7 +21,7 @@ use super::request_head::LastHost;
 use super::socket::Socket;
 use super::{dispatch, origin, parse_error, ServerState, Stage};
 use crate::api::error::api_error::ApiError;
-use crate::api::error::catalog::{ANSWER_TIMEOUT, BODY_TIMEOUT, HEAD_TIMEOUT};
+use crate::api::error::catalog::{BODY_TIMEOUT, HEAD_TIMEOUT, RESPONSE_TIMEOUT};
 use crate::log::{AccessLogEntry, Outcome, RequestId};
 
 /// How long an idle connection stays open during a shutdown: a request may be on its way.
@@ -49,7 +49,7 @@ impl DisconnectReason {
             Self::Done(Err(error)) if error.is_user() => Outcome::Failed,
             // The client gets an error for a malformed request.
             Self::Done(Err(error)) if !error.is_parse() => Outcome::ClientGone,
-            Self::Done(_) => Outcome::Answered,
+            Self::Done(_) => Outcome::Responded,
         }
     }
 }
@@ -133,7 +133,7 @@ async fn finish(
     let progress = &context.progress;
     let client = context.address.ip().to_canonical();
     let mut entry = progress.take_log_entry();
-    if let Some(over) = entry.take_if(|entry| entry.is_answered() || api_error.is_none()) {
+    if let Some(over) = entry.take_if(|entry| entry.has_status() || api_error.is_none()) {
         over.end(end.outcome());
     }
     let mut registration = Some(registration);
@@ -157,7 +157,7 @@ async fn finish(
         let unread = || AccessLogEntry::unread(RequestId::fresh(), client, progress.began());
         let mut entry = entry.unwrap_or_else(unread);
         let id = entry.id;
-        entry.answered(api_error.status().code);
+        entry.set_status(api_error.status().code);
         entry.sent(if is_head { 0 } else { api_error.body(server.style).len() });
         entry.end(end.outcome());
         // Evicted connections get an error only while there are permits.
@@ -220,7 +220,7 @@ async fn drive(
             (Stage::Draining, _) => leaving = leaving.or_else(|| Some(Instant::now() + DRAIN_IDLE_TIMEOUT)),
         }
         let mut changed = pin!(stage.changed());
-        let late = poll_fn(|context| {
+        let reason = poll_fn(|context| {
             if !served_by.as_ref().is_some_and(|waker| waker.will_wake(context.waker())) {
                 progress.is_served_by(context.waker());
                 served_by = Some(context.waker().clone());
@@ -235,7 +235,7 @@ async fn drive(
             changed.as_mut().poll(context).map(|_| None)
         })
         .await;
-        match late {
+        match reason {
             // A request may have arrived that the runtime has not noticed: it polls sockets when tasks yield.
             Some(DisconnectReason::Timeout(Phase::Idle))
                 if looked_again_for != Some(progress.deadline().1) =>
@@ -243,7 +243,7 @@ async fn drive(
                 looked_again_for = Some(progress.deadline().1);
                 tokio::task::yield_now().await;
             }
-            Some(end) => return end,
+            Some(reason) => return reason,
             None => {}
         }
     }
@@ -301,14 +301,14 @@ fn error_for(end: &DisconnectReason, phase: Phase, unread: &[u8], server: &Serve
             ApiError::of(&BODY_TIMEOUT)
                 .with_message(seconds(limits.body_timeout, "The body of the request was not complete")),
         ),
-        DisconnectReason::Timeout(Phase::Answering) => Some(
-            ApiError::of(&ANSWER_TIMEOUT)
+        DisconnectReason::Timeout(Phase::Responding) => Some(
+            ApiError::of(&RESPONSE_TIMEOUT)
                 .with_message(seconds(limits.request_timeout, "There was no answer")),
         ),
         // The request may have taken effect.
-        DisconnectReason::ServerEnds if phase == Phase::Answering => {
-            Some(ApiError::of(&ANSWER_TIMEOUT).with_message("The server ends, and there was no answer yet."))
-        }
+        DisconnectReason::ServerEnds if phase == Phase::Responding => Some(
+            ApiError::of(&RESPONSE_TIMEOUT).with_message("The server ends, and there was no answer yet."),
+        ),
         DisconnectReason::Timeout(Phase::Idle | Phase::Sending | Phase::Lingering)
         | DisconnectReason::ServerEnds
         | DisconnectReason::Done(Ok(())) => None,

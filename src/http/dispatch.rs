@@ -284,10 +284,10 @@ impl RocketRequest {
         // An unknown method gets the response of one that no path has.
         let method = parse_method(head.method.as_str()).unwrap_or(Method::Trace);
         let routes = server.rocket.rocket().routes();
-        let goes_to_rocket =
+        let body_goes_to_rocket =
             !self.body.is_empty() && !routing::is_for_operations(routes, method, &self.origin);
         let mut local = server.rocket.req(method, ParsedOrigin(self.origin));
-        if goes_to_rocket {
+        if body_goes_to_rocket {
             local.set_body(self.body);
         } else if !self.body.is_empty() {
             connection.body.put(self.body);

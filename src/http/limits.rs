@@ -14,7 +14,7 @@ pub struct HttpLimits {
     /// `body_timeout`: time for the body, from the end of the head.
     pub body_timeout: Duration,
     /// `request_timeout`: time from the first byte of a request to its response, and again for the client to read the
-    /// response. Each [`HttpLimits::MIN_WRITE_RATE`] bytes that it reads add a second, up to this time again.
+    /// response. Each [`HttpLimits::MIN_TRANSFER_RATE`] bytes that it reads add a second, up to this time again.
     pub request_timeout: Duration,
     /// `max_connections`: concurrent connections.
     pub max_connections: usize,
@@ -55,9 +55,9 @@ impl HttpLimits {
         trusted_proxies: TrustedProxies::NONE,
     };
 
-    /// The slowest rate at which a client may read a response, in bytes per second, once
-    /// [`HttpLimits::request_timeout`] is over.
-    pub const MIN_WRITE_RATE: u64 = 16 * 1024;
+    /// The minimum transfer rate in bytes per second: at which a client reads a response once
+    /// [`HttpLimits::request_timeout`] is over, and below which it counts as stalled.
+    pub const MIN_TRANSFER_RATE: u64 = 16 * 1024;
 
     /// The least `max_header_size`: hyper reads heads in buffers of this many bytes.
     pub const MIN_HEADER_SIZE: usize = 8192;

@@ -24,7 +24,7 @@ pub(super) enum Phase {
     /// The body is arriving.
     Body,
     /// The server is working on the response.
-    Answering,
+    Responding,
     /// The response is being sent.
     Sending,
     /// The last response is sent. What the client still sends is read and discarded, so that it comes to read the response.
@@ -48,12 +48,12 @@ struct State {
     uploaded: u64,
     /// How many bytes of the response the client has read.
     taken: u64,
-    /// When it sent or read the last [`HttpLimits::MIN_WRITE_RATE`] bytes, or the phase began.
+    /// When it sent or read the last [`HttpLimits::MIN_TRANSFER_RATE`] bytes, or the phase began.
     advanced_at: Instant,
     /// Whether hyper has the whole response.
     complete: bool,
     /// How many responses the connection has had.
-    answered: u32,
+    responses: u32,
     /// Whether the request is HEAD, whose response has no body.
     is_head: bool,
     /// The log entry of the current request.
@@ -76,7 +76,7 @@ impl Progress {
             taken: 0,
             advanced_at: now,
             complete: false,
-            answered: 0,
+            responses: 0,
             is_head: false,
             entry: None,
             waker: None,
@@ -116,9 +116,9 @@ impl Progress {
                 state.begin(now);
             }
             Phase::Body => {
-                let before = state.uploaded / HttpLimits::MIN_WRITE_RATE;
+                let before = state.uploaded / HttpLimits::MIN_TRANSFER_RATE;
                 state.uploaded = state.uploaded.saturating_add(bytes as u64);
-                if state.uploaded / HttpLimits::MIN_WRITE_RATE > before {
+                if state.uploaded / HttpLimits::MIN_TRANSFER_RATE > before {
                     state.advanced_at = Instant::now();
                 }
             }
@@ -141,7 +141,7 @@ impl Progress {
             state.advanced_at = Instant::now();
             (Phase::Body, state.advanced_at + self.limits.body_timeout)
         } else {
-            (Phase::Answering, state.began + self.limits.request_timeout)
+            (Phase::Responding, state.began + self.limits.request_timeout)
         };
         state.go_on_until(deadline);
     }
@@ -149,7 +149,7 @@ impl Progress {
     /// Records that the body is complete.
     pub(super) fn request_is_complete(&self) {
         let mut state = self.state.lock();
-        state.phase = Phase::Answering;
+        state.phase = Phase::Responding;
         let deadline = state.began + self.limits.request_timeout;
         state.go_on_until(deadline);
     }
@@ -169,15 +169,15 @@ impl Progress {
         let before = self.state.lock().entry.replace(entry);
         // The system has yet to send the end of the previous response, but hyper is done with it.
         if let Some(before) = before {
-            before.end(Outcome::Answered);
+            before.end(Outcome::Responded);
         }
     }
 
     /// Records the status of the response.
     #[inline]
-    pub(super) fn answered(&self, status: u16) {
+    pub(super) fn set_status(&self, status: u16) {
         if let Some(entry) = &mut self.state.lock().entry {
-            entry.answered(status);
+            entry.set_status(status);
         }
     }
 
@@ -211,9 +211,9 @@ impl Progress {
     /// bytes: a client that reads much at once could pause for as long.
     pub(super) fn sent(&self, bytes: usize) {
         let mut state = self.state.lock();
-        let before = state.taken / HttpLimits::MIN_WRITE_RATE;
+        let before = state.taken / HttpLimits::MIN_TRANSFER_RATE;
         state.taken = state.taken.saturating_add(bytes as u64);
-        let earned = state.taken / HttpLimits::MIN_WRITE_RATE - before;
+        let earned = state.taken / HttpLimits::MIN_TRANSFER_RATE - before;
         if earned > 0 {
             let now = Instant::now();
             state.advanced_at = now;
@@ -288,14 +288,14 @@ impl Progress {
         if state.phase == Phase::Sending && state.complete {
             let now = Instant::now();
             state.phase = Phase::Idle;
-            state.answered = state.answered.saturating_add(1);
+            state.responses = state.responses.saturating_add(1);
             state.go_on_until(now + self.limits.keep_alive);
             // Resets the counters: the next request may have arrived already.
             state.begin(now);
             let entry = state.entry.take();
             drop(state);
             if let Some(entry) = entry {
-                entry.end(Outcome::Answered);
+                entry.end(Outcome::Responded);
             }
         }
     }
@@ -328,7 +328,7 @@ impl State {
         if self.eviction.is_some() {
             return None;
         }
-        Wait::of(self.phase, self.since(), self.answered, now)
+        Wait::of(self.phase, self.since(), self.responses, now)
     }
 }
 

@@ -45,8 +45,8 @@ impl ResponseBody {
         Self { content, progress }
     }
 
-    pub(super) fn pieces(answer: LocalResponse<'static>, progress: Arc<Progress>) -> Self {
-        Self { content: Content::Pieces(Box::pin(answer)), progress }
+    pub(super) fn pieces(response: LocalResponse<'static>, progress: Arc<Progress>) -> Self {
+        Self { content: Content::Pieces(Box::pin(response)), progress }
     }
 }
 
@@ -62,10 +62,10 @@ impl Body for ResponseBody {
             Content::Nothing => return Poll::Ready(None),
             Content::Full(bytes) => std::mem::take(bytes),
             Content::Stream(stream) => stream.next_piece()?.unwrap_or_default(),
-            Content::Pieces(answer) => {
+            Content::Pieces(response) => {
                 let mut piece = vec![0; PIECE];
                 let mut buffer = ReadBuf::new(&mut piece);
-                let read = || answer.as_mut().poll_read(context, &mut buffer);
+                let read = || response.as_mut().poll_read(context, &mut buffer);
                 // After a panic it is not read again: the connection ends.
                 let read = catch_unwind(AssertUnwindSafe(read));
                 ready!(read.unwrap_or_else(|_| Poll::Ready(Err(io::Error::other("a body panicked")))))?;

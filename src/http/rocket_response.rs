@@ -33,7 +33,7 @@ pub(super) async fn into_hyper_response(
 ) -> Option<Response<ResponseBody>> {
     let status = StatusCode::from_u16(response.status().code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     if status == StatusCode::INTERNAL_SERVER_ERROR && json.is_none() {
-        // A catcher has panicked, and Rocket has answered in its place.
+        // A catcher has panicked, and Rocket has responded in its place.
         return None;
     }
     let mut headers = headers(&response);
@@ -60,7 +60,7 @@ pub(super) async fn into_hyper_response(
     if let Some(size) = unstated.filter(|_| status != StatusCode::NO_CONTENT) {
         headers.insert(CONTENT_LENGTH, size.into());
     }
-    progress.answered(status.as_u16());
+    progress.set_status(status.as_u16());
     let mut response = Response::new(body);
     *response.status_mut() = status;
     *response.headers_mut() = headers;

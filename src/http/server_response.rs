@@ -24,7 +24,7 @@ pub(super) fn error_response(
     progress: &Arc<Progress>,
     head: &Parts,
 ) -> Response<ResponseBody> {
-    progress.answered(api_error.status().code);
+    progress.set_status(api_error.status().code);
     let body = api_error.body(server.style);
     let mut response = Response::new(ResponseBody::full(body.into(), Arc::clone(progress)));
     *response.status_mut() = StatusCode::from_u16(api_error.status().code).unwrap_or(StatusCode::BAD_REQUEST);
@@ -43,7 +43,7 @@ pub(super) fn error_response(
 /// The response to `OPTIONS *`, with which a client checks that the server is up (RFC 9110, section 9.3.7).
 pub(super) fn options_asterisk(progress: &Arc<Progress>) -> Response<ResponseBody> {
     let status = StatusCode::NO_CONTENT;
-    progress.answered(status.as_u16());
+    progress.set_status(status.as_u16());
     let mut response = Response::new(ResponseBody::nothing(Arc::clone(progress)));
     *response.status_mut() = status;
     add_security_headers(response.headers_mut());
@@ -57,7 +57,7 @@ pub(super) fn from_cache(
     progress: &Arc<Progress>,
 ) -> Response<ResponseBody> {
     progress.request_is_complete();
-    progress.answered(StatusCode::OK.as_u16());
+    progress.set_status(StatusCode::OK.as_u16());
     let mut response = Response::new(ResponseBody::full(json, Arc::clone(progress)));
     *response.headers_mut() = head;
     response

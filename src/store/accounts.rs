@@ -10,11 +10,11 @@ use crate::internal_error::OperationError;
 use crate::model::auth::{Credentials, RefreshedToken, TokenPair};
 use crate::model::id::Id;
 use crate::model::user::{User, UserInput};
-use crate::store::{CreateUserError, HashedUser, RefreshError, Store, UpdateUserError};
+use crate::store::{CreateUserError, HashedUser, RefreshSessionError, Store, UpdateUserError};
 
 /// Why a login fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-pub enum LogInError {
+pub enum LoginError {
     /// The name or the password is wrong; which one is not said.
     #[error("the name or the password is wrong")]
     Invalid,
@@ -28,13 +28,13 @@ pub enum LogInError {
 
 /// Why a refresh fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-pub enum RenewError {
+pub enum RefreshError {
     /// There were too many refreshes.
     #[error(transparent)]
     RateLimited(RateLimited),
     /// The refresh token has ended since it was checked.
     #[error(transparent)]
-    Refresh(RefreshError),
+    Refresh(RefreshSessionError),
 }
 
 /// Why a user is not written.
@@ -71,25 +71,25 @@ impl Accounts {
     /// same rate limits.
     ///
     /// # Errors
-    /// [`LogInError`].
+    /// [`LoginError`].
     pub async fn log_in(
         &self,
         login: Credentials,
         client: Network,
-    ) -> Result<TokenPair, OperationError<LogInError>> {
+    ) -> Result<TokenPair, OperationError<LoginError>> {
         let returning = self.store.returning_user(&login.username, client);
         let admission = self
             .rate_limiter
             .admit_login(&login.username, returning, client)
-            .map_err(|error| OperationError::Rejected(LogInError::RateLimited(error)))?;
+            .map_err(|error| OperationError::Rejected(LoginError::RateLimited(error)))?;
         let found = self.store.credentials(&login.username);
         let hash = found.as_ref().map(|(_, hash)| hash.clone());
         let matches = self
             .passwords
             .verify(&admission, login.password, hash)
             .await
-            .map_err(|error| error.map(|QueueFull| LogInError::QueueFull))?;
-        let invalid = OperationError::Rejected(LogInError::Invalid);
+            .map_err(|error| error.map(|QueueFull| LoginError::QueueFull))?;
+        let invalid = OperationError::Rejected(LoginError::Invalid);
         let Some((id, hash)) = found.filter(|_| matches) else { return Err(invalid) };
         let access = self.tokens.issue(Kind::Access, id)?;
         let refresh = self.tokens.issue(Kind::Refresh, id)?;
@@ -104,20 +104,20 @@ impl Accounts {
     /// A new access token for the user of a refresh token.
     ///
     /// # Errors
-    /// [`RenewError`].
+    /// [`RefreshError`].
     pub fn refresh(
         &self,
         refresh: &Claims,
         client: Network,
-    ) -> Result<RefreshedToken, OperationError<RenewError>> {
+    ) -> Result<RefreshedToken, OperationError<RefreshError>> {
         let admission = self
             .rate_limiter
             .admit(Operation::Refresh, client)
-            .map_err(|error| OperationError::Rejected(RenewError::RateLimited(error)))?;
+            .map_err(|error| OperationError::Rejected(RefreshError::RateLimited(error)))?;
         let access = self.tokens.issue(Kind::Access, refresh.identity)?;
         self.store
             .admit_refresh(refresh, &access.claims)
-            .map_err(|error| OperationError::Rejected(RenewError::Refresh(error)))?;
+            .map_err(|error| OperationError::Rejected(RefreshError::Refresh(error)))?;
         self.rate_limiter.refreshed(&admission);
         Ok(RefreshedToken { access_token: access.text })
     }
@@ -233,7 +233,7 @@ mod tests {
             assert!(late.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
             store.update_user(ANN, new, 1).expect("ann is there");
             let refused = late.await.err();
-            assert!(matches!(refused, Some(OperationError::Rejected(LogInError::Invalid))), "{refused:?}");
+            assert!(matches!(refused, Some(OperationError::Rejected(LoginError::Invalid))), "{refused:?}");
             assert!(log_in("new password").await.is_ok());
         });
     }

@@ -66,9 +66,9 @@ pub enum UpdateUserError {
     NameTaken,
 }
 
-/// Why a valid access token is refused.
+/// Why the store refuses a valid access token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-pub enum SessionError {
+pub enum AccessSessionError {
     /// The user has been deleted.
     #[error("the user has been deleted")]
     UnknownUser,
@@ -77,9 +77,9 @@ pub enum SessionError {
     AllLoggedOut,
 }
 
-/// Why a valid refresh token is refused.
+/// Why the store refuses a valid refresh token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-pub enum RefreshError {
+pub enum RefreshSessionError {
     /// The user has been deleted.
     #[error("the user has been deleted")]
     UnknownUser,

@@ -1,6 +1,6 @@
 //! Logins of the users in the store: credentials, and which tokens are accepted.
 
-use super::{RefreshError, SessionError, Store};
+use super::{AccessSessionError, RefreshSessionError, Store};
 use crate::auth::network::Network;
 use crate::auth::password::Hash;
 use crate::auth::token::Claims;
@@ -43,10 +43,10 @@ impl Store {
     /// Accepts an access token that was issued for a refresh token, if the store still accepts that one.
     ///
     /// # Errors
-    /// [`RefreshError`].
-    pub fn admit_refresh(&self, refresh: &Claims, access: &Claims) -> Result<(), RefreshError> {
+    /// [`RefreshSessionError`].
+    pub fn admit_refresh(&self, refresh: &Claims, access: &Claims) -> Result<(), RefreshSessionError> {
         let mut state = self.0.state.write();
-        let record = state.users.record_mut(refresh.identity).ok_or(RefreshError::UnknownUser)?;
+        let record = state.users.record_mut(refresh.identity).ok_or(RefreshSessionError::UnknownUser)?;
         record.admit_refresh(refresh, access)
     }
 
@@ -61,10 +61,10 @@ impl Store {
     /// Checks that a valid access token is still accepted: its user exists and has not logged out all tokens since.
     ///
     /// # Errors
-    /// [`SessionError`].
-    pub fn check_access(&self, access: &Claims) -> Result<(), SessionError> {
+    /// [`AccessSessionError`].
+    pub fn check_access(&self, access: &Claims) -> Result<(), AccessSessionError> {
         let state = self.0.state.read();
-        let record = state.users.record(access.identity).ok_or(SessionError::UnknownUser)?;
+        let record = state.users.record(access.identity).ok_or(AccessSessionError::UnknownUser)?;
         record.check_access(access)
     }
 
@@ -72,10 +72,10 @@ impl Store {
     /// been changed since.
     ///
     /// # Errors
-    /// [`RefreshError`].
-    pub fn check_refresh(&self, refresh: &Claims) -> Result<(), RefreshError> {
+    /// [`RefreshSessionError`].
+    pub fn check_refresh(&self, refresh: &Claims) -> Result<(), RefreshSessionError> {
         let state = self.0.state.read();
-        let record = state.users.record(refresh.identity).ok_or(RefreshError::UnknownUser)?;
+        let record = state.users.record(refresh.identity).ok_or(RefreshSessionError::UnknownUser)?;
         record.check_refresh(refresh)
     }
 }

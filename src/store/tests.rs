@@ -49,7 +49,7 @@ fn a_password_change_ends_tokens_issued_while_it_waited_for_the_lock() {
     assert!(store.admit_login(&old, &token(0), &newer));
     assert_eq!(store.check_refresh(&newer), Ok(()));
     change_password(&store, 10);
-    assert_eq!(store.check_refresh(&newer), Err(RefreshError::PasswordChanged));
+    assert_eq!(store.check_refresh(&newer), Err(RefreshSessionError::PasswordChanged));
 }
 
 #[test]
@@ -60,7 +60,7 @@ fn of_tokens_issued_in_the_second_of_a_password_change_only_the_earlier_end() {
     change_password(&store, 10);
     let after = token(10);
     assert!(store.admit_login(&store.credentials("ann").expect("ann is there").1, &token(0), &after));
-    assert_eq!(store.check_refresh(&before), Err(RefreshError::PasswordChanged));
+    assert_eq!(store.check_refresh(&before), Err(RefreshSessionError::PasswordChanged));
     assert_eq!(store.check_refresh(&after), Ok(()));
     assert_eq!(store.check_refresh(&token(11)), Ok(()));
 }
@@ -80,9 +80,9 @@ fn logging_out_all_tokens_of_a_user_ends_those_issued_before_and_no_others() {
     assert!(store.admit_login(&old, &access, &refresh));
     let hers = Claims { identity: eve, ..token(10) };
     store.log_out(ANN, 10);
-    assert_eq!(store.check_access(&access), Err(SessionError::AllLoggedOut));
-    assert_eq!(store.check_refresh(&refresh), Err(RefreshError::AllLoggedOut));
-    assert_eq!(store.admit_refresh(&refresh, &token(10)), Err(RefreshError::AllLoggedOut));
+    assert_eq!(store.check_access(&access), Err(AccessSessionError::AllLoggedOut));
+    assert_eq!(store.check_refresh(&refresh), Err(RefreshSessionError::AllLoggedOut));
+    assert_eq!(store.admit_refresh(&refresh, &token(10)), Err(RefreshSessionError::AllLoggedOut));
     assert_eq!(accepted(&store, &hers, &hers), (true, true));
     // Those of a login and of a refresh, in the same second and later.
     let (access, refresh, refreshed, late) = (token(10), token(10), token(10), token(11));

@@ -1,6 +1,6 @@
 //! User record: the password of a user, and which tokens of the user are accepted.
 
-use super::{RefreshError, SessionError};
+use super::{AccessSessionError, RefreshSessionError};
 use crate::auth::network::Network;
 use crate::auth::password::Hash;
 use crate::auth::revocation::ValidAfter;
@@ -87,26 +87,30 @@ impl UserRecord {
         true
     }
 
-    pub(super) fn admit_refresh(&mut self, refresh: &Claims, access: &Claims) -> Result<(), RefreshError> {
+    pub(super) fn admit_refresh(
+        &mut self,
+        refresh: &Claims,
+        access: &Claims,
+    ) -> Result<(), RefreshSessionError> {
         self.check_refresh(refresh)?;
         self.issued(access);
         Ok(())
     }
 
-    pub(super) fn check_access(&self, access: &Claims) -> Result<(), SessionError> {
+    pub(super) fn check_access(&self, access: &Claims) -> Result<(), AccessSessionError> {
         if self.is_logged_out(access) {
-            return Err(SessionError::AllLoggedOut);
+            return Err(AccessSessionError::AllLoggedOut);
         }
         Ok(())
     }
 
-    pub(super) fn check_refresh(&self, refresh: &Claims) -> Result<(), RefreshError> {
+    pub(super) fn check_refresh(&self, refresh: &Claims) -> Result<(), RefreshSessionError> {
         if self.is_logged_out(refresh) {
-            return Err(RefreshError::AllLoggedOut);
+            return Err(RefreshSessionError::AllLoggedOut);
         }
         match &self.password_change {
             Some(valid_after) if !valid_after.allows(refresh.iat, refresh.jti) => {
-                Err(RefreshError::PasswordChanged)
+                Err(RefreshSessionError::PasswordChanged)
             }
             _ => Ok(()),
         }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
-use shipyard::api::error::catalog::{Message, OF_CONNECTIONS, TABLE};
+use shipyard::api::error::catalog::{Message, CONNECTION_ERRORS, OPERATION_ERRORS};
 use shipyard::api::openapi;
 
 use test_support::contract::{operations, validator, Operation, SPEC};
@@ -223,7 +223,7 @@ fn mounted_and_listed_operations_are_equal() {
     let listed: BTreeSet<(String, String)> = openapi::endpoints()
         .into_iter()
         .filter(|endpoint| endpoint.name != "docs")
-        .map(|endpoint| (endpoint.method.to_owned(), endpoint.rule))
+        .map(|endpoint| (endpoint.method.to_owned(), endpoint.path))
         .collect();
     let mounted: BTreeSet<(String, String)> = openapi::mounts()
         .iter()
@@ -244,12 +244,12 @@ fn every_error_in_the_catalog_has_an_example() {
             shown.extend(members(&response["content"]["application/json"]["examples"]).map(|(name, _)| name));
         }
     }
-    let rows: BTreeSet<String> = TABLE
+    let specs: BTreeSet<String> = OPERATION_ERRORS
         .iter()
-        .filter(|row| !undocumented.contains(&row.name))
-        .map(|row| row.name.to_lowercase())
+        .filter(|spec| !undocumented.contains(&spec.name))
+        .map(|spec| spec.name.to_lowercase())
         .collect();
-    assert_eq!(shown.into_iter().cloned().collect::<BTreeSet<_>>(), rows);
+    assert_eq!(shown.into_iter().cloned().collect::<BTreeSet<_>>(), specs);
 }
 
 #[test]
@@ -281,13 +281,13 @@ fn a_summary_of_the_specification() {
 #[test]
 fn the_table_of_errors() {
     let mut lines = String::new();
-    for row in TABLE.iter().chain(OF_CONNECTIONS) {
-        let message = match &row.message {
+    for spec in OPERATION_ERRORS.iter().chain(CONNECTION_ERRORS) {
+        let message = match &spec.message {
             Message::None => String::new(),
             Message::Text(text) => format!(", {text:?}"),
             Message::Fields { field, message } => format!(", {{{field:?}: [{message:?}]}}"),
         };
-        lines += &format!("{} {}: {:?}{message}\n    {}\n", row.status, row.name, row.error, row.when);
+        lines += &format!("{} {}: {:?}{message}\n    {}\n", spec.status, spec.name, spec.error, spec.when);
     }
     snapshots().bind(|| insta::assert_snapshot!("error_table", lines));
 }

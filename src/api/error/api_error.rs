@@ -21,14 +21,14 @@ pub struct ApiError {
 }
 
 impl ApiError {
-    /// The error of an entry of the catalog.
+    /// The error of a spec of the catalog.
     #[must_use]
-    pub fn of(row: &ErrorSpec) -> Self {
-        let body = row.example();
+    pub fn of(spec: &ErrorSpec) -> Self {
+        let body = spec.example();
         Self {
-            status: Status::new(row.status),
-            challenge: challenge(row),
-            retry_after: retry_after(row),
+            status: Status::new(spec.status),
+            challenge: challenge(spec),
+            retry_after: retry_after(spec),
             body,
         }
     }
@@ -76,20 +76,20 @@ impl ApiError {
 }
 
 /// The default: overload may be over in a second.
-fn retry_after(row: &ErrorSpec) -> Option<u32> {
-    matches!(row.status, 429 | 503).then_some(1)
+fn retry_after(spec: &ErrorSpec) -> Option<u32> {
+    matches!(spec.status, 429 | 503).then_some(1)
 }
 
 /// RFC 6750, section 3.1: a request without a token gets the scheme only, a request with a token the reason.
-fn challenge(row: &ErrorSpec) -> Option<String> {
+fn challenge(spec: &ErrorSpec) -> Option<String> {
     const REALM: &str = "Bearer realm=\"shipyard\"";
-    if row.status != 401 {
+    if spec.status != 401 {
         return None;
     }
-    if [AUTHORIZATION_MISSING.name, LOGIN_INVALID.name].contains(&row.name) {
+    if [AUTHORIZATION_MISSING.name, LOGIN_INVALID.name].contains(&spec.name) {
         return Some(REALM.to_owned());
     }
-    let description = if let Message::Text(message) = row.message { message } else { row.error };
+    let description = if let Message::Text(message) = spec.message { message } else { spec.error };
     Some(format!("{REALM}, error=\"invalid_token\", error_description=\"{description}\""))
 }
 

@@ -109,8 +109,8 @@ impl ErrorSpec {
     }
 }
 
-macro_rules! table {
-    ($(#[$about:meta])* $table:ident; $($name:ident: $status:literal, $error:literal, $message:expr, $when:literal;)*) => {
+macro_rules! catalog {
+    ($(#[$about:meta])* $list:ident; $($name:ident: $status:literal, $error:literal, $message:expr, $when:literal;)*) => {
         $(#[doc = $when] pub static $name: ErrorSpec = ErrorSpec {
             name: stringify!($name),
             status: $status,
@@ -120,15 +120,15 @@ macro_rules! table {
         };)*
 
         $(#[$about])*
-        pub static $table: &[&ErrorSpec] = &[$(&$name),*];
+        pub static $list: &[&ErrorSpec] = &[$(&$name),*];
     };
 }
 
 use Message::{Fields, None as Bare, Text};
 
-table! {
-    /// Errors of operations.
-    TABLE;
+catalog! {
+    /// The errors of operations.
+    OPERATION_ERRORS;
     MALFORMED_JSON: 400, "Bad Request", Text("Malformed JSON: expected value at line 1 column 1"),
         "The body is not one JSON value (RFC 8259): the message says what is wrong, and where.";
     INVALID_FIELDS: 400, "Bad Request",
@@ -205,9 +205,9 @@ table! {
         "The last id, 2147483647, has been used, and ids are never reused.";
 }
 
-table! {
-    /// Errors of invalid requests, before any operation is found.
-    OF_CONNECTIONS;
+catalog! {
+    /// The errors of connections and invalid requests, before any operation is found.
+    CONNECTION_ERRORS;
     REQUEST_MALFORMED: 400, "Bad Request", Text("Malformed request: invalid HTTP header parsed."),
         "The request is not HTTP/1.1 (RFC 9112), or can be read in two ways.";
     BODY_BROKE_OFF: 400, "Bad Request", Text("The body cannot be read: error reading a body from connection."),
@@ -227,7 +227,7 @@ table! {
         "The body has a transfer coding that the server cannot read (RFC 9112, section 6.1).";
     CONNECTIONS_EXHAUSTED: 503, "Service Unavailable", Text("Too many connections. Try again soon."),
         "The server has as many connections as it accepts.";
-    ANSWER_TIMEOUT: 503, "Service Unavailable", Text("There was no answer within 15 seconds."),
+    RESPONSE_TIMEOUT: 503, "Service Unavailable", Text("There was no answer within 15 seconds."),
         "The server took too long to respond.";
     HTTP_VERSION: 505, "HTTP Version Not Supported", Text("This server speaks HTTP/1.1 and HTTP/1.0."),
         "The request is of another version of HTTP.";

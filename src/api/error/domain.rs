@@ -4,9 +4,9 @@ use super::api_error::ApiError;
 use super::catalog::{ErrorSpec, BUSY, TOO_MANY_REQUESTS};
 use super::{error_specs, ToApiError};
 use crate::auth::token::TokenError;
-use crate::store::accounts::{RenewError, WriteError};
+use crate::store::accounts::{RefreshError, WriteError};
 use crate::store::{
-    CreateShipError, CreateUserError, GetError, RefreshError, UpdateShipError, UpdateUserError,
+    CreateShipError, CreateUserError, GetError, RefreshSessionError, UpdateShipError, UpdateUserError,
 };
 
 error_specs!(GetError { NotFound => NOT_FOUND });
@@ -19,10 +19,10 @@ error_specs!(CreateUserError {
     IdsExhausted => IDS_EXHAUSTED,
 });
 error_specs!(UpdateUserError { NotFound => NOT_FOUND, IdMismatch => ID_MISMATCH, NameTaken => NAME_TAKEN });
-error_specs!(RefreshError { UnknownUser => UNKNOWN_USER, AllLoggedOut => TOKEN_REVOKED, PasswordChanged => TOKEN_OUTDATED });
-error_specs!(RenewError {
+error_specs!(RefreshSessionError { UnknownUser => UNKNOWN_USER, AllLoggedOut => TOKEN_REVOKED, PasswordChanged => TOKEN_OUTDATED });
+error_specs!(RefreshError {
     RateLimited(error) => TOO_MANY_REQUESTS.with_retry_after(error.retry_after);
-    Refresh(RefreshError)
+    Refresh(RefreshSessionError)
 });
 error_specs!(TokenError {
     NotEnoughSegments => TOKEN_NOT_ENOUGH_SEGMENTS,
@@ -44,9 +44,9 @@ error_specs!(TokenError {
 
 impl<E: ToApiError> ToApiError for WriteError<E> {
     fn error_specs() -> Vec<&'static ErrorSpec> {
-        let mut rows = E::error_specs();
-        rows.extend([&TOO_MANY_REQUESTS, &BUSY]);
-        rows
+        let mut specs = E::error_specs();
+        specs.extend([&TOO_MANY_REQUESTS, &BUSY]);
+        specs
     }
 
     fn to_api_error(&self) -> ApiError {

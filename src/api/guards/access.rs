@@ -12,7 +12,7 @@ use crate::api::error::catalog::{ErrorSpec, REFRESH_TOKEN_REQUIRED, TOKEN_REVOKE
 use crate::api::error::ToApiError;
 use crate::api::openapi::components;
 use crate::auth::token::{Claims, Kind, TokenError};
-use crate::store::SessionError;
+use crate::store::AccessSessionError;
 
 /// Requires a valid access token of a user who exists.
 #[derive(Debug)]
@@ -20,7 +20,7 @@ pub struct AccessToken(pub Claims);
 
 /// Why the guard rejects a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AccessError {
+pub enum AccessTokenError {
     /// The Authorization header is missing or malformed.
     Bearer(BearerError),
     /// The token is invalid.
@@ -31,7 +31,7 @@ pub enum AccessError {
     AllLoggedOut,
 }
 
-impl ToApiError for AccessError {
+impl ToApiError for AccessTokenError {
     fn error_specs() -> Vec<&'static ErrorSpec> {
         token_guard_errors(&REFRESH_TOKEN_REQUIRED, vec![&UNKNOWN_USER])
     }
@@ -46,23 +46,23 @@ impl ToApiError for AccessError {
     }
 }
 
-impl From<SessionError> for AccessError {
-    fn from(error: SessionError) -> Self {
+impl From<AccessSessionError> for AccessTokenError {
+    fn from(error: AccessSessionError) -> Self {
         match error {
-            SessionError::UnknownUser => Self::UnknownUser,
-            SessionError::AllLoggedOut => Self::AllLoggedOut,
+            AccessSessionError::UnknownUser => Self::UnknownUser,
+            AccessSessionError::AllLoggedOut => Self::AllLoggedOut,
         }
     }
 }
 
 /// Verifies the access token, but not whether its user still exists.
-pub(super) fn verify(auth: &AuthState<'_>, request: &Request<'_>) -> Result<Claims, AccessError> {
-    let token = bearer_token(request).map_err(AccessError::Bearer)?;
-    auth.verify_token(request, token, Kind::Access).map_err(AccessError::Token)
+pub(super) fn verify(auth: &AuthState<'_>, request: &Request<'_>) -> Result<Claims, AccessTokenError> {
+    let token = bearer_token(request).map_err(AccessTokenError::Bearer)?;
+    auth.verify_token(request, token, Kind::Access).map_err(AccessTokenError::Token)
 }
 
 /// Verifies the access token, and that its user exists and has not logged out all tokens since.
-fn authenticate(auth: &AuthState<'_>, request: &Request<'_>) -> Result<Claims, AccessError> {
+fn authenticate(auth: &AuthState<'_>, request: &Request<'_>) -> Result<Claims, AccessTokenError> {
     let claims = verify(auth, request)?;
     auth.store.check_access(&claims)?;
     Ok(claims)
@@ -70,9 +70,9 @@ fn authenticate(auth: &AuthState<'_>, request: &Request<'_>) -> Result<Claims, A
 
 #[async_trait]
 impl<'r> FromRequest<'r> for AccessToken {
-    type Error = AccessError;
+    type Error = AccessTokenError;
 
-    async fn from_request(request: &'r Request<'_>) -> Outcome<Self, AccessError> {
+    async fn from_request(request: &'r Request<'_>) -> Outcome<Self, AccessTokenError> {
         run_guard(request, |auth| authenticate(auth, request).map(Self))
     }
 }
@@ -98,6 +98,6 @@ impl<'r> OpenApiFromRequest<'r> for AccessToken {
     }
 
     fn get_responses(generator: &mut OpenApiGenerator) -> rocket_okapi::Result<Responses> {
-        Ok(components::errors(generator, &AccessError::error_specs()))
+        Ok(components::errors(generator, &AccessTokenError::error_specs()))
     }
 }

@@ -17,7 +17,7 @@ use crate::api::error::api_error::ApiError;
 use crate::api::error::catalog::{ErrorSpec, INVALID_FIELDS};
 use crate::api::error::{error_specs, ToApiError};
 use crate::api::openapi::components;
-use crate::dispatch_context::DispatchContext;
+use crate::dispatch_context::{AwaitedBody, DispatchContext};
 use crate::json;
 use crate::model::field::FieldErrors;
 use crate::model::{self, Input, InputError};
@@ -64,9 +64,9 @@ error_specs!(ReadError {
 
 impl ToApiError for BodyError {
     fn error_specs() -> Vec<&'static ErrorSpec> {
-        let mut rows = ReadError::error_specs();
-        rows.push(&INVALID_FIELDS);
-        rows
+        let mut specs = ReadError::error_specs();
+        specs.push(&INVALID_FIELDS);
+        specs
     }
 
     fn to_api_error(&self) -> ApiError {
@@ -97,7 +97,7 @@ async fn bytes(request: &Request<'_>, data: Data<'_>) -> Result<Bytes, ReadError
 /// 10.1.1), the body is marked as needed, unless its length is above the limit.
 pub(super) fn has_arrived(request: &Request<'_>) -> Result<bool, ReadError> {
     let Some(DispatchContext { body, .. }) = DispatchContext::of(request) else { return Ok(true) };
-    let Some(length) = body.awaited_length() else { return Ok(true) };
+    let Some(AwaitedBody { length }) = body.awaited() else { return Ok(true) };
     let limit = limit(request);
     if length.is_some_and(|length| length > limit) {
         return Err(ReadError::TooLarge(limit));

@@ -17,7 +17,7 @@ use crate::model::auth::Credentials;
 
 /// Why a login fails.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum LoginError {
+pub enum LoginRequestError {
     /// The Content-Type is not JSON. Only login checks it.
     NotJson,
     /// The body cannot be read as JSON.
@@ -34,7 +34,7 @@ pub enum LoginError {
     QueueFull,
 }
 
-error_specs!(LoginError {
+error_specs!(LoginRequestError {
     NotJson => LOGIN_NOT_JSON,
     NotAnObject => LOGIN_NOT_AN_OBJECT,
     Incomplete => LOGIN_INCOMPLETE,
@@ -45,35 +45,35 @@ error_specs!(LoginError {
 });
 
 /// The argument of the login handler: the credentials, or an error.
-pub type LoginBody = Result<Login, LoginError>;
+pub type LoginBody = Result<Login, LoginRequestError>;
 
 /// The credentials of a request.
 #[derive(Debug)]
 pub struct Login(pub Credentials);
 
-fn check_content_type(request: &Request<'_>) -> Result<(), LoginError> {
+fn check_content_type(request: &Request<'_>) -> Result<(), LoginRequestError> {
     let is_json = request.headers().get_one("Content-Type").is_some_and(is_json);
-    is_json.then_some(()).ok_or(LoginError::NotJson)
+    is_json.then_some(()).ok_or(LoginRequestError::NotJson)
 }
 
-async fn read_login(request: &Request<'_>, data: Data<'_>) -> Result<Login, LoginError> {
-    Login::read(read(request, data).await.map_err(LoginError::Read)?)
+async fn read_login(request: &Request<'_>, data: Data<'_>) -> Result<Login, LoginRequestError> {
+    Login::read(read(request, data).await.map_err(LoginRequestError::Read)?)
 }
 
 impl Login {
     /// Reads the credentials from a body.
     ///
     /// # Errors
-    /// [`LoginError::NotAnObject`], [`LoginError::Incomplete`] or [`LoginError::Invalid`].
-    pub fn read(body: Value) -> Result<Self, LoginError> {
-        let Value::Object(mut body) = body else { return Err(LoginError::NotAnObject) };
-        let mut field = |name| body.remove(name).filter(is_truthy).ok_or(LoginError::Incomplete);
+    /// [`LoginRequestError::NotAnObject`], [`LoginRequestError::Incomplete`] or [`LoginRequestError::Invalid`].
+    pub fn read(body: Value) -> Result<Self, LoginRequestError> {
+        let Value::Object(mut body) = body else { return Err(LoginRequestError::NotAnObject) };
+        let mut field = |name| body.remove(name).filter(is_truthy).ok_or(LoginRequestError::Incomplete);
         match (field("username")?, field("password")?) {
             (Value::String(username), Value::String(password)) => {
-                Credentials::new(&username, password).map(Self).ok_or(LoginError::Invalid)
+                Credentials::new(&username, password).map(Self).ok_or(LoginRequestError::Invalid)
             }
             // No user has a name or a password that is not a string.
-            _ => Err(LoginError::Invalid),
+            _ => Err(LoginRequestError::Invalid),
         }
     }
 }
@@ -100,11 +100,11 @@ fn is_truthy(value: &Value) -> bool {
 
 #[async_trait]
 impl<'r> FromData<'r> for Login {
-    type Error = LoginError;
+    type Error = LoginRequestError;
 
     async fn from_data(request: &'r Request<'_>, data: Data<'r>) -> data::Outcome<'r, Self> {
-        let has_arrived =
-            check_content_type(request).and_then(|()| body::has_arrived(request).map_err(LoginError::Read));
+        let has_arrived = check_content_type(request)
+            .and_then(|()| body::has_arrived(request).map_err(LoginRequestError::Read));
         let login = match has_arrived {
             Ok(true) => read_login(request, data).await,
             Ok(false) => return body::stop(data),

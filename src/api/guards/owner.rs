@@ -7,14 +7,14 @@ use rocket_okapi::gen::OpenApiGenerator;
 use rocket_okapi::okapi::openapi3::Responses;
 use rocket_okapi::request::{OpenApiFromRequest, RequestHeaderInput};
 
-use super::access::{self, AccessError};
+use super::access::{self, AccessTokenError};
 use super::{run_guard, AuthState};
 use crate::api::error::{error_specs, ToApiError};
 use crate::api::openapi::components;
 use crate::api::routing;
 use crate::auth::token::Claims;
 use crate::model::id::Id;
-use crate::store::SessionError;
+use crate::store::AccessSessionError;
 
 /// Requires an access token of the user whose id is in the path. The store checks whether that user still exists, so
 /// that the owner of a deleted account gets a 404.
@@ -25,20 +25,20 @@ pub struct Owner;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OwnerError {
     /// There is no valid access token, or its user has been deleted.
-    Access(AccessError),
+    Access(AccessTokenError),
     /// The token belongs to another user.
     NotTheOwner,
 }
 
-error_specs!(OwnerError { NotTheOwner => FORBIDDEN; Access(AccessError) });
+error_specs!(OwnerError { NotTheOwner => FORBIDDEN; Access(AccessTokenError) });
 
 /// Verifies the access token. Returns its claims, and whether its user has been deleted.
-fn authenticate(auth: &AuthState<'_>, request: &Request<'_>) -> Result<(Claims, bool), AccessError> {
+fn authenticate(auth: &AuthState<'_>, request: &Request<'_>) -> Result<(Claims, bool), AccessTokenError> {
     let claims = access::verify(auth, request)?;
     match auth.store.check_access(&claims) {
         Ok(()) => Ok((claims, false)),
-        Err(SessionError::UnknownUser) => Ok((claims, true)),
-        Err(error @ SessionError::AllLoggedOut) => Err(error.into()),
+        Err(AccessSessionError::UnknownUser) => Ok((claims, true)),
+        Err(error @ AccessSessionError::AllLoggedOut) => Err(error.into()),
     }
 }
 
@@ -46,7 +46,7 @@ fn check_owner(auth: &AuthState<'_>, request: &Request<'_>, id: Id) -> Result<()
     match authenticate(auth, request).map_err(OwnerError::Access)? {
         (claims, _) if claims.identity == id => Ok(()),
         (_, false) => Err(OwnerError::NotTheOwner),
-        (_, true) => Err(OwnerError::Access(AccessError::UnknownUser)),
+        (_, true) => Err(OwnerError::Access(AccessTokenError::UnknownUser)),
     }
 }
 

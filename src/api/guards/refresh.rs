@@ -12,7 +12,7 @@ use crate::api::error::catalog::{ErrorSpec, ACCESS_TOKEN_REQUIRED};
 use crate::api::error::ToApiError;
 use crate::api::openapi::components;
 use crate::auth::token::{Claims, Kind, TokenError};
-use crate::store::RefreshError;
+use crate::store::RefreshSessionError;
 
 /// Requires a valid refresh token of a user who exists, and has not changed the password or logged out all
 /// tokens since.
@@ -27,12 +27,12 @@ pub enum RefreshTokenError {
     /// The token is invalid.
     Token(TokenError),
     /// The user has been deleted, has changed the password, or has had all tokens revoked.
-    User(RefreshError),
+    User(RefreshSessionError),
 }
 
 impl ToApiError for RefreshTokenError {
     fn error_specs() -> Vec<&'static ErrorSpec> {
-        token_guard_errors(&ACCESS_TOKEN_REQUIRED, RefreshError::error_specs())
+        token_guard_errors(&ACCESS_TOKEN_REQUIRED, RefreshSessionError::error_specs())
     }
 
     fn to_api_error(&self) -> ApiError {

@@ -33,24 +33,24 @@ pub fn only(status: u16, response: Response) -> Responses {
     responses
 }
 
-/// The responses for these entries of the error catalog: one for each status, with an example for each entry.
-pub fn errors(generator: &mut OpenApiGenerator, rows: &[&ErrorSpec]) -> Responses {
+/// The responses for these error specs: one for each status, with an example for each spec.
+pub fn errors(generator: &mut OpenApiGenerator, specs: &[&ErrorSpec]) -> Responses {
     let mut responses = Responses::default();
-    for row in rows {
-        let entry = responses.responses.entry(row.status.to_string()).or_insert_with(|| {
+    for spec in specs {
+        let entry = responses.responses.entry(spec.status.to_string()).or_insert_with(|| {
             let mut response = response_with::<ErrorBody>(generator, "");
-            if row.status == 401 {
+            if spec.status == 401 {
                 let about = "The required authorization (RFC 6750, section 3).";
                 response.headers.insert("WWW-Authenticate".to_owned(), header(about, None));
             }
-            if matches!(row.status, 429 | 503) {
+            if matches!(spec.status, 429 | 503) {
                 let about = "The seconds to wait before the next request (RFC 9110, section 10.2.3).";
                 response.headers.insert("Retry-After".to_owned(), header(about, None));
             }
             RefOr::Object(response)
         });
         let RefOr::Object(response) = entry else { continue };
-        let name = row.name.to_lowercase();
+        let name = spec.name.to_lowercase();
         // An error that two checks can cause is listed once.
         if response
             .content
@@ -63,12 +63,12 @@ pub fn errors(generator: &mut OpenApiGenerator, rows: &[&ErrorSpec]) -> Response
         if !response.description.is_empty() {
             response.description.push(' ');
         }
-        response.description.push_str(row.when);
+        response.description.push_str(spec.when);
         if let Some(media) = response.content.get_mut(JSON) {
             let example = Example {
-                summary: Some(row.when.to_owned()),
+                summary: Some(spec.when.to_owned()),
                 description: None,
-                value: ExampleValue::Value(json!(row.example())),
+                value: ExampleValue::Value(json!(spec.example())),
                 extensions: Object::default(),
             };
             media.examples.get_or_insert_default().insert(name, example);

@@ -6,12 +6,12 @@ use rocket::{delete, post, State};
 use rocket_okapi::openapi;
 
 use crate::api::guards::access::AccessToken;
-use crate::api::guards::login::{Login, LoginBody, LoginError};
+use crate::api::guards::login::{Login, LoginBody, LoginRequestError};
 use crate::api::guards::refresh::RefreshToken;
 use crate::api::response::Json;
 use crate::api::result::ApiResult;
 use crate::model::auth::{Message, RefreshedToken, TokenPair};
-use crate::store::accounts::{Accounts, RenewError};
+use crate::store::accounts::{Accounts, RefreshError};
 
 const LOGGED_OUT: Message = Message { message: "Successfully logged out." };
 
@@ -25,7 +25,7 @@ pub async fn login(
     client: Option<IpAddr>,
     body: LoginBody,
     accounts: &State<Accounts>,
-) -> ApiResult<Json<TokenPair>, LoginError> {
+) -> ApiResult<Json<TokenPair>, LoginRequestError> {
     let Login(credentials) = body?;
     Ok(Json(accounts.log_in(credentials, client.into()).await?))
 }
@@ -39,7 +39,7 @@ pub fn refresh(
     token: RefreshToken,
     client: Option<IpAddr>,
     accounts: &State<Accounts>,
-) -> ApiResult<Json<RefreshedToken>, RenewError> {
+) -> ApiResult<Json<RefreshedToken>, RefreshError> {
     Ok(Json(accounts.refresh(&token.0, client.into())?))
 }
 

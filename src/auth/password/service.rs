@@ -20,7 +20,7 @@ use crate::model::password::Password;
 pub struct QueueFull;
 
 /// Hashes and verifies passwords on the blocking threads, on at most half of the machine's cores: the other half keeps
-/// answering all other requests. A few more requests wait in a queue; when it is full, a request fails at once.
+/// responding to all other requests. A few more requests wait in a queue; when it is full, a request fails at once.
 ///
 /// The working memory of a job is reused for the next one: freed each time, it would stay in the allocator of every
 /// thread that ever hashed a password.

@@ -9,7 +9,7 @@ use super::Phase;
 /// A client that got a response less than this time ago is about to send the next request.
 const SHORT_IDLE: Duration = Duration::from_millis(250);
 
-/// A client that reads fewer than [`MIN_WRITE_RATE`](crate::http::HttpLimits::MIN_WRITE_RATE) bytes of its response in
+/// A client that reads fewer than [`MIN_TRANSFER_RATE`](crate::http::HttpLimits::MIN_TRANSFER_RATE) bytes of its response in
 /// this time has stalled.
 const STALLED: Duration = Duration::from_secs(1);
 
@@ -32,15 +32,15 @@ enum Purpose {
 }
 
 impl Wait {
-    /// How a connection in `phase` waits since `since`, after `answered` requests. `None` while the server is at work.
-    pub(super) fn of(phase: Phase, since: Instant, answered: u32, now: Instant) -> Option<Self> {
+    /// How a connection in `phase` waits since `since`, after `responses` responses. `None` while the server is at work.
+    pub(super) fn of(phase: Phase, since: Instant, responses: u32, now: Instant) -> Option<Self> {
         let waited = now.saturating_duration_since(since);
         let purpose = match phase {
-            Phase::Answering => return None,
+            Phase::Responding => return None,
             Phase::Sending if waited < STALLED => return None,
             Phase::Sending | Phase::Head | Phase::Body => Purpose::Request,
             Phase::Idle if waited >= SHORT_IDLE => Purpose::Nothing,
-            Phase::Idle if answered > 1 => Purpose::Next,
+            Phase::Idle if responses > 1 => Purpose::Next,
             Phase::Idle => Purpose::Request,
             Phase::Lingering => Purpose::Nothing,
         };

@@ -19,7 +19,8 @@ use shipyard::model::id::Id;
 use shipyard::model::ship::{Ship, ShipInput};
 use shipyard::model::{self, Input};
 use shipyard::store::{
-    CreateUserError, GetError, HashedUser, RefreshError, Store, StoredUser, UpdateShipError, UpdateUserError,
+    CreateUserError, GetError, HashedUser, RefreshSessionError, Store, StoredUser, UpdateShipError,
+    UpdateUserError,
 };
 use shuttle::scheduler::DfsScheduler;
 use shuttle::thread::{self, JoinHandle};
@@ -315,7 +316,7 @@ fn no_login_with_the_old_password_survives_a_password_change() {
         assert!(join(change));
         join(tick);
         if let Some(Issued { claims, .. }) = old {
-            assert_eq!(store.check_refresh(&claims), Err(RefreshError::PasswordChanged));
+            assert_eq!(store.check_refresh(&claims), Err(RefreshSessionError::PasswordChanged));
         }
         let new = log_in(&store, &tokens, &hash(9)).expect("the new password");
         assert_eq!(store.check_refresh(&new.claims), Ok(()));
@@ -340,7 +341,7 @@ fn the_last_of_two_changes_ends_what_the_first_let_in() {
         let between = join(login);
         join(changes);
         if let Some(Issued { claims, .. }) = between {
-            assert_eq!(store.check_refresh(&claims), Err(RefreshError::PasswordChanged));
+            assert_eq!(store.check_refresh(&claims), Err(RefreshSessionError::PasswordChanged));
         }
     });
 }
@@ -357,7 +358,7 @@ fn a_login_of_a_user_who_is_being_deleted_gets_nothing_that_counts() {
         let issued = join(login);
         assert_eq!(join(deleted), Ok(()));
         if let Some(Issued { claims, .. }) = issued {
-            assert_eq!(store.check_refresh(&claims), Err(RefreshError::UnknownUser));
+            assert_eq!(store.check_refresh(&claims), Err(RefreshSessionError::UnknownUser));
         }
         assert_eq!(store.user(ANN), Err(GetError::NotFound));
     });
@@ -412,7 +413,7 @@ fn a_log_out_of_all_ends_what_a_racing_refresh_has_got() {
         let tick = thread::spawn(move || clock.set(NOW + 2));
         join(log_out);
         join(tick);
-        assert_eq!(store.check_refresh(&session.claims), Err(RefreshError::AllLoggedOut));
+        assert_eq!(store.check_refresh(&session.claims), Err(RefreshSessionError::AllLoggedOut));
         if let Some(access) = join(refresh) {
             assert!(store.check_access(&access).is_err());
         }
