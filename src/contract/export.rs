@@ -117,9 +117,9 @@ fn steps(scenario: &Scenario, refusal: fn(&Request) -> Option<String>) -> Vec<St
             None | Some(TokenSource::AsRecorded | TokenSource::Damaged) => {
                 Step::Exchange(outline.call(exchange, None), exchange)
             }
-            Some(TokenSource::Answer | TokenSource::Login(_)) => match outline.known.get(token).cloned() {
+            Some(TokenSource::Response | TokenSource::Login(_)) => match outline.known.get(token).cloned() {
                 Some(found) => Step::Exchange(outline.call(exchange, Some(found)), exchange),
-                None => left_out("its token is in the answer to an exchange that is left out, too"),
+                None => left_out("its token is in the response of an exchange that is left out, too"),
             },
             Some(TokenSource::Key(reason)) => {
                 left_out(&format!("only the server's key can sign its token: {reason}"))

@@ -69,13 +69,13 @@ impl Replay {
 
     /// The response to a recorded request, at the time of its recording.
     #[must_use]
-    pub fn answer(&self, exchange: &Exchange) -> Response {
-        self.answer_at(exchange.date, &exchange.request)
+    pub fn respond(&self, exchange: &Exchange) -> Response {
+        self.respond_at(exchange.date, &exchange.request)
     }
 
     /// The response to a request at a time, with the headers that it has on the wire.
     #[must_use]
-    pub fn answer_at(&self, now: u64, request: &Request) -> Response {
+    pub fn respond_at(&self, now: u64, request: &Request) -> Response {
         self.clock.set(now);
         let mut local = self.client.req(request.method, request.path.clone());
         for (name, value) in &request.headers {

@@ -43,7 +43,7 @@ pub struct Verifier {
     /// The key of the live server, if it is known.
     pub key: Option<Secret>,
     /// The time for one response.
-    pub answer_limit: Duration,
+    pub response_limit: Duration,
     /// The time for a server to start.
     pub start_limit: Duration,
     /// The time for a server to end.
@@ -119,7 +119,7 @@ impl Trouble {
 }
 
 /// Why there is no response to compare.
-enum Unanswered {
+enum NoResponse {
     NotSent(NotSent),
     Wire(WireError),
 }
@@ -137,7 +137,7 @@ struct Run<'a> {
 impl Run<'_> {
     /// Runs it, unless an earlier scenario has shown that the server does not start.
     fn against(mut self, against: &Against, hopeless: Option<&'static str>) -> Result<(), Trouble> {
-        let Verifier { answer_limit, start_limit, stop_limit, .. } = self.verifier;
+        let Verifier { response_limit, start_limit, stop_limit, .. } = self.verifier;
         if let (Against::Started(..), Some(reason)) = (against, hopeless) {
             for exchange in &self.scenario.exchanges {
                 self.done(exchange, Instant::now(), Outcome::NotRun { reason });
@@ -147,11 +147,11 @@ impl Run<'_> {
         match against {
             Against::InProcess => {
                 let server = Replay::of(self.scenario).map_err(Trouble::unreachable)?;
-                self.each(|_, exchange| Ok((server.answer(exchange), Vec::new())), || None);
+                self.each(|_, exchange| Ok((server.respond(exchange), Vec::new())), || None);
                 Ok(())
             }
             Against::Running(target) => {
-                let first = target.first_response(*answer_limit).map_err(Trouble::unreachable)?;
+                let first = target.first_response(*response_limit).map_err(Trouble::unreachable)?;
                 self.live(target, first.as_ref(), || None);
                 Ok(())
             }
@@ -170,22 +170,22 @@ impl Run<'_> {
         first: Option<&Response>,
         exit_report: impl FnMut() -> Option<String>,
     ) {
-        let Verifier { key, answer_limit, mode, .. } = self.verifier;
-        let mut session = Session::new(target, self.scenario, key.as_ref(), *answer_limit, first);
+        let Verifier { key, response_limit, mode, .. } = self.verifier;
+        let mut session = Session::new(target, self.scenario, key.as_ref(), *response_limit, first);
         let exact = *mode == CompareMode::Exact;
-        let answer = |index: usize, exchange: &Exchange| {
-            let request = session.request(index, exchange).map_err(Unanswered::NotSent)?;
-            let live = session.send(&request).map_err(Unanswered::Wire)?;
-            let answered = session.map_response(exchange, &live, exact);
-            Ok((answered.response, answered.faults))
+        let respond = |index: usize, exchange: &Exchange| {
+            let request = session.request(index, exchange).map_err(NoResponse::NotSent)?;
+            let live = session.send(&request).map_err(NoResponse::Wire)?;
+            let mapped = session.map_response(exchange, &live, exact);
+            Ok((mapped.response, mapped.faults))
         };
-        self.each(answer, exit_report);
+        self.each(respond, exit_report);
     }
 
     /// Every exchange in order, until the server is gone.
     fn each(
         &mut self,
-        mut answer: impl FnMut(usize, &Exchange) -> Result<(Response, Vec<String>), Unanswered>,
+        mut respond: impl FnMut(usize, &Exchange) -> Result<(Response, Vec<String>), NoResponse>,
         mut exit_report: impl FnMut() -> Option<String>,
     ) {
         let scenario = self.scenario;
@@ -196,20 +196,20 @@ impl Run<'_> {
             let outcome = if let Some(reason) = gone {
                 Outcome::NotRun { reason }
             } else {
-                match answer(index, exchange) {
+                match respond(index, exchange) {
                     Ok((response, faults)) => self.judged(index, exchange, &response, &faults),
-                    Err(Unanswered::NotSent(NotSent::Skipped(reason))) => {
+                    Err(NoResponse::NotSent(NotSent::Skipped(reason))) => {
                         Outcome::Skipped { reason: reason.to_string() }
                     }
-                    Err(Unanswered::NotSent(NotSent::Impossible(reason))) => {
+                    Err(NoResponse::NotSent(NotSent::Impossible(reason))) => {
                         Outcome::Failed { reason: chain(&reason) }
                     }
-                    Err(Unanswered::NotSent(NotSent::Unanswered { login, source })) => {
+                    Err(NoResponse::NotSent(NotSent::NoResponse { login, source })) => {
                         let reason = format!("{login}: {}", chain(&source));
-                        unanswered(reason, &source, &mut exit_report, &mut gone)
+                        no_response(reason, &source, &mut exit_report, &mut gone)
                     }
-                    Err(Unanswered::Wire(error)) => {
-                        unanswered(chain(&error), &error, &mut exit_report, &mut gone)
+                    Err(NoResponse::Wire(error)) => {
+                        no_response(chain(&error), &error, &mut exit_report, &mut gone)
                     }
                 }
             };
@@ -253,7 +253,7 @@ impl Run<'_> {
             (_, explanation) => match self.tampered(exchange) {
                 Some(reason) => Outcome::Mismatch {
                     diff: format!(
-                        "{shown}:1\n  Everything that is compared is answered as it says.\n{reason}"
+                        "{shown}:1\n  The response is the recorded one, in everything that is compared.\n{reason}"
                     ),
                 },
                 None => Outcome::Match {
@@ -263,7 +263,7 @@ impl Run<'_> {
         }
     }
 
-    /// The likely cause if a running server answers the first request with another status.
+    /// The likely cause if a running server responds to the first request with another status.
     fn hint(&self, index: usize, exchange: &Exchange, response: &Response) -> &'static str {
         let running = matches!(self.verifier.against, Against::Running(_));
         if running && index == 0 && exchange.response.status != response.status {
@@ -281,7 +281,7 @@ impl Run<'_> {
             Ok(false) => {
                 let mut text =
                     "  The transcript is not as it was recorded, by its sum in SHA256SUMS. These of its \
-                    lines are not compared\n  with any answer:\n"
+                    lines are not compared\n  with any response:\n"
                         .to_owned();
                 for (number, line) in (1..).zip(exchange.uncompared_lines()) {
                     if let Some(line) = line {
@@ -296,8 +296,8 @@ impl Run<'_> {
     }
 }
 
-/// The outcome of an exchange without a response. Sets `gone` if the server does not answer any more.
-fn unanswered(
+/// The outcome of an exchange without a response. Sets `gone` if the server no longer responds.
+fn no_response(
     reason: String,
     error: &WireError,
     exit_report: &mut impl FnMut() -> Option<String>,
@@ -305,7 +305,7 @@ fn unanswered(
 ) -> Outcome {
     let exit_report = if matches!(error, WireError::Garbage { .. }) { None } else { exit_report() };
     if error.is_fatal() || exit_report.is_some() {
-        *gone = Some("the server does not answer any more");
+        *gone = Some("the server no longer responds");
     }
     let exit_report = exit_report.map_or_else(String::new, |exit_report| format!("; {exit_report}"));
     Outcome::Failed { reason: format!("{reason}{exit_report}") }

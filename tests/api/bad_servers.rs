@@ -66,7 +66,7 @@ fn reports_a_misbehaving_server_in_time() {
         ("\u{1}\u{2}".to_owned(), "not an HTTP/1 response"),
         (body("content-encoding: gzip\r\n", "[]"), "the body is encoded (gzip), and is not decoded here"),
         (head.to_owned(), "the headers have no end"),
-        (String::new(), "the connection was closed without an answer"),
+        (String::new(), "the connection was closed without a response"),
         (body("", "no JSON"), "+      | no JSON (no line end)"),
         (body("", "{\"a\": 1, \"a\": 2}\n"), "+      | {\"a\": 1, \"a\": 2}"),
         (body("", "{\"a\": 1, \"a\": 2}\n"), "the body is not JSON as it must be: duplicate name \"a\""),
@@ -111,8 +111,8 @@ fn ends_the_scenario_when_the_server_hangs_or_exits() {
         false
     });
     for (url, expected) in [
-        (silent, "no answer within 1 s"),
-        (slow, "the answer was not complete within 1 s"),
+        (silent, "no response within 1 s"),
+        (slow, "the response was not complete within 1 s"),
         (gone, "cannot connect to"),
     ] {
         let start = Instant::now();
@@ -131,10 +131,10 @@ fn reports_the_output_of_a_server_that_fails_to_start() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let taken_url = format!("http://{}", taken.local_addr().unwrap());
     for (command, url, expected) in [
-        ("echo some reason >&2; exit 3", &url, "ended (exit code 3) before it answered"),
-        ("echo some reason", &url, "ended (exit code 0) before it answered and left nothing running"),
+        ("echo some reason >&2; exit 3", &url, "ended (exit code 3) before it responded"),
+        ("echo some reason", &url, "ended (exit code 0) before it responded and left nothing running"),
         ("printf 'some reason \\033[2J'; exit 3", &url, "some reason \\u{1b}[2J"),
-        ("echo some reason; sleep 60", &url, "did not answer within 1.5 s: cannot connect to"),
+        ("echo some reason; sleep 60", &url, "did not respond within 1.5 s: cannot connect to"),
         ("true", &taken_url, "something listens at"),
     ] {
         let flags = ["--start", command, "--url", url, "--start-timeout", "1.5", "--scenario", "readme"];

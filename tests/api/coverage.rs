@@ -69,7 +69,7 @@ fn recorded() -> BTreeSet<(String, u16)> {
                 operation.method == request.method.as_str() && is_at(operation, &request.path)
             });
             let place = format!("fixtures/{}/{}.txt", scenario.name, exchange.name);
-            let status = server.answer(exchange).status;
+            let status = server.respond(exchange).status;
             match operation {
                 Some(operation) => drop(pairs.insert(pair(operation.id(), status))),
                 // Any other path is a 404, and any other method a 405.

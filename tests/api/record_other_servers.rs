@@ -485,7 +485,7 @@ fn an_update_records_no_secret() {
         let now = Foreign::answering("200 OK\r\nContent-Type: application/json", &body);
         let done = record(&here, &[&arguments[..], &[&now.url]].concat(), None);
         assert_eq!(done.code, Some(1), "{done:?}");
-        assert!(done.stderr.contains("s/01-one: a secret in the answer's body: "), "{done:?}");
+        assert!(done.stderr.contains("s/01-one: a secret in the response's body: "), "{done:?}");
         assert_eq!(files(&here), made);
         // A valid token is a secret, whatever its field is called.
         let not_secret = [&arguments[..], &[&now.url, "--not-secret", "access_token"]].concat();
@@ -510,15 +510,15 @@ fn reports_values_that_may_be_secret() {
     );
     let arguments = ["--scenario", "s", "--url", &server.url, "-"];
     let done = record(&here, &arguments, Some(&lines));
-    assert!(done.code == Some(1) && done.stderr.contains("the answer's body: next_page_token"), "{done:?}");
+    assert!(done.code == Some(1) && done.stderr.contains("the response's body: next_page_token"), "{done:?}");
     assert_eq!(files(&here), []);
     let done = record(&here, &[&arguments[..], &["--not-secret", "Next_Page_Token"]].concat(), Some(&lines));
     assert_eq!(done.code, Some(0), "{done:?}");
     for note in [
         "path in the request has a random value of 22 characters",
         "password: the password is recorded as it is",
-        "note in the answer has a random value of 21 characters",
-        "X-Trace in the answer has a random value of 21 characters",
+        "note in the response has a random value of 21 characters",
+        "X-Trace in the response has a random value of 21 characters",
     ] {
         assert!(done.stderr.contains(&format!("shipyard: warning: line 1: {note}")), "{note}: {done:?}");
     }

@@ -49,7 +49,7 @@ fn every_recorded_exchange_replays_byte_for_byte() {
         for (exchange, history) in scenario.exchanges.iter().zip(&History::of(&scenario)) {
             replayed += 1;
             let place = format!("{}/{}", scenario.name, exchange.name);
-            let answer = server.answer(exchange);
+            let answer = server.respond(exchange);
             let shown = format!("fixtures/{place}.txt");
             let differs = difference(exchange, &answer, CompareMode::Exact, &shown);
             let Some(section) = section(&place, exchange.response.status) else {
@@ -80,7 +80,7 @@ fn response_headers_match_the_reviewed_snapshot() {
         let server = Replay::of(&scenario).unwrap();
         let mut text = String::new();
         for exchange in &scenario.exchanges {
-            let answer = Answer::from(server.answer(exchange)).text();
+            let answer = Answer::from(server.respond(exchange)).text();
             text += &format!("### {}: {}\n{answer}\n", exchange.name, exchange.request.line());
         }
         snapshots().bind(|| insta::assert_snapshot!(format!("replay_{}", scenario.name), text));

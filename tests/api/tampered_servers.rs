@@ -352,7 +352,7 @@ fn reports_a_hang_in_an_extra_login_once() {
     let start = Instant::now();
     let done = held(&server, "readme", &["--timeout", "2"]);
     assert!(start.elapsed() < Duration::from_secs(9), "{:?}", start.elapsed());
-    assert_eq!(done.stdout.matches("no answer within 2 s").count(), 1, "{done:?}");
+    assert_eq!(done.stdout.matches("no response within 2 s").count(), 1, "{done:?}");
     assert!(done.stdout.contains("not run   readme/07-delete-user"), "{done:?}");
 }
 

@@ -185,7 +185,7 @@ pub enum WireError {
         got: usize,
     },
     /// The bytes received are not one HTTP/1 response.
-    #[error("{reason}; the answer begins with {beginning}")]
+    #[error("{reason}; the response begins with {beginning}")]
     Garbage {
         /// What is wrong with it.
         reason: String,
@@ -196,7 +196,7 @@ pub enum WireError {
 
 fn closed(got: usize) -> String {
     match got {
-        0 => "the connection was closed without an answer".to_owned(),
+        0 => "the connection was closed without a response".to_owned(),
         got => format!("the connection was closed after {got} bytes"),
     }
 }
@@ -204,13 +204,13 @@ fn closed(got: usize) -> String {
 fn late(limit: Duration, got: usize) -> String {
     let seconds = limit.as_secs_f32();
     match got {
-        0 => format!("no answer within {seconds} s"),
-        got => format!("the answer was not complete within {seconds} s: {got} bytes had come"),
+        0 => format!("no response within {seconds} s"),
+        got => format!("the response was not complete within {seconds} s: {got} bytes had come"),
     }
 }
 
 impl WireError {
-    /// Whether the server is not expected to answer the next request.
+    /// Whether the server is not expected to respond to the next request.
     #[must_use]
     pub fn is_fatal(&self) -> bool {
         matches!(self, Self::Unreachable { .. } | Self::Silent { .. })

@@ -107,11 +107,11 @@ fn case(writer: &mut Xml, checked: &Checked) -> io::Result<()> {
             Ok(())
         })?,
         Outcome::Mismatch { diff } => element.write_inner_content(|writer| {
-            explained(writer, "failure", &format!("{request}: not answered as recorded"), diff)
+            explained(writer, "failure", &format!("{request}: not the recorded response"), diff)
         })?,
         outcome @ (Outcome::Failed { .. } | Outcome::NotRun { .. }) => {
             element.write_inner_content(|writer| {
-                explained(writer, "error", &format!("{request}: no answer to compare"), &outcome.detail())
+                explained(writer, "error", &format!("{request}: no response to compare"), &outcome.detail())
             })?
         }
         Outcome::Skipped { reason } => element.write_inner_content(|writer| {

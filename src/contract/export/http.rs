@@ -68,7 +68,7 @@ pub fn file(scenario: &Scenario) -> ScenarioFile {
             Step::Exchange(call, exchange) => {
                 file.exchanges += 1;
                 let name = escape_invisible(&exchange.name);
-                format!("{}{}\n{}", head(&name), request(&call), answer(&call, exchange))
+                format!("{}{}\n{}", head(&name), request(&call), expected_response(&call, exchange))
             }
             Step::LeftOut(omitted) => format!("# {}\n", file.leave_out(omitted)),
         };
@@ -105,7 +105,7 @@ fn request(call: &Call<'_>) -> String {
         let value = match value {
             HeaderValue::Recorded(value) => literal(&octets(value)),
             HeaderValue::Bearer(token) => {
-                format!("\"Bearer \" + {}[{}]", answer_of(&token.call), literal(&token.member))
+                format!("\"Bearer \" + {}[{}]", variable(&token.call), literal(&token.member))
             }
         };
         headers.entry(name.to_ascii_lowercase()).or_default().push(value);
@@ -155,7 +155,7 @@ fn is_plain_body(body: &str) -> bool {
         && crate::json::parse(body.as_bytes()).is_ok()
 }
 
-fn answer(call: &Call<'_>, exchange: &Exchange) -> String {
+fn expected_response(call: &Call<'_>, exchange: &Exchange) -> String {
     let expected = Expected::of(exchange);
     let mut tests = kept(call);
     let mut header = |name: &str, expected: &str| {
@@ -197,11 +197,11 @@ fn kept(call: &Call<'_>) -> String {
     if call.captured.is_empty() {
         return String::new();
     }
-    format!("  exports.{} = {{ ...response.parsedBody }};\n", answer_of(&call.name))
+    format!("  exports.{} = {{ ...response.parsedBody }};\n", variable(&call.name))
 }
 
 /// The JavaScript variable of a response.
-fn answer_of(call: &str) -> String {
+fn variable(call: &str) -> String {
     format!("answer_{call}")
 }
 

@@ -32,7 +32,7 @@ pub fn file(scenario: &Scenario) -> ScenarioFile {
                     "# {}\n{}{}",
                     escape_invisible(&exchange.name),
                     request(&call),
-                    answer(&call, exchange)
+                    expected_response(&call, exchange)
                 )
             }
             Step::LeftOut(omitted) => format!("# {}\n", file.leave_out(omitted)),
@@ -78,7 +78,7 @@ fn captures(call: &Call<'_>) -> String {
     format!("[Captures]\n{}", lines.collect::<String>())
 }
 
-fn answer(call: &Call<'_>, exchange: &Exchange) -> String {
+fn expected_response(call: &Call<'_>, exchange: &Exchange) -> String {
     let expected = Expected::of(exchange);
     let mut asserts = Vec::new();
     if let Some(label) = expected.content_type {

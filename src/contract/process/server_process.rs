@@ -44,7 +44,7 @@ pub enum ProcessError {
         /// The system's error.
         source: io::Error,
     },
-    /// It ended, or did not answer in time.
+    /// It ended, or did not respond in time.
     #[error("`{command}` {what}\n{output}")]
     NotStarted {
         /// The command.
@@ -125,11 +125,11 @@ pub struct ServerProcess {
 }
 
 impl ServerProcess {
-    /// Starts a command and waits at most `limit` until it answers at the address. Returns its first response too, if
+    /// Starts a command and waits at most `limit` until it responds at the address. Returns its first response too, if
     /// that is HTTP. `grace` is how long it may take to end before it is killed.
     ///
     /// # Errors
-    /// [`ProcessError`]: the address is in use, the command ends, or nothing answers in time.
+    /// [`ProcessError`]: the address is in use, the command ends, or nothing responds in time.
     pub fn start(
         command: &str,
         target: &Target,
@@ -151,8 +151,8 @@ impl ServerProcess {
         output.collect(child.stdout.take());
         output.collect(child.stderr.take());
         let mut process = Self { child, output, command: command.to_owned(), grace, ended: false };
-        match process.wait_until_it_answers(target, limit) {
-            Ok(answer) => Ok((process, answer)),
+        match process.wait_until_it_responds(target, limit) {
+            Ok(response) => Ok((process, response)),
             Err(error) => {
                 process_group::block_if_interrupted();
                 let left = process.kill();
@@ -165,7 +165,7 @@ impl ServerProcess {
         }
     }
 
-    fn wait_until_it_answers(
+    fn wait_until_it_responds(
         &mut self,
         target: &Target,
         limit: Duration,
@@ -176,8 +176,8 @@ impl ServerProcess {
             let left = deadline.saturating_duration_since(Instant::now());
             let failure = match target.first_response(left) {
                 // It is up, but not ready (RFC 9110, section 15.6.4).
-                Ok(Some(answer)) if answer.status == 503 => format!("GET / is answered {}", answer.status),
-                Ok(answer) => return Ok(answer),
+                Ok(Some(response)) if response.status == 503 => format!("GET / gives {}", response.status),
+                Ok(response) => return Ok(response),
                 Err(failure) => chain(&failure),
             };
             let exit = self.child.try_wait().ok().flatten();
@@ -188,12 +188,14 @@ impl ServerProcess {
                 if !status.success()
                     || (since.elapsed() > DETACH_TIMEOUT && process_group::has_ended(self.child.id()))
                 {
-                    return Err(self.not_started(format!("ended ({}) before it answered{left}", how(status))));
+                    return Err(
+                        self.not_started(format!("ended ({}) before it responded{left}", how(status)))
+                    );
                 }
             }
             if Instant::now() >= deadline {
                 let seconds = limit.as_secs_f32();
-                return Err(self.not_started(format!("did not answer within {seconds} s: {failure}")));
+                return Err(self.not_started(format!("did not respond within {seconds} s: {failure}")));
             }
             sleep(PAUSE);
         }
@@ -205,7 +207,7 @@ impl ServerProcess {
         ProcessError::NotStarted { command: self.command.clone(), what, output: self.output.shown() }
     }
 
-    /// How the process ended, if it has and nothing answers, and the end of its output: why the server does not answer.
+    /// How the process ended, if it has and nothing responds, and the end of its output: why the server does not respond.
     #[must_use]
     pub fn exit_report(&mut self, target: &Target) -> Option<String> {
         // An interrupt of this program ends the server first.

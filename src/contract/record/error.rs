@@ -38,7 +38,7 @@ pub enum ExchangeError {
     #[error(transparent)]
     Curl(#[from] CurlError),
     /// A value of a response names a secret.
-    #[error("with the values of earlier answers it names {0}, which the line does not")]
+    #[error("with the values of earlier responses it names {0}, which the line does not")]
     OtherSecret(String),
     /// The request or the response holds secrets.
     #[error(transparent)]
@@ -48,7 +48,7 @@ pub enum ExchangeError {
     Unfilled(#[from] Unfilled),
     /// The layout of the recordings changes the length of a body that a response to HEAD does not have.
     #[error(
-        "how long the answer to a HEAD would be in the layout of the recordings cannot be known; record it without --url"
+        "how long the response to a HEAD would be in the layout of the recordings cannot be known; record it without --url"
     )]
     Head,
     /// There is no response.
@@ -67,7 +67,7 @@ pub enum ExchangeError {
     #[error("{0}: only tokens that are signed by HS256 can be recorded")]
     NotHs256(String),
     /// The response cannot be written as a transcript.
-    #[error("the answer cannot be recorded: line {line} of it")]
+    #[error("the response cannot be recorded: line {line} of it")]
     Transcript {
         /// The line of the transcript.
         line: usize,

@@ -38,7 +38,7 @@ impl<'a> RecordedServer<'a> {
     /// The response to a request, as it is recorded.
     pub(super) fn response(&mut self, request: &Request) -> Result<Response, ExchangeError> {
         match self {
-            Self::InProcess(server) => Ok(server.answer_at(Clock::System.now(), request)),
+            Self::InProcess(server) => Ok(server.respond_at(Clock::System.now(), request)),
             Self::Live { .. } if request.method == Method::Head => Err(ExchangeError::Head),
             Self::Live { target, limit, live_tokens } => {
                 // Before the live token is inserted: the server chose that.

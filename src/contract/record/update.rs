@@ -26,7 +26,7 @@ pub fn record_again(
     match subject {
         Subject::InProcess => {
             let server = Replay::of(scenario).map_err(RecordError::at(&scenario.name))?;
-            again(scenario, CompareMode::Exact, not_secret, |_, exchange| Ok(server.answer(exchange)))
+            again(scenario, CompareMode::Exact, not_secret, |_, exchange| Ok(server.respond(exchange)))
         }
         Subject::Live(target, limit) => {
             let first = target.first_response(*limit).map_err(RecordError::at(&scenario.name))?;
@@ -48,7 +48,7 @@ fn again(
     scenario: &Scenario,
     mode: CompareMode,
     not_secret: &[String],
-    mut answer: impl FnMut(usize, &Exchange) -> Result<Response, ExchangeError>,
+    mut respond: impl FnMut(usize, &Exchange) -> Result<Response, ExchangeError>,
 ) -> Result<Recording, RecordError> {
     let mut notes = Vec::new();
     let histories = History::of(scenario);
@@ -66,7 +66,7 @@ fn again(
             names_no_other_secret(&exchange.command, &exchange.request).map_err(RecordError::at(&place))?;
             exchange.command = command;
         }
-        let response = answer(index, exchange).map_err(RecordError::at(&place))?;
+        let response = respond(index, exchange).map_err(RecordError::at(&place))?;
         let tolerated = histories.get(index).is_some_and(|history| {
             let case = Case { exchange, start: scenario.start(), history, mode };
             let sides = [Side::Original, Side::Shipyard];

@@ -73,14 +73,14 @@ impl History {
     fn read(&mut self, exchange: &Exchange) {
         let Exchange { request, response, date, .. } = exchange;
         let sent = request.body.as_deref().and_then(|body| json::parse(body).ok()).unwrap_or_default();
-        let answered = response.json().unwrap_or_default();
+        let body = response.json().unwrap_or_default();
         let path = request.target();
-        if let ("POST", 201, Some(new)) = (request.method.as_str(), response.status, id(&answered)) {
+        if let ("POST", 201, Some(new)) = (request.method.as_str(), response.status, id(&body)) {
             self.used.entry(path.to_owned()).or_default().insert(new);
         }
         match (request.method.as_str(), response.status) {
             ("POST", 201) if path == USERS => {
-                if let Some(user) = id(&answered) {
+                if let Some(user) = id(&body) {
                     let again = self.people.keys().max().map_or(1, |newest| newest + 1);
                     self.reused.extend(self.deleted.get(&again));
                     self.people.extend(credentials(&sent, "name").map(|known| (user, known)));
@@ -100,7 +100,7 @@ impl History {
                 }
             }
             ("POST", 200) if path == LOGIN => {
-                let issued = tokens(&answered).into_iter().find_map(|(_, token)| Jwt::parse(token));
+                let issued = tokens(&body).into_iter().find_map(|(_, token)| Jwt::parse(token));
                 let user = issued.and_then(|jwt| jwt.number("identity"));
                 self.people.extend(user.zip(credentials(&sent, "username")));
             }

@@ -57,35 +57,38 @@ pub enum Unfilled {
     Unset(String),
     /// The value would end the field that it is inserted in, or cannot be sent.
     #[error("the value of {name} has {what} in it")]
-    Unfit {
+    Invalid {
         /// The variable.
         name: String,
-        /// The characters that do not fit.
+        /// The characters that are invalid there.
         what: &'static str,
     },
 }
 
 /// Characters that a value must not have where it is inserted.
-struct Unfitting(&'static str);
+struct InvalidCharacters(&'static str);
 
 /// Replaces placeholders by their values, each encoded by `encode`.
-fn fill(text: &str, encode: impl Fn(String) -> Result<String, Unfitting>) -> Result<String, Unfilled> {
+fn fill(
+    text: &str,
+    encode: impl Fn(String) -> Result<String, InvalidCharacters>,
+) -> Result<String, Unfilled> {
     let mut filled = text.to_owned();
     for (range, name) in placeholders(text).into_iter().rev() {
         let value = value_of(name).ok_or_else(|| Unfilled::Unset(name.to_owned()))?;
-        let unfit = |Unfitting(what)| Unfilled::Unfit { name: name.to_owned(), what };
+        let invalid = |InvalidCharacters(what)| Unfilled::Invalid { name: name.to_owned(), what };
         if value.contains(char::is_control) {
-            return Err(unfit(Unfitting("a control character")));
+            return Err(invalid(InvalidCharacters("a control character")));
         }
-        filled.replace_range(range, &encode(value).map_err(unfit)?);
+        filled.replace_range(range, &encode(value).map_err(invalid)?);
     }
     Ok(filled)
 }
 
 /// A value in a request target, which white space would end.
-fn in_path(value: String) -> Result<String, Unfitting> {
+fn in_path(value: String) -> Result<String, InvalidCharacters> {
     if value.contains(char::is_whitespace) {
-        Err(Unfitting("white space"))
+        Err(InvalidCharacters("white space"))
     } else {
         Ok(value)
     }
@@ -96,7 +99,7 @@ fn fill_body(text: &str) -> Result<String, Unfilled> {
     if Json::parse(text.as_bytes()).is_ok() {
         let escaped = |value: String| {
             let quoted =
-                serde_json::to_string(&value).map_err(|_| Unfitting("what JSON has no place for"))?;
+                serde_json::to_string(&value).map_err(|_| InvalidCharacters("what JSON has no place for"))?;
             let inner = quoted.strip_prefix('"').and_then(|text| text.strip_suffix('"'));
             Ok(inner.unwrap_or_default().to_owned())
         };
@@ -104,9 +107,9 @@ fn fill_body(text: &str) -> Result<String, Unfilled> {
     }
     let is_like_json = text.trim_start().starts_with(['{', '[', '"']);
     fill(text, |value| {
-        let is_unfit = is_like_json && value.contains(['"', '\\']);
-        if is_unfit {
-            Err(Unfitting("a quotation mark or a backslash"))
+        let is_invalid = is_like_json && value.contains(['"', '\\']);
+        if is_invalid {
+            Err(InvalidCharacters("a quotation mark or a backslash"))
         } else {
             Ok(value)
         }

@@ -57,7 +57,7 @@ pub enum VariableError {
     #[error("a $ without a name; \\$ is the character itself")]
     NoName,
     /// No response so far has such a member.
-    #[error("no answer so far had a {0}")]
+    #[error("no response so far had a {0}")]
     Unknown(String),
     /// The value has a control character.
     #[error("{name} has a control character in it: {value:?}")]
@@ -304,7 +304,7 @@ mod tests {
     }
 
     #[test]
-    fn variables_are_members_of_earlier_answers() {
+    fn variables_are_members_of_earlier_responses() {
         let json = |value: serde_json::Value| Json::parse(value.to_string().as_bytes()).expect("JSON");
         let mut variables = Variables::default();
         variables.capture("big", &Json::parse(b"{\"n\": 18446744073709551617}").expect("JSON"));
@@ -329,7 +329,7 @@ mod tests {
             Ok(r#"-d "\`x\` \$(y) \"\\ 'z'"'!'"" \`x\`\ \$\(y\)\ \"\\\ \'z\'\!''"#.to_owned())
         );
         let expand = |text: &str| variables.expand(text).map_err(|error| error.to_string());
-        assert_eq!(expand("$list"), Err("no answer so far had a list".to_owned()));
+        assert_eq!(expand("$list"), Err("no response so far had a list".to_owned()));
         assert_eq!(expand("a $ b"), Err("a $ without a name; \\$ is the character itself".to_owned()));
     }
 }

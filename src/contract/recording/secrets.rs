@@ -79,8 +79,8 @@ nothing is recorded, for recordings are checked in. In a request, write $SHIPYAR
 that variable; if a value opens nothing, add --not-secret with the name of its field";
 
 const SIGNED: &str = "\
-nothing is recorded, for recordings are checked in, and --not-secret is not for such tokens. Tokens that are members of an \
-answer themselves are signed again when their scenario is recorded from its curl lines: give the file";
+nothing is recorded, for recordings are checked in, and --not-secret is not for such tokens. Tokens that are members of a \
+response themselves are signed again when their scenario is recorded from its curl lines: give the file";
 
 /// Redacts the values of cookies and of headers with secrets in a response. Returns their names.
 pub(crate) fn redact(response: &mut Response) -> Vec<String> {
@@ -123,7 +123,7 @@ fn is_harmless_token(jwt: &Jwt) -> bool {
 /// Searches a request for secrets. Values in `earlier` responses are recorded already.
 #[must_use]
 pub(crate) fn in_request(request: &Request, earlier: &str) -> Findings {
-    let mut search = Search { found: Findings::default(), earlier, answered: false };
+    let mut search = Search { found: Findings::default(), earlier, is_response: false };
     search.request(request);
     search.found
 }
@@ -131,7 +131,7 @@ pub(crate) fn in_request(request: &Request, earlier: &str) -> Findings {
 /// Searches a response for secrets. `sent` are the variables of the secrets that the server has received.
 #[must_use]
 pub(crate) fn in_response(sent: &BTreeSet<String>, response: &Response) -> Findings {
-    let mut search = Search { found: Findings::default(), earlier: "", answered: true };
+    let mut search = Search { found: Findings::default(), earlier: "", is_response: true };
     search.response(response);
     let texts = response.headers.iter().map(|(_, value)| Cow::Borrowed(value.as_str()));
     let texts: Vec<_> = texts.chain([String::from_utf8_lossy(&response.body)]).flat_map(spellings).collect();

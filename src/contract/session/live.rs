@@ -36,9 +36,9 @@ pub enum NotSent {
     /// The live server did not do what the recording relies on.
     #[error(transparent)]
     Impossible(#[from] NoRequest),
-    /// The live server did not answer a login that must come first.
+    /// The live server did not respond to a login that must come first.
     #[error("{login}")]
-    Unanswered {
+    NoResponse {
         /// The login, as [`Login::request_line`] gives it.
         login: String,
         /// Why there is no response.
@@ -60,11 +60,11 @@ pub enum NotGiven {
 /// Why there is no live request for a recorded one.
 #[derive(Debug, Error)]
 pub enum NoRequest {
-    /// A secret does not fit.
+    /// A secret cannot be inserted.
     #[error(transparent)]
     Secret(#[from] Unfilled),
     /// An earlier response has no token.
-    #[error("its token was to come from an earlier answer, which had none (see above)")]
+    #[error("its token was to come from an earlier response, which had none (see above)")]
     NoTokenInResponse,
     /// A login has no token, for this reason.
     #[error("{0}")]
@@ -136,7 +136,7 @@ impl<'a> Session<'a> {
         // Before live values are inserted: the live server must not choose which secret it is sent.
         let mut request = placeholders::filled(recorded).map_err(|unfilled| match unfilled {
             Unfilled::Unset(name) => NotSent::from(NotGiven::Secret(name)),
-            unfit @ Unfilled::Unfit { .. } => NoRequest::from(unfit).into(),
+            invalid @ Unfilled::Invalid { .. } => NoRequest::from(invalid).into(),
         })?;
         let (collection, _) = Ids::split(recorded.target());
         request.path = self.ids.live_path(&request.path);
@@ -177,7 +177,7 @@ impl<'a> Session<'a> {
             match self.send(&request) {
                 Ok(response) => self.logged_in(slot, &login, &response),
                 Err(error) if error.is_fatal() => {
-                    return Err(NotSent::Unanswered { login: login.request_line(), source: error });
+                    return Err(NotSent::NoResponse { login: login.request_line(), source: error });
                 }
                 Err(error) => {
                     self.failed_logins
@@ -191,14 +191,14 @@ impl<'a> Session<'a> {
     /// Captures and checks the tokens of a login that the recording does not show.
     fn logged_in(&mut self, slot: usize, login: &Login, response: &Response) {
         let body = crate::json::parse(&response.body);
-        let answer = match &body {
+        let outcome = match &body {
             Err(reason) if response.status == 200 => format!("200, but its body is not JSON: {reason}"),
             _ => escape_invisible(&response.status_line),
         };
         let body = body.unwrap_or_default();
         let mut faults = Vec::new();
         if response.status != 200 {
-            faults.push(format!("{}: {answer}", login.request_line()));
+            faults.push(format!("{}: {outcome}", login.request_line()));
         }
         for (kind, lifetime) in
             [("access", Lifetimes::default().access), ("refresh", Lifetimes::default().refresh)]
@@ -206,7 +206,7 @@ impl<'a> Session<'a> {
             let recorded = login.tokens.get(kind);
             let Some(live) = body.get(format!("{kind}_token")).and_then(Value::as_str) else {
                 if recorded.is_some() {
-                    let reason = format!("no {kind} token: {}: {answer}", login.request_line());
+                    let reason = format!("no {kind} token: {}: {outcome}", login.request_line());
                     self.failed_logins.insert(slot, reason);
                 }
                 continue;

@@ -14,7 +14,7 @@ use crate::contract::session::jwt::Jwt;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TokenSource {
     /// The live response to the exchange whose recorded response has it.
-    Answer,
+    Response,
     /// The text is not a token, and is sent as recorded.
     AsRecorded,
     /// It is damaged on purpose, and is sent as recorded except for its times: its damage must be its only flaw.
@@ -70,7 +70,7 @@ impl Plan {
                 match jwt {
                     None => TokenSource::AsRecorded,
                     Some(jwt) if minted.contains(token) => match flaw_in_time(&jwt, exchange.date) {
-                        None => TokenSource::Answer,
+                        None => TokenSource::Response,
                         Some(flaw) => TokenSource::Key(flaw),
                     },
                     Some(jwt) if !jwt.is_signed_with(&demo_key()) => TokenSource::Damaged,

@@ -21,15 +21,15 @@ pub(super) struct Search<'a> {
     /// What earlier responses of the recording have.
     pub(super) earlier: &'a str,
     /// Whether this is a response.
-    pub(super) answered: bool,
+    pub(super) is_response: bool,
 }
 
 impl Search<'_> {
     pub(super) fn secret(&mut self, place: &str, name: &str, value: &str) {
-        let side = if self.answered { "the answer's" } else { "the request's" };
+        let side = if self.is_response { "the response's" } else { "the request's" };
         let found = (format!("{side} {place}"), name.to_owned());
         // In a request, a token may be damaged on purpose.
-        if self.answered && words(value).filter_map(token_in).any(|jwt| !is_harmless_token(&jwt)) {
+        if self.is_response && words(value).filter_map(token_in).any(|jwt| !is_harmless_token(&jwt)) {
             self.found.signed.push(found.clone());
         }
         self.found.secrets.push(found);
@@ -37,8 +37,8 @@ impl Search<'_> {
 
     fn is_known(&self, value: &str) -> bool {
         // A short value may be part of any text.
-        let was_answered = !self.answered && value.len() >= LONG && self.earlier.contains(value);
-        is_public(value) || was_answered
+        let was_in_response = !self.is_response && value.len() >= LONG && self.earlier.contains(value);
+        is_public(value) || was_in_response
     }
 
     pub(super) fn request(&mut self, request: &Request) {
@@ -200,7 +200,7 @@ impl Search<'_> {
         if value.is_empty() || is_public(value) {
             return;
         }
-        if self.answered {
+        if self.is_response {
             self.secret("body", name, value);
         } else if !example_values("password").contains(value) {
             self.found.notes.push(format!(
@@ -220,7 +220,7 @@ impl Search<'_> {
                 Some(jwt) if is_harmless_token(&jwt) || is_known => {}
                 Some(_) => self.secret(place, name, word),
                 None if !is_known && looks_random(word, place == "address") => {
-                    let side = if self.answered { "answer" } else { "request" };
+                    let side = if self.is_response { "response" } else { "request" };
                     self.found.notes.push(format!(
                         "{name} in the {side} has a random value of {} characters, which is recorded as it is",
                         word.len()

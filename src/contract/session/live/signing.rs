@@ -22,7 +22,7 @@ impl Session<'_> {
         Ok(match origin {
             TokenSource::AsRecorded => token.to_owned(),
             TokenSource::Damaged => self.with_live_times(token, exchange)?,
-            TokenSource::Answer => known().ok_or(NoRequest::NoTokenInResponse)?,
+            TokenSource::Response => known().ok_or(NoRequest::NoTokenInResponse)?,
             TokenSource::Login(slot) => known().ok_or_else(|| {
                 let reason = self.failed_logins.get(slot).map_or("no login gave its token", String::as_str);
                 NoRequest::NoTokenFromLogin(reason.to_owned())
