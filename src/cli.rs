@@ -19,6 +19,7 @@ use shipyard::api::openapi;
 use shipyard::config::{figment, Settings};
 use shipyard::contract::recording::fixtures::Fixtures;
 use shipyard::escape::escape_invisible;
+use shipyard::internal_error::chain;
 
 use self::error::{failed, wrong_usage, CliError};
 use self::setting_flags::SettingFlags;
@@ -94,7 +95,7 @@ pub(crate) fn run() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             if !matches!(error, CliError::Reported(_)) {
-                error.to_string().lines().for_each(say);
+                chain(&error).lines().for_each(say);
             }
             ExitCode::from(error.exit_code())
         }

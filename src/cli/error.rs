@@ -5,28 +5,28 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use shipyard::config::ConfigError;
-use shipyard::internal_error::{chain, InternalError};
+use shipyard::internal_error::InternalError;
 use thiserror::Error;
 
 type Reason = Box<dyn Error + Send + Sync>;
 
-/// Why a command failed.
+/// Why a command failed. The causes are sources, so that [`chain`](shipyard::internal_error::chain) prints each once.
 #[derive(Debug, Error)]
 pub(crate) enum CliError {
     /// A file cannot be read or written.
-    #[error("{}: {source}", path.display())]
+    #[error("{}", path.display())]
     File { path: PathBuf, source: io::Error },
     /// The system, or a defect of this program.
-    #[error("{}", chain(.0))]
+    #[error(transparent)]
     Internal(#[from] InternalError),
     /// The command could not do its work.
-    #[error("{}", chain(&**.0))]
+    #[error(transparent)]
     Failed(Reason),
     /// The configuration is invalid.
     #[error(transparent)]
     Config(#[from] ConfigError),
     /// The command line is invalid, or what it names is missing.
-    #[error("{}", chain(&**.0))]
+    #[error(transparent)]
     Usage(Reason),
     /// A report on standard output has said what failed. It ends with this exit code.
     #[error("see the report")]
@@ -50,12 +50,48 @@ impl CliError {
     }
 }
 
+/// An error with the place or the task that it belongs to.
+#[derive(Debug, Error)]
+#[error("{context}")]
+struct WithContext {
+    context: String,
+    source: Reason,
+}
+
 /// The command could not do its work.
 pub(super) fn failed(reason: impl Into<Reason>) -> CliError {
     CliError::Failed(reason.into())
 }
 
+/// The command could not do its work: where or at what, and why.
+pub(super) fn failed_at(context: impl ToString, source: impl Into<Reason>) -> CliError {
+    failed(WithContext { context: context.to_string(), source: source.into() })
+}
+
 /// The command line is invalid.
 pub(super) fn wrong_usage(reason: impl Into<Reason>) -> CliError {
     CliError::Usage(reason.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use shipyard::internal_error::chain;
+
+    use super::*;
+
+    #[test]
+    fn every_cause_is_printed_once() {
+        let denied = || io::Error::other("denied");
+        let internal = InternalError::new("starting", denied());
+        for (error, expected) in [
+            (CliError::file(Path::new("a.txt"))(denied()), "a.txt: denied"),
+            (failed(denied()), "denied"),
+            (failed_at("a.txt", denied()), "a.txt: denied"),
+            (failed_at("a.txt", internal), "a.txt: starting: denied"),
+            (wrong_usage(InternalError::new("reading", denied())), "reading: denied"),
+            (InternalError::new("starting", denied()).into(), "starting: denied"),
+        ] {
+            assert_eq!(chain(&error), expected);
+        }
+    }
 }

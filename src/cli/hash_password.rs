@@ -33,20 +33,20 @@ fn password() -> Result<String, CliError> {
     if input.len() as u64 > MAX_SIZE {
         return Err(failed(format!("password: Longer than {MAX_SIZE} bytes.")));
     }
-    line(input).map_err(|reason| failed(format!("password: standard input {reason}")))
+    line(input).map_err(failed)
 }
 
 /// Why standard input is not a password.
 #[derive(Debug, Error)]
 enum InvalidInput {
     #[error(
-        "must be UTF-8 without a byte order mark (in PowerShell first: \
+        "password: standard input must be UTF-8 without a byte order mark (in PowerShell first: \
          $OutputEncoding = [Text.UTF8Encoding]::new($false))"
     )]
     NotUtf8,
-    #[error("has more than one line; a password is one")]
+    #[error("password: standard input has more than one line; a password is one")]
     SeveralLines,
-    #[error("has a NUL; it must be text in UTF-8")]
+    #[error("password: standard input has a NUL; it must be text in UTF-8")]
     Nul,
 }
 

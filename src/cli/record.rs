@@ -12,10 +12,9 @@ use shipyard::contract::record::{record, Recording, Subject};
 use shipyard::contract::recording::fixtures::{is_name, Fixtures, Scenario, FOLDER};
 use shipyard::contract::recording::script;
 use shipyard::contract::recording::source::Source;
-use shipyard::internal_error::chain;
 use shipyard::regular_file;
 
-use super::error::{failed, wrong_usage, CliError};
+use super::error::{failed, failed_at, wrong_usage, CliError};
 use super::verify::seconds;
 use super::{print_lines, warn};
 
@@ -103,9 +102,8 @@ pub(super) fn run(flags: &Record) -> Result<(), CliError> {
         (Some(file), _) => {
             let place = file.display();
             let text = read(file).map_err(CliError::file(file))?;
-            let lines = script::lines(&text).map_err(|error| failed(format!("{place}: {error}")))?;
-            record(name, &lines, &subject, &flags.not_secret)
-                .map_err(|error| failed(format!("{place}: {}", chain(&error))))?
+            let lines = script::lines(&text).map_err(|error| failed_at(&place, error))?;
+            record(name, &lines, &subject, &flags.not_secret).map_err(|error| failed_at(&place, error))?
         }
         (None, Some(recorded)) => record_again(recorded, &subject, &flags.not_secret).map_err(failed)?,
         (None, None) => return Err(wrong_usage("a file of curl lines is needed")),

@@ -14,13 +14,12 @@ use shipyard::auth::token::Tokens;
 use shipyard::config::Settings;
 use shipyard::http::listen::Address;
 use shipyard::http::{reload, rlimit, shutdown, HttpLimits, Shutdown, Signals};
-use shipyard::internal_error::chain;
 use shipyard::log::{self, Log};
 use shipyard::store::seed::{Data, Source};
 use shipyard::{http, AppConfig};
 use tokio::runtime::{Builder, Runtime};
 
-use super::error::{failed, CliError};
+use super::error::{failed, failed_at, CliError};
 use super::setting_flags::SettingFlags;
 use super::{print, settings, warn};
 
@@ -128,7 +127,7 @@ fn keys(settings: &Settings) -> Result<(KeySet, KeySource), CliError> {
         return Ok((Secret::random()?.into(), KeySource::ThisRun));
     };
     let file = KeyFile::at(path.clone());
-    let found = file.read().map_err(|error| failed(chain(&error)))?;
+    let found = file.read().map_err(failed)?;
     if let Some(exposed) = found.exposed {
         warn(&exposed.to_string());
     }
@@ -141,7 +140,7 @@ async fn listen_and_serve(ready: Ready, mut signals: Signals) -> Result<(), CliE
     let (shutdown_handle, shutdown) =
         Shutdown::new(seconds(config.shutdown.grace), seconds(config.shutdown.mercy));
     let port = config.port;
-    let listeners = address.listen(port).map_err(|error| failed(explain(&error, address, port)))?;
+    let listeners = address.listen(port).map_err(|error| not_listening(error, address, port))?;
     if let Some(tokens) = rocket.state::<Tokens>() {
         let file = if let KeySource::File(file) = &keys { Some(file.clone()) } else { None };
         if !reload::reload_keys_on_sighup(&mut signals, tokens.clone(), file).await {
@@ -186,12 +185,13 @@ fn announcement(bound: Option<SocketAddr>, source: &Source, keys: &KeySource, ex
     text
 }
 
-fn explain(error: &io::Error, address: Address, port: u16) -> String {
+/// The error of an address that the server cannot listen on.
+fn not_listening(error: io::Error, address: Address, port: u16) -> CliError {
     if error.kind() == io::ErrorKind::AddrInUse {
-        return format!(
+        return failed(format!(
             "port {port} is in use: stop the program that uses it, or choose another with --port \
              (on macOS, AirPlay Receiver uses 5000)"
-        );
+        ));
     }
-    format!("cannot listen on {address}, port {port}: {error} (see --address and --port)")
+    failed_at(format!("cannot listen on {address}, port {port} (see --address and --port)"), error)
 }

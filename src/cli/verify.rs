@@ -179,7 +179,7 @@ pub(super) fn run(flags: Verify) -> Result<(), CliError> {
         mode,
         tolerated,
         key,
-        answer_limit: flags.timeout,
+        response_limit: flags.timeout,
         start_limit: flags.start_timeout,
         stop_limit: flags.stop_timeout,
     };
