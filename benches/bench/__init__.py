@@ -1,4 +1,4 @@
-"""The benchmark: starts the server and its peers, has them asked by `load`, checks, reports."""
+"""The benchmark: starts the server and its peers, sends requests with `load`, checks the responses, and reports."""
 
 import sys
 from pathlib import Path
@@ -6,5 +6,5 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent.parent
 BENCHES = ROOT / "benches"
 
-# How the server is started and asked is written there.
+# Has the modules that start the server and send requests to it.
 sys.path.insert(0, str(ROOT / "tools" / "reliability"))

@@ -1,4 +1,4 @@
-"""Whether an answer says what it must, and the template of it that all later ones are held to, byte by byte."""
+"""Checks a response, and makes a template of it with which all later responses are compared, byte by byte."""
 
 import base64
 import hashlib
@@ -14,7 +14,7 @@ ANYTHING = object()
 
 
 class Wrong(Exception):
-    """What is wrong with an answer."""
+    """What is wrong with a response."""
 
 
 class Token:
@@ -25,7 +25,7 @@ class Token:
 
 
 def template(status, body, wanted_status, expected):
-    """Checks an answer, and gives its template: text and places of tokens."""
+    """Checks a response. Returns its template: text and the places of tokens."""
     if status != wanted_status:
         raise Wrong(f"status {status} for {wanted_status}: {_excerpt(body)}")
     try:
@@ -35,7 +35,7 @@ def template(status, body, wanted_status, expected):
         raise Wrong(f"no JSON ({error}): {_excerpt(body)}") from error
     tokens = []
     if expected is not ANYTHING:
-        _compare(expected, found, "the answer", tokens)
+        _compare(expected, found, "the response", tokens)
     return _segments(text, tokens)
 
 
@@ -74,12 +74,12 @@ def _part(text):
 
 
 def check_token(type_, token):
-    """A token of that type, of user 1, signed with the key of the benchmark."""
+    """Checks that this is a token of that type for user 1, signed with the key of the benchmark."""
     try:
         head, claims, signature = token.split(".")
         mac = hmac.digest(SECRET.encode(), f"{head}.{claims}".encode(), hashlib.sha256)
         head, claims, signature = json.loads(_part(head)), json.loads(_part(claims)), _part(signature)
-        # Libraries have claims of their own besides these.
+        # Libraries add claims of their own.
         wanted = {"identity": 1, "type": type_, **({"fresh": False} if type_ == "access" else {})}
         right = (
             head["alg"] == "HS256"

@@ -20,7 +20,7 @@ def _run(*command, cwd=ROOT):
 
 
 def build(peers):
-    """What these peers need, and the load."""
+    """Builds what these peers need, and `load`."""
     _run("cargo", "build", "--release", "--locked", "--bins")
     _run("cargo", "build", "--release", "--locked", "--bins", "--manifest-path", "benches/Cargo.toml")
     for name in peers:
@@ -32,7 +32,7 @@ def build(peers):
 
 
 def venv(folder, requirements):
-    """A virtual environment with these packages. Only a finished one has the mark."""
+    """Makes a virtual environment with these packages. The mark is written last, so only a complete one has it."""
     mark = folder / "made-from"
     if mark.is_file() and mark.read_bytes() == requirements.read_bytes():
         return

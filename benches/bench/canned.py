@@ -1,4 +1,4 @@
-"""The answers that the floors give: the server's own, written down beforehand."""
+"""The responses of the floors, which are recorded from the server beforehand."""
 
 import json
 
@@ -9,7 +9,7 @@ from bench.peers import SETTINGS
 from bench.process import exchange
 from bench.workloads import login, workloads
 
-# What the floors' own HTTP says.
+# The headers that the floors' HTTP library adds itself.
 LEFT_OUT = {"connection", "content-length", "date", "keep-alive", "transfer-encoding"}
 
 
@@ -27,18 +27,18 @@ def _entries(port, data, shipyard, many):
     first = login(shipyard)
     _, _, body = exchange(port, first.bytes({}))
     tokens = {name.removesuffix("_token"): token for name, token in json.loads(body).items()}
-    asks = {
-        (ask.method, ask.target): ask
-        for workload in workloads(shipyard, data.ships, data.many).values() for ask in workload.asks
-        # Of the two workloads that ask for the list, the one with these data.
-        if workload.many == many or ask.target != "/api/ships"}
+    requests = {
+        (request.method, request.target): request
+        for workload in workloads(shipyard, data.ships, data.many).values() for request in workload.requests
+        # Two workloads request the list; takes the one with these data.
+        if workload.many == many or request.target != "/api/ships"}
     entries = []
-    for ask in asks.values():
-        status, headers, body = exchange(port, ask.bytes(tokens))
-        template(status, body, ask.status, ask.expected)
-        missing = ask.status == 404
+    for request in requests.values():
+        status, headers, body = exchange(port, request.bytes(tokens))
+        template(status, body, request.status, request.expected)
+        missing = request.status == 404
         entries.append({
-            "method": "*" if missing else ask.method, "target": "*" if missing else ask.target, "status": status,
+            "method": "*" if missing else request.method, "target": "*" if missing else request.target, "status": status,
             "headers": [[name, value] for name, value in headers if name.lower() not in LEFT_OUT],
             "body": body.decode()})
     return entries

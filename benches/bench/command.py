@@ -30,10 +30,10 @@ PARTIAL = BENCHES / "target" / "partial"
 
 DESCRIPTION = """\
 Measures the server next to its peers: CPU time a request, requests a second, latencies, memory, start-up.
-The server under measurement has core 0 to itself, what asks it core 1. Every answer is checked.
+The server under measurement has core 0 to itself, `load` core 1. Every response is checked.
 
-A whole run writes docs/performance/results.json, the plots next to it, and the tables in docs/performance.md. A run of
-less than everything writes into benches/target/partial, and prints its tables.
+A whole run writes docs/performance/results.json, the plots next to it, and the tables in docs/performance.md. A
+partial run writes into benches/target/partial, and prints its tables.
 """
 
 
@@ -52,16 +52,16 @@ def arguments(words):
     names = tuple(all_peers())
     parser.add_argument("--peers", type=some(names), default=names, help=f"of {','.join(names)}")
     parser.add_argument("--workloads", type=some(NAMES), default=NAMES, help=f"of {','.join(NAMES)}")
-    parser.add_argument("--connections", type=some((), int), default=CONNECTIONS, help="how many at a time: 1,32,256")
+    parser.add_argument("--connections", type=some((), int), default=CONNECTIONS, help="concurrent connections: 1,32,256")
     parser.add_argument("--rounds", type=int, default=ROUNDS, help=f"default {ROUNDS}")
-    parser.add_argument("--seconds", type=float, default=1.0, help="of measuring in each cell; default 1")
-    parser.add_argument("--warmup", type=float, default=0.2, help="seconds before that; default 0.2")
-    parser.add_argument("--starts", type=int, default=STARTS, help=f"how often each is started alone; default {STARTS}")
-    parser.add_argument("--seed", type=int, help="of the order of the peers; default the time")
-    parser.add_argument("--quick", action="store_true", help="one round of 0.3 s, to see that everything works")
-    parser.add_argument("--no-build", action="store_true", help="everything is built and installed")
-    parser.add_argument("--out", type=Path, help="where results and plots go, instead")
-    parser.add_argument("--report-only", type=Path, metavar="RESULTS", help="tables and plots of that file; no measuring")
+    parser.add_argument("--seconds", type=float, default=1.0, help="measuring time of each cell in seconds; default 1")
+    parser.add_argument("--warmup", type=float, default=0.2, help="warm-up before that in seconds; default 0.2")
+    parser.add_argument("--starts", type=int, default=STARTS, help=f"starts of each server alone; default {STARTS}")
+    parser.add_argument("--seed", type=int, help="seed of the order of the peers; default the time")
+    parser.add_argument("--quick", action="store_true", help="one round of 0.3 s, as a quick check")
+    parser.add_argument("--no-build", action="store_true", help="skip builds and installations")
+    parser.add_argument("--out", type=Path, help="folder for results and plots")
+    parser.add_argument("--report-only", type=Path, metavar="RESULTS", help="tables and plots of that file; measures nothing")
     parser.add_argument(
         "--check", type=Path, nargs="?", const=report.FOLDER / "results.json", metavar="RESULTS",
         help="check that file (default: that of the last whole run) against the promises; exit code 1 if one is not kept")
@@ -82,7 +82,7 @@ def main(words=None):
     """Exit code: 0 done, 1 a promise is not kept, 2 it could not be measured."""
     words = sys.argv[1:] if words is None else words
     chosen = arguments(words)
-    # So that the servers are ended as well.
+    # Exits by an exception, so that the servers are stopped too.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(2))
     try:
         if chosen.growth:
@@ -116,7 +116,7 @@ def _measure(chosen, words):
         chosen.peers, chosen.workloads, chosen.connections, chosen.rounds, chosen.seconds, chosen.warmup, chosen.starts,
         int(time.time()) if chosen.seed is None else chosen.seed)
     print(f"seed {options.seed}", flush=True)
-    # This process asks little, and what it starts asks the rest.
+    # The core of `load`, which this process starts; it sends few requests itself.
     os.sched_setaffinity(0, {LOAD_CORE})
     commit = machine.commit()
     began, others = time.monotonic(), machine.Others((SERVER_CORE, LOAD_CORE))

@@ -1,5 +1,4 @@
-"""What a request costs, and what memory is taken, when there is much of something: ships, users, tokens that have been
-logged out, connections."""
+"""Growth: the cost of a request and the memory, by the number of ships, users, logged-out tokens or connections."""
 
 import base64
 import contextlib
@@ -60,13 +59,13 @@ class Growth:
         self._connections()
 
     def _start(self, path, **settings):
-        # Of answers that are kept, the store is not asked.
+        # Without the response cache: a cached response does not reach the store.
         settings = {"response_cache_size": 0} | settings
         environment = {f"ROCKET_{name.upper()}": str(value) for name, value in settings.items()}
         return Running(replace(self.peer, environment=self.peer.environment | environment), path, None)
 
     def _by_id(self, grown, sizes, operations):
-        """All sizes are up at once and asked in turn, so that what disturbs the machine disturbs them alike."""
+        """Servers of all sizes run at once and get requests in turn, so that a disturbance affects all of them."""
         with contextlib.ExitStack() as stack:
             cells = []
             for count in sizes:
@@ -123,7 +122,7 @@ class Growth:
                 row = {"grown": "revocations", "n": count, "memory_mb": round(memory, 1), "seconds": round(seconds, 1)}
                 row["put"] = costs(self._rounds([(running, requests)])[0])
                 if count == 0:
-                    # The requests have taken memory of their own, which no later stage takes again.
+                    # The requests took memory too, which later stages reuse.
                     before = running.memory()
                     row["memory_mb"] = round(before, 1)
                 else:
@@ -136,7 +135,7 @@ class Growth:
         requests = [get_ship(self.files, id_) for id_ in range(1, ships + 1)]
         for count in self.sizes.connections:
             self.tell(f"connections: {count:,}")
-            # As it is started without settings: so it answers most of its clients.
+            # Without settings, as most servers run.
             with self._start(path, response_cache_size=1024) as running:
                 reports = self._rounds([(running, requests)], count)[0]
                 self.rows.append({

@@ -1,17 +1,17 @@
-"""Data files with many ships or many users, and the requests that ask for them."""
+"""Data files with many ships or many users, and requests for them."""
 
 import json
 import random
 import subprocess
 from pathlib import Path
 
-from clients import request
+from clients import encode_request
 from server import BINARY
 
 from bench import ROOT
 
-# How many different ids are asked for, drawn from all: `load` holds a request for each.
-ASKED = 10_000
+# How many different ids are requested: `load` holds a request for each.
+REQUESTED_IDS = 10_000
 
 
 class DataFiles:
@@ -54,26 +54,26 @@ def _write(file, elements):
 
 
 def ids(count):
-    """Of 1 to `count`, all or many, in an order that no cache likes; the same each time."""
-    return random.Random(count).sample(range(1, count + 1), min(count, ASKED))
+    """All ids from 1 to `count`, or a sample, in a random order with a fixed seed."""
+    return random.Random(count).sample(range(1, count + 1), min(count, REQUESTED_IDS))
 
 
-def asked(method, target, answer, body=None, token=None):
-    """A request of a job for `load`. An answer is compact, its names in order."""
-    text = json.dumps(answer, sort_keys=True, separators=(",", ":"), ensure_ascii=False) + "\n"
+def job_request(method, target, response, body=None, token=None):
+    """A request of a job for `load`, with the expected response: compact JSON with sorted names."""
+    text = json.dumps(response, sort_keys=True, separators=(",", ":"), ensure_ascii=False) + "\n"
     return {
-        "bytes": request(method, target, body, token).decode(), "status": 200, "template": [{"literal": text}]}
+        "bytes": encode_request(method, target, body, token).decode(), "status": 200, "template": [{"literal": text}]}
 
 
 def get_ship(files, id_):
-    return asked("GET", f"/api/ships/{id_}", files.ship(id_))
+    return job_request("GET", f"/api/ships/{id_}", files.ship(id_))
 
 
 def put_ship(files, id_, token):
-    """It replaces the ship by itself."""
+    """Replaces the ship by an equal one."""
     ship = files.ship(id_)
-    return asked("PUT", f"/api/ships/{id_}", ship, {name: ship[name] for name in ship if name != "id"}, token)
+    return job_request("PUT", f"/api/ships/{id_}", ship, {name: ship[name] for name in ship if name != "id"}, token)
 
 
 def get_user(files, id_):
-    return asked("GET", f"/api/users/{id_}", files.user(id_))
+    return job_request("GET", f"/api/users/{id_}", files.user(id_))

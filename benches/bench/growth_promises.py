@@ -40,7 +40,7 @@ def _by_id(results, grown, operation):
 def _revoked_cost(results):
     found = [(row["n"], row["put"]["median"]) for row in rows(results, "revocations") if row["n"] >= REVOKED_FROM]
     if len(found) == 1 and found[0][0] == REVOKED_FROM:
-        return Verdict(None, f"PUT, revocations: no more than {REVOKED_FROM:,} were asked for")
+        return Verdict(None, f"PUT, revocations: no more than {REVOKED_FROM:,} were requested")
     if found and found[0][0] != REVOKED_FROM:
         found = []
     return _cost(found, "PUT, revocations", lambda *_: REVOKED_TIMES)

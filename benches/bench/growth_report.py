@@ -21,7 +21,7 @@ from bench.tables import number, table
 from bench.tables import time as duration
 
 MARK = "growth"
-KEPT = {True: "Kept", False: "Not kept", None: "Not asked"}
+KEPT = {True: "Kept", False: "Not kept", None: "Not measured"}
 
 
 def measure(chosen, words, folder, into_document):

@@ -14,14 +14,14 @@ from bench.process import NotStarted, Running, exchange
 from bench.tables import counted
 from bench.workloads import login, workloads
 
-# Seconds that a whole cell may take, not counting the time that it is asked to take, and its last answers.
+# Seconds that a cell may take in addition to its measuring time and its last responses.
 CELL_LIMIT = 30
-# How much longer a server is warmed up when a workload is new to it: some compile what runs often while it runs.
+# How many times longer the first warm-up of a workload is: some peers compile hot code at run time.
 FIRST = 5
-# The workloads after which the highest memory is a figure of its own.
+# The workloads whose peak memory is reported separately.
 PEAKS = {"login": "peak_login_mb", "list-10000": "peak_many_mb"}
-# Seconds from the first answer until the memory of an idle server is read, once: some give back what starting took only
-# when the thread that it took has had nothing to do for 10 seconds.
+# Seconds from the first response until the memory of an idle server is read, once: some release the memory of the startup
+# only after its thread was idle for 10 seconds.
 SETTLE = 12.5
 
 
@@ -80,7 +80,7 @@ class Measurement:
         return Running(self.peers[name], self.data.files[many], self.canned.get(many))
 
     def _start_once(self, name, settle):
-        """Alone on the machine."""
+        """Starts one server alone."""
         with contextlib.suppress(NotStarted):  # A round tells why.
             with self._start(name) as running:
                 self.found[name]["start_ms"].append(running.started * 1000)
@@ -89,8 +89,8 @@ class Measurement:
                     self.found[name]["idle_mb"].append(running.memory())
 
     def _round(self, what, many, names):
-        """All servers are up at once, and one is asked at a time. That what disturbs the machine for a while disturbs
-        them alike, it goes from server to server in the innermost loop."""
+        """All servers run at once; `load` sends to one at a time. The innermost loop goes from server to server, so
+        that a disturbance of the machine affects all of them."""
         with contextlib.ExitStack() as stack:
             up, peaks = {}, {}
             for name in self.shuffled():
@@ -100,7 +100,7 @@ class Measurement:
                     self.tell(f"{what}: {workload}, {counted(connections)}")
                     for name in self.shuffled():
                         if name in up and not self._cell(up[name], workload, connections):
-                            # What it has not answered may keep it busy for long, and so disturb all the others.
+                            # Its pending requests could keep it busy for long, and so disturb the others.
                             self._note_peak(peaks, up[name], workload)
                             up.pop(name).stop()
                             self._bring_up(up, stack, name, many, names)
@@ -125,7 +125,7 @@ class Measurement:
             peaks[key] = max(peaks.get(key, 0), running.memory(peak=True))
 
     def _cell(self, running, workload, connections):
-        """Whether the server did as it must, or was out of this row already."""
+        """Whether the server responded correctly, or had left this row already."""
         name = running.peer.name
         key = workload, connections, name
         if isinstance(self.cells.get(key), str):
@@ -148,7 +148,7 @@ def measured(running, workload, connections, warmup, options):
 
 
 def loaded(running, workload, requests, connections, warmup, seconds):
-    """The same, with requests that are known to be in order."""
+    """The same, with requests that were checked."""
     job = {
         "address": f"127.0.0.1:{running.port}", "connections": connections, "warmup_s": warmup,
         "seconds": seconds, "min_requests": workload.min_requests, "request_limit_s": workload.limit,
@@ -162,27 +162,27 @@ def loaded(running, workload, requests, connections, warmup, seconds):
     if report["error"]:
         raise Failed(report["error"])
     if running.pids() != job["pids"]:
-        # The time of a process that has come or gone meanwhile is not in the sum.
+        # The sum lacks the time of processes that started or ended meanwhile.
         raise Failed("its processes changed while it was measured")
     return report
 
 
 def checked(running, workload):
-    """Asks each request once and checks what is answered. Gives what `load` asks, and what it must be answered."""
+    """Sends each request once and checks the response. Returns the requests for `load` with the expected responses."""
     tokens = {}
-    if any(ask.token for ask in workload.asks):
-        _, _, body = _ask(running, login(running.peer), tokens, workload.limit)
+    if any(request.token for request in workload.requests):
+        _, _, body = _send(running, login(running.peer), tokens, workload.limit)
         tokens = {name.removesuffix("_token"): token for name, token in json.loads(body).items()}
     return [
-        {"bytes": bytes_.decode(), "status": ask.status, "template": segments}
-        for ask in workload.asks for bytes_, segments, _ in [_ask(running, ask, tokens, workload.limit)]]
+        {"bytes": bytes_.decode(), "status": request.status, "template": segments}
+        for request in workload.requests for bytes_, segments, _ in [_send(running, request, tokens, workload.limit)]]
 
 
-def _ask(running, ask, tokens, limit):
-    """What was asked, the template of the answer, and its body."""
-    bytes_ = ask.bytes(tokens)
+def _send(running, request, tokens, limit):
+    """Sends a request. Returns its bytes, the template of the response, and the body."""
+    bytes_ = request.bytes(tokens)
     try:
         status, _, body = exchange(running.port, bytes_, limit)
-        return bytes_, template(status, body, ask.status, ask.expected), body
+        return bytes_, template(status, body, request.status, request.expected), body
     except (Wrong, OSError, http.client.HTTPException) as error:
-        raise Failed(f"{ask.method} {ask.target}: {error}") from error
+        raise Failed(f"{request.method} {request.target}: {error}") from error

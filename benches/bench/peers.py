@@ -1,4 +1,4 @@
-"""Who is measured, and how each is started."""
+"""The measured servers, and how each is started."""
 
 import os
 import shutil
@@ -17,7 +17,7 @@ LOAD = RUST / "load"
 
 @dataclass(frozen=True)
 class Peer:
-    """A server. `{port}` and `{data}` in `command` stand for what they say."""
+    """A server. `{port}` and `{data}` in `command` stand for the port and the data file."""
 
     name: str
     command: tuple
@@ -26,13 +26,13 @@ class Peer:
     environment: dict = field(default_factory=dict)
     # The field of a login's body that holds the name of the user.
     user_field: str = "name"
-    # What has to be there so that it runs, besides the interpreter and the system.
+    # The files that must be installed, other than the interpreter and the system.
     installed: tuple = ()
-    # Answers what `canned` has written down: a floor, below which no server comes that thinks.
+    # Sends the responses that `canned` recorded: a floor, the least cost of any server.
     floor: bool = False
 
     def size(self):
-        """Bytes of what has to be installed."""
+        """The size of the installed files in bytes."""
         return sum(_size(path) for path in self.installed)
 
 
@@ -65,7 +65,7 @@ def _node(name):
         installed=(folder / "node_modules", folder / "server.js"))
 
 
-# Limits that its peers do not have are lifted: of rate, and of logins that wait. The others stay at their defaults.
+# Without the limits that its peers do not have: rate limits, and the queue of logins. Other settings have their defaults.
 SETTINGS = {"rate_limits": "false", "password_queue": "10000", "jwt_secret": SECRET}
 
 

@@ -20,7 +20,7 @@ STYLE = {
     "axes.spines.top": False, "axes.spines.right": False, "axes.axisbelow": True, "axes.grid": True,
     "grid.color": "#dddddd", "grid.linewidth": 0.6, "figure.facecolor": "white", "savefig.facecolor": "white",
 }
-# Of Okabe and Ito: to be told apart by those who see few colours, too.
+# The palette of Okabe and Ito, which colour-blind readers can tell apart.
 COLOURS = {
     "shipyard": "#0072B2", "shipyard-uncached": "#6A5ACD", "hyper": "#999999", "rocket": "#555555",
     "axum": "#D55E00", "actix": "#E69F00",

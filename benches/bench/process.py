@@ -1,4 +1,4 @@
-"""One server under measurement: started on its core, watched through /proc, ended."""
+"""A server under measurement: starts it on its core, reads its figures from /proc, and stops it."""
 
 import http.client
 import os
@@ -10,13 +10,13 @@ import tempfile
 import time
 from pathlib import Path
 
-from clients import HOST, request
+from clients import HOST, encode_request
 
 from bench.peers import SECRET
 
 SERVER_CORE, LOAD_CORE = 0, 1
 START_LIMIT = 30
-# How long the server is not asked again after it refused: well below what a start takes.
+# Seconds between two attempts to connect: well below the time of a startup.
 PAUSE = 0.0005
 
 
@@ -31,16 +31,16 @@ def free_port():
 
 
 def exchange(port, bytes_, limit=60):
-    """Sends one request; gives status, headers as a list, and body of the answer."""
+    """Sends one request. Returns the status, the headers as a list, and the body of the response."""
     with socket.create_connection((HOST, port), timeout=limit) as connection:
         connection.sendall(bytes_)
-        with http.client.HTTPResponse(connection) as answer:
-            answer.begin()
-            return answer.status, answer.getheaders(), answer.read()
+        with http.client.HTTPResponse(connection) as response:
+            response.begin()
+            return response.status, response.getheaders(), response.read()
 
 
 def descendants(root, parents=None):
-    """The process and all that it has started, in order."""
+    """The process and its descendants, in order."""
     parents = _parents() if parents is None else parents
     found = [root]
     for pid in found:
@@ -60,11 +60,11 @@ def _parents():
 
 
 class Running:
-    """A peer that serves; `started` says how many seconds it took to its first answer."""
+    """A peer that serves; `started` says how many seconds it took to its first response."""
 
     def __init__(self, peer, data, canned):
         self.peer, self.port = peer, free_port()
-        # The workloads that it has been asked.
+        # The workloads that it has served.
         self.warm = set()
         self.stopped = False
         self.folder = tempfile.TemporaryDirectory()
@@ -87,7 +87,7 @@ class Running:
         self.started = time.monotonic() - began
 
     def _wait(self, deadline):
-        first = request("GET", "/api/ships/1")
+        first = encode_request("GET", "/api/ships/1")
         while True:
             try:
                 if exchange(self.port, first, START_LIMIT)[0] == 200:
@@ -95,15 +95,15 @@ class Running:
             except (OSError, http.client.HTTPException):
                 pass  # Not yet.
             if self.process.poll() is not None:
-                raise NotStarted(f"ended at once with {self.process.returncode}: {self._said()}")
+                raise NotStarted(f"ended at once with {self.process.returncode}: {self._last_output()}")
             if time.monotonic() > deadline:
-                raise NotStarted(f"did not answer within {START_LIMIT} s: {self._said()}")
+                raise NotStarted(f"did not respond within {START_LIMIT} s: {self._last_output()}")
             time.sleep(PAUSE)
 
-    def _said(self):
+    def _last_output(self):
         self.output.seek(0)
         lines = self.output.read().decode(errors="replace").strip().splitlines()
-        return lines[-1][:200] if lines else "without a word"
+        return lines[-1][:200] if lines else "no output"
 
     def pids(self):
         return descendants(self.process.pid)
@@ -115,7 +115,7 @@ class Running:
         return sum(int(re.search(rf"{name}:\s+(\d+) kB", status)[1]) for status in statuses) * 1024 / 1e6
 
     def stop(self):
-        """Asks it to end; ends whatever is left after a while."""
+        """Stops it with SIGTERM, and kills what is left after 5 seconds."""
         if self.stopped:
             return
         self.stopped = True

@@ -39,7 +39,7 @@ def _cell(key, reports):
 
 
 class Results:
-    """The cells of a results file, to be asked for."""
+    """The cells of a results file, for look-ups."""
 
     def __init__(self, results):
         self.cells = {(cell["workload"], cell["connections"], cell["peer"]): cell for cell in results["cells"]}

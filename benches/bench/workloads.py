@@ -1,10 +1,10 @@
-"""What is asked, and what must be answered."""
+"""The requests of each workload, and the expected responses."""
 
 import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from clients import request
+from clients import encode_request
 
 from bench import ROOT
 from bench.answers import ANYTHING, Token
@@ -14,62 +14,62 @@ CONNECTIONS = (1, 32, 256)
 
 
 @dataclass(frozen=True)
-class Ask:
-    """A request, and the answer that it must get."""
+class Request:
+    """A request, and the expected response."""
 
     method: str
     target: str
     body: dict | None = None
-    # Which token it shows: "access", "refresh", or none.
+    # Which token it sends: "access", "refresh", or none.
     token: str | None = None
     status: int = 200
     expected: object = ANYTHING
 
     def bytes(self, tokens):
-        return request(self.method, self.target, self.body, tokens.get(self.token))
+        return encode_request(self.method, self.target, self.body, tokens.get(self.token))
 
 
 @dataclass(frozen=True)
 class Workload:
-    """Requests, and the order in which they come, again and again."""
+    """Requests, and the order in which they are repeated."""
 
     name: str
-    asks: tuple
+    requests: tuple
     order: tuple
     many: bool = False
     min_requests: int = 0
-    # Seconds that one answer may take.
+    # Seconds that a response may take.
     limit: float = 10
 
 
 def login(peer):
     expected = {"access_token": Token("access"), "refresh_token": Token("refresh")}
-    return Ask("POST", "/auth/login", {peer.user_field: "user", "password": "password"}, expected=expected)
+    return Request("POST", "/auth/login", {peer.user_field: "user", "password": "password"}, expected=expected)
 
 
 def workloads(peer, ships, many):
     """By name, in the order in which they are measured. `ships` and `many` are those of the two data files."""
-    gets = tuple(Ask("GET", f"/api/ships/{ship['id']}", expected=ship) for ship in ships)
+    gets = tuple(Request("GET", f"/api/ships/{ship['id']}", expected=ship) for ship in ships)
     all_gets = tuple(range(len(gets)))
-    # It replaces the ship by itself, so that what is got stays the same.
+    # Replaces the ship by an equal one, so that the responses of GET stay the same.
     body = {name: value for name, value in ships[0].items() if name != "id"}
-    put = Ask("PUT", "/api/ships/1", body, "access", expected=ships[0])
-    refresh = Ask("POST", "/auth/refresh", token="refresh", expected={"access_token": Token("access")})
-    # Four times out of five a ship is got, each as often as the others.
+    put = Request("PUT", "/api/ships/1", body, "access", expected=ships[0])
+    refresh = Request("POST", "/auth/refresh", token="refresh", expected={"access_token": Token("access")})
+    # 4 of 5 requests are a GET of a ship, of each ship equally often.
     mixed = tuple(
         step for number in range(len(gets))
         for step in (*(all_gets[(4 * number + turn) % len(gets)] for turn in range(4)), len(gets)))
     every = (
         Workload("get", gets, all_gets),
-        Workload("list", (Ask("GET", "/api/ships", expected=ships),), (0,)),
+        Workload("list", (Request("GET", "/api/ships", expected=ships),), (0,)),
         Workload("put", (put,), (0,)),
         Workload("refresh", (refresh,), (0,)),
-        Workload("404", (Ask("GET", "/api/ships/999999", status=404),), (0,)),
+        Workload("404", (Request("GET", "/api/ships/999999", status=404),), (0,)),
         Workload("mixed", (*gets, put), mixed),
         # The last of those with 15 ships: the memory that passwords take is told apart from that of all the others.
         Workload("login", (login(peer),), (0,), min_requests=20),
         # 256 of these at a time take the slowest servers 10 seconds.
-        Workload("list-10000", (Ask("GET", "/api/ships", expected=many),), (0,), many=True, limit=30),
+        Workload("list-10000", (Request("GET", "/api/ships", expected=many),), (0,), many=True, limit=30),
     )
     return {workload.name: workload for workload in every}
 

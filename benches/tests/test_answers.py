@@ -71,17 +71,17 @@ class Workloads(unittest.TestCase):
 
     def test_of_mixed_one_of_five_writes_and_every_ship_is_read_alike(self):
         mixed = self.work["mixed"]
-        methods = [mixed.asks[at].method for at in mixed.order]
+        methods = [mixed.requests[at].method for at in mixed.order]
         self.assertEqual(methods, (["GET"] * 4 + ["PUT"]) * 15)
-        read = [mixed.asks[at].target for at in mixed.order if mixed.asks[at].method == "GET"]
+        read = [mixed.requests[at].target for at in mixed.order if mixed.requests[at].method == "GET"]
         self.assertEqual({read.count(target) for target in read}, {4})
         self.assertEqual(len(set(read)), 15)
 
     def test_a_request_shows_the_token_that_it_must(self):
-        sent = self.work["put"].asks[0].bytes({"access": "a.b.c", "refresh": "d.e.f"}).decode()
+        sent = self.work["put"].requests[0].bytes({"access": "a.b.c", "refresh": "d.e.f"}).decode()
         self.assertTrue(sent.startswith("PUT /api/ships/1 HTTP/1.1\r\n"))
         self.assertIn("Authorization: Bearer a.b.c\r\n", sent)
-        self.assertNotIn("Authorization", self.work["get"].asks[0].bytes({"access": "a.b.c"}).decode())
+        self.assertNotIn("Authorization", self.work["get"].requests[0].bytes({"access": "a.b.c"}).decode())
 
 
 if __name__ == "__main__":

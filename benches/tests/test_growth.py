@@ -2,7 +2,7 @@ import unittest
 
 from bench import growth_promises
 from bench.growth import stages
-from bench.growth_data import asked, ids
+from bench.growth_data import ids, job_request
 from bench.growth_report import MARK, render
 from bench.report import replaced
 from tests.made_up import spread
@@ -72,7 +72,7 @@ class Growth(unittest.TestCase):
         row(made_up, "revocations", 100_000)["bytes_each"] = 30
         made_up["rows"].remove(row(made_up, "revocations", 10_000_000))
         self.assertTrue(growth_promises.check(made_up, tell=lambda _: None))
-        self.assertIn("- Not asked: PUT, revocations: no more than 100,000 were asked for.", render(made_up))
+        self.assertIn("- Not measured: PUT, revocations: no more than 100,000 were requested.", render(made_up))
 
     def test_stages_end_with_what_was_asked_for(self):
         self.assertEqual(stages(10 ** 7), (0, 10 ** 5, 10 ** 6, 10 ** 7))
@@ -88,7 +88,7 @@ class Growth(unittest.TestCase):
         self.assertEqual(many, ids(1_000_000))
 
     def test_an_answer_is_as_the_server_writes_it(self):
-        self.assertEqual(asked("GET", "/", {"b": [1, "é"], "a": 2})["template"], [{"literal": '{"a":2,"b":[1,"é"]}\n'}])
+        self.assertEqual(job_request("GET", "/", {"b": [1, "é"], "a": 2})["template"], [{"literal": '{"a":2,"b":[1,"é"]}\n'}])
 
     def test_the_prose_around_stays(self):
         text = f"# Title\n\nbefore\n\n{BEGIN}\nold\n{END}\n\nafter\n"

@@ -32,7 +32,7 @@ def peer(code):
 
 
 def ended(pid):
-    """It may lie about until somebody asks for its exit code."""
+    """Whether the process has ended. It may be a zombie until its parent reads the exit code."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] == "Z"
     except FileNotFoundError:
@@ -62,7 +62,7 @@ class Processes(unittest.TestCase):
         with tempfile.TemporaryDirectory() as folder, Running(peer(SERVER), "data", None) as running:
             data = Data(folder)
             work = workloads(running.peer, data.ships, data.many)
-            with self.assertRaisesRegex(Failed, r"GET /api/ships/1: the answer has the fields \['id'\]"):
+            with self.assertRaisesRegex(Failed, r"GET /api/ships/1: the response has the fields \['id'\]"):
                 checked(running, work["get"])
             with self.assertRaisesRegex(Failed, "GET /api/ships/999999: status 200 for 404"):
                 checked(running, work["404"])

@@ -1,17 +1,18 @@
-"""What is counted now against what was counted once."""
+"""Compares instruction counts with a baseline."""
 
-# Of what the baseline says. With the same tools, two counts of one program lie less than 1 % apart.
+# How far a count may be above or below the baseline. With the same tools, two counts of one program differ by less
+# than 1 %.
 LIMIT = 0.10
-# What another compiler, libc or valgrind may change by itself. A request that does half as much again is still seen.
-LIMIT_OF_OTHER_TOOLS = 0.25
+# The same if the compiler, libc or valgrind differ, which changes the count by itself. 50 % more work is still found.
+LIMIT_WITH_OTHER_TOOLS = 0.25
 
 
 class NotComparable(Exception):
-    """Why the counts say nothing about one another."""
+    """Why the counts cannot be compared."""
 
 
 def differences(baseline, now):
-    """Lines about the tools: what the baseline was made with and what is here, where they are not the same."""
+    """A line for each property of the environment that differs between the baseline and this run."""
     return [
         f"{name}: {baseline.get(name, 'unknown')} in the baseline, {now.get(name, 'unknown')} here"
         for name in sorted(baseline.keys() | now.keys())
@@ -20,32 +21,32 @@ def differences(baseline, now):
 
 
 def compare(baseline, now):
-    """Lines to print, and whether the counts are within the limit.
+    """Returns the lines to print, and whether the counts are within the limit.
 
-    Both are {"made_with": {tool: version}, "instructions": {request: count}}.
+    Both are {"environment": {tool: version}, "instructions": {request: count}}.
     """
     before, after = baseline["instructions"], now["instructions"]
     if before.keys() != after.keys():
         raise NotComparable(f"the baseline has {sorted(before)}, counted were {sorted(after)}")
-    others = differences(baseline["made_with"], now["made_with"])
-    if baseline["made_with"].get("machine") != now["made_with"].get("machine"):
-        raise NotComparable(f"of another kind of machine nothing can be said ({'; '.join(others)})")
-    limit = LIMIT_OF_OTHER_TOOLS if others else LIMIT
+    differing = differences(baseline["environment"], now["environment"])
+    if baseline["environment"].get("machine") != now["environment"].get("machine"):
+        raise NotComparable(f"the baseline is of another kind of machine ({'; '.join(differing)})")
+    limit = LIMIT_WITH_OTHER_TOOLS if differing else LIMIT
     lines = ["| request | baseline | now | ratio | |", "|---|---|---|---|---|"]
-    kept, less = True, False
+    is_within, is_less = True, False
     for name, count in after.items():
         ratio = count / before[name]
         verdict = "ok"
         if ratio > 1 + limit:
-            verdict, kept = f"MORE THAN +{limit:.0%}", False
+            verdict, is_within = f"MORE THAN +{limit:.0%}", False
         elif ratio < 1 - limit:
-            verdict, less = f"less than -{limit:.0%}", True
+            verdict, is_less = f"less than -{limit:.0%}", True
         lines.append(f"| {name} | {before[name]} | {count} | {ratio:.3f} | {verdict} |")
-    if others:
-        lines += [f"Made with something else, and so judged by {limit:.0%} rather than {LIMIT:.0%}:", *others]
-        lines.append("If these tools are here to stay, renew the baseline: count the commit before the change with --write.")
-    if less:
-        lines.append("So much less should be held: renew the baseline with --write.")
-    if not kept:
-        lines.append("If that is what the change is worth, renew the baseline with --write, and say so in the commit.")
-    return lines, kept
+    if differing:
+        lines += [f"The environment differs, so the limit is {limit:.0%} instead of {LIMIT:.0%}:", *differing]
+        lines.append("To keep these tools, renew the baseline: count the commit before the change with --write.")
+    if is_less:
+        lines.append("To keep this improvement, renew the baseline with --write.")
+    if not is_within:
+        lines.append("If the change is worth the cost, renew the baseline with --write, and say so in the commit.")
+    return lines, is_within

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Counts the instructions that the server takes for a request, and compares them with baseline.json.
+"""Counts the instructions that the server executes for a request, and compares them with baseline.json.
 
-Time says little on a machine that does something else as well; instructions are the same each time, to less than 1 %. They
-are counted by valgrind (callgrind), whose processor has no instructions for SHA-256: tokens weigh more here than they do
-otherwise. Wants a release build, on Linux.
+Times vary with the other load of a machine; instruction counts vary by less than 1 %. valgrind (callgrind) counts them.
+Its virtual processor has no instructions for SHA-256, so tokens cost more here than on hardware. Requires Linux and a
+release build.
 
-Exit code: 0 within the limit, 1 over it, 2 nothing could be counted or compared.
+Exit code: 0 within the limit, 1 over it, 2 the count or the comparison failed.
 """
 
 import argparse
@@ -25,9 +25,9 @@ from compare import NotComparable, compare  # noqa: E402
 from server import NotMeasured, Server  # noqa: E402
 
 BASELINE = HERE / "baseline.json"
-# One thread that serves; passwords that cost next to nothing, for the start is counted as well, and taken off again.
+# One worker thread. Cheap passwords: the startup is counted too, and subtracted.
 SETTINGS = {"workers": 1, "password_memory": 8, "password_iterations": 1, "rate_limits": "false"}
-# Counted are the requests between these two.
+# The cost of a request is the difference between runs with these two numbers of requests.
 FEW, MANY = 200, 1700
 SHIP = {
     "affiliation": "Empire", "category": "Starfighters", "crew": 1, "length": 7, "manufacturer": "Sienar Fleet Systems",
@@ -51,18 +51,18 @@ REQUESTS = [get, put, refresh]
 
 
 def counted(request, times):
-    """The instructions of a server from its start to its end, with so many requests over one connection."""
+    """The instructions of a server from its start to its end, with `times` requests over one connection."""
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "callgrind.out"
         with Server(under=["valgrind", "--tool=callgrind", f"--callgrind-out-file={out}"], **SETTINGS) as server:
-            asked = request(*log_in(server.port))
+            arguments = request(*log_in(server.port))
             connection = Connection(server.port)
             for number in range(times):
                 if number and connection.socket is None:
                     raise NotMeasured("the server does not keep the connection")
-                status, _, body = connection.ask(**asked)
+                status, _, body = connection.request(**arguments)
                 if status != 200:
-                    raise NotMeasured(f"{asked['method']} {asked['path']}: {status} {body!r}")
+                    raise NotMeasured(f"{arguments['method']} {arguments['path']}: {status} {body!r}")
             connection.close()
             code, _ = server.end()
             if code != 0:
@@ -73,7 +73,7 @@ def counted(request, times):
 def total(text):
     found = re.search(r"^totals: (\d+)$", text, re.MULTILINE)
     if not found:
-        raise NotMeasured("callgrind has written no total")
+        raise NotMeasured("callgrind wrote no total")
     return int(found[1])
 
 
@@ -81,9 +81,9 @@ def first_line(*command):
     return subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout.splitlines()[0]
 
 
-def made_with():
-    """Whatever the counts depend on besides the source."""
-    # The vector instructions that libc and memchr choose by; valgrind passes no later ones on.
+def environment():
+    """What the counts depend on, other than the source."""
+    # libc and memchr choose code by these vector instructions; valgrind supports no later ones.
     flags = Path("/proc/cpuinfo").read_text().split()
     return {
         "rustc": first_line("rustc", "--version"),
@@ -96,24 +96,24 @@ def made_with():
 
 def main():
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    arguments.add_argument("--write", action="store_true", help="make what is counted the baseline")
+    arguments.add_argument("--write", action="store_true", help="write the counts to the baseline")
     write = arguments.parse_args().write
     try:
         instructions = {
             request.__name__: round((counted(request, MANY) - counted(request, FEW)) / (MANY - FEW))
             for request in REQUESTS
         }
-        now = {"made_with": made_with(), "instructions": instructions}
+        now = {"environment": environment(), "instructions": instructions}
         if write:
             BASELINE.write_text(json.dumps(now, indent=2) + "\n")
             print(f"Written: {BASELINE.name} {instructions}")
             return 0
-        lines, kept = compare(json.loads(BASELINE.read_text()), now)
+        lines, is_within = compare(json.loads(BASELINE.read_text()), now)
     except (Closed, NotComparable, NotMeasured, OSError, subprocess.SubprocessError) as reason:
         print(f"instructions: {reason}", file=sys.stderr)
         return 2
     print("\n".join(lines))
-    return 0 if kept else 1
+    return 0 if is_within else 1
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Clients: a good one that counts every answer, and bad ones that take their time. Loopback only."""
+"""Clients: a good one that counts every response, and slow ones. Loopback only."""
 
 import json
 import multiprocessing
@@ -8,11 +8,11 @@ import struct
 import time
 
 HOST = "127.0.0.1"
-# Of the kernel's enum of TCP states: the connection is open as long as it is this.
+# A TCP state of the kernel: the connection is open.
 ESTABLISHED = 1
 
 
-def request(method, path, body=None, token=None, close=False, fields=None):
+def encode_request(method, path, body=None, token=None, close=False, fields=None):
     lines = [f"{method} {path} HTTP/1.1", f"Host: {HOST}"]
     content = b"" if body is None else json.dumps(body).encode()
     if body is not None:
@@ -26,30 +26,30 @@ def request(method, path, body=None, token=None, close=False, fields=None):
 
 
 class Closed(Exception):
-    """The connection ended before the answer was complete; `sent` says whether the request had gone out."""
+    """The connection ended before the response was complete."""
 
 
 class Connection:
-    """One keep-alive connection, opened again when the server has said that it closes it."""
+    """A keep-alive connection, opened again after the server has announced that it closes it."""
 
     def __init__(self, port, limit=20, source=HOST):
         self.port, self.limit, self.source, self.socket = port, limit, source, None
 
-    def ask(self, *arguments, **named):
-        """The status, the headers (lower case) and the body of the answer."""
+    def request(self, *arguments, **named):
+        """Sends a request. Returns the status, the headers (lower case) and the body of the response."""
         if self.socket is None:
             self.socket = socket.create_connection(
                 (HOST, self.port), timeout=self.limit, source_address=(self.source, 0))
             self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         try:
-            self.socket.sendall(request(*arguments, **named))
-            answer = self._read()
+            self.socket.sendall(encode_request(*arguments, **named))
+            response = self._read()
         except OSError as error:
             self.close()
             raise Closed(str(error)) from error
-        if answer[1].get("connection") == "close":
+        if response[1].get("connection") == "close":
             self.close()
-        return answer
+        return response
 
     def _read(self):
         text = b""
@@ -65,7 +65,7 @@ class Connection:
     def _more(self):
         bytes_ = self.socket.recv(1 << 16)
         if not bytes_:
-            raise ConnectionResetError("closed before the end of the answer")
+            raise ConnectionResetError("closed before the end of the response")
         return bytes_
 
     def close(self):
@@ -75,23 +75,23 @@ class Connection:
 
 
 def log_in(port, name="user", password="password"):
-    status, _, body = Connection(port).ask(
+    status, _, body = Connection(port).request(
         "POST", "/auth/login", {"username": name, "password": password}, close=True)
     if status != 200:
         raise Closed(f"login: {status} {body!r}")
-    answer = json.loads(body)
-    return answer["access_token"], answer["refresh_token"]
+    tokens = json.loads(body)
+    return tokens["access_token"], tokens["refresh_token"]
 
 
 def _good(port, token, source, stop, results):
-    """Asks without pause, every tenth time on a new connection."""
+    """Sends requests without pause, every tenth on a new connection."""
     connection, latencies, failures = Connection(port, source=source), [], []
     while not stop.is_set():
         if len(latencies) % 10 == 9:
             connection.close()
         began = time.perf_counter()
         try:
-            status, _, body = connection.ask("GET", "/api/ships/2", token=token)
+            status, _, body = connection.request("GET", "/api/ships/2", token=token)
             if status != 200 or b"TIE" not in body:
                 failures.append(f"{status}")
         except (Closed, OSError) as error:
@@ -102,12 +102,12 @@ def _good(port, token, source, stop, results):
 
 
 def _refused(port, stop, results):
-    """Logs in with a wrong password, and looks how long it takes to be told that there are too many."""
+    """Logs in with a wrong password, and measures the latency of 429 and 503 responses."""
     connection, latencies, failures = Connection(port), [], []
     while not stop.is_set():
         began = time.perf_counter()
         try:
-            status, headers, _ = connection.ask(
+            status, headers, _ = connection.request(
                 "POST", "/auth/login", {"username": "user", "password": "wrong password"})
             if status in (429, 503):
                 latencies.append(time.perf_counter() - began)
@@ -122,7 +122,7 @@ def _refused(port, stop, results):
 
 
 class Client:
-    """A client in a process of its own, so that others cost it nothing but what they cost the server."""
+    """A client in its own process, which other clients slow down only through the server."""
 
     def __init__(self, work, *arguments):
         self.stop, self.results = multiprocessing.Event(), multiprocessing.Queue()
@@ -150,14 +150,14 @@ class Good(Client):
 
 
 class Refused(Client):
-    """A client that logs in when there are too many; the latencies are those of being told so."""
+    """A client that logs in above the rate limit; the latencies are those of 429 and 503 responses."""
 
     def __init__(self, port):
         super().__init__(_refused, port)
 
 
 def _greedy(port, source, count, kind, stop, results):
-    """Keeps that many connections open, opens one again when it is closed, and says how many there were at most."""
+    """Keeps `count` connections open and replaces those that the server closes. Its result is the highest number open."""
     selector, last, most = selectors.DefaultSelector(), {}, 0
     first, piece, pause = GREEDY_KINDS[kind]
 
@@ -199,7 +199,7 @@ def _greedy(port, source, count, kind, stop, results):
 
 
 class Greedy(Client):
-    """One address that wants every connection; the one latency is how many it had at most."""
+    """One address that takes every connection that it gets; the only latency is its highest number of connections."""
 
     def __init__(self, port, source, count, kind):
         super().__init__(_greedy, port, source, count, kind)
@@ -212,7 +212,7 @@ def percentile(values, share):
 
 HEAD = b"GET /api/ships HTTP/1.1\r\nHost: 127.0.0.1\r\n"
 POST = b"POST /auth/login HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: 4096\r\n\r\n"
-# What each kind sends at once, and then a little of at a time.
+# What each kind sends at once, and what it then sends each second.
 KINDS = {
     "header": (HEAD, b"X-Slow: 1\r\n"),
     "body": (POST, b" "),
@@ -221,7 +221,7 @@ KINDS = {
 }
 
 
-# What each kind sends at once, then again and again, and with what pause in seconds.
+# What each kind sends at once, what it then repeats, and the pause in seconds.
 GREEDY_KINDS = {
     "asking": (HEAD + b"\r\n", HEAD + b"\r\n", 4),
     "dripping": (HEAD + b"X-Slow: ", b"x", 1),
@@ -229,7 +229,7 @@ GREEDY_KINDS = {
 
 
 class Slow:
-    """Connections of one kind; `lifetimes` says for how many seconds each was let be."""
+    """Slow connections of one kind; `lifetimes` has the seconds until the server closed each."""
 
     def __init__(self, kind, port, count):
         self.first, self.piece = KINDS[kind]
@@ -237,7 +237,7 @@ class Slow:
         self.open, self.lifetimes = {}, []
 
     def attack(self, limit):
-        """Goes on until every connection has been closed, `limit` seconds at most."""
+        """Runs until the server has closed every connection, at most `limit` seconds. Returns the number still open."""
         end = time.monotonic() + limit
         waiting = self.count
         while (self.open or waiting) and time.monotonic() < end:
@@ -280,4 +280,4 @@ class Slow:
                 elif self.piece:
                     connection.send(self.piece)
             except OSError:
-                pass  # Its state is looked at next time.
+                pass  # The next round checks its state.

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Measures how the server holds under hostile traffic, against the figures that docs/reliability.md promises.
+"""Measures the server under hostile traffic, and checks the figures that docs/reliability.md promises.
 
-Everything happens on this machine, over loopback; every measure ends by itself. Wants a release build:
+Everything runs on this machine, over loopback; every measurement ends by itself. Requires a release build:
 cargo build --release --locked --bins --example rocket_loop
 
-Exit code: 0 every figure is kept, 1 one is not, 2 something could not be measured.
+Exit code: 0 all promises are kept, 1 one is not, 2 a measurement failed.
 """
 
 import argparse
@@ -29,21 +29,21 @@ import networks as others
 import readers as lists
 from server import BUILT, ROOT, NotMeasured, Server, Starting
 
-# Passwords that cost next to nothing, where they are not what is measured; and no limit on how often.
+# Cheap passwords and no rate limits, for measurements of anything else.
 CHEAP = {"password_memory": 8, "password_iterations": 1, "rate_limits": "false"}
-# Where many connections are measured, and not the share of the one address that they all come from.
+# No limit for one address, for measurements with many connections from one.
 ANY_SHARE = {"max_connections_per_address": 1_000_000}
 
 
 class Figures:
-    """What was promised and what was found, a line each."""
+    """The table of results: what is promised and what was measured."""
 
     def __init__(self):
-        self.kept = True
+        self.all_kept = True
 
     def add(self, what, found, unit, most=None, least=None):
         ok = (most is None or found <= most) and (least is None or found >= least)
-        self.kept &= ok
+        self.all_kept &= ok
         promised = f"<= {most:g} {unit}" if most is not None else f">= {least:g} {unit}"
         print(f"| {what} | {promised} | {found:.4g} {unit} | {'ok' if ok else 'NOT KEPT'} |", flush=True)
 
@@ -52,7 +52,7 @@ class Figures:
 
 
 def pin(pid, core):
-    """Keeps a process, with every thread that it has by now, on one core."""
+    """Pins all current threads of a process to one core."""
     for thread in Path(f"/proc/{pid}/task").iterdir():
         os.sched_setaffinity(int(thread.name), {core})
 
@@ -60,7 +60,7 @@ def pin(pid, core):
 def wrk(port, seconds, connections, script=None, core=None):
     """Requests a second, p99 in ms, and all that wrk printed."""
     if not shutil.which("wrk"):
-        raise NotMeasured("wrk is not there (Debian package wrk)")
+        raise NotMeasured("wrk is not installed (Debian package wrk)")
     command = ["taskset", "-c", str(core)] if core is not None else []
     command += ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--latency"]
     command += ["-s", str(script)] if script else []
@@ -82,7 +82,7 @@ def many_ships(folder, count):
 
 
 def slow(figures, short):
-    """Slow heads, bodies and readers, and connections that lie idle, while a good client is served."""
+    """Slow heads, bodies and readers, and idle connections, next to a good client."""
     count = 100 if short else 1000
     limits = {"header": 5, "body": 10, "read": 15, "idle": 5}
     with tempfile.TemporaryDirectory() as folder:
@@ -99,8 +99,8 @@ def slow(figures, short):
 
 
 def attacked(server, limit, command):
-    """How many connections the server had at most while the command ran, and when it had let go of all of them. (A
-    client that reads slowly may have something left to read long after that.)"""
+    """The highest number of connections while the command ran, and the seconds until the server had closed all of them. (A
+    slow reader may have bytes left to read long after that.)"""
     others, most, began = server.descriptors(), 0, time.monotonic()
     attack = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
@@ -118,10 +118,10 @@ def attacked(server, limit, command):
 
 
 def slowhttptest(figures, short):
-    """Slow heads, bodies and readers by slowhttptest, while a good client is served."""
+    """Slow heads, bodies and readers of slowhttptest, next to a good client."""
     count = 100 if short else 1000
     if not shutil.which("slowhttptest"):
-        raise NotMeasured("slowhttptest is not there (Debian package slowhttptest)")
+        raise NotMeasured("slowhttptest is not installed (Debian package slowhttptest)")
     modes = {
         "header (-H)": (["-H", "-i", "2", "-x", "8"], 5, "/api/ships"),
         "body (-B)": (["-B", "-i", "2", "-s", "4096", "-x", "8", "-f", "application/json"], 10, "/auth/login"),
@@ -143,12 +143,12 @@ def slowhttptest(figures, short):
 
 
 def memory(figures, short):
-    """Idle connections next to busy ones."""
+    """Memory with idle connections next to busy ones."""
     with Server(max_connections=4096, keep_alive=120, **CHEAP, **ANY_SHARE) as server:
         at_start = server.memory()
         idle = [Connection(server.port) for _ in range(2000)]
         for connection in idle:
-            connection.ask("GET", "/api/ships/2")
+            connection.request("GET", "/api/ships/2")
         wrk(server.port, 3 if short else 10, 64)
         figures.tell("resident at start", f"{at_start:.1f} MB")
         figures.add("2,000 idle and 64 busy connections: resident", server.memory(), "MB", most=120)
@@ -157,7 +157,7 @@ def memory(figures, short):
 
 
 def share(figures, short):
-    """One address that wants every connection, while good clients come from there and from elsewhere."""
+    """One address that takes every connection that it gets, next to good clients of the same and of another address."""
     count, seconds, source = (300, 4, "127.0.0.2") if short else (1100, 30, "127.0.0.2")
     limits = {"max_connections": 280, "max_connections_per_address": 70} if short else {}
     for kind in ("asking", "dripping"):
@@ -215,12 +215,12 @@ def with_fetch(port, size, chunked):
 
 
 def early(figures, short):
-    """Bodies far above the limit: whether clients that send all of them before they read get the 413."""
+    """Bodies far above the limit: whether clients that send the whole body before they read get the 413."""
     clients = {"http.client": with_http_client}
     if shutil.which("node"):
         clients["node's fetch"] = with_fetch
     else:
-        figures.tell("node's fetch", "not measured: node is not there")
+        figures.tell("node's fetch", "not measured: node is not installed")
     times = 2 if short else 10
     with Server(**CHEAP) as server:
         for name, client in clients.items():
@@ -234,7 +234,7 @@ def early(figures, short):
 
 
 def kid_of_login(port, user, password):
-    """The id of the key that signs."""
+    """The id of the signing key."""
     token = log_in(port, user, password)[0]
     header = token.split(".")[0]
     return json.loads(base64.urlsafe_b64decode(header + "=" * (-len(header) % 4))).get("kid")
@@ -251,8 +251,8 @@ def start(figures, short):
     for what, command in under.items():
         killed, old, slow, lost = 0, 0, 0, 0
         for number in range(times):
-            # Counted from when it is executed, which is after the fork. For the first 1.6 ms the system loads the program: a
-            # signal in that time is the system's to handle, since the program cannot have asked for it yet.
+            # Counted from exec, which comes after the fork. For the first 1.6 ms the system loads the program, which cannot
+            # handle a signal yet.
             with tempfile.TemporaryDirectory() as folder:
                 keys = Path(folder) / "keys"
                 keys.write_text("kid=old " + "old-" * 10 + "\n")
@@ -273,7 +273,7 @@ def start(figures, short):
                 starting.signal(signal.SIGTERM)
                 code = starting.wait(10)
                 lost += code is None
-                # Before the first line of the program the system ends it.
+                # A signal before the first line of the program kills it.
                 slow += code is not None and (code not in (0, -signal.SIGTERM) or time.monotonic() - began > 3)
                 starting.stop()
         figures.add(f"SIGHUP at 3 to 300 ms of a start, {what}: killed", killed, f"of {times}", most=0)
@@ -315,18 +315,18 @@ def flood(figures, short):
                 _, _, printed = wrk(server.port, seconds, 200, script.name)
         refused, tried, other = map(int, re.search(r"COUNTS (\d+) (\d+) (\d+)", printed).groups())
         figures.tell(f"login flood, {name}", f"{tried} tried, {refused} refused (429 or 503)")
-        figures.add(f"login flood, {name}: other answers", other, "answers", most=0)
+        figures.add(f"login flood, {name}: other responses", other, "responses", most=0)
         figures.add(f"login flood, {name}: p99 of a read with a token",
                     percentile(good.latencies, 0.99) * 1000, "ms", most=50)
         figures.add(f"login flood, {name}: reads, success", good.success() * 100, "%", least=100)
-        figures.add(f"login flood, {name}: refusals that were not as they must be", len(probe.failures), "answers", most=0)
-        figures.add(f"login flood, {name}: refusals looked at", len(probe.latencies), "answers", least=50)
+        figures.add(f"login flood, {name}: wrong refusals", len(probe.failures), "responses", most=0)
+        figures.add(f"login flood, {name}: refusals measured", len(probe.latencies), "responses", least=50)
         figures.add(f"login flood, {name}: refused within (p99)",
                     percentile(probe.latencies, 0.99) * 1000, "ms", most=100)
 
 
 def shutdown(figures, short):
-    """SIGTERM while 32 connections are busy: whatever was asked is answered."""
+    """SIGTERM while 32 connections are busy: every request gets its response."""
     failures, slowest, codes, answered = [], 0.0, set(), 0
     lock = threading.Lock()
     for _ in range(3 if short else 10):
@@ -341,7 +341,7 @@ def shutdown(figures, short):
                     if connection.socket is None and ending.is_set():
                         break
                     try:
-                        status, _, _ = connection.ask("GET", "/api/ships/2")
+                        status, _, _ = connection.request("GET", "/api/ships/2")
                         count += 1
                         if status != 200:
                             failures.append(str(status))
@@ -374,23 +374,23 @@ def shutdown(figures, short):
 
 
 class Person(threading.Thread):
-    """Logs in, refreshes, writes ships and logs out, again and again; remembers what was acknowledged."""
+    """Logs in, refreshes, writes ships and logs out, in a loop; remembers which writes were acknowledged."""
 
     def __init__(self, number, port, until):
         super().__init__()
         self.name, self.password = f"person {number}", "correct horse"
         self.port, self.until = port, until
-        self.ships, self.answers, self.early_ends, self.wrong = {}, 0, 0, []
+        self.ships, self.responses, self.early_ends, self.wrong = {}, 0, 0, []
 
     def run(self):
-        # An unforeseen result is an answer that is not as it must be, too.
+        # An unexpected result is a wrong response too.
         try:
             self.live(Connection(self.port))
         except Exception as error:
             self.wrong.append(f"{type(error).__name__}: {error}")
 
     def live(self, connection):
-        self.ask(connection, 201, "POST", "/api/users", {"name": self.name, "password": self.password})
+        self.expect(connection, 201, "POST", "/api/users", {"name": self.name, "password": self.password})
         while time.monotonic() < self.until:
             try:
                 self.round(connection)
@@ -398,10 +398,10 @@ class Person(threading.Thread):
                 self.wrong.append(str(error))
                 connection.close()
 
-    def ask(self, connection, expected, *arguments, **named):
+    def expect(self, connection, expected, *arguments, **named):
         """The body, or None if the status is another than expected."""
-        status, _, body = connection.ask(*arguments, **named)
-        self.answers += 1
+        status, _, body = connection.request(*arguments, **named)
+        self.responses += 1
         if status == expected:
             return json.loads(body) if body else {}
         self.wrong.append(f"{arguments[0]} {re.sub('[0-9]+', 'N', arguments[1])}: {status}, expected {expected}")
@@ -409,13 +409,13 @@ class Person(threading.Thread):
 
     def round(self, connection):
         credentials = {"username": self.name, "password": self.password}
-        pair = self.ask(connection, 200, "POST", "/auth/login", credentials)
+        pair = self.expect(connection, 200, "POST", "/auth/login", credentials)
         refresh = pair and pair["refresh_token"]
         for crew in range(1, 6):
-            status, _, body = connection.ask("POST", "/auth/refresh", token=refresh)
-            self.answers += 1
+            status, _, body = connection.request("POST", "/auth/refresh", token=refresh)
+            self.responses += 1
             if status == 401 and crew > 1:
-                # There is no room to remember a logout by itself: the last one has ended this token as well.
+                # The deny list is full, so the last logout ended this token too.
                 self.early_ends += 1
                 return
             if status != 200:
@@ -423,35 +423,35 @@ class Person(threading.Thread):
                 return
             access = json.loads(body)["access_token"]
             self.write(connection, access, crew)
-            self.ask(connection, 200, "DELETE", "/auth/logout", token=access)
-            self.ask(connection, 401, "DELETE", "/api/ships/1", token=access)
-        status, _, _ = connection.ask("DELETE", "/auth/logout2", token=refresh)
-        self.answers += 1
+            self.expect(connection, 200, "DELETE", "/auth/logout", token=access)
+            self.expect(connection, 401, "DELETE", "/api/ships/1", token=access)
+        status, _, _ = connection.request("DELETE", "/auth/logout2", token=refresh)
+        self.responses += 1
         if status not in (200, 401):
             self.wrong.append(f"logout2: {status}")
-        self.ask(connection, 401, "POST", "/auth/refresh", token=refresh)
+        self.expect(connection, 401, "POST", "/auth/refresh", token=refresh)
 
     def write(self, connection, access, crew):
         ship = {"affiliation": "a", "category": "b", "crew": crew, "length": 1, "manufacturer": "c",
                 "model": "d", "roles": ["e"], "ship_class": "f"}
-        created = self.ask(connection, 201, "POST", "/api/ships", ship, token=access)
+        created = self.expect(connection, 201, "POST", "/api/ships", ship, token=access)
         if created is None:
             return
         changed = {**ship, "crew": crew + 1000}
-        self.ships[created["id"]] = self.ask(
+        self.ships[created["id"]] = self.expect(
             connection, 200, "PUT", f"/api/ships/{created['id']}", changed, token=access)
         if len(self.ships) > 3:
             oldest = next(iter(self.ships))
-            if self.ask(connection, 204, "DELETE", f"/api/ships/{oldest}", token=access) is not None:
+            if self.expect(connection, 204, "DELETE", f"/api/ships/{oldest}", token=access) is not None:
                 del self.ships[oldest]
 
 
 def soak(figures, short):
-    """Mixed logins, refreshes, logouts and writes, beyond the cap on revocations."""
+    """Mixed logins, refreshes, logouts and writes, beyond the limit of revocations."""
     seconds = 30 if short else 600
-    cap = 2000
-    with Server(**CHEAP, max_revocations=cap, password_queue=64, log_level="off") as server:
-        before = {ship["id"] for ship in json.loads(Connection(server.port).ask("GET", "/api/ships")[2])}
+    limit = 2000
+    with Server(**CHEAP, max_revocations=limit, password_queue=64, log_level="off") as server:
+        before = {ship["id"] for ship in json.loads(Connection(server.port).request("GET", "/api/ships")[2])}
         until = time.monotonic() + seconds
         people = [Person(number, server.port, until) for number in range(8)]
         for person in people:
@@ -463,21 +463,21 @@ def soak(figures, short):
         for person in people:
             person.join(60)
         stuck = sum(person.is_alive() for person in people)
-        ships = {ship["id"]: ship for ship in json.loads(Connection(server.port).ask("GET", "/api/ships")[2])}
-    answers = sum(person.answers for person in people)
+        ships = {ship["id"]: ship for ship in json.loads(Connection(server.port).request("GET", "/api/ships")[2])}
+    responses = sum(person.responses for person in people)
     wrong = [text for person in people for text in person.wrong]
     early = sum(person.early_ends for person in people)
-    figures.tell("soak", f"{answers} answers in {seconds} s; {early} logouts ended all tokens of their user")
-    figures.add("soak: logouts beyond the cap on revocations", early, "logouts", least=1)
-    figures.add("soak: answers that were not as they must be", len(wrong), "answers", most=0)
-    figures.add("soak: people who wait for an answer still", stuck, "people", most=0)
+    figures.tell("soak", f"{responses} responses in {seconds} s; {early} logouts ended all tokens of their user")
+    figures.add("soak: logouts beyond the limit of revocations", early, "logouts", least=1)
+    figures.add("soak: wrong responses", len(wrong), "responses", most=0)
+    figures.add("soak: people who still wait for a response", stuck, "people", most=0)
     figures.add("soak: people who wrote something", sum(bool(person.ships) for person in people), "people", least=8)
     for text in sorted(set(wrong))[:5]:
         figures.tell("wrong", text)
     expected = {number: ship for person in people for number, ship in person.ships.items()}
     differing = sum(ships.get(number) != ship for number, ship in expected.items())
     unexpected = len(ships.keys() - expected.keys() - before)
-    figures.add("soak: acknowledged writes that are not there", differing, "ships", most=0)
+    figures.add("soak: acknowledged writes that are missing", differing, "ships", most=0)
     figures.add("soak: ships that were never written, or that were deleted", unexpected, "ships", most=0)
     # Warm-up is the first third.
     warm = samples[len(samples) // 3:]
@@ -490,23 +490,23 @@ def rocket(figures, short):
     loop = BUILT / "examples/rocket_loop"
     if not loop.is_file():
         raise NotMeasured(f"{loop} is not there: cargo build --release --locked --example rocket_loop")
-    with Server(log_level="off", workers=1) as front:
-        settings = {"ROCKET_PORT": str(front.port + 1), "ROCKET_WORKERS": "1"}
-        other = subprocess.Popen([loop], cwd=front.folder.name, env=settings)
+    with Server(log_level="off", workers=1) as server:
+        settings = {"ROCKET_PORT": str(server.port + 1), "ROCKET_WORKERS": "1"}
+        other = subprocess.Popen([loop], cwd=server.folder.name, env=settings)
         try:
-            ports = {front.port: front.pid, front.port + 1: other.pid}
+            ports = {server.port: server.pid, server.port + 1: other.pid}
             time.sleep(1)
             for pid in ports.values():
                 pin(pid, 0)
             rates, costs = {port: [] for port in ports}, {port: [] for port in ports}
             for _ in range(3 if short else 9):
                 for port, pid in ports.items():
-                    front.pid = pid
-                    began = front.cpu()
+                    server.pid = pid
+                    began = server.cpu()
                     rate, _, printed = wrk(port, 2 if short else 4, 32, core=1)
                     requests = int(re.search(r"(\d+) requests in", printed)[1])
                     rates[port].append(rate)
-                    costs[port].append((front.cpu() - began) / requests * 1e6)
+                    costs[port].append((server.cpu() - began) / requests * 1e6)
         finally:
             other.kill()
             other.wait()
@@ -520,46 +520,46 @@ def rocket(figures, short):
 
 
 def readers(figures, short):
-    """1,000 slow readers of lists of 100,000, with a write before each, in 1.5 GB of address space."""
+    """1,000 slow readers of lists of 100,000, each after a write, in 1.5 GB of address space."""
     lists.readers(figures, short, CHEAP)
 
 
 def writers(figures, short):
-    """4 clients that write a ship and read the list of 60,000, again and again."""
+    """4 clients that write a ship and read the list of 60,000, in a loop."""
     lists.writers(figures, short, CHEAP)
 
 
 def networks(figures, short):
-    """256 networks that use up the rates of login, refresh and registration, while a good client does the same."""
+    """256 networks that exhaust the rate limits of login, refresh and registration, next to a good client."""
     others.networks(figures, short)
 
 
-MEASURES = {measure.__name__: measure for measure in (
+MEASUREMENTS = {measurement.__name__: measurement for measurement in (
     slow, slowhttptest, readers, writers, memory, share, networks, early, start, flood, shutdown, soak, rocket)}
 
 
 def main():
-    about = "\n".join(f"  {name:13} {measure.__doc__}" for name, measure in MEASURES.items())
+    about = "\n".join(f"  {name:13} {measurement.__doc__}" for name, measurement in MEASUREMENTS.items())
     parser = argparse.ArgumentParser(
-        description=__doc__, epilog=f"measures:\n{about}", formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("measures", nargs="*", metavar="MEASURE", help="what to measure; everything by default")
-    parser.add_argument("--short", action="store_true", help="fewer connections, less time: to see that it works")
+        description=__doc__, epilog=f"measurements:\n{about}", formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("measurements", nargs="*", metavar="MEASUREMENT", help="what to measure (default: everything)")
+    parser.add_argument("--short", action="store_true", help="fewer connections and less time, as a quick check")
     arguments = parser.parse_args()
-    unknown = set(arguments.measures) - MEASURES.keys()
+    unknown = set(arguments.measurements) - MEASUREMENTS.keys()
     if unknown:
-        parser.error(f"no such measure: {', '.join(sorted(unknown))}")
-    # Thousands of connections are open on this side as well.
+        parser.error(f"no such measurement: {', '.join(sorted(unknown))}")
+    # The clients open thousands of connections too.
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     figures = Figures()
     print("| What | Promised | Measured | |\n|---|---|---|---|")
     try:
-        for name in arguments.measures or MEASURES:
-            MEASURES[name](figures, arguments.short)
+        for name in arguments.measurements or MEASUREMENTS:
+            MEASUREMENTS[name](figures, arguments.short)
     except (NotMeasured, Closed, OSError, subprocess.SubprocessError, queue.Empty) as error:
         print(f"measure: not measured: {error or type(error).__name__}", file=sys.stderr)
         return 2
-    return 0 if figures.kept else 1
+    return 0 if figures.all_kept else 1
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Clients that read long lists slowly, and clients that write while they are read: what they cost the others."""
+"""Slow readers of long lists, and clients that write meanwhile: the effect on memory and on other clients."""
 
 import json
 import socket
@@ -7,13 +7,13 @@ import threading
 import time
 from pathlib import Path
 
-from clients import HOST, Closed, Connection, Good, log_in, percentile, request
+from clients import HOST, Closed, Connection, Good, encode_request, log_in, percentile
 from server import ROOT, Server
 
 COUNT = 100_000
-# Of "user", at the cost that measures of anything but passwords use; no one logs in as the others.
+# The hash of "user" at a cheap cost. No one logs in as the other users.
 HASH = "$argon2id$v=19$m=8,t=1,p=1$c2FsdHNhbHRzYWx0$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
-# The server may have this much address space: what it cannot get, it must not need.
+# The address space that the server gets, in bytes.
 ADDRESS_SPACE = 1536 * 1024 * 1024
 # Bytes that a slow reader takes each quarter of a second.
 BITE = 6 * 1024
@@ -31,23 +31,23 @@ def much_data(folder, users, ships):
 
 
 class Reader:
-    """Takes a list slowly: at most 24 KB a second, and little of it at once."""
+    """Reads a list slowly: at most 24 KB per second, in small pieces."""
 
     def __init__(self, port, path):
         self.socket = socket.socket()
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8192)
         self.socket.settimeout(10)
         self.socket.connect((HOST, port))
-        self.socket.sendall(request("GET", path))
-        self.taken, self.failure, self.kept = 0, None, b""
+        self.socket.sendall(encode_request("GET", path))
+        self.taken, self.failure, self.beginning = 0, None, b""
         self.socket.setblocking(False)
 
     def bite(self):
         try:
             piece = self.socket.recv(BITE)
             self.taken += len(piece)
-            if len(self.kept) < 1024:
-                self.kept += piece
+            if len(self.beginning) < 1024:
+                self.beginning += piece
             if not piece:
                 self.failure = self.failure or "closed before the end"
         except BlockingIOError:
@@ -59,7 +59,7 @@ class Reader:
 def write(connection, token, number):
     ship = {"affiliation": "a", "category": "b", "crew": number, "length": 1, "manufacturer": "c",
             "model": "d", "roles": ["e"], "ship_class": "f"}
-    status, _, body = connection.ask("PUT", f"/api/ships/{number}", ship, token=token)
+    status, _, body = connection.request("PUT", f"/api/ships/{number}", ship, token=token)
     if status != 200:
         raise Closed(f"PUT: {status} {body!r}")
 
@@ -85,13 +85,13 @@ def slow_readers(figures, path, style, count, seconds, cheap):
                     reader.bite()
                 most = max(most, server.memory())
                 time.sleep(max(0.0, 0.25 - (time.monotonic() - tick)))
-            status, _, body = Connection(server.port).ask("GET", path)
+            status, _, body = Connection(server.port).request("GET", path)
             complete = status == 200 and len(json.loads(body)) == COUNT
         failed = [reader.failure for reader in readers if reader.failure]
-        begun = sum(reader.kept.startswith(b"HTTP/1.1 200") for reader in readers)
+        begun = sum(reader.beginning.startswith(b"HTTP/1.1 200") for reader in readers)
     figures.tell(f"{what}: resident before", f"{alone:.0f} MB")
     figures.add(f"{what}: resident beyond that", most - alone, "MB", most=128)
-    figures.add(f"{what}: readers that were answered", begun, "readers", least=count)
+    figures.add(f"{what}: readers that got a response", begun, "readers", least=count)
     figures.add(f"{what}: readers that were cut off", len(failed), "readers", most=0)
     figures.add(f"{what}: the whole list afterwards", complete, "of 1", least=1)
     figures.add(f"{what}: good client, success", good.success() * 100, "%", least=99.9)
@@ -99,14 +99,14 @@ def slow_readers(figures, path, style, count, seconds, cheap):
 
 
 def readers(figures, short, cheap):
-    """1,000 slow readers of lists of 100,000, with a write before each, in 1.5 GB of address space."""
+    """1,000 slow readers of lists of 100,000, each after a write, in 1.5 GB of address space."""
     for style in ("compact", "pretty"):
         for path in ("/api/users", "/api/ships"):
             slow_readers(figures, path, style, 100 if short else 1000, 5 if short else 20, cheap)
 
 
 def writers(figures, short, cheap):
-    """4 clients that write a ship and read the list of 60,000, again and again, next to a good client."""
+    """4 clients that write a ship and read the list of 60,000 in a loop, next to a good client."""
     with tempfile.TemporaryDirectory() as folder:
         with Server(data=much_data(folder, 2, 60_000), **cheap) as server:
             token, _ = log_in(server.port)
@@ -117,7 +117,7 @@ def writers(figures, short, cheap):
                 while time.monotonic() < until:
                     try:
                         write(connection, token, index + 3)
-                        status, headers, body = connection.ask("GET", "/api/ships")
+                        status, headers, body = connection.request("GET", "/api/ships")
                         lists[index] += 1
                         if status != 200 or len(body) != int(headers["content-length"]):
                             failures.append(f"{status}, {len(body)} bytes")

@@ -1,4 +1,4 @@
-"""The server under measurement: started on a free port, watched through /proc, ended."""
+"""The server under measurement: starts it on a free port, reads its figures from /proc, and stops it."""
 
 import os
 import re
@@ -17,15 +17,15 @@ START_LIMIT = 30
 
 
 class NotMeasured(Exception):
-    """Why there is nothing to measure."""
+    """Why a measurement failed."""
 
 
 class Server:
-    """`settings` are names and values as in Rocket.toml, `under` is a command that runs another."""
+    """`settings` are names and values as in Rocket.toml, `under` is a command that runs the server."""
 
     def __init__(self, data=None, binary=BINARY, under=(), **settings):
         if not binary.is_file():
-            raise NotMeasured(f"{binary} is not there: cargo build --release --locked --example rocket_loop --bins")
+            raise NotMeasured(f"{binary} is missing: cargo build --release --locked --example rocket_loop --bins")
         self.folder = tempfile.TemporaryDirectory()
         environment = {name: value for name, value in os.environ.items() if not name.startswith("ROCKET_")}
         environment |= {f"ROCKET_{name.upper()}": str(value) for name, value in settings.items()}
@@ -49,7 +49,7 @@ class Server:
         return int(re.search(r"VmRSS:\s+(\d+) kB", status)[1]) / 1000
 
     def descriptors(self):
-        """How many files and connections it has open."""
+        """The number of open files and connections."""
         return len(os.listdir(f"/proc/{self.pid}/fd"))
 
     def cpu(self):
@@ -58,7 +58,7 @@ class Server:
         return (int(fields[11]) + int(fields[12])) / TICKS
 
     def end(self):
-        """Asks the server to end; gives its exit code and the seconds that it took."""
+        """Stops the server with SIGTERM. Returns its exit code and the seconds until it ended."""
         began = time.monotonic()
         self.process.send_signal(signal.SIGTERM)
         code = self.process.wait(30)
@@ -79,7 +79,7 @@ class Server:
 
 
 class Starting:
-    """A server that has just been executed, with that file of keys; under `command`, if there is one."""
+    """A server in the moment of exec, with that key file; run by `command`, if there is one."""
 
     def __init__(self, keys, command):
         environment = {name: value for name, value in os.environ.items() if not name.startswith("ROCKET_")}
@@ -89,7 +89,7 @@ class Starting:
         self.pid = self._executed(bool(command))
 
     def _executed(self, is_child):
-        """The process of the server, once it has been executed."""
+        """The process id of the server, after exec."""
         until = time.monotonic() + START_LIMIT
         while time.monotonic() < until:
             pid = self.process.pid
@@ -109,13 +109,13 @@ class Starting:
             pass
 
     def port(self):
-        """The port that it announces, unless it ends before that."""
+        """The port that it announces; None if it ends before that."""
         ready, _, _ = select.select([self.process.stdout], [], [], START_LIMIT)
         found = re.search(r":(\d+)$", (self.process.stdout.readline() if ready else "").strip())
         return int(found[1]) if found else None
 
     def wait(self, limit):
-        """The exit code, unless it goes on for longer."""
+        """The exit code; None if it runs for longer."""
         try:
             return self.process.wait(limit)
         except subprocess.TimeoutExpired:
