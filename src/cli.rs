@@ -78,7 +78,7 @@ enum Command {
 /// Runs the command that the command line names.
 pub(crate) fn run() -> ExitCode {
     // First of all: a signal that comes earlier would kill the process, or be lost.
-    let starting = serve::is_asked_for(std::env::args_os().nth(1)).then(serve::Starting::begin);
+    let starting = serve::starts_server(std::env::args_os().nth(1)).then(serve::Starting::begin);
     let cli = Cli::parse();
     let done = match cli.command {
         None => serve::run(cli.serve, starting),

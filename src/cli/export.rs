@@ -62,7 +62,7 @@ pub(super) fn run(flags: &Export) -> Result<(), CliError> {
         (Some(folder), _) => write_files(folder, &scenarios, form, ending),
         (None, [scenario]) => {
             let file = form(scenario);
-            say_refused(scenario, &file);
+            warn_of_refused(scenario, &file);
             print(&file.text)
         }
         (None, _) => Err(wrong_usage(format!(
@@ -107,9 +107,9 @@ fn write_files(
     std::fs::create_dir_all(folder).map_err(CliError::file(folder))?;
     for scenario in scenarios {
         let file = folder.join(format!("{}.{ending}", scenario.name));
-        let made = form(scenario);
-        say_refused(scenario, &made);
-        let ScenarioFile { text, exchanges, left_out, .. } = made;
+        let exported = form(scenario);
+        warn_of_refused(scenario, &exported);
+        let ScenarioFile { text, exchanges, left_out, .. } = exported;
         write(&file, &text)?;
         print_lines(&format!("{}: {exchanges} exchanges, {left_out} left out", file.display()))?;
     }
@@ -117,7 +117,7 @@ fn write_files(
 }
 
 /// Warns of each exchange that the other tool cannot send, and that no file has.
-fn say_refused(scenario: &Scenario, file: &ScenarioFile) {
+fn warn_of_refused(scenario: &Scenario, file: &ScenarioFile) {
     for refused in &file.refused {
         warn(&format!("left out: {}/{refused}", scenario.name));
     }

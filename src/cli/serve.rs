@@ -24,7 +24,7 @@ use super::setting_flags::SettingFlags;
 use super::{print, settings, warn};
 
 /// Whether a command line with that first argument starts a server. Signals end other commands at once, as usual.
-pub(super) fn is_asked_for(first: Option<OsString>) -> bool {
+pub(super) fn starts_server(first: Option<OsString>) -> bool {
     first.is_none_or(|first| first == "serve" || first.as_encoded_bytes().starts_with(b"-"))
 }
 

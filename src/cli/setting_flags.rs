@@ -22,16 +22,16 @@ impl Args for SettingFlags {
 
 impl FromArgMatches for SettingFlags {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Self, Error> {
-        let given = |setting: &Setting| {
+        let value = |setting: &Setting| {
             let value = matches.get_one::<Value>(setting.name)?;
             Some((setting.name.to_owned(), value.clone()))
         };
-        Ok(Self(config::settings().filter(|setting| setting.flag.is_some()).filter_map(given).collect()))
+        Ok(Self(config::settings().filter(|setting| setting.flag.is_some()).filter_map(value).collect()))
     }
 
     fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), Error> {
-        let Self(given) = Self::from_arg_matches(matches)?;
-        self.0.extend(given);
+        let Self(flags) = Self::from_arg_matches(matches)?;
+        self.0.extend(flags);
         Ok(())
     }
 }

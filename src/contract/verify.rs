@@ -68,25 +68,26 @@ impl Verifier {
     pub fn run(&self, scenarios: &[String], progress: &mut dyn Progress) -> Result<Report, FixtureError> {
         let sums = self.fixtures.sums()?;
         let mut report = Report::default();
-        let mut hopeless = None;
+        let mut start_failure = None;
         for name in scenarios {
             let missing = self.fixtures.missing(&sums, name);
             let done = match self.fixtures.scenario(name) {
-                Ok(_) if !missing.is_empty() => {
-                    Err(Trouble::damaged(format!("in SHA256SUMS, but not there: {}", missing.join(", "))))
-                }
+                Ok(_) if !missing.is_empty() => Err(ScenarioError::damaged(format!(
+                    "in SHA256SUMS, but not there: {}",
+                    missing.join(", ")
+                ))),
                 Ok(scenario) => {
                     let histories = History::of(&scenario);
                     let report = &mut report;
                     let run =
                         Run { verifier: self, scenario: &scenario, sums: &sums, progress, report, histories };
-                    run.against(&self.against, hopeless)
+                    run.against(&self.against, start_failure)
                 }
-                Err(error) => Err(Trouble::damaged(chain(&error))),
+                Err(error) => Err(ScenarioError::damaged(chain(&error))),
             };
-            if let Err(Trouble { reason, unreachable, ran }) = done {
+            if let Err(ScenarioError { reason, unreachable, ran }) = done {
                 if unreachable {
-                    hopeless = Some(if ran {
+                    start_failure = Some(if ran {
                         "an earlier server did not end"
                     } else {
                         "the server could not be started"
@@ -102,13 +103,13 @@ impl Verifier {
 }
 
 /// Why a scenario is broken, for the report.
-struct Trouble {
+struct ScenarioError {
     reason: String,
     unreachable: bool,
     ran: bool,
 }
 
-impl Trouble {
+impl ScenarioError {
     fn damaged(reason: String) -> Self {
         Self { reason, unreachable: false, ran: false }
     }
@@ -136,9 +137,13 @@ struct Run<'a> {
 
 impl Run<'_> {
     /// Runs it, unless an earlier scenario has shown that the server does not start.
-    fn against(mut self, against: &Against, hopeless: Option<&'static str>) -> Result<(), Trouble> {
+    fn against(
+        mut self,
+        against: &Against,
+        start_failure: Option<&'static str>,
+    ) -> Result<(), ScenarioError> {
         let Verifier { response_limit, start_limit, stop_limit, .. } = self.verifier;
-        if let (Against::Started(..), Some(reason)) = (against, hopeless) {
+        if let (Against::Started(..), Some(reason)) = (against, start_failure) {
             for exchange in &self.scenario.exchanges {
                 self.done(exchange, Instant::now(), Outcome::NotRun { reason });
             }
@@ -146,20 +151,22 @@ impl Run<'_> {
         }
         match against {
             Against::InProcess => {
-                let server = Replay::of(self.scenario).map_err(Trouble::unreachable)?;
+                let server = Replay::of(self.scenario).map_err(ScenarioError::unreachable)?;
                 self.each(|_, exchange| Ok((server.respond(exchange), Vec::new())), || None);
                 Ok(())
             }
             Against::Running(target) => {
-                let first = target.first_response(*response_limit).map_err(Trouble::unreachable)?;
+                let first = target.first_response(*response_limit).map_err(ScenarioError::unreachable)?;
                 self.live(target, first.as_ref(), || None);
                 Ok(())
             }
             Against::Started(target, command) => {
                 let (mut process, first) = ServerProcess::start(command, target, *start_limit, *stop_limit)
-                    .map_err(Trouble::unreachable)?;
+                    .map_err(ScenarioError::unreachable)?;
                 self.live(target, first.as_ref(), || process.exit_report(target));
-                process.end(target).map_err(|error| Trouble { ran: true, ..Trouble::unreachable(error) })
+                process
+                    .end(target)
+                    .map_err(|error| ScenarioError { ran: true, ..ScenarioError::unreachable(error) })
             }
         }
     }
@@ -189,15 +196,15 @@ impl Run<'_> {
         mut exit_report: impl FnMut() -> Option<String>,
     ) {
         let scenario = self.scenario;
-        let mut gone = None;
+        let mut server_gone = None;
         for (index, exchange) in scenario.exchanges.iter().enumerate() {
             self.progress.reached(&scenario.name, exchange);
             let start = Instant::now();
-            let outcome = if let Some(reason) = gone {
+            let outcome = if let Some(reason) = server_gone {
                 Outcome::NotRun { reason }
             } else {
                 match respond(index, exchange) {
-                    Ok((response, faults)) => self.judged(index, exchange, &response, &faults),
+                    Ok((response, faults)) => self.outcome(index, exchange, &response, &faults),
                     Err(NoResponse::NotSent(NotSent::Skipped(reason))) => {
                         Outcome::Skipped { reason: reason.to_string() }
                     }
@@ -206,10 +213,10 @@ impl Run<'_> {
                     }
                     Err(NoResponse::NotSent(NotSent::NoResponse { login, source })) => {
                         let reason = format!("{login}: {}", chain(&source));
-                        no_response(reason, &source, &mut exit_report, &mut gone)
+                        no_response(reason, &source, &mut exit_report, &mut server_gone)
                     }
                     Err(NoResponse::Wire(error)) => {
-                        no_response(chain(&error), &error, &mut exit_report, &mut gone)
+                        no_response(chain(&error), &error, &mut exit_report, &mut server_gone)
                     }
                 }
             };
@@ -229,7 +236,7 @@ impl Run<'_> {
         self.report.exchanges.push(checked);
     }
 
-    fn judged(&self, index: usize, exchange: &Exchange, response: &Response, faults: &[String]) -> Outcome {
+    fn outcome(&self, index: usize, exchange: &Exchange, response: &Response, faults: &[String]) -> Outcome {
         let Verifier { fixtures, mode, tolerated, .. } = self.verifier;
         let shown = fixtures.file_of(&self.scenario.name, &exchange.name).display().to_string();
         let diff = difference(exchange, response, *mode, &shown);
@@ -296,16 +303,16 @@ impl Run<'_> {
     }
 }
 
-/// The outcome of an exchange without a response. Sets `gone` if the server no longer responds.
+/// The outcome of an exchange without a response. Sets `server_gone` if the server no longer responds.
 fn no_response(
     reason: String,
     error: &WireError,
     exit_report: &mut impl FnMut() -> Option<String>,
-    gone: &mut Option<&'static str>,
+    server_gone: &mut Option<&'static str>,
 ) -> Outcome {
     let exit_report = if matches!(error, WireError::Garbage { .. }) { None } else { exit_report() };
     if error.is_fatal() || exit_report.is_some() {
-        *gone = Some("the server no longer responds");
+        *server_gone = Some("the server no longer responds");
     }
     let exit_report = exit_report.map_or_else(String::new, |exit_report| format!("; {exit_report}"));
     Outcome::Failed { reason: format!("{reason}{exit_report}") }

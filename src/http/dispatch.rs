@@ -103,8 +103,8 @@ pub(super) async fn respond(
 
 /// The client's id for the request if there is exactly one, else a new id.
 fn request_id(headers: &HeaderMap) -> RequestId {
-    let mut given = headers.get_all(X_REQUEST_ID).iter();
-    let first = given.next().filter(|_| given.next().is_none());
+    let mut values = headers.get_all(X_REQUEST_ID).iter();
+    let first = values.next().filter(|_| values.next().is_none());
     RequestId::of(first.map(HeaderValue::as_bytes))
 }
 

@@ -136,17 +136,17 @@ fn headers(recorded: &Response, live: &Response, mode: CompareMode) -> (Document
     };
     for known in COMPARED.iter().filter(|known| compared(known)) {
         let is_known = |(_, (name, _)): &(usize, &(String, String))| name.eq_ignore_ascii_case(known);
-        let mut given = live.headers.iter().filter(|(name, _)| name.eq_ignore_ascii_case(known));
+        let mut actual = live.headers.iter().filter(|(name, _)| name.eq_ignore_ascii_case(known));
         for (number, (name, value)) in (STATUS_LINE + 1..).zip(&recorded.headers).filter(is_known) {
             document.lines.push(Line::new(format!("{name}: {value}")));
             document.numbers.push(number);
-            if let Some((_, given)) = given.next() {
-                let given = if same_value(name, value, given, mode) { value } else { given };
-                other.push(Line::new(format!("{name}: {given}")));
+            if let Some((_, actual)) = actual.next() {
+                let actual = if same_value(name, value, actual, mode) { value } else { actual };
+                other.push(Line::new(format!("{name}: {actual}")));
             }
         }
         // A header that occurs more often than recorded is a difference.
-        other.extend(given.map(|(_, value)| Line::new(format!("{known}: {value}"))));
+        other.extend(actual.map(|(_, value)| Line::new(format!("{known}: {value}"))));
     }
     (document, other)
 }
@@ -163,10 +163,10 @@ fn documents(
     let mut document =
         Document { lines: vec![Line::new(recorded.status_line.clone())], numbers: vec![STATUS_LINE] };
     let mut other = vec![Line::new(status.clone())];
-    let (named, given) = headers(recorded, live, mode);
+    let (named, actual) = headers(recorded, live, mode);
     document.lines.extend(named.lines);
     document.numbers.extend(named.numbers);
-    other.extend(given);
+    other.extend(actual);
     let body_line = exchange.body_line();
     document.lines.push(Line::new(String::new()));
     document.numbers.push(body_line.saturating_sub(1));

@@ -62,7 +62,7 @@ pub fn file(scenario: &Scenario) -> ScenarioFile {
                     "{}{}\n?? status == 200\n{}",
                     head(&escape_invisible(&reason)),
                     request(&call),
-                    script(&kept(&call))
+                    script(&capture_script(&call))
                 )
             }
             Step::Exchange(call, exchange) => {
@@ -157,7 +157,7 @@ fn is_plain_body(body: &str) -> bool {
 
 fn expected_response(call: &Call<'_>, exchange: &Exchange) -> String {
     let expected = Expected::of(exchange);
-    let mut tests = kept(call);
+    let mut tests = capture_script(call);
     let mut header = |name: &str, expected: &str| {
         tests += &format!("  test('{name}', () => same(response.headers['{name}'], {expected}));\n");
     };
@@ -193,7 +193,7 @@ fn script(lines: &str) -> String {
 }
 
 /// Keeps the tokens of a response for later calls, in an object: httpYac runs scripts in strings.
-fn kept(call: &Call<'_>) -> String {
+fn capture_script(call: &Call<'_>) -> String {
     if call.captured.is_empty() {
         return String::new();
     }

@@ -19,7 +19,7 @@ use crate::internal_error::chain;
 /// How long its address may stay in use after it has ended.
 const ADDRESS_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How many of the last bytes of its output are kept for messages.
+/// How many of the last bytes of its output are output for messages.
 const MAX_OUTPUT: usize = 4 * 1024;
 
 /// How long it may take until a server that moved to the background can be found.
@@ -91,14 +91,14 @@ impl Output {
     /// Reads a stream to its end in a new thread: a process blocks when its output is not read.
     fn collect(&self, stream: Option<impl Read + Send + 'static>) {
         let Some(mut stream) = stream else { return };
-        let kept = Arc::clone(&self.0);
+        let output = Arc::clone(&self.0);
         std::thread::spawn(move || {
             let mut buffer = [0; 1024];
             while let Ok(count @ 1..) = stream.read(&mut buffer) {
-                let mut kept = kept.lock();
-                kept.extend(buffer.get(..count).unwrap_or_default());
-                let excess = kept.len().saturating_sub(MAX_OUTPUT);
-                kept.drain(..excess);
+                let mut output = output.lock();
+                output.extend(buffer.get(..count).unwrap_or_default());
+                let excess = output.len().saturating_sub(MAX_OUTPUT);
+                output.drain(..excess);
             }
         });
     }

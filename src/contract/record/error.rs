@@ -4,7 +4,7 @@ use thiserror::Error;
 
 use crate::contract::client::wire::WireError;
 use crate::contract::recording::curl::CurlError;
-use crate::contract::recording::placeholders::Unfilled;
+use crate::contract::recording::placeholders::PlaceholderError;
 use crate::contract::recording::script::VariableError;
 use crate::contract::recording::secrets::SecretsFound;
 use crate::contract::recording::transcript::{TranscriptError, TranscriptProblem};
@@ -45,7 +45,7 @@ pub enum ExchangeError {
     Secrets(#[from] SecretsFound),
     /// A secret of the request is not filled in.
     #[error(transparent)]
-    Unfilled(#[from] Unfilled),
+    Placeholder(#[from] PlaceholderError),
     /// The layout of the recordings changes the length of a body that a response to HEAD does not have.
     #[error(
         "how long the response to a HEAD would be in the layout of the recordings cannot be known; record it without --url"

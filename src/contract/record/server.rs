@@ -42,7 +42,7 @@ impl<'a> RecordedServer<'a> {
             Self::Live { .. } if request.method == Method::Head => Err(ExchangeError::Head),
             Self::Live { target, limit, live_tokens } => {
                 // Before the live token is inserted: the server chose that.
-                let mut sent = placeholders::filled(request)?;
+                let mut sent = placeholders::fill_request(request)?;
                 if let Some(live) = request.token().and_then(|token| live_tokens.get(token)) {
                     sent = sent.with_header("Authorization", &format!("Bearer {live}"));
                 }

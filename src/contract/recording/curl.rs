@@ -211,13 +211,13 @@ impl Options {
         Ok(())
     }
 
-    fn header(&mut self, given: &str) -> Result<(), Problem> {
+    fn header(&mut self, text: &str) -> Result<(), Problem> {
         let refused = |reason| {
             // The value may be a secret.
-            let name = given.split([':', ';', ' ', '=']).next().unwrap_or_default().to_owned();
+            let name = text.split([':', ';', ' ', '=']).next().unwrap_or_default().to_owned();
             Err(Problem::Header { name, reason })
         };
-        let (name, value) = match (given.split_once(':'), given.strip_suffix(';')) {
+        let (name, value) = match (text.split_once(':'), text.strip_suffix(';')) {
             (Some((name, value)), _) => (name, Some(value.trim_matches([' ', '\t']))),
             // A semicolon at the end sends a header without a value.
             (None, Some(name)) => (name, None),
@@ -304,7 +304,7 @@ impl Options {
         let Some((_, length)) = lengths.next() else { return Ok(()) };
         let actual = request.body.as_ref().map_or(0, Vec::len);
         if *length != actual.to_string() || lengths.next().is_some() {
-            return Err(Problem::ContentLength { given: length.clone(), actual });
+            return Err(Problem::ContentLength { stated: length.clone(), actual });
         }
         request.body.get_or_insert_default();
         Ok(())

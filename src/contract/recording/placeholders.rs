@@ -51,7 +51,7 @@ pub(crate) fn basic(name: &str, value: &str) -> Option<String> {
 
 /// Why a secret is not filled in. The message does not hold its value.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-pub enum Unfilled {
+pub enum PlaceholderError {
     /// The variable is not set.
     #[error("{0} is not set")]
     Unset(String),
@@ -72,11 +72,11 @@ struct InvalidCharacters(&'static str);
 fn fill(
     text: &str,
     encode: impl Fn(String) -> Result<String, InvalidCharacters>,
-) -> Result<String, Unfilled> {
+) -> Result<String, PlaceholderError> {
     let mut filled = text.to_owned();
     for (range, name) in placeholders(text).into_iter().rev() {
-        let value = value_of(name).ok_or_else(|| Unfilled::Unset(name.to_owned()))?;
-        let invalid = |InvalidCharacters(what)| Unfilled::Invalid { name: name.to_owned(), what };
+        let value = value_of(name).ok_or_else(|| PlaceholderError::Unset(name.to_owned()))?;
+        let invalid = |InvalidCharacters(what)| PlaceholderError::Invalid { name: name.to_owned(), what };
         if value.contains(char::is_control) {
             return Err(invalid(InvalidCharacters("a control character")));
         }
@@ -95,7 +95,7 @@ fn in_path(value: String) -> Result<String, InvalidCharacters> {
 }
 
 /// Fills in a body. In JSON, placeholders are within strings, which the values must not end.
-fn fill_body(text: &str) -> Result<String, Unfilled> {
+fn fill_body(text: &str) -> Result<String, PlaceholderError> {
     if Json::parse(text.as_bytes()).is_ok() {
         let escaped = |value: String| {
             let quoted =
@@ -119,8 +119,8 @@ fn fill_body(text: &str) -> Result<String, Unfilled> {
 /// Fills in the secrets of a request from the environment.
 ///
 /// # Errors
-/// [`Unfilled`].
-pub(crate) fn filled(request: &Request) -> Result<Request, Unfilled> {
+/// [`PlaceholderError`].
+pub(crate) fn fill_request(request: &Request) -> Result<Request, PlaceholderError> {
     let mut request = request.clone();
     request.path = fill(&request.path, in_path)?;
     for (name, value) in &mut request.headers {

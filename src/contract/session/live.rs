@@ -18,7 +18,7 @@ use crate::contract::client::wire::{Target, WireError};
 use crate::contract::recording::fixtures::Scenario;
 use crate::contract::recording::history::LOGIN;
 use crate::contract::recording::message::{Request, Response};
-use crate::contract::recording::placeholders::{self, Unfilled};
+use crate::contract::recording::placeholders::{self, PlaceholderError};
 use crate::contract::recording::transcript::Exchange;
 use crate::contract::session::ids::Ids;
 use crate::contract::session::jwt::Jwt;
@@ -32,7 +32,7 @@ use crate::internal_error::{chain, InternalError};
 pub enum NotSent {
     /// It needs something that was not given.
     #[error(transparent)]
-    Skipped(#[from] NotGiven),
+    Skipped(#[from] MissingInput),
     /// The live server did not do what the recording relies on.
     #[error(transparent)]
     Impossible(#[from] NoRequest),
@@ -48,7 +48,7 @@ pub enum NotSent {
 
 /// What a request needs that was not given.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-pub enum NotGiven {
+pub enum MissingInput {
     /// A variable with a secret.
     #[error("{0} must be set: a secret that is not recorded")]
     Secret(String),
@@ -62,7 +62,7 @@ pub enum NotGiven {
 pub enum NoRequest {
     /// A secret cannot be inserted.
     #[error(transparent)]
-    Secret(#[from] Unfilled),
+    Secret(#[from] PlaceholderError),
     /// An earlier response has no token.
     #[error("its token was to come from an earlier response, which had none (see above)")]
     NoTokenInResponse,
@@ -134,9 +134,9 @@ impl<'a> Session<'a> {
         self.log_in_before(index)?;
         let recorded = &exchange.request;
         // Before live values are inserted: the live server must not choose which secret it is sent.
-        let mut request = placeholders::filled(recorded).map_err(|unfilled| match unfilled {
-            Unfilled::Unset(name) => NotSent::from(NotGiven::Secret(name)),
-            invalid @ Unfilled::Invalid { .. } => NoRequest::from(invalid).into(),
+        let mut request = placeholders::fill_request(recorded).map_err(|error| match error {
+            PlaceholderError::Unset(name) => NotSent::from(MissingInput::Secret(name)),
+            invalid @ PlaceholderError::Invalid { .. } => NoRequest::from(invalid).into(),
         })?;
         let (collection, _) = Ids::split(recorded.target());
         request.path = self.ids.live_path(&request.path);

@@ -24,8 +24,8 @@ pub const ALL: [AllowedDifference; 24] = [
         applies_to: |case| match methods_at(case.exchange.request.target()) {
             None => case.exchange.response.status == 404,
             Some(methods) => {
-                let asked = case.exchange.request.method;
-                case.exchange.response.status == 405 && !methods.contains(&asked)
+                let method = case.exchange.request.method;
+                case.exchange.response.status == 405 && !methods.contains(&method)
             }
         },
         original: |_, response| matches!(response.status, 404 | 405) && is_html(response),

@@ -44,6 +44,6 @@ pub(super) enum Problem {
     Header { name: String, reason: &'static str },
     #[error("-I and -d in one line, which curl refuses")]
     HeadWithData,
-    #[error("-H \"Content-Length: {given}\": the body has {actual} bytes")]
-    ContentLength { given: String, actual: usize },
+    #[error("-H \"Content-Length: {stated}\": the body has {actual} bytes")]
+    ContentLength { stated: String, actual: usize },
 }

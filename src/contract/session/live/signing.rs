@@ -4,7 +4,7 @@ use crate::auth::secret::Secret;
 use crate::contract::recording::history::USERS;
 use crate::contract::recording::transcript::Exchange;
 use crate::contract::session::jwt::{Jwt, Members};
-use crate::contract::session::live::{NoRequest, NotGiven, NotSent, Session};
+use crate::contract::session::live::{MissingInput, NoRequest, NotSent, Session};
 use crate::contract::session::plan::{flaw_in_time, TokenSource};
 
 /// The minimum time, in seconds, for which a valid token stays valid, and by which an expired one has expired if only a
@@ -28,7 +28,7 @@ impl Session<'_> {
                 NoRequest::NoTokenFromLogin(reason.to_owned())
             })?,
             TokenSource::Key(reason) => {
-                let key = self.key.ok_or_else(|| NotGiven::Key(reason.clone()))?;
+                let key = self.key.ok_or_else(|| MissingInput::Key(reason.clone()))?;
                 self.signed(token, exchange, key)?
             }
         })
