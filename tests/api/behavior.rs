@@ -76,8 +76,8 @@ fn only_login_checks_the_content_type() {
         assert_eq!(log_in(label).status, 200, "{label}");
     }
     for label in ["", "text/json", "application/jsonx", "application/x-json", "nonsense", "json"] {
-        let answer = log_in(label);
-        assert_eq!((answer.status, answer.json()), (400, json!({"error": "Bad Request"})), "{label}");
+        let response = log_in(label);
+        assert_eq!((response.status, response.json()), (400, json!({"error": "Bad Request"})), "{label}");
     }
 }
 
@@ -86,8 +86,8 @@ fn login_accepts_the_values_that_the_original_accepts() {
     let server = Server::start();
     let log_in = |body: &str| {
         let ask = Ask::new(Method::Post, "/auth/login").header("Content-Type", "application/json");
-        let answer = server.send(ask.body(body));
-        (answer.status, answer.json()["message"].as_str().map(str::to_owned))
+        let response = server.send(ask.body(body));
+        (response.status, response.json()["message"].as_str().map(str::to_owned))
     };
     let missing = (400, Some("Username or password missing.".to_owned()));
     let invalid = (401, Some("Username or password invalid.".to_owned()));
@@ -152,8 +152,8 @@ fn a_form_cannot_change_the_method() {
     let (token, _) = server.log_in("user", "password").tokens();
     for body in ["_method=delete", "%5Fmethod=delete", "_method=delete&a=b", "_method=DELETE"] {
         let ask = Ask::new(Method::Post, "/api/ships/1").bearer(&token).body(body);
-        let answer = server.send(ask.header("Content-Type", "application/x-www-form-urlencoded"));
-        assert_eq!(answer.status, 405, "{body}: {answer:?}");
+        let response = server.send(ask.header("Content-Type", "application/x-www-form-urlencoded"));
+        assert_eq!(response.status, 405, "{body}: {response:?}");
     }
     assert_eq!(server.get("/api/ships/1").status, 200);
 }
@@ -163,8 +163,8 @@ fn location_uses_the_request_host_or_the_configured_url() {
     let server = Server::start();
     let create = |host: &str| {
         let body = json!({"name": host, "password": "password"});
-        let answer = server.send(Ask::new(Method::Post, "/api/users").header("Host", host).json(&body));
-        answer.header("Location").unwrap().to_owned()
+        let response = server.send(Ask::new(Method::Post, "/api/users").header("Host", host).json(&body));
+        response.header("Location").unwrap().to_owned()
     };
     assert_eq!(create("ships.example:8080"), "http://ships.example:8080/api/users/3");
     assert_eq!(create("[::1]:5000"), "http://[::1]:5000/api/users/4");
@@ -173,8 +173,8 @@ fn location_uses_the_request_host_or_the_configured_url() {
     assert_eq!(without.header("Location"), Some("http://127.0.0.1:5000/api/users/5"));
     let public_url = Some("https://ships.example/base/".parse::<BaseUrl>().unwrap());
     let client = client(Settings { public_url, ..settings() });
-    let answer = client.post("/api/users").body(r#"{"name":"new","password":"password"}"#).dispatch();
-    assert_eq!(answer.headers().get_one("Location"), Some("https://ships.example/base/api/users/3"));
+    let response = client.post("/api/users").body(r#"{"name":"new","password":"password"}"#).dispatch();
+    assert_eq!(response.headers().get_one("Location"), Some("https://ships.example/base/api/users/3"));
 }
 
 #[test]
@@ -196,9 +196,9 @@ fn rejects_a_creation_after_the_last_id() {
     let create_ship = Ask::new(Method::Post, "/api/ships").bearer(&token).body(SHIP);
     let create_user = Ask::new(Method::Post, "/api/users").body(r#"{"name":"new","password":"password"}"#);
     for ask in [create_ship.clone(), create_user] {
-        let answer = server.send(ask);
+        let response = server.send(ask);
         let expected = json!({"error": "Insufficient Storage", "message": "No ids are left."});
-        assert_eq!((answer.status, answer.json()), (507, expected));
+        assert_eq!((response.status, response.json()), (507, expected));
     }
     assert_eq!(
         server.send(Ask::new(Method::Delete, &format!("/api/ships/{last}")).bearer(&token)).status,
@@ -212,19 +212,19 @@ fn rejects_a_creation_after_the_last_id() {
 fn every_response_has_sorted_keys() {
     let server = Server::start();
     let (token, _) = server.log_in("user", "password").tokens();
-    let answers = [
+    let responses = [
         server.log_in("user", "password"),
         server.log_in("user", "wrong"),
         server.get("/api/ships"),
         server.get("/api/users"),
         server.send(Ask::new(Method::Post, "/api/ships").bearer(&token).body("{}")),
     ];
-    for answer in answers {
-        let mut sorted = serde_json::to_string(&answer.json()).unwrap();
+    for response in responses {
+        let mut sorted = serde_json::to_string(&response.json()).unwrap();
         sorted.retain(|character| !character.is_whitespace());
-        let mut given = answer.body;
-        given.retain(|character| !character.is_whitespace());
-        assert_eq!(given, sorted);
+        let mut actual = response.body;
+        actual.retain(|character| !character.is_whitespace());
+        assert_eq!(actual, sorted);
     }
 }
 
@@ -245,9 +245,9 @@ fn serves_only_the_files_of_the_static_folder() {
         "/static/.hidden",
         "/static/%00",
     ] {
-        let answer = server.get(path);
-        assert_eq!(answer.status, 404, "{path}: {answer:?}");
-        assert_eq!(answer.json(), json!({"error": "Not Found"}), "{path}");
+        let response = server.get(path);
+        assert_eq!(response.status, 404, "{path}: {response:?}");
+        assert_eq!(response.json(), json!({"error": "Not Found"}), "{path}");
     }
 }
 
@@ -270,10 +270,10 @@ fn does_not_follow_links_out_of_the_static_folder() {
 #[test]
 fn serves_the_checked_in_specification_with_an_etag() {
     let server = Server::start();
-    let answer = server.get("/openapi.json");
-    assert_eq!((answer.status, answer.body.as_str()), (200, shipyard::api::routes::spec::TEXT));
-    assert_eq!(answer.header("Content-Type"), Some("application/json"));
-    let etag = answer.header("ETag").unwrap();
+    let response = server.get("/openapi.json");
+    assert_eq!((response.status, response.body.as_str()), (200, shipyard::api::routes::spec::TEXT));
+    assert_eq!(response.header("Content-Type"), Some("application/json"));
+    let etag = response.header("ETag").unwrap();
     for known in [etag.to_owned(), format!("\"other\", {etag}"), format!("W/{etag}"), "*".to_owned()] {
         let again = server.send(Ask::new(Method::Get, "/openapi.json").header("If-None-Match", &known));
         assert_eq!((again.status, again.body.as_str()), (304, ""), "{known}");
@@ -338,9 +338,9 @@ fn the_defaults_are_those_of_the_settings_page() {
     let release = Settings::read(release, Default::default()).unwrap();
     assert_eq!((release.json, release.log.level), (Style::Compact, LogLevel::Critical));
     // A configured level applies in every profile.
-    let given = shipyard::config::defaults().merge(("log_level", "normal")).select("release");
-    let given = Settings::read(given, Default::default()).unwrap();
-    assert_eq!((given.log.level, given.rocket.log_level), (LogLevel::Normal, LogLevel::Off));
+    let settings = shipyard::config::defaults().merge(("log_level", "normal")).select("release");
+    let settings = Settings::read(settings, Default::default()).unwrap();
+    assert_eq!((settings.log.level, settings.rocket.log_level), (LogLevel::Normal, LogLevel::Off));
 }
 
 /// A server that cannot sign must not issue tokens that any client can forge.

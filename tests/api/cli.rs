@@ -92,8 +92,9 @@ fn spec_is_printed_checked_and_written() {
         std::fs::write(&file, drifted).unwrap();
         let run = ended(&["spec", "--check", name]);
         assert_eq!(run.code, Some(1), "{run:?}");
-        let said = format!("line {line} is not what the code says; `shipyard spec --write {name}` updates");
-        assert!(run.stderr.contains(&said), "{said}: {run:?}");
+        let expected =
+            format!("line {line} is not what the code says; `shipyard spec --write {name}` updates");
+        assert!(run.stderr.contains(&expected), "{expected}: {run:?}");
     }
 }
 
@@ -151,10 +152,10 @@ fn hash_password_rejects_input_that_is_not_one_line() {
         (&[b'x'; 129], "Longer than maximum length 128 bytes."),
         (&[b'x'; 70_000], "Longer than"),
     ];
-    for (input, said) in cases {
+    for (input, expected) in cases {
         let run = hash_of(input);
         assert_eq!((run.code, run.stdout.as_str()), (Some(1), ""), "{input:?}: {run:?}");
-        assert!(run.stderr.starts_with("shipyard: password: ") && run.stderr.contains(said), "{run:?}");
+        assert!(run.stderr.starts_with("shipyard: password: ") && run.stderr.contains(expected), "{run:?}");
         assert_eq!(run.stderr.lines().count(), 1, "{run:?}");
     }
 }

@@ -25,9 +25,9 @@ fn preflight(path: &str, origin: &str) -> Ask {
 }
 
 /// The CORS headers.
-fn cors(answer: &Answer) -> Vec<(&str, &str)> {
+fn cors(response: &Answer) -> Vec<(&str, &str)> {
     let of_cors = |name: &str| name == "Vary" || name.starts_with("Access-Control-");
-    let headers = answer.headers.iter().filter(|(name, _)| of_cors(name));
+    let headers = response.headers.iter().filter(|(name, _)| of_cors(name));
     let mut headers: Vec<_> = headers.map(|(name, value)| (name.as_str(), value.as_str())).collect();
     headers.sort_unstable();
     headers
@@ -55,8 +55,8 @@ fn allows_no_origin_by_default() {
     let mut asks: Vec<(Ask, u16)> = every_kind().into();
     asks.push((preflight("/api/ships/1", APP), 204));
     for (ask, status) in asks {
-        let answer = serving.send(&ask.clone().header("Origin", APP));
-        assert_eq!((answer.status, cors(&answer)), (status, vec![]), "{}", ask.line());
+        let response = serving.send(&ask.clone().header("Origin", APP));
+        assert_eq!((response.status, cors(&response)), (status, vec![]), "{}", ask.line());
     }
 }
 
@@ -69,16 +69,16 @@ fn a_listed_origin_can_read_every_response_and_error() {
         ("Vary", "Origin"),
     ];
     for (ask, status) in every_kind() {
-        let answer = serving.send(&ask.clone().header("Origin", APP));
-        assert_eq!((answer.status, cors(&answer)), (status, expected.clone()), "{}", ask.line());
+        let response = serving.send(&ask.clone().header("Origin", APP));
+        assert_eq!((response.status, cors(&response)), (status, expected.clone()), "{}", ask.line());
         for other in
             ["https://app.example.evil", "http://app.example", "https://app.example:8443", "null", ""]
         {
-            let answer = serving.send(&ask.clone().header("Origin", other));
-            assert_eq!((answer.status, cors(&answer)), (status, vec![("Vary", "Origin")]), "{other}");
+            let response = serving.send(&ask.clone().header("Origin", other));
+            assert_eq!((response.status, cors(&response)), (status, vec![("Vary", "Origin")]), "{other}");
         }
-        let answer = serving.send(&ask);
-        assert_eq!((answer.status, cors(&answer)), (status, vec![("Vary", "Origin")]), "{}", ask.line());
+        let response = serving.send(&ask);
+        assert_eq!((response.status, cors(&response)), (status, vec![("Vary", "Origin")]), "{}", ask.line());
         let twice = serving.send(&ask.clone().header("Origin", APP).header("Origin", APP));
         assert_eq!(cors(&twice), vec![("Vary", "Origin")], "{}", ask.line());
     }
@@ -87,9 +87,9 @@ fn a_listed_origin_can_read_every_response_and_error() {
 #[test]
 fn a_preflight_lists_allowed_methods_and_headers() {
     let serving = serving("cors_preflight", r#"["https://app.example"]"#);
-    let answer = serving.send(&preflight("/api/ships/1", APP));
+    let response = serving.send(&preflight("/api/ships/1", APP));
     let methods = "DELETE, GET, HEAD, OPTIONS, PUT";
-    assert_eq!((answer.status, answer.body.as_str(), answer.header("Allow")), (204, "", Some(methods)));
+    assert_eq!((response.status, response.body.as_str(), response.header("Allow")), (204, "", Some(methods)));
     let expected = vec![
         ("Access-Control-Allow-Headers", "Authorization, Content-Type, If-None-Match, X-Request-Id"),
         ("Access-Control-Allow-Methods", methods),
@@ -97,7 +97,7 @@ fn a_preflight_lists_allowed_methods_and_headers() {
         ("Access-Control-Max-Age", "600"),
         ("Vary", "Origin"),
     ];
-    assert_eq!(cors(&answer), expected);
+    assert_eq!(cors(&response), expected);
     let other = serving.send(&preflight("/api/ships/1", "https://other.example"));
     assert_eq!((other.status, cors(&other)), (204, vec![("Vary", "Origin")]));
     // A path without a resource allows nothing.
@@ -109,11 +109,11 @@ fn a_preflight_lists_allowed_methods_and_headers() {
 fn a_star_allows_any_origin_without_credentials() {
     let serving = serving("cors_any", r#"["*"]"#);
     for (ask, status) in every_kind() {
-        let answer = serving.send(&ask.clone().header("Origin", "https://any.example"));
-        assert_eq!(answer.status, status);
-        assert_eq!(answer.header("Access-Control-Allow-Origin"), Some("*"), "{}", ask.line());
-        assert_eq!(answer.header("Access-Control-Allow-Credentials"), None, "{}", ask.line());
+        let response = serving.send(&ask.clone().header("Origin", "https://any.example"));
+        assert_eq!(response.status, status);
+        assert_eq!(response.header("Access-Control-Allow-Origin"), Some("*"), "{}", ask.line());
+        assert_eq!(response.header("Access-Control-Allow-Credentials"), None, "{}", ask.line());
     }
-    let answer = serving.send(&preflight("/api/ships", "null"));
-    assert_eq!(answer.header("Access-Control-Allow-Methods"), Some("GET, HEAD, OPTIONS, POST"));
+    let response = serving.send(&preflight("/api/ships", "null"));
+    assert_eq!(response.header("Access-Control-Allow-Methods"), Some("GET, HEAD, OPTIONS, POST"));
 }

@@ -48,11 +48,11 @@ fn specified() -> BTreeSet<(String, u16)> {
 /// Whether a path belongs to an operation, whatever its parameters.
 fn is_at(operation: &Operation, path: &str) -> bool {
     let mut wanted = operation.path.split('/');
-    let mut given = path.split('?').next().unwrap_or_default().split('/');
+    let mut segments = path.split('?').next().unwrap_or_default().split('/');
     loop {
-        match (wanted.next(), given.next()) {
+        match (wanted.next(), segments.next()) {
             (None, None) => return true,
-            (Some(wanted), Some(given)) if wanted == given || wanted.starts_with('{') => {}
+            (Some(wanted), Some(segment)) if wanted == segment || wanted.starts_with('{') => {}
             _ => return false,
         }
     }

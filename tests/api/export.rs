@@ -97,16 +97,16 @@ fn the_archive_has_every_exchange_as_recorded() {
 
 /// Checks an entry against the transcript: the parsed request and the response as written.
 fn says_the_same(scenario: &str, exchange: &Exchange, entry: &Value) {
-    let Exchange { name, request: asked, .. } = exchange;
-    let asked_header = |wanted: &str| header(&asked.headers, wanted).unwrap_or_default();
+    let Exchange { name, request: recorded, .. } = exchange;
+    let recorded_header = |wanted: &str| header(&recorded.headers, wanted).unwrap_or_default();
     let request = &entry["request"];
-    assert_eq!(request["method"], asked.method.as_str(), "{name}");
-    assert_eq!(request["url"], format!("http://{}{}", asked_header("Host"), asked.path), "{name}");
-    assert_eq!(pairs(&request["headers"]), asked.headers, "{name}");
-    let body = asked.body.as_ref().map(|body| String::from_utf8(body.clone()).unwrap());
+    assert_eq!(request["method"], recorded.method.as_str(), "{name}");
+    assert_eq!(request["url"], format!("http://{}{}", recorded_header("Host"), recorded.path), "{name}");
+    assert_eq!(pairs(&request["headers"]), recorded.headers, "{name}");
+    let body = recorded.body.as_ref().map(|body| String::from_utf8(body.clone()).unwrap());
     assert_eq!(request["postData"]["text"].as_str(), body.as_deref(), "{name}");
     assert_eq!(request["bodySize"], body.as_ref().map_or(0, String::len), "{name}");
-    let label = body.map(|_| asked_header("Content-Type"));
+    let label = body.map(|_| recorded_header("Content-Type"));
     assert_eq!(request["postData"]["mimeType"].as_str(), label, "{name}");
 
     let response = &entry["response"];
@@ -451,10 +451,11 @@ fn overwrites_its_own_files_and_no_others() {
     let path = output.to_str().unwrap();
     std::fs::write(output.join("readme.hurl"), "old").unwrap();
     std::fs::write(output.join("mine.hurl"), "mine").unwrap();
-    let said = exported(&["--hurl", "--output", path, "--scenario", "readme", "--scenario", "login-errors"]);
+    let stdout =
+        exported(&["--hurl", "--output", path, "--scenario", "readme", "--scenario", "login-errors"]);
     let line =
         |name: &str, count| format!("{}: {count} exchanges, 0 left out\n", output.join(name).display());
-    assert_eq!(said, line("login-errors.hurl", 7) + &line("readme.hurl", 14));
+    assert_eq!(stdout, line("login-errors.hurl", 7) + &line("readme.hurl", 14));
     let read = |name: &str| std::fs::read_to_string(output.join(name)).unwrap();
     assert_eq!(read("readme.hurl"), exported(&["--hurl", "--scenario", "readme"]));
     assert_eq!(read("mine.hurl"), "mine");

@@ -16,7 +16,7 @@ fn ask(method: Method, path: &str) -> Ask {
 }
 
 /// The complete response to these bytes, until the connection closes.
-fn answer_to(port: u16, bytes: &str) -> String {
+fn response_to(port: u16, bytes: &str) -> String {
     let mut connection = TcpStream::connect(("127.0.0.1", port)).unwrap();
     connection.set_read_timeout(Some(LIMIT)).unwrap();
     connection.write_all(bytes.as_bytes()).unwrap();
@@ -25,8 +25,8 @@ fn answer_to(port: u16, bytes: &str) -> String {
     text
 }
 
-fn no_store(answer: &Answer) -> bool {
-    answer.header("Cache-Control") == Some("no-store")
+fn no_store(response: &Answer) -> bool {
+    response.header("Cache-Control") == Some("no-store")
 }
 
 #[test]
@@ -61,25 +61,25 @@ fn every_response_forbids_sniffing_and_scripts() {
         (ask(Method::Post, "/auth/login").header("Transfer-Encoding", "gzip"), 400, true),
     ];
     for (ask, status, private) in cases {
-        let answer = serving.send(&ask);
+        let response = serving.send(&ask);
         let what = ask.line();
-        assert_eq!(answer.status, status, "{what}: {answer:?}");
-        assert_eq!(answer.header("X-Content-Type-Options"), Some("nosniff"), "{what}");
-        assert_eq!(answer.header("Content-Security-Policy"), Some(NO_PAGE), "{what}");
-        assert_eq!(no_store(&answer), private, "{what}: {answer:?}");
-        assert!(answer.header("X-Request-Id").is_some_and(|id| id.len() >= 18), "{what}");
-        assert!(matches!(answer.header("Server"), None | Some("Shipyard")), "{what}: {answer:?}");
+        assert_eq!(response.status, status, "{what}: {response:?}");
+        assert_eq!(response.header("X-Content-Type-Options"), Some("nosniff"), "{what}");
+        assert_eq!(response.header("Content-Security-Policy"), Some(NO_PAGE), "{what}");
+        assert_eq!(no_store(&response), private, "{what}: {response:?}");
+        assert!(response.header("X-Request-Id").is_some_and(|id| id.len() >= 18), "{what}");
+        assert!(matches!(response.header("Server"), None | Some("Shipyard")), "{what}: {response:?}");
     }
     // Errors before there is a request: not HTTP, another version, a head that is too large.
     let long = format!("GET / HTTP/1.1\r\nHost: localhost\r\nX: {}\r\n\r\n", "x".repeat(40_000));
     for (bytes, status) in [("nonsense\r\n\r\n", 400), ("GET / HTTP/3.0\r\n\r\n", 505), (long.as_str(), 431)]
     {
-        let answer = answer_to(serving.port, bytes);
-        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{answer}");
+        let response = response_to(serving.port, bytes);
+        assert!(response.starts_with(&format!("HTTP/1.1 {status} ")), "{response}");
         for line in ["X-Content-Type-Options: nosniff", "Cache-Control: no-store", "X-Request-Id: "] {
-            assert!(answer.contains(&format!("\r\n{line}")), "{line}: {answer}");
+            assert!(response.contains(&format!("\r\n{line}")), "{line}: {response}");
         }
-        assert!(answer.contains(&format!("\r\nContent-Security-Policy: {NO_PAGE}\r\n")), "{answer}");
+        assert!(response.contains(&format!("\r\nContent-Security-Policy: {NO_PAGE}\r\n")), "{response}");
     }
 }
 
@@ -125,8 +125,8 @@ fn swagger_ui_runs_only_its_own_scripts_and_static_pages_run_none() {
 #[test]
 fn docs_redirects_to_swagger_ui() {
     let serving = Serving::start(&mut shipyard(&folder("docs_redirect"), &["--port", "0"]));
-    let answer = serving.send(&ask(Method::Get, "/docs"));
-    assert_eq!((answer.status, answer.header("Location")), (303, Some("/docs/index.html")));
+    let response = serving.send(&ask(Method::Get, "/docs"));
+    assert_eq!((response.status, response.header("Location")), (303, Some("/docs/index.html")));
     let page = serving.send(&ask(Method::Get, "/docs/index.html"));
     assert_eq!(page.status, 200);
     assert!(page.body.contains("swagger-ui"));
@@ -135,15 +135,15 @@ fn docs_redirects_to_swagger_ui() {
 #[test]
 fn accepts_a_valid_request_id_and_replaces_any_other() {
     let serving = Serving::start(&mut shipyard(&folder("request_ids"), &["--port", "0"]));
-    let id = |path: &str, given: &str| {
-        let answer = serving.send(&ask(Method::Get, path).header("X-Request-Id", given));
-        let ids: Vec<String> = answer
+    let id = |path: &str, sent: &str| {
+        let response = serving.send(&ask(Method::Get, path).header("X-Request-Id", sent));
+        let ids: Vec<String> = response
             .headers
             .iter()
             .filter(|(name, _)| name == "X-Request-Id")
             .map(|(_, id)| id.clone())
             .collect();
-        assert_eq!(ids.len(), 1, "{answer:?}");
+        assert_eq!(ids.len(), 1, "{response:?}");
         ids[0].clone()
     };
     let longest = "0".repeat(64);
@@ -171,6 +171,9 @@ fn accepts_a_valid_request_id_and_replaces_any_other() {
     );
     let head =
         "POST /auth/login HTTP/1.1\r\nHost: localhost\r\nX-Request-Id: mine\r\nContent-Length: 9\r\n\r\n";
-    let answer = answer_to(slow.port, head);
-    assert!(answer.starts_with("HTTP/1.1 408 ") && answer.contains("\r\nX-Request-Id: mine\r\n"), "{answer}");
+    let response = response_to(slow.port, head);
+    assert!(
+        response.starts_with("HTTP/1.1 408 ") && response.contains("\r\nX-Request-Id: mine\r\n"),
+        "{response}"
+    );
 }

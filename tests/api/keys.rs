@@ -91,11 +91,11 @@ fn verifies_a_token_with_the_key_it_names_or_with_all_keys_without_id() {
                 let header = format!("{{{names}{kid}}}");
                 for secret in [A, B, C, D] {
                     let token = refresh_token(&header, secret);
-                    let answer = server.send(Ask::new(Method::Post, "/auth/refresh").bearer(&token));
+                    let response = server.send(Ask::new(Method::Post, "/auth/refresh").bearer(&token));
                     if takers.contains(&secret) {
-                        assert_eq!(answer.status, 200, "{header} {secret}: {answer:?}");
+                        assert_eq!(response.status, 200, "{header} {secret}: {response:?}");
                     } else {
-                        let refused = (answer.status, answer.json());
+                        let refused = (response.status, response.json());
                         let expected = (422, json!({"error": "Signature verification failed"}));
                         assert_eq!(refused, expected, "{header}");
                     }
@@ -113,17 +113,17 @@ fn a_key_change_reaches_every_clone_at_once() {
     let elsewhere = tokens.clone();
     let issue = || elsewhere.issue(Kind::Access, Id::new(1)).unwrap().text;
     let old = issue();
-    let judged = |token: &str| elsewhere.verify(token, Kind::Access).map(|claims| claims.identity);
+    let verified = |token: &str| elsewhere.verify(token, Kind::Access).map(|claims| claims.identity);
     tokens.change_keys(set(&[key(None, A), key(Some("b"), B)]));
     assert!(is_signed_with(&issue(), A));
     tokens.change_keys(set(&[key(Some("b"), B), key(None, A)]));
     let new = issue();
     assert!(is_signed_with(&new, B));
-    assert_eq!((judged(&old), judged(&new)), (Ok(Id::new(1)), Ok(Id::new(1))));
+    assert_eq!((verified(&old), verified(&new)), (Ok(Id::new(1)), Ok(Id::new(1))));
     tokens.change_keys(set(&[key(Some("b"), B)]));
-    assert_eq!((judged(&old), judged(&new)), (Err(TokenError::BadSignature), Ok(Id::new(1))));
+    assert_eq!((verified(&old), verified(&new)), (Err(TokenError::BadSignature), Ok(Id::new(1))));
     tokens.change_keys(set(&[key(None, C)]));
-    assert_eq!(judged(&new), Err(TokenError::BadSignature));
+    assert_eq!(verified(&new), Err(TokenError::BadSignature));
 }
 
 /// A revocation belongs to a token, whatever key signed it.
@@ -187,12 +187,12 @@ fn rejects_invalid_key_files() {
         let run = run(shipyard(&folder, &["--port", "0"]).env("ROCKET_JWT_SECRET_FILE", path), None);
         assert_eq!((run.code, run.stdout.as_str()), (Some(1), ""), "{what}: {run:?}");
         assert_eq!(run.stderr.lines().count(), 1, "{what}: {run:?}");
-        let said = run.stderr.strip_prefix("shipyard: jwt_secret_file: ");
-        let said = said.unwrap_or_else(|| panic!("{what}: {run:?}"));
+        let message = run.stderr.strip_prefix("shipyard: jwt_secret_file: ");
+        let message = message.unwrap_or_else(|| panic!("{what}: {run:?}"));
         for part in ["aaaa", "bbbb", "hunter2"] {
-            assert!(!said.contains(part), "{what}: {run:?}");
+            assert!(!message.contains(part), "{what}: {run:?}");
         }
-        text += &format!("{what}\n{said}\n");
+        text += &format!("{what}\n{message}\n");
     };
     for (what, content) in [
         ("empty", String::new()),

@@ -51,9 +51,9 @@ fn readme_commands_print_what_the_readme_shows() {
 fn announces_the_address_and_the_data() {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     let serving = Serving::start(&mut shipyard(here, &["--port", "0"]));
-    let said = serving.announcement.replace(&format!(":{}", serving.port), ":PORT");
-    assert_ne!(said, serving.announcement);
-    snapshots().bind(|| insta::assert_snapshot!("announcement", said));
+    let output = serving.announcement.replace(&format!(":{}", serving.port), ":PORT");
+    assert_ne!(output, serving.announcement);
+    snapshots().bind(|| insta::assert_snapshot!("announcement", output));
 }
 
 #[test]
@@ -90,9 +90,9 @@ fn names_a_busy_port_and_the_remedy() {
     let serving = Serving::start(&mut shipyard(&here, &["--port", "0"]));
     let second = run(&mut shipyard(&here, &["--port", &serving.port.to_string()]), None);
     assert_eq!(second.code, Some(1), "{second:?}");
-    let said = second.stderr.replace(&format!("port {}", serving.port), "port PORT");
-    assert_ne!(said, second.stderr);
-    snapshots().bind(|| insta::assert_snapshot!("busy_port", said));
+    let output = second.stderr.replace(&format!("port {}", serving.port), "port PORT");
+    assert_ne!(output, second.stderr);
+    snapshots().bind(|| insta::assert_snapshot!("busy_port", output));
 }
 
 #[test]

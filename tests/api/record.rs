@@ -224,8 +224,8 @@ fn names_the_line_that_cannot_be_recorded() {
         let done = record(&here, arguments, Some(stdin));
         assert!(matches!(done.code, Some(1 | 2)), "{arguments:?}: {done:?}");
         assert_eq!(std::fs::read_dir(&here).unwrap().count(), 0, "{arguments:?} left something behind");
-        let said = done.stderr.replace(here.to_str().unwrap(), "FIXTURES");
-        text += &format!("$ shipyard record {} ({})\n{said}\n", arguments.join(" "), done.code.unwrap());
+        let stderr = done.stderr.replace(here.to_str().unwrap(), "FIXTURES");
+        text += &format!("$ shipyard record {} ({})\n{stderr}\n", arguments.join(" "), done.code.unwrap());
     }
     snapshots().bind(|| insta::assert_snapshot!("record_errors", text));
 }

@@ -220,8 +220,8 @@ fn captured_values_are_quoted_for_the_shell() {
     ] {
         let line = words(value).replacen("curl", "printf '%s\\n'", 1);
         let done = std::process::Command::new("sh").args(["-c", &line]).current_dir(&here).output().unwrap();
-        let said = String::from_utf8(done.stdout).unwrap();
-        assert_eq!(said, format!("http://a/\n-d\n<{value}>\n-H\nA:{value}\n"), "{line}");
+        let output = String::from_utf8(done.stdout).unwrap();
+        assert_eq!(output, format!("http://a/\n-d\n<{value}>\n-H\nA:{value}\n"), "{line}");
     }
     assert_eq!(files(&here), []);
 }
@@ -380,8 +380,8 @@ fn omits_the_values_of_cookies_and_secret_headers() {
     assert!(text.contains("\nSet-Cookie: session=REDACTED; Path=/; HttpOnly\n"), "{text}");
     assert!(text.contains("\nX-Auth-Token: REDACTED\n"), "{text}");
     for name in ["Set-Cookie session", "set-cookie b", "X-Auth-Token"] {
-        let said = format!("shipyard: warning: line 2: the value of {name} is not recorded\n");
-        assert!(done.stderr.contains(&said), "{name}: {done:?}");
+        let expected = format!("shipyard: warning: line 2: the value of {name} is not recorded\n");
+        assert!(done.stderr.contains(&expected), "{name}: {done:?}");
     }
     let fixtures = here.to_str().unwrap();
     let flags = ["verify", "--url", &server.url, "--scenario", "s", "--fixtures", fixtures];
@@ -429,7 +429,7 @@ fn fills_in_request_secrets_from_the_environment() {
     let echo = Foreign::answering("200 OK", &format!("you sent {SECRET}"));
     let arguments = ["record", "--scenario", "echo", "--url", &echo.url, "-"];
     let done = with(&arguments, Some("curl http://localhost:5000/ -H \"X-Api-Key: $SHIPYARD_SECRET_KEY\"\n"));
-    assert!(done.code == Some(1) && done.stderr.contains("answer's text: SHIPYARD_SECRET_KEY"), "{done:?}");
+    assert!(done.code == Some(1) && done.stderr.contains("response's text: SHIPYARD_SECRET_KEY"), "{done:?}");
     assert_eq!(holding_a_secret(&here), Vec::<PathBuf>::new());
 }
 
@@ -453,7 +453,7 @@ fn finds_a_secret_in_another_spelling_in_a_response() {
         let lines = "curl http://localhost:5000/ -d \"x=$SHIPYARD_SECRET_KEY\"\n";
         let done = run(shipyard(&here, &flags).env("SHIPYARD_SECRET_KEY", value), Some(lines));
         assert_eq!(done.code, Some(1), "{head} {body}: {done:?}");
-        assert!(done.stderr.contains("answer's text: SHIPYARD_SECRET_KEY"), "{head} {body}: {done:?}");
+        assert!(done.stderr.contains("response's text: SHIPYARD_SECRET_KEY"), "{head} {body}: {done:?}");
         assert_eq!(files(&here), [], "{head} {body}");
     }
 }
@@ -594,8 +594,8 @@ fn a_secret_value_cannot_add_parts_to_a_request() {
     ] {
         let done = record(value, line);
         assert_eq!(done.code, Some(1), "{line}: {done:?}");
-        let said = format!("line 1: the value of SHIPYARD_SECRET_KEY has {what} in it");
-        assert!(done.stderr.contains(&said) && !done.stderr.contains("hunter2"), "{line}: {done:?}");
+        let expected = format!("line 1: the value of SHIPYARD_SECRET_KEY has {what} in it");
+        assert!(done.stderr.contains(&expected) && !done.stderr.contains("hunter2"), "{line}: {done:?}");
     }
     assert_eq!(server.requests.lock().unwrap().len(), 0);
     let done = record("a\"b\\c", r#"-d "{\"token\": \"$SHIPYARD_SECRET_KEY\"}""#);

@@ -4,19 +4,19 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::{json, Value};
 
-use crate::tampered_servers::{held, tampered_with, with_key, with_length, Inner, Passed, Tampered};
+use crate::tampered_servers::{tampered_with, verified, with_key, with_length, Inner, Passed, Tampered};
 use test_support::transcript::claims;
 
 /// A request as received.
-struct Asked {
+struct Request {
     text: String,
 }
 
-impl Asked {
+impl Request {
     fn is(&self, method: &str, path: &str) -> bool {
         let line = self.text.lines().next().unwrap_or_default();
         let mut words = line.split(' ');
-        (words.next(), words.next().is_some_and(|given| given.starts_with(path))) == (Some(method), true)
+        (words.next(), words.next().is_some_and(|target| target.starts_with(path))) == (Some(method), true)
     }
 
     fn path(&self) -> &str {
@@ -40,7 +40,7 @@ impl Asked {
     }
 }
 
-fn request(line: &str, token: &str, body: &str) -> String {
+fn encode(line: &str, token: &str, body: &str) -> String {
     let label = if body.is_empty() { "" } else { "Content-Type: application/json\r\n" };
     format!(
         "{line} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nAuthorization: Bearer {token}\r\n{label}\
@@ -49,40 +49,40 @@ fn request(line: &str, token: &str, body: &str) -> String {
     )
 }
 
-fn body_of(answer: &str) -> &str {
-    answer.split_once("\r\n\r\n").map_or("", |(_, body)| body)
+fn body_of(response: &str) -> &str {
+    response.split_once("\r\n\r\n").map_or("", |(_, body)| body)
 }
 
 /// A token of this kind and user, from a login outside the scenario.
 fn token_of(inner: &Inner, name: &str, password: &str, kind: &str) -> Option<String> {
     let login = json!({"username": name, "password": password}).to_string();
-    let answer =
-        inner.ask(&request("POST /auth/login", "", &login).replace("Authorization: Bearer \r\n", ""));
-    let body: Value = serde_json::from_str(body_of(&answer)).unwrap();
+    let response =
+        inner.send(&encode("POST /auth/login", "", &login).replace("Authorization: Bearer \r\n", ""));
+    let body: Value = serde_json::from_str(body_of(&response)).unwrap();
     Some(body.get(format!("{kind}_token"))?.as_str()?.to_owned())
 }
 
-/// This server, but a rejected request for which `is_let_in` returns true is sent again with a valid token of user 2.
-fn lax(is_let_in: impl Fn(&Asked) -> Option<&'static str> + Send + 'static) -> Tampered {
+/// This server, but a rejected request for which `token_kind` names a kind is sent again with a valid token of user 2.
+fn lax(token_kind: impl Fn(&Request) -> Option<&'static str> + Send + 'static) -> Tampered {
     tampered_with(
         move |inner, text| {
-            let asked = Asked { text };
-            let answer = inner.ask(&asked.text);
-            let is_refused = ["HTTP/1.1 401", "HTTP/1.1 422"].iter().any(|line| answer.starts_with(line));
-            let kind = is_let_in(&asked).filter(|_| is_refused);
+            let request = Request { text };
+            let response = inner.send(&request.text);
+            let is_refused = ["HTTP/1.1 401", "HTTP/1.1 422"].iter().any(|line| response.starts_with(line));
+            let kind = token_kind(&request).filter(|_| is_refused);
             match kind.and_then(|kind| token_of(inner, "guest", "guest", kind)) {
-                Some(token) => Passed::Answered(inner.ask(&asked.with_token(&token))),
-                None => Passed::Answered(answer),
+                Some(token) => Passed::Respond(inner.send(&request.with_token(&token))),
+                None => Passed::Respond(response),
             }
         },
-        |_, _, answer| answer,
+        |_, _, response| response,
     )
 }
 
 /// Checks that `verify` reports the break at this exchange, perhaps among others.
 fn is_caught(server: &Tampered, exchange: &str, what: &str) {
     let (scenario, _) = exchange.split_once('/').unwrap();
-    let done = held(server, scenario, &with_key());
+    let done = verified(server, scenario, &with_key());
     assert_eq!(done.code, Some(1), "{what} is not noticed: {done:?}");
     assert!(done.stdout.contains(&format!("MISMATCH  {exchange}  ")), "{what}: {done:?}");
 }
@@ -94,7 +94,7 @@ fn now() -> u64 {
 /// A server without a break matches.
 #[test]
 fn the_same_server_unbroken_matches() {
-    let done = held(&lax(|_| None), "guards", &with_key());
+    let done = verified(&lax(|_| None), "guards", &with_key());
     assert_eq!(done.code, Some(0), "{done:?}");
     assert!(done.stdout.contains("88 exchanges: 88 match"), "{done:?}");
 }
@@ -112,8 +112,8 @@ fn detects_a_missing_guard_on_one_operation() {
         ("refresh", "POST", "/auth/refresh ", "refresh", 65),
         ("logout2", "DELETE", "/auth/logout2 ", "refresh", 75),
     ] {
-        let server = lax(move |asked| {
-            let line = asked.text.lines().next().unwrap_or_default();
+        let server = lax(move |request| {
+            let line = request.text.lines().next().unwrap_or_default();
             line.starts_with(&format!("{method} {path}")).then_some(kind)
         });
         is_caught(&server, &format!("guards/{number:02}-{operation}-without-token"), operation);
@@ -122,13 +122,16 @@ fn detects_a_missing_guard_on_one_operation() {
 
 #[test]
 fn detects_a_token_of_the_wrong_kind() {
-    let kind = |asked: &Asked| asked.claims().and_then(|claims| Some(claims["type"].as_str()?.to_owned()));
-    let server = lax(move |asked| {
-        (asked.path().starts_with("/api/") && kind(asked).as_deref() == Some("refresh")).then_some("access")
+    let kind =
+        |request: &Request| request.claims().and_then(|claims| Some(claims["type"].as_str()?.to_owned()));
+    let server = lax(move |request| {
+        (request.path().starts_with("/api/") && kind(request).as_deref() == Some("refresh"))
+            .then_some("access")
     });
     is_caught(&server, "guards/13-ships-create-wrong-kind-of-token", "a refresh token for an access token");
-    let server = lax(move |asked| {
-        (asked.is("POST", "/auth/refresh") && kind(asked).as_deref() == Some("access")).then_some("refresh")
+    let server = lax(move |request| {
+        (request.is("POST", "/auth/refresh") && kind(request).as_deref() == Some("access"))
+            .then_some("refresh")
     });
     is_caught(&server, "guards/73-refresh-wrong-kind-of-token", "an access token for a refresh token");
 }
@@ -136,8 +139,8 @@ fn detects_a_token_of_the_wrong_kind() {
 /// Libraries allow a minute of leeway.
 #[test]
 fn detects_leeway_for_expired_tokens() {
-    let server = lax(|asked| {
-        let claims = asked.claims()?;
+    let server = lax(|request| {
+        let claims = request.claims()?;
         let is_in_it = claims["exp"].as_u64().is_some_and(|exp| exp <= now() && now() < exp + 60);
         let kind = if claims["type"] == "access" { "access" } else { "refresh" };
         is_in_it.then_some(kind)
@@ -149,39 +152,39 @@ fn detects_leeway_for_expired_tokens() {
 fn detects_a_refresh_for_another_user() {
     let server = tampered_with(
         |inner, text| {
-            let asked = Asked { text };
+            let request = Request { text };
             let is_good =
-                asked.is("POST", "/auth/refresh") && inner.ask(&asked.text).starts_with("HTTP/1.1 200");
+                request.is("POST", "/auth/refresh") && inner.send(&request.text).starts_with("HTTP/1.1 200");
             match token_of(inner, "user", "password", "refresh").filter(|_| is_good) {
-                Some(token) => Passed::On(asked.with_token(&token)),
-                None => Passed::On(asked.text),
+                Some(token) => Passed::Forward(request.with_token(&token)),
+                None => Passed::Forward(request.text),
             }
         },
-        |_, _, answer| answer,
+        |_, _, response| response,
     );
     is_caught(&server, "second-user/02-refresh", "the first user's token for everyone");
 }
 
-/// Writes that are answered with success but not stored.
+/// Writes that get a success response but are not stored.
 #[test]
 fn detects_a_write_that_is_not_stored() {
     let unstored = |method: &'static str, path: &'static str, status: String| {
         tampered_with(
             move |inner, text| {
-                let asked = Asked { text };
-                match (asked.is(method, path), method) {
+                let request = Request { text };
+                match (request.is(method, path), method) {
                     (true, "PUT") => {
-                        let before = inner.ask(&request(&format!("GET {}", asked.path()), "", ""));
-                        let answer = inner.ask(&asked.text);
-                        let line = format!("PUT {}", asked.path());
-                        inner.ask(&request(&line, asked.token().unwrap_or_default(), body_of(&before)));
-                        Passed::Answered(answer)
+                        let before = inner.send(&encode(&format!("GET {}", request.path()), "", ""));
+                        let response = inner.send(&request.text);
+                        let line = format!("PUT {}", request.path());
+                        inner.send(&encode(&line, request.token().unwrap_or_default(), body_of(&before)));
+                        Passed::Respond(response)
                     }
-                    (true, _) => Passed::Answered(status.clone()),
-                    _ => Passed::On(asked.text),
+                    (true, _) => Passed::Respond(status.clone()),
+                    _ => Passed::Forward(request.text),
                 }
             },
-            |_, _, answer| answer,
+            |_, _, response| response,
         )
     };
     let gone = "HTTP/1.1 204 No Content\r\n\r\n".to_owned();
@@ -204,28 +207,30 @@ fn detects_a_list_that_is_out_of_date() {
     // Always the first list.
     let mut lists = std::collections::HashMap::new();
     let stale = tampered_with(
-        |_, text| Passed::On(text),
-        move |_, asked, answer| match asked.starts_with("GET /api/") && body_of(&answer).starts_with('[') {
-            true => lists.entry(asked.lines().next().unwrap().to_owned()).or_insert(answer).clone(),
-            false => answer,
+        |_, text| Passed::Forward(text),
+        move |_, request, response| match request.starts_with("GET /api/")
+            && body_of(&response).starts_with('[')
+        {
+            true => lists.entry(request.lines().next().unwrap().to_owned()).or_insert(response).clone(),
+            false => response,
         },
     );
     is_caught(&stale, "after-writes/09-list-without-deleted", "a list that is never read again");
     // The deleted user stays at the end of the list.
     let mut deleted = None;
     let haunted = tampered_with(
-        |_, text| Passed::On(text),
-        move |_, asked, answer| {
-            let asked = Asked { text: asked.to_owned() };
-            if asked.is("PUT", "/api/users/") {
-                deleted = Some(body_of(&answer).trim_end().to_owned());
+        |_, text| Passed::Forward(text),
+        move |_, request, response| {
+            let request = Request { text: request.to_owned() };
+            if request.is("PUT", "/api/users/") {
+                deleted = Some(body_of(&response).trim_end().to_owned());
             }
-            match deleted.as_ref().filter(|user| !body_of(&answer).contains(user.as_str())) {
-                Some(user) if asked.path() == "/api/users" && body_of(&answer).starts_with('[') => {
-                    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+            match deleted.as_ref().filter(|user| !body_of(&response).contains(user.as_str())) {
+                Some(user) if request.path() == "/api/users" && body_of(&response).starts_with('[') => {
+                    let (head, body) = response.split_once("\r\n\r\n").unwrap();
                     with_length(format!("{head}\r\n\r\n{},{user}]\n", body.trim_end().trim_end_matches(']')))
                 }
-                _ => answer,
+                _ => response,
             }
         },
     );

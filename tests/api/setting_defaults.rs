@@ -97,8 +97,8 @@ fn documented_defaults_are_in_effect() {
                 Some((usual, in_release)) => (usual.trim_matches('`'), in_release.trim_matches('`')),
                 None => (row.default.as_str(), row.default.as_str()),
             };
-            let said = if profile == "release" { in_release } else { usual };
-            assert_eq!(in_effect(&settings, &row.name, said), said, "{} in {profile}", row.name);
+            let documented = if profile == "release" { in_release } else { usual };
+            assert_eq!(in_effect(&settings, &row.name, documented), documented, "{} in {profile}", row.name);
         }
         // The address on which the program listens, whatever Rocket reports.
         assert_eq!(settings.rocket.address, IpAddr::from(Ipv4Addr::LOCALHOST));
@@ -134,9 +134,9 @@ fn the_example_file_and_the_help_name_the_same_defaults() {
         ("--json", "json"),
     ] {
         let row = rows().into_iter().find(|row| row.name == name).unwrap();
-        let said = help.split(&format!("{flag} <")).nth(1).unwrap().split("[default: ").nth(1).unwrap();
-        let said = said.split([',', ';', ']']).next().unwrap();
-        assert_eq!(said, usual(&row.default), "{flag} in the help");
+        let shown = help.split(&format!("{flag} <")).nth(1).unwrap().split("[default: ").nth(1).unwrap();
+        let shown = shown.split([',', ';', ']']).next().unwrap();
+        assert_eq!(shown, usual(&row.default), "{flag} in the help");
     }
 }
 
@@ -210,8 +210,8 @@ fn default_limits_match_the_settings_page() {
     assert_eq!((lifetime(&access), lifetime(&refresh)), (900, 2_592_000));
     // 30 a minute: another one is admitted after two seconds.
     let statuses: Vec<u16> = (0..40).map(|_| log_in(&serving, "user").status).collect();
-    let let_in = statuses.iter().filter(|status| **status == 200).count();
-    assert!((29..36).contains(&let_in) && statuses.contains(&429), "{statuses:?}");
+    let accepted = statuses.iter().filter(|status| **status == 200).count();
+    assert!((29..36).contains(&accepted) && statuses.contains(&429), "{statuses:?}");
 
     let post = |length: usize| serving.send(&ask(Method::Post, "/api/users").body(" ".repeat(length))).status;
     assert_eq!((post(64 * 1024), post(64 * 1024 + 1)), (400, 413));
@@ -239,9 +239,9 @@ fn waits(port: u16, sent: &str) -> (Duration, String) {
     connection.set_read_timeout(Some(LIMIT)).unwrap();
     connection.write_all(sent.as_bytes()).unwrap();
     let start = Instant::now();
-    let mut answer = String::new();
-    connection.read_to_string(&mut answer).unwrap();
-    (start.elapsed(), answer)
+    let mut response = String::new();
+    connection.read_to_string(&mut response).unwrap();
+    (start.elapsed(), response)
 }
 
 #[test]
@@ -258,8 +258,8 @@ fn default_timeouts_match_the_settings_page() {
     ];
     let waits = cases.map(|(sent, status, seconds)| {
         std::thread::spawn(move || {
-            let (waited, answer) = waits(port, &sent);
-            assert!(answer.starts_with(status), "{answer}");
+            let (waited, response) = waits(port, &sent);
+            assert!(response.starts_with(status), "{response}");
             let waited = waited.as_secs_f64();
             assert!(
                 (f64::from(seconds) - 0.5..f64::from(seconds) + 3.0).contains(&waited),

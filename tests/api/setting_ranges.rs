@@ -27,8 +27,8 @@ fn value(name: &str, number: &str) -> String {
 }
 
 /// Reads settings from an environment with these values only.
-fn read(given: &[(&str, &str)]) -> Result<Settings, String> {
-    let figment = given.iter().fold(config::defaults(), |figment, (name, number)| {
+fn read(settings: &[(&str, &str)]) -> Result<Settings, String> {
+    let figment = settings.iter().fold(config::defaults(), |figment, (name, number)| {
         let parsed: Value = value(name, number).parse().unwrap();
         figment.merge(Serialized::global(name, parsed))
     });
@@ -59,9 +59,9 @@ fn rejects_values_out_of_range_with_name_and_range() {
     for (row, least, most) in ranges() {
         let name = row.name.as_str();
         for end in [&least, &most] {
-            let mut given = along_with(name, end).to_vec();
-            given.push((name, end));
-            read(&given).unwrap_or_else(|error| panic!("{name} = {end}: {error}"));
+            let mut settings = along_with(name, end).to_vec();
+            settings.push((name, end));
+            read(&settings).unwrap_or_else(|error| panic!("{name} = {end}: {error}"));
         }
         let mut outside: Vec<String> = [
             "-1",
@@ -91,8 +91,8 @@ fn rejects_values_out_of_range_with_name_and_range() {
         for number in outside {
             let error = read(&[(name, &number)]).expect_err(&format!("{name} = {number}"));
             assert!(!error.contains('\n'), "{error}");
-            for said in [name, &least, &most] {
-                assert!(error.contains(said), "{name} = {number}: {error}");
+            for part in [name, &least, &most] {
+                assert!(error.contains(part), "{name} = {number}: {error}");
             }
         }
     }
@@ -100,14 +100,14 @@ fn rejects_values_out_of_range_with_name_and_range() {
 
 #[test]
 fn rejects_settings_that_are_out_of_range_together() {
-    for given in [
+    for settings in [
         &[("password_memory", "1048576"), ("password_iterations", "5")][..],
         &[("password_memory", "65537"), ("password_iterations", "64")],
         &[("password_memory", "8"), ("password_parallelism", "2")],
         &[("password_memory", "2047"), ("password_parallelism", "256")],
     ] {
-        let error = read(given).expect_err(&format!("{given:?}"));
-        assert!(given.iter().all(|(name, _)| error.contains(name)), "{given:?}: {error}");
+        let error = read(settings).expect_err(&format!("{settings:?}"));
+        assert!(settings.iter().all(|(name, _)| error.contains(name)), "{settings:?}: {error}");
     }
     for members in
         ["limits = { form = 1 }", "limits = { jsn = 1 }", "limits = { JSON = 1 }", "shutdown = { grase = 1 }"]
@@ -120,16 +120,16 @@ fn rejects_settings_that_are_out_of_range_together() {
 }
 
 /// The program with those settings.
-fn with(here: &Path, arguments: &[&str], given: &[(&str, &str)]) -> Command {
+fn with(here: &Path, arguments: &[&str], settings: &[(&str, &str)]) -> Command {
     let mut command = shipyard(here, arguments);
-    for (name, number) in given {
+    for (name, number) in settings {
         command.env(format!("ROCKET_{}", name.to_uppercase()), value(name, number));
     }
     command
 }
 
 /// Starts the program with these settings, and sends one login and one GET.
-fn serves(folder_name: &str, given: &[(&str, &str)]) {
+fn serves(folder_name: &str, settings: &[(&str, &str)]) {
     let here = folder(folder_name);
     let ship = r#"{"id": 1, "affiliation": "", "category": "", "crew": 1, "length": 1, "manufacturer": "", "model": "", "roles": [], "ship_class": ""}"#;
     // A hash with its own cost: hashing at the maximum cost is tried once, below.
@@ -139,20 +139,20 @@ fn serves(folder_name: &str, given: &[(&str, &str)]) {
     std::fs::write(here.join("data.json"), data).unwrap();
     std::fs::create_dir(here.join("static")).unwrap();
     std::fs::write(here.join("static/a.txt"), "a file").unwrap();
-    let mut command = with(&here, &[], given);
+    let mut command = with(&here, &[], settings);
     // The highest port may be taken.
     command.env("ROCKET_PORT", "0");
     let output = here.join("output");
     let serving = Serving::start_into(&mut command, &output);
     let log_in = serde_json::json!({"username": "ann", "password": "secret"});
     let log_in = Ask::new(Method::Post, "/auth/login").header("Host", "localhost").json(&log_in);
-    let smallest_body = given.contains(&("limits", "1B"));
+    let smallest_body = settings.contains(&("limits", "1B"));
     let expected = if smallest_body { 413 } else { 200 };
     // A busy machine may exceed the shortest timeouts, and the only connection may still be open.
     let answered = |ask: &Ask, expected: u16| {
         let mut statuses = Vec::new();
         while statuses.last() != Some(&expected) {
-            assert!(statuses.len() < 50, "{given:?}: {statuses:?}, not {expected}");
+            assert!(statuses.len() < 50, "{settings:?}: {statuses:?}, not {expected}");
             std::thread::sleep(Duration::from_millis(20 * statuses.len().min(5) as u64));
             statuses.push(serving.send(ask).status);
         }
@@ -161,21 +161,22 @@ fn serves(folder_name: &str, given: &[(&str, &str)]) {
     answered(&Ask::new(Method::Get, "/api/ships").header("Host", "localhost"), 200);
     answered(&Ask::new(Method::Get, "/static/a.txt").header("Host", "localhost"), 200);
     #[cfg(unix)]
-    assert_eq!(serving.interrupt(), Some(0), "{given:?}");
+    assert_eq!(serving.interrupt(), Some(0), "{settings:?}");
     let written = std::fs::read_to_string(output).unwrap();
-    assert!(!written.contains("panic"), "{given:?}: {written}");
+    assert!(!written.contains("panic"), "{settings:?}: {written}");
 }
 
 #[test]
 fn each_setting_works_at_both_ends_of_its_range() {
     for (row, least, most) in ranges() {
         for end in [&least, &most] {
-            let mut given = along_with(&row.name, end).to_vec();
-            given.push((&row.name, end));
-            serves("one_end", &given);
+            let mut settings = along_with(&row.name, end).to_vec();
+            settings.push((&row.name, end));
+            serves("one_end", &settings);
             if row.name.starts_with("password_") {
-                let hashed = run(&mut with(&folder("one_end"), &["hash-password"], &given), Some("secret"));
-                assert_eq!((hashed.code, hashed.stderr.as_str()), (Some(0), ""), "{given:?}");
+                let hashed =
+                    run(&mut with(&folder("one_end"), &["hash-password"], &settings), Some("secret"));
+                assert_eq!((hashed.code, hashed.stderr.as_str()), (Some(0), ""), "{settings:?}");
             }
         }
     }

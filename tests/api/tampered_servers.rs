@@ -14,10 +14,10 @@ use test_support::program::{here, shipyard, verify, Run, Serving};
 use test_support::server::SECRET;
 use test_support::transcript::claims;
 
-/// What happens to a request: it is forwarded, perhaps changed, or answered without the server.
+/// What happens to a request: it is forwarded, perhaps changed, or the proxy responds itself.
 pub(crate) enum Passed {
-    On(String),
-    Answered(String),
+    Forward(String),
+    Respond(String),
 }
 
 /// This server behind a proxy that changes requests and responses, and its address.
@@ -27,10 +27,10 @@ pub(crate) struct Tampered {
 }
 
 fn tampered(
-    request: impl Fn(String) -> Passed + Send + 'static,
-    answer: impl Fn(&str, String) -> String + Send + 'static,
+    on_request: impl Fn(String) -> Passed + Send + 'static,
+    on_response: impl Fn(&str, String) -> String + Send + 'static,
 ) -> Tampered {
-    tampered_with(move |_, text| request(text), move |_, asked, text| answer(asked, text))
+    tampered_with(move |_, text| on_request(text), move |_, request, text| on_response(request, text))
 }
 
 /// The server behind the proxy, which can also send it requests of its own.
@@ -38,7 +38,7 @@ pub(crate) struct Inner(u16);
 
 impl Inner {
     /// The server's response to these bytes.
-    pub(crate) fn ask(&self, request: &str) -> String {
+    pub(crate) fn send(&self, request: &str) -> String {
         let mut connection = TcpStream::connect(("127.0.0.1", self.0)).unwrap();
         connection.write_all(request.as_bytes()).unwrap();
         let mut text = String::new();
@@ -48,8 +48,8 @@ impl Inner {
 }
 
 pub(crate) fn tampered_with(
-    mut request: impl FnMut(&Inner, String) -> Passed + Send + 'static,
-    mut answer: impl FnMut(&Inner, &str, String) -> String + Send + 'static,
+    mut on_request: impl FnMut(&Inner, String) -> Passed + Send + 'static,
+    mut on_response: impl FnMut(&Inner, &str, String) -> String + Send + 'static,
 ) -> Tampered {
     let key = String::from_utf8(SECRET.to_vec()).unwrap();
     let server =
@@ -60,12 +60,12 @@ pub(crate) fn tampered_with(
     std::thread::spawn(move || {
         for connection in listener.incoming() {
             let mut connection = connection.unwrap();
-            let asked = read_request(&mut connection);
-            let text = match request(&inner, asked.clone()) {
-                Passed::Answered(text) => text,
-                Passed::On(text) => {
-                    let text = inner.ask(&text);
-                    with_length(answer(&inner, &asked, text))
+            let request = read_request(&mut connection);
+            let text = match on_request(&inner, request.clone()) {
+                Passed::Respond(text) => text,
+                Passed::Forward(text) => {
+                    let text = inner.send(&text);
+                    with_length(on_response(&inner, &request, text))
                 }
             };
             let _ = connection.write_all(text.as_bytes());
@@ -103,22 +103,22 @@ pub(crate) fn with_length(text: String) -> String {
 }
 
 fn on(request: String) -> Passed {
-    Passed::On(request)
+    Passed::Forward(request)
 }
 
-fn same(_: &str, answer: String) -> String {
-    answer
+fn same(_: &str, response: String) -> String {
+    response
 }
 
-pub(crate) fn answered(status: &str, body: &str) -> Passed {
+pub(crate) fn response(status: &str, body: &str) -> Passed {
     let label = if body.starts_with('<') { "text/html" } else { "application/json" };
-    Passed::Answered(format!(
+    Passed::Respond(format!(
         "HTTP/1.1 {status}\r\nContent-Type: {label}\r\nContent-Length: {}\r\n\r\n{body}",
         body.len()
     ))
 }
 
-pub(crate) fn held(server: &Tampered, scenario: &str, more: &[&str]) -> Run {
+pub(crate) fn verified(server: &Tampered, scenario: &str, more: &[&str]) -> Run {
     verify(&[&["--url", &server.url, "--scenario", scenario], more].concat())
 }
 
@@ -131,30 +131,30 @@ pub(crate) fn with_key() -> [&'static str; 2] {
 fn rejects_what_is_allowed_only_to_the_other_side() {
     let never_deletes = tampered(
         |request| match request.starts_with("DELETE /api/users/1 ") && request.contains("Bearer") {
-            true => Passed::Answered("HTTP/1.1 204 No Content\r\n\r\n".to_owned()),
-            false => Passed::On(request),
+            true => Passed::Respond("HTTP/1.1 204 No Content\r\n\r\n".to_owned()),
+            false => Passed::Forward(request),
         },
         same,
     );
-    let done = held(&never_deletes, "user-errors", &[]);
+    let done = verified(&never_deletes, "user-errors", &[]);
     assert_eq!(done.code, Some(1), "{done:?}");
     for exchange in ["21-delete-own-again", "22-update-deleted-user", "23-refresh-for-deleted-user"] {
         assert!(done.stdout.contains(&format!("MISMATCH  user-errors/{exchange}")), "{exchange}: {done:?}");
     }
-    let page = tampered(on, |_, answer| match answer.starts_with("HTTP/1.1 404") {
+    let page = tampered(on, |_, response| match response.starts_with("HTTP/1.1 404") {
         true => "HTTP/1.1 404 Not Found\r\nContent-Type: text/html\r\n\r\n<h1>Not Found</h1>".to_owned(),
-        false => answer,
+        false => response,
     });
-    let done = held(&page, "ship-errors", &[]);
+    let done = verified(&page, "ship-errors", &[]);
     assert!(done.stdout.contains("MISMATCH  ship-errors/02-get-unknown"), "{done:?}");
     let fails = tampered(
         |request| match request.contains("username=user") {
-            true => answered("500 Internal Server Error", "{\"error\": \"Internal Server Error\"}"),
-            false => Passed::On(request),
+            true => response("500 Internal Server Error", "{\"error\": \"Internal Server Error\"}"),
+            false => Passed::Forward(request),
         },
         same,
     );
-    let done = held(&fails, "login-errors", &[]);
+    let done = verified(&fails, "login-errors", &[]);
     assert!(done.stdout.contains("MISMATCH  login-errors/06-not-json"), "{done:?}");
 }
 
@@ -165,25 +165,25 @@ fn renumbered(id: &'static str, last: &'static str) -> Tampered {
         move |request| {
             let request = request.replacen(&path, "/api/ships/16 ", 1);
             let (head, body) = request.split_once("\r\n\r\n").unwrap();
-            Passed::On(with_length(format!(
+            Passed::Forward(with_length(format!(
                 "{head}\r\n\r\n{}",
                 body.replace(&format!("\"id\":{id}"), "\"id\":16")
             )))
         },
-        move |_, answer| {
-            let answer = answer.replace("/api/ships/16", &format!("/api/ships/{last}"));
-            answer.replace("\"id\":16", &format!("\"id\":{id}"))
+        move |_, response| {
+            let response = response.replace("/api/ships/16", &format!("/api/ships/{last}"));
+            response.replace("\"id\":16", &format!("\"id\":{id}"))
         },
     )
 }
 
 #[test]
 fn a_location_must_name_the_created_resource() {
-    let done = held(&renumbered("1000", "1000"), "readme", &[]);
+    let done = verified(&renumbered("1000", "1000"), "readme", &[]);
     assert_eq!(done.code, Some(0), "{done:?}");
     // Not even if it is the recorded id.
     for last in ["16", "1001", "+1000", "001000"] {
-        let done = held(&renumbered("1000", last), "readme", &[]);
+        let done = verified(&renumbered("1000", last), "readme", &[]);
         assert_eq!(done.code, Some(1), "{last}: {done:?}");
         assert!(done.stdout.contains("MISMATCH  readme/10-create-ship"), "{last}: {done:?}");
     }
@@ -197,7 +197,7 @@ fn a_new_id_must_be_new_and_in_range() {
         ("0", "id: 0 is not from 1 to 2147483647"),
         ("3000000000", "id: 3000000000 is not from 1 to 2147483647"),
     ] {
-        let done = held(&renumbered(id, id), "readme", &[]);
+        let done = verified(&renumbered(id, id), "readme", &[]);
         assert_eq!(done.code, Some(1), "{id}: {done:?}");
         assert!(done.stdout.contains(reason), "{id}: {done:?}");
     }
@@ -207,16 +207,16 @@ fn a_new_id_must_be_new_and_in_range() {
 #[test]
 fn ignores_a_date_header_from_a_proxy() {
     for seconds in [-60, -6, 6, 60] {
-        let server = tampered(on, move |_, answer| {
-            let head = answer.split("\r\n\r\n").next().unwrap();
+        let server = tampered(on, move |_, response| {
+            let head = response.split("\r\n\r\n").next().unwrap();
             let is_date = |line: &&str| line.to_ascii_lowercase().starts_with("date:");
             let date = head.split("\r\n").find(is_date).expect("a Date").to_owned();
             let shown = httpdate::parse_http_date(date[5..].trim()).unwrap();
             let shown = shown.duration_since(UNIX_EPOCH).unwrap().as_secs().saturating_add_signed(seconds);
             let shown = httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_secs(shown));
-            answer.replace(&date, &format!("Date: {shown}"))
+            response.replace(&date, &format!("Date: {shown}"))
         });
-        let done = held(&server, "token-errors", &with_key());
+        let done = verified(&server, "token-errors", &with_key());
         assert_eq!(done.code, Some(0), "{seconds}: {done:?}");
     }
 }
@@ -224,11 +224,11 @@ fn ignores_a_date_header_from_a_proxy() {
 /// The tokens of every login but the first are replaced by others with valid signatures.
 fn with_other_hidden_tokens(change: fn(&mut Value)) -> Tampered {
     let logins = AtomicUsize::new(0);
-    tampered(on, move |request, answer| {
+    tampered(on, move |request, response| {
         if !request.starts_with("POST /auth/login ") || logins.fetch_add(1, Ordering::SeqCst) == 0 {
-            return answer;
+            return response;
         }
-        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        let (head, body) = response.split_once("\r\n\r\n").unwrap();
         let mut body: Value = serde_json::from_str(body).unwrap();
         for token in body.as_object_mut().into_iter().flat_map(|members| members.values_mut()) {
             let Some(text) = token.as_str().filter(|text| text.split('.').count() == 3) else { continue };
@@ -264,7 +264,7 @@ fn examines_the_tokens_of_extra_logins() {
             "refresh_token: jti: another token has the same",
         ),
     ] {
-        let done = held(&with_other_hidden_tokens(change), "readme", &[]);
+        let done = verified(&with_other_hidden_tokens(change), "readme", &[]);
         assert_eq!(done.code, Some(1), "{reason}: {done:?}");
         let (_, shown) =
             done.stdout.split_once("MISMATCH  readme/06-update-user").expect("06 needs its token");
@@ -293,14 +293,14 @@ fn a_damaged_token_has_exactly_one_flaw() {
                     .and_then(|token| claims(token)[claim].as_u64());
                 match time {
                     Some(time) if time < limit.unwrap_or_else(now) => {
-                        answered("401 Unauthorized", &json!({"error": error}).to_string())
+                        response("401 Unauthorized", &json!({"error": error}).to_string())
                     }
-                    _ => Passed::On(request),
+                    _ => Passed::Forward(request),
                 }
             },
             same,
         );
-        let done = held(&server, "token-errors", &[]);
+        let done = verified(&server, "token-errors", &[]);
         assert_eq!(done.code, Some(0), "{claim}: {done:?}");
         for exchange in ["06-bad-signature", "07-alg-none"] {
             assert!(done.stdout.contains(&format!("ok        token-errors/{exchange}")), "{claim}: {done:?}");
@@ -310,27 +310,27 @@ fn a_damaged_token_has_exactly_one_flaw() {
 
 #[test]
 fn numbers_1_and_1_0_are_equal() {
-    let server = tampered(on, |_, answer| {
-        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    let server = tampered(on, |_, response| {
+        let (head, body) = response.split_once("\r\n\r\n").unwrap();
         let body = body.replace("\"crew\":1,", "\"crew\":1.0,").replace("\"id\":16", "\"id\":1.6e1");
         format!("{head}\r\n\r\n{body}")
     });
-    let done = held(&server, "readme", &[]);
+    let done = verified(&server, "readme", &[]);
     assert_eq!(done.code, Some(0), "{done:?}");
-    let other = tampered(on, |_, answer| answer.replace("\"crew\":1,", "\"crew\":1.5,"));
-    assert_eq!(held(&other, "readme", &[]).code, Some(1));
+    let other = tampered(on, |_, response| response.replace("\"crew\":1,", "\"crew\":1.5,"));
+    assert_eq!(verified(&other, "readme", &[]).code, Some(1));
 }
 
 #[test]
 fn reports_a_login_response_that_is_not_json() {
     let logins = AtomicUsize::new(0);
-    let server = tampered(on, move |request, answer| {
+    let server = tampered(on, move |request, response| {
         if request.starts_with("POST /auth/login ") && logins.fetch_add(1, Ordering::SeqCst) > 0 {
-            return answer.replace("\r\n\r\n", "\r\n\r\n\u{feff}");
+            return response.replace("\r\n\r\n", "\r\n\r\n\u{feff}");
         }
-        answer
+        response
     });
-    let done = held(&server, "readme", &[]);
+    let done = verified(&server, "readme", &[]);
     let expected = "200, but its body is not JSON: unexpected byte order mark";
     assert!(done.stdout.contains(expected), "{done:?}");
 }
@@ -345,12 +345,12 @@ fn reports_a_hang_in_an_extra_login_once() {
             if is_login && logins.fetch_add(1, Ordering::SeqCst) == 1 {
                 std::thread::sleep(Duration::from_secs(20));
             }
-            Passed::On(request)
+            Passed::Forward(request)
         },
         same,
     );
     let start = Instant::now();
-    let done = held(&server, "readme", &["--timeout", "2"]);
+    let done = verified(&server, "readme", &["--timeout", "2"]);
     assert!(start.elapsed() < Duration::from_secs(9), "{:?}", start.elapsed());
     assert_eq!(done.stdout.matches("no response within 2 s").count(), 1, "{done:?}");
     assert!(done.stdout.contains("not run   readme/07-delete-user"), "{done:?}");

@@ -77,8 +77,8 @@ fn rejects_tokens_of_a_deleted_user_and_never_reuses_the_id() {
         (Ask::new(Method::Post, "/auth/refresh"), &refresh),
         (Ask::new(Method::Delete, "/auth/logout2"), &refresh),
     ] {
-        let answer = send(ask, token);
-        assert_eq!((answer.status, answer.json()["message"].as_str()), (401, Some("Unknown user.")));
+        let response = send(ask, token);
+        assert_eq!((response.status, response.json()["message"].as_str()), (401, Some("Unknown user.")));
     }
     assert_eq!(send(Ask::new(Method::Put, "/api/users/2").body(USER), &access).status, 404);
     assert_eq!(send(Ask::new(Method::Delete, "/api/users/2"), &access).status, 404);

@@ -26,7 +26,7 @@ fn fixtures(name: &str) -> std::path::PathBuf {
     here
 }
 
-fn said(here: &Path, arguments: &[&str]) -> Run {
+fn run_command(here: &Path, arguments: &[&str]) -> Run {
     run(&mut shipyard(here, &[arguments, &["--fixtures", here.to_str().unwrap()]].concat()), None)
 }
 
@@ -49,7 +49,7 @@ fn printed_text_has_no_control_characters() {
         &["record", "--scenario", "\u{1b}[2J", "--update"],
         &["record", "--scenario", "hostile", "--update"],
     ] {
-        let Run { stdout, stderr, .. } = said(&here, arguments);
+        let Run { stdout, stderr, .. } = run_command(&here, arguments);
         assert!(!stdout.is_empty() || !stderr.is_empty(), "{arguments:?}");
         assert!(!moves_a_cursor(&stdout), "{arguments:?}: {stdout:?}");
         assert!(!moves_a_cursor(&stderr), "{arguments:?}: {stderr:?}");
@@ -57,7 +57,7 @@ fn printed_text_has_no_control_characters() {
     // A scenario that cannot be parsed is named as well.
     std::fs::create_dir(here.join("\u{1b}[2J")).unwrap();
     for arguments in [&["verify"][..], &["verify", "--format", "junit"], &["export", "--har"]] {
-        let Run { stdout, stderr, .. } = said(&here, arguments);
+        let Run { stdout, stderr, .. } = run_command(&here, arguments);
         assert!(!moves_a_cursor(&(stdout + &stderr)), "{arguments:?}");
     }
 }
@@ -66,7 +66,7 @@ fn printed_text_has_no_control_characters() {
 fn the_xml_report_accepts_any_text() {
     let here = fixtures("hostile_xml");
     std::fs::create_dir(here.join("odd\u{1}\"<name")).unwrap();
-    let Run { code, stdout, .. } = said(&here, &["verify", "--format", "junit"]);
+    let Run { code, stdout, .. } = run_command(&here, &["verify", "--format", "junit"]);
     assert_eq!(code, Some(1), "{stdout}");
     let mut reader = quick_xml::Reader::from_str(&stdout);
     let mut open = Vec::new();

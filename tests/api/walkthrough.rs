@@ -59,16 +59,16 @@ fn undo(folder: &Path) {
         )
     };
     edit(&folder.join("spec/openapi.json"), &limits("1.0", about), &limits("0.0", drone), 3);
-    let answer = folder.join(ANSWER);
+    let response = folder.join(ANSWER);
     let crew = "    \"crew\": [\n      \"Must be greater than or equal to 1.\"\n    ], \n";
-    edit(&answer, crew, "", 1);
+    edit(&response, crew, "", 1);
     let sum = |file: &Path| {
         let bytes = Sha256::digest(std::fs::read(file).unwrap());
         bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>()
     };
     let recorded = sum(&root().join(ANSWER));
-    edit(&answer, "Content-Length: 182\n", "Content-Length: 116\n", 1);
-    edit(&folder.join("fixtures/SHA256SUMS"), &recorded, &sum(&answer), 1);
+    edit(&response, "Content-Length: 182\n", "Content-Length: 116\n", 1);
+    edit(&folder.join("fixtures/SHA256SUMS"), &recorded, &sum(&response), 1);
 }
 
 /// The document's folder, with only the source changed.

@@ -64,7 +64,7 @@ fn id() -> BoxedStrategy<String> {
 
 #[test]
 fn any_request_gets_a_response_that_the_specification_allows() {
-    let let_in = Cell::new(0);
+    let accepted = Cell::new(0);
     let label = prop_oneof![
         Just(None),
         Just(Some("application/json".to_owned())),
@@ -87,25 +87,25 @@ fn any_request_gets_a_response_that_the_specification_allows() {
             // Each case has its own server: a logout or a deletion must not affect the next case.
             let server = Server::start();
             server.clock.set(NOW + 1);
-            let answer = server.send(ask);
-            if answer.status < 300 && operation.is_secured() {
-                let_in.set(let_in.get() + 1);
+            let response = server.send(ask);
+            if response.status < 300 && operation.is_secured() {
+                accepted.set(accepted.get() + 1);
             }
-            prop_assert!(answer.status < 500, "{:?}", answer);
+            prop_assert!(response.status < 500, "{:?}", response);
             prop_assert!(
-                conforms(operation, &answer).is_ok(),
+                conforms(operation, &response).is_ok(),
                 "{:?}: {:?}",
-                conforms(operation, &answer),
-                answer
+                conforms(operation, &response),
+                response
             );
-            if answer.status >= 400 {
-                prop_assert_eq!(answer.header("Content-Type"), Some("application/json"));
-                prop_assert!(answer.json()["error"].is_string());
+            if response.status >= 400 {
+                prop_assert_eq!(response.header("Content-Type"), Some("application/json"));
+                prop_assert!(response.json()["error"].is_string());
             }
             Ok(())
         },
     );
-    assert!(let_in.get() > 0, "no guarded operation let anything in");
+    assert!(accepted.get() > 0, "no guarded operation let anything in");
 }
 
 #[test]
@@ -136,13 +136,13 @@ fn any_path_and_method_gets_a_json_response() {
     ];
     check((method, prop::collection::vec(word, 0..5)), |(method, words)| {
         let path = format!("/{}", words.join("/"));
-        let answer = server.send(Ask::new(method, &path));
-        prop_assert!(answer.status < 500, "{} {}: {:?}", method, path, answer);
-        if answer.status >= 400 && method != Method::Head {
-            prop_assert!(answer.json()["error"].is_string());
+        let response = server.send(Ask::new(method, &path));
+        prop_assert!(response.status < 500, "{} {}: {:?}", method, path, response);
+        if response.status >= 400 && method != Method::Head {
+            prop_assert!(response.json()["error"].is_string());
         }
-        if answer.status == 405 || (method == Method::Options && answer.status != 404) {
-            prop_assert!(answer.header("Allow").is_some_and(|allow| allow.contains("OPTIONS")));
+        if response.status == 405 || (method == Method::Options && response.status != 404) {
+            prop_assert!(response.header("Allow").is_some_and(|allow| allow.contains("OPTIONS")));
         }
         Ok(())
     });

@@ -168,19 +168,19 @@ impl Model {
     }
 
     /// The expected status of a step. Updates the model.
-    fn expect(&mut self, step: &Step, answer: &Answer) -> Result<u16, u16> {
+    fn expect(&mut self, step: &Step, response: &Answer) -> Result<u16, u16> {
         match *step {
             Step::LogIn { name, password } => {
                 let found = self.users.iter().find(|(_, (known, _))| known == NAMES[name]);
                 let (&id, _) = found.filter(|(_, (_, known))| known == PASSWORDS[password]).ok_or(401_u16)?;
-                let (access, refresh) = answer.tokens();
+                let (access, refresh) = response.tokens();
                 self.issue(Kind::Access, id, &access);
                 self.issue(Kind::Refresh, id, &refresh);
                 Ok(200)
             }
             Step::Refresh { token } => {
                 let user = self.existing(self.pick(token), Kind::Refresh)?;
-                let text = answer.json()["access_token"].as_str().unwrap_or_default().to_owned();
+                let text = response.json()["access_token"].as_str().unwrap_or_default().to_owned();
                 self.issue(Kind::Access, user, &text);
                 Ok(200)
             }
@@ -306,9 +306,9 @@ fn any_sequence_of_operations_matches_the_model() {
                 server.clock.set(model.now);
                 continue;
             }
-            let answer = server.send(model.ask(&step));
-            let (Ok(expected) | Err(expected)) = model.expect(&step, &answer);
-            prop_assert_eq!(answer.status, expected, "{:?}: {:?}", step, answer);
+            let response = server.send(model.ask(&step));
+            let (Ok(expected) | Err(expected)) = model.expect(&step, &response);
+            prop_assert_eq!(response.status, expected, "{:?}: {:?}", step, response);
         }
         prop_assert_eq!(server.get("/api/users").json(), model.users_as_listed());
         prop_assert_eq!(server.get("/api/ships").json(), model.ships_as_listed());

@@ -83,9 +83,9 @@ fn a_broken_payload_is_refused_by_field<T: Input>() {
     let before = server.state();
     let schema = component("Error");
     check(broken::<T>(), |(payload, field)| {
-        for answer in every_write::<T>(&server, &token, &payload) {
-            prop_assert_eq!(answer.status, 400, "{}", answer.body);
-            let body = answer.json();
+        for response in every_write::<T>(&server, &token, &payload) {
+            prop_assert_eq!(response.status, 400, "{}", response.body);
+            let body = response.json();
             prop_assert!(schema.is_valid(&body), "{}", body);
             let named: Vec<&String> = body["message"].as_object().expect("an object").keys().collect();
             prop_assert_eq!(named, vec![&field]);
