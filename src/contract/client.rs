@@ -1,4 +1,4 @@
 //! HTTP client that sees every byte a server sends.
 
-mod response_reader;
+pub mod response_reader;
 pub mod wire;

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use rocket::http::Method;
 use serde_json::{json, Map, Value};
 
+use test_support::front::Raw;
 use test_support::program::{folder, shipyard, Serving, LIMIT};
 use test_support::server::Ask;
 
@@ -347,25 +348,12 @@ fn ask_often(port: u16, count: usize) -> usize {
     const AT_A_TIME: usize = 50;
     let request =
         format!("GET /api/users HTTP/1.1\r\nHost: localhost\r\nX-Request-Id: {}\r\n\r\n", "x".repeat(64));
-    let mut connection = connect(port);
-    let mut answers = BufReader::new(connection.try_clone().unwrap());
+    let mut client = Raw::over(connect(port));
     let mut good = 0;
     for _ in 0..count / AT_A_TIME {
-        connection.write_all(request.repeat(AT_A_TIME).as_bytes()).unwrap();
+        client.send(request.repeat(AT_A_TIME));
         for _ in 0..AT_A_TIME {
-            let mut length = 0;
-            loop {
-                let mut line = String::new();
-                assert!(answers.read_line(&mut line).unwrap() > 0, "the connection ended");
-                good += usize::from(line == "HTTP/1.1 200 OK\r\n");
-                if let Some(value) = line.strip_prefix("Content-Length: ") {
-                    length = value.trim().parse().unwrap();
-                }
-                if line == "\r\n" {
-                    break;
-                }
-            }
-            answers.read_exact(&mut vec![0; length]).unwrap();
+            good += usize::from(client.answer().expect("an answer").status == 200);
         }
     }
     good

@@ -1,11 +1,12 @@
 //! A server behind its real HTTP server, for many concurrent clients. Its clock stands still: concurrent requests fall
 //! within one second, in which the age of tokens cannot be compared.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::Write;
 use std::net::TcpStream;
 use std::sync::Barrier;
 use std::time::Duration;
 
+use shipyard::contract::client::response_reader::ResponseReader;
 use shipyard::http::listen::Address;
 use shipyard::http::shutdown::ShutdownHandle;
 use shipyard::http::{serve, Shutdown};
@@ -24,7 +25,7 @@ pub struct Racing {
 }
 
 /// A client with its own connection.
-pub struct Caller(BufReader<TcpStream>);
+pub struct Caller(ResponseReader);
 
 impl Racing {
     pub fn new() -> Self {
@@ -41,9 +42,8 @@ impl Racing {
 
     pub fn caller(&self) -> Caller {
         let connection = TcpStream::connect(("127.0.0.1", self.port)).expect("it listens");
-        connection.set_read_timeout(Some(LIMIT)).unwrap();
         connection.set_nodelay(true).unwrap();
-        Caller(BufReader::new(connection))
+        Caller(ResponseReader::new(connection))
     }
 
     /// Starts this number of clients at the same moment. Returns their results in order.
@@ -80,34 +80,12 @@ impl Caller {
             request += &format!("{name}: {value}\r\n");
         }
         request += &format!("Content-Length: {}\r\n\r\n", body.len());
-        self.0.get_mut().write_all(&[request.as_bytes(), body].concat()).unwrap();
-        self.answer()
+        self.0.connection().write_all(&[request.as_bytes(), body].concat()).unwrap();
+        self.0.next(ask.method, LIMIT).expect("an answer").into()
     }
 
     pub fn log_in(&mut self, name: &str, password: &str) -> Answer {
         let body = serde_json::json!({"username": name, "password": password});
         self.send(&Ask::new(rocket::http::Method::Post, "/auth/login").json(&body))
-    }
-
-    fn line(&mut self) -> String {
-        let mut line = String::new();
-        self.0.read_line(&mut line).expect("an answer");
-        line.trim_end().to_owned()
-    }
-
-    fn answer(&mut self) -> Answer {
-        let status = self.line().split(' ').nth(1).expect("a status line").parse().unwrap();
-        let mut headers = Vec::new();
-        loop {
-            let line = self.line();
-            let Some((name, value)) = line.split_once(": ") else { break };
-            headers.push((name.to_owned(), value.to_owned()));
-        }
-        let mut answer = Answer { status, headers, body: String::new() };
-        let length = answer.header("Content-Length").map_or(0, |length| length.parse().unwrap());
-        let mut body = vec![0; length];
-        self.0.read_exact(&mut body).expect("a whole body");
-        answer.body = String::from_utf8(body).unwrap();
-        answer
     }
 }

@@ -59,10 +59,10 @@ fn ask(connection: &mut Raw) {
 
 /// Whether the server has closed the connection.
 fn is_closed(connection: &Raw) -> bool {
-    connection.stream.set_nonblocking(true).unwrap();
+    connection.stream().set_nonblocking(true).unwrap();
     let mut byte = [0];
-    let peeked = connection.stream.peek(&mut byte);
-    connection.stream.set_nonblocking(false).unwrap();
+    let peeked = connection.stream().peek(&mut byte);
+    connection.stream().set_nonblocking(false).unwrap();
     matches!(peeked, Ok(0)) || peeked.is_err_and(|error| error.kind() != std::io::ErrorKind::WouldBlock)
 }
 
@@ -182,7 +182,7 @@ fn evicts_a_client_that_does_not_read() {
     reading.skip(8 * 1024 * 1024 - 15 * 400 * 1024);
     assert_eq!(reading.state(), State::Open);
     std::thread::sleep(MOMENT);
-    assert!(stalled.stream.take_error().unwrap().is_some(), "it has been reset");
+    assert!(stalled.stream().take_error().unwrap().is_some(), "it has been reset");
 }
 
 #[test]
@@ -221,10 +221,10 @@ fn attack(front: &Front, count: usize, is_dripping: bool, is_over: &AtomicBool) 
 fn has_ended(connection: &Raw) -> bool {
     use std::io::Read;
 
-    connection.stream.set_nonblocking(true).unwrap();
-    let read = (&connection.stream).read(&mut [0; 4096]);
+    connection.stream().set_nonblocking(true).unwrap();
+    let read = connection.stream().read(&mut [0; 4096]);
     let has_ended = is_closed(connection);
-    connection.stream.set_nonblocking(false).unwrap();
+    connection.stream().set_nonblocking(false).unwrap();
     matches!(read, Ok(0)) || has_ended
 }
 

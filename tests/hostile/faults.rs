@@ -69,7 +69,7 @@ fn few() -> HttpLimits {
 }
 
 fn reset(client: Raw) {
-    SockRef::from(&client.stream).set_linger(Some(Duration::ZERO)).unwrap();
+    SockRef::from(client.stream()).set_linger(Some(Duration::ZERO)).unwrap();
 }
 
 /// Checks that all permits are free within a second.

@@ -19,10 +19,10 @@ fn send_body(client: &mut Raw, is_chunked: bool, length: usize) {
         piece = [format!("{:x}\r\n", piece.len()).into_bytes(), piece, b"\r\n".to_vec()].concat();
     }
     for _ in 0..pieces {
-        client.stream.write_all(&piece).expect("the server goes on reading");
+        client.stream().write_all(&piece).expect("the server goes on reading");
     }
     if is_chunked {
-        client.stream.write_all(b"0\r\n\r\n").expect("the server goes on reading");
+        client.stream().write_all(b"0\r\n\r\n").expect("the server goes on reading");
     }
 }
 
@@ -83,7 +83,7 @@ fn delivers_the_408_of_a_slow_body() {
 fn sent_until_reset(client: &mut Raw, pause: Duration) -> usize {
     let piece = [b' '; 64 * 1024];
     let mut sent = 0;
-    while let Ok(count) = client.stream.write(&piece) {
+    while let Ok(count) = client.stream().write(&piece) {
         sent += count;
         std::thread::sleep(pause);
         assert!(sent < 1024 * MIB, "it never ends");

@@ -137,7 +137,7 @@ fn resets_a_client_that_reads_nothing() {
     let limit = short().request_timeout + LEEWAY;
     for client in &mut clients {
         // A write to a connection that was reset fails.
-        while client.stream.take_error().unwrap().is_none() && client.stream.write(b"x").is_ok() {
+        while client.stream().take_error().unwrap().is_none() && client.stream().write(b"x").is_ok() {
             assert!(start.elapsed() <= limit, "not reset after {:?}", start.elapsed());
             std::thread::sleep(Duration::from_millis(20));
         }
@@ -160,7 +160,7 @@ fn resets_a_client_that_reads_byte_by_byte() {
             use std::io::Read;
             let mut byte = [0];
             // Data from before the reset can still be read.
-            client.stream.take_error().unwrap().is_none() && client.stream.read(&mut byte).is_ok()
+            client.stream().take_error().unwrap().is_none() && client.stream().read(&mut byte).is_ok()
         });
         assert!(start.elapsed() <= limit, "{} not reset after {:?}", clients.len(), start.elapsed());
         std::thread::sleep(Duration::from_millis(100));
@@ -178,7 +178,7 @@ fn resets_a_client_that_stops_reading() {
     client.skip(4 * 1024 * 1024);
     let start = Instant::now();
     let limit = short().request_timeout + LEEWAY;
-    while client.stream.take_error().unwrap().is_none() {
+    while client.stream().take_error().unwrap().is_none() {
         assert!(start.elapsed() <= limit, "not reset after {:?}", start.elapsed());
         std::thread::sleep(Duration::from_millis(20));
     }

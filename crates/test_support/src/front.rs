@@ -1,17 +1,20 @@
-//! The front of the server in process, and a client that sends whatever bytes it is told to and reads answers
-//! strictly. Every wait has a limit.
+//! The front of the server in process, and a client that sends whatever bytes it is told to. Every wait has a limit.
 
+use std::error::Error;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown as Half, SocketAddr, TcpStream};
 use std::path::PathBuf;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use rocket::http::Method;
 use rocket::{Build, Rocket};
 use serde_json::Value;
 use shipyard::auth::clock::{Clock, TokenIds};
 use shipyard::auth::secret::Secret;
 use shipyard::config::Settings;
+use shipyard::contract::client::response_reader::ResponseReader;
+use shipyard::contract::client::wire::WireError;
 use shipyard::http::listen::Address;
 use shipyard::http::shutdown::ShutdownHandle;
 use shipyard::http::{serve, HttpLimits, Shutdown};
@@ -168,7 +171,6 @@ pub enum State {
 /// An answer as it was sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sent {
-    pub version: String,
     pub status: u16,
     pub headers: Vec<(String, String)>,
     pub body: Vec<u8>,
@@ -198,10 +200,7 @@ impl Sent {
 }
 
 /// A connection.
-pub struct Raw {
-    pub stream: TcpStream,
-    unread: Vec<u8>,
-}
+pub struct Raw(ResponseReader);
 
 impl Raw {
     pub fn connect(address: SocketAddr) -> Self {
@@ -213,133 +212,91 @@ impl Raw {
         stream.set_read_timeout(Some(LIMIT)).unwrap();
         stream.set_write_timeout(Some(LIMIT)).unwrap();
         stream.set_nodelay(true).unwrap();
-        Self { stream, unread: Vec::new() }
+        Self(ResponseReader::new(stream))
+    }
+
+    pub fn stream(&self) -> &TcpStream {
+        self.0.connection()
     }
 
     /// Sends. A server that has closed meanwhile does not take it; what it has said is still to be read.
     pub fn send(&mut self, bytes: impl AsRef<[u8]>) {
-        let _ = self.stream.write_all(bytes.as_ref());
+        let _ = self.stream().write_all(bytes.as_ref());
     }
 
     /// Says that nothing more will be sent.
     pub fn finish(&mut self) {
-        let _ = self.stream.shutdown(Half::Write);
+        let _ = self.stream().shutdown(Half::Write);
     }
 
-    /// Reads more; none at the end.
-    fn more(&mut self) -> Result<usize, String> {
-        let mut buffer = [0; 16 * 1024];
-        loop {
-            match self.stream.read(&mut buffer) {
-                Ok(count) => {
-                    self.unread.extend_from_slice(&buffer[..count]);
-                    return Ok(count);
-                }
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) if error.kind() == ErrorKind::ConnectionReset => return Err("reset".to_owned()),
-                Err(error) => return Err(error.to_string()),
-            }
+    fn next(&mut self, method: Method) -> Result<Sent, WireError> {
+        let response = self.0.next(method, LIMIT);
+        if let Err(problem @ WireError::Garbage { .. }) = response {
+            panic!("{problem}");
         }
-    }
-
-    /// Reads until there is that many bytes.
-    fn until(&mut self, length: usize) -> Result<(), String> {
-        while self.unread.len() < length {
-            if self.more()? == 0 {
-                return Err(format!("closed after {:?}", String::from_utf8_lossy(&self.unread)));
-            }
-        }
-        Ok(())
-    }
-
-    fn line(&mut self) -> Result<String, String> {
-        let mut length = 2;
-        loop {
-            self.until(length)?;
-            if self.unread[length - 2..length] == *b"\r\n" {
-                let line = self.unread.drain(..length).take(length - 2).collect();
-                return String::from_utf8(line).map_err(|error| error.to_string());
-            }
-            length += 1;
-        }
+        let response = response?;
+        assert!(
+            response.status_line.split(' ').nth(2).is_some_and(|reason| !reason.is_empty()),
+            "{response:?}"
+        );
+        let is_token = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+        assert!(response.headers.iter().all(|(name, _)| name.bytes().all(is_token)), "{response:?}");
+        Ok(Sent { status: response.status, headers: response.headers, body: response.body })
     }
 
     /// The head of the next answer.
     pub fn head(&mut self) -> Result<Sent, String> {
-        let line = self.line()?;
-        let mut words = line.splitn(3, ' ');
-        let version = words.next().unwrap_or_default().to_owned();
-        assert!(["HTTP/1.0", "HTTP/1.1"].contains(&version.as_str()), "{line:?}");
-        let status = words.next().filter(|status| status.len() == 3).and_then(|status| status.parse().ok());
-        assert!(words.next().is_some_and(|reason| !reason.is_empty()), "{line:?}");
-        let status = status.unwrap_or_else(|| panic!("{line:?}"));
-        let mut headers = Vec::new();
-        loop {
-            let line = self.line()?;
-            if line.is_empty() {
-                return Ok(Sent { version, status, headers, body: Vec::new() });
-            }
-            let (name, value) = line.split_once(": ").unwrap_or_else(|| panic!("{line:?}"));
-            let is_token = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
-            assert!(!name.is_empty() && name.bytes().all(is_token), "{line:?}");
-            headers.push((name.to_owned(), value.to_owned()));
-        }
+        self.next(Method::Head).map_err(|problem| text(&problem))
     }
 
     /// The next answer, which has a length or is chunked. An interim one comes as an answer of its own.
     pub fn answer(&mut self) -> Result<Sent, String> {
-        let mut sent = self.head()?;
-        match (sent.header("Content-Length"), sent.header("Transfer-Encoding")) {
-            (Some(length), None) => {
-                let length: usize = length.parse().map_err(|error| format!("{error}: {sent:?}"))?;
-                self.until(length)?;
-                sent.body = self.unread.drain(..length).collect();
-            }
-            (None, Some("chunked")) => loop {
-                let size = usize::from_str_radix(&self.line()?, 16).map_err(|error| error.to_string())?;
-                self.until(size + 2)?;
-                sent.body.extend(self.unread.drain(..size));
-                assert_eq!(self.line()?, "");
-                if size == 0 {
-                    break;
-                }
-            },
-            (None, None) if matches!(sent.status, 100 | 204 | 304) => {}
-            _ => return Err(format!("no length, or two: {sent:?}")),
+        let sent = self.next(Method::Get).map_err(|problem| text(&problem))?;
+        let has_end = ["Content-Length", "Transfer-Encoding"].iter().any(|name| sent.header(name).is_some());
+        if !has_end && !matches!(sent.status, 100 | 204 | 304) {
+            return Err(format!("no length: {sent:?}"));
         }
         Ok(sent)
     }
 
     /// Reads that many bytes and drops them.
     pub fn skip(&mut self, length: usize) {
-        let kept = self.unread.len().min(length);
-        self.unread.drain(..kept);
-        let mut rest = (&self.stream).take((length - kept) as u64);
+        let mut rest = (&mut self.0).take(length as u64);
         let read = std::io::copy(&mut rest, &mut std::io::sink()).expect("all of it");
-        assert_eq!(read, (length - kept) as u64, "cut off");
+        assert_eq!(read, length as u64, "cut off");
     }
 
     /// How the connection is after the last answer.
     pub fn state(&mut self) -> State {
         self.send(GOOD);
-        match self.answer() {
-            Ok(answer) if answer.status == 200 && self.unread.is_empty() => State::Open,
-            Ok(answer) => panic!("more than was asked for: {answer:?} and {:?}", self.unread),
-            Err(reason) if reason == "closed after \"\"" => State::Closed,
-            Err(reason) if reason == "reset" => State::Reset,
-            Err(reason) => panic!("{reason}"),
+        match self.next(Method::Get) {
+            Ok(answer) if answer.status == 200 && self.0.buffer().is_empty() => State::Open,
+            Ok(answer) => panic!("more than was asked for: {answer:?} and {:?}", self.0.buffer()),
+            Err(WireError::Closed { got: 0, reason }) if reason.kind() == ErrorKind::UnexpectedEof => {
+                State::Closed
+            }
+            Err(WireError::Closed { reason, .. }) if reason.kind() == ErrorKind::ConnectionReset => {
+                State::Reset
+            }
+            Err(problem) => panic!("{}", text(&problem)),
         }
     }
 
     /// How the server ends the connection, without another word from here; and after how long.
     pub fn end(&mut self) -> (State, Duration) {
         let start = Instant::now();
-        assert!(self.unread.is_empty(), "{:?}", String::from_utf8_lossy(&self.unread));
-        let state = match self.more() {
+        let mut more = [0; 1024];
+        let state = match self.0.read(&mut more) {
             Ok(0) => State::Closed,
-            Err(reason) if reason == "reset" => State::Reset,
-            other => panic!("{other:?} {:?}", String::from_utf8_lossy(&self.unread)),
+            Ok(count) => panic!("{:?}", String::from_utf8_lossy(&more[..count])),
+            Err(error) if error.kind() == ErrorKind::ConnectionReset => State::Reset,
+            Err(error) => panic!("{error}"),
         };
         (state, start.elapsed())
     }
+}
+
+/// What is wrong, with its reason.
+fn text(problem: &WireError) -> String {
+    problem.source().map_or_else(|| problem.to_string(), |reason| format!("{problem}: {reason}"))
 }

@@ -9,13 +9,17 @@ use std::sync::LazyLock;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use rocket::http::Method;
+use shipyard::contract::client::response_reader::ResponseReader;
+
 use crate::server::{Answer, Ask};
 
 pub const LIMIT: Duration = Duration::from_secs(30);
 
 /// A request on its way.
 pub struct Half {
-    connection: TcpStream,
+    reader: ResponseReader,
+    method: Method,
     rest: Vec<u8>,
 }
 
@@ -28,10 +32,15 @@ impl Half {
     }
 
     pub fn finish(mut self) -> Answer {
-        self.connection.write_all(&self.rest).unwrap();
-        let mut text = String::new();
-        self.connection.read_to_string(&mut text).expect("an answer");
-        parse(&text)
+        self.reader.connection().write_all(&self.rest).unwrap();
+        let response = self.reader.next(self.method, LIMIT).expect("an answer");
+        let mut more = Vec::new();
+        self.reader.read_to_end(&mut more).expect("the end of the connection");
+        assert_eq!(String::from_utf8_lossy(&more), "", "nothing follows");
+        let headers =
+            response.headers.into_iter().map(|(name, value)| (as_specified(&name), value)).collect();
+        let body = String::from_utf8(response.body).expect("the body is UTF-8");
+        Answer { status: response.status, headers, body }
     }
 }
 
@@ -214,7 +223,6 @@ impl Serving {
 
     fn begin_as(&self, method: &str, ask: &Ask) -> Half {
         let mut connection = TcpStream::connect(("127.0.0.1", self.port)).expect("it listens");
-        connection.set_read_timeout(Some(LIMIT)).unwrap();
         let body = ask.body.clone().unwrap_or_default();
         let mut head = format!("{method} {} HTTP/1.1\r\nConnection: close\r\n", ask.path);
         for (name, value) in &ask.headers {
@@ -224,7 +232,8 @@ impl Serving {
         let mut request = [head.into_bytes(), body.clone()].concat();
         let rest = request.split_off(request.len() - (body.len() / 2).max(1));
         connection.write_all(&request).unwrap();
-        Half { connection, rest }
+        let method = if method == "HEAD" { Method::Head } else { Method::Get };
+        Half { reader: ResponseReader::new(connection), method, rest }
     }
 
     /// Ends the program as Ctrl-C does, and gives its exit code.
@@ -259,15 +268,6 @@ impl Drop for Serving {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
-}
-
-fn parse(text: &str) -> Answer {
-    let (head, body) = text.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no head in {text:?}"));
-    let mut lines = head.split("\r\n");
-    let status = lines.next().unwrap().split(' ').nth(1).unwrap().parse().unwrap();
-    let headers = lines.map(|line| line.split_once(": ").unwrap_or_else(|| panic!("{line:?}")));
-    let headers = headers.map(|(name, value)| (as_specified(name), value.to_owned())).collect();
-    Answer { status, headers, body: body.to_owned() }
 }
 
 /// The name of a header as specifications write it: on the wire its case says nothing (RFC 9110, section 5.1).

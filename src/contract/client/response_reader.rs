@@ -1,4 +1,4 @@
-//! Reader of one HTTP/1 response: all of it as it was sent, and nothing after it.
+//! Reader of HTTP/1 responses, as they were sent.
 
 use std::io::{self, Read};
 use std::net::TcpStream;
@@ -31,36 +31,86 @@ enum Framing {
     Close,
 }
 
-/// Reader of a connection, with a deadline.
-pub(crate) struct Reader {
+/// Reader of the responses on one connection. It keeps the bytes of the next response.
+pub struct ResponseReader {
     connection: TcpStream,
-    deadline: Instant,
-    limit: Duration,
     bytes: Vec<u8>,
-    ended: bool,
+    deadline: Instant,
+    /// The whole time until the deadline, for messages.
+    limit: Duration,
 }
 
-impl Reader {
-    /// A reader of a new connection. `limit` is the whole time until the deadline, for messages.
-    pub(crate) fn new(connection: TcpStream, deadline: Instant, limit: Duration) -> Self {
-        Self { connection, deadline, limit, bytes: Vec::new(), ended: false }
+impl ResponseReader {
+    /// A reader of a new connection.
+    #[must_use]
+    pub fn new(connection: TcpStream) -> Self {
+        Self { connection, bytes: Vec::new(), deadline: Instant::now(), limit: Duration::ZERO }
+    }
+
+    /// The connection, to send requests.
+    #[must_use]
+    pub fn connection(&self) -> &TcpStream {
+        &self.connection
+    }
+
+    /// The bytes that have been received and not yet returned.
+    #[must_use]
+    pub fn buffer(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// The next response, to a request with this method. An interim response (RFC 9110, section 15.2) is returned too.
+    /// With HEAD it is the head alone, and [`Read`] returns the body if there is one after all.
+    ///
+    /// # Errors
+    /// [`WireError`]: no response, or not all of it within `limit`.
+    pub fn next(&mut self, method: Method, limit: Duration) -> Result<Response, WireError> {
+        (self.deadline, self.limit) = (Instant::now() + limit, limit);
+        let (response, _, end) = self.read_response(method)?;
+        self.bytes.drain(..end);
+        Ok(response)
+    }
+
+    /// The response to the only request on this connection: nothing may follow it.
+    pub(crate) fn only(
+        &mut self,
+        method: Method,
+        deadline: Instant,
+        limit: Duration,
+    ) -> Result<Response, WireError> {
+        (self.deadline, self.limit) = (deadline, limit);
+        let (response, framing, end) = loop {
+            let (response, framing, end) = self.read_response(method)?;
+            // After a 101, another protocol follows, which the client did not ask for.
+            if !(100..200).contains(&response.status) || response.status == 101 {
+                break (response, framing, end);
+            }
+            self.bytes.drain(..end);
+        };
+        // A server encodes bodies on request only, so the curl line asks for it.
+        if let Some(coding) = response.header("Content-Encoding").filter(|_| !response.body.is_empty()) {
+            if !coding.eq_ignore_ascii_case("identity") {
+                let reason = format!(
+                    "the body is encoded ({coding}), and is not decoded here: take --compressed and Accept-Encoding \
+                     out of the curl line"
+                );
+                return Err(self.garbage(reason));
+            }
+        }
+        let closes = is_closed_after(&response);
+        self.nothing_more(end, &framing, if closes { CLOSE_TIMEOUT } else { EXCESS_TIMEOUT })?;
+        Ok(response)
     }
 
     /// Reads more. `false` at the end of the connection.
     fn more(&mut self) -> Result<bool, WireError> {
-        if self.ended {
-            return Ok(false);
-        }
         let (limit, got) = (self.limit, self.bytes.len());
         let left = remaining(self.deadline).ok_or(WireError::Silent { limit, got })?;
         let closed = |reason| WireError::Closed { got, reason };
         self.connection.set_read_timeout(Some(left)).map_err(closed)?;
         let mut buffer = [0; 16 * 1024];
         match self.connection.read(&mut buffer) {
-            Ok(0) => {
-                self.ended = true;
-                Ok(false)
-            }
+            Ok(0) => Ok(false),
             Ok(count) => {
                 self.bytes.extend_from_slice(buffer.get(..count).unwrap_or_default());
                 if self.bytes.len() > MAX_SIZE {
@@ -76,33 +126,13 @@ impl Reader {
         }
     }
 
-    /// The response to a request with this method.
-    pub(crate) fn response(&mut self, method: Method) -> Result<Response, WireError> {
-        loop {
-            let (head, mut response) = self.head()?;
-            if (100..200).contains(&response.status) && response.status != 101 {
-                // An interim response (RFC 9110, section 15.2); the final one follows. After a 101, another protocol
-                // follows, which the client did not ask for.
-                self.bytes.drain(..head);
-                continue;
-            }
-            let framing = self.framing(method, &response)?;
-            let (body, end) = self.body(head, &framing)?;
-            response.body = body;
-            // A server encodes bodies on request only, so the curl line asks for it.
-            if let Some(coding) = response.header("Content-Encoding").filter(|_| !response.body.is_empty()) {
-                if !coding.eq_ignore_ascii_case("identity") {
-                    let reason = format!(
-                        "the body is encoded ({coding}), and is not decoded here: take --compressed and Accept-Encoding \
-                         out of the curl line"
-                    );
-                    return Err(self.garbage(reason));
-                }
-            }
-            let closes = is_closed_after(&response);
-            self.nothing_more(end, &framing, if closes { CLOSE_TIMEOUT } else { EXCESS_TIMEOUT })?;
-            return Ok(response);
-        }
+    /// Reads a response. Returns it, and how and at which offset it ends.
+    fn read_response(&mut self, method: Method) -> Result<(Response, Framing, usize), WireError> {
+        let (head, mut response) = self.head()?;
+        let framing = self.framing(method, &response)?;
+        let (body, end) = self.body(head, &framing)?;
+        response.body = body;
+        Ok((response, framing, end))
     }
 
     /// Reads the head. Returns its length, and a response without a body.
@@ -148,7 +178,7 @@ impl Reader {
                 .collect()
         };
         let (lengths, codings) = (values("Content-Length"), values("Transfer-Encoding"));
-        let without_body = method == Method::Head || matches!(response.status, 101 | 204 | 304);
+        let without_body = method == Method::Head || matches!(response.status, 100..=199 | 204 | 304);
         match (lengths.as_slice(), codings.as_slice()) {
             (_, [_, ..]) if response.status == 204 || response.status < 200 => Err(self.garbage(format!(
                 "a {} has no Transfer-Encoding (RFC 9112, section 6.1)",
@@ -270,6 +300,18 @@ impl Reader {
         const SHOWN: usize = 60;
         let beginning = String::from_utf8_lossy(self.bytes.get(..SHOWN).unwrap_or(&self.bytes)).into_owned();
         WireError::Garbage { reason, beginning: format!("{beginning:?}") }
+    }
+}
+
+/// Reads bytes without parsing them: buffered ones first, then the connection.
+impl Read for ResponseReader {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.bytes.is_empty() {
+            return self.connection.read(buffer);
+        }
+        let count = self.bytes.as_slice().read(buffer)?;
+        self.bytes.drain(..count);
+        Ok(count)
     }
 }
 

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use rocket::http::Method;
 use thiserror::Error;
 
-use crate::contract::client::response_reader::Reader;
+use crate::contract::client::response_reader::ResponseReader;
 use crate::contract::recording::message::{header, Request, Response};
 
 /// Base URL of a live server: `http://host:port`, and the path of the API on it.
@@ -99,8 +99,8 @@ impl Target {
             .map_err(late)?;
         // A server may respond and close before it has read everything. The response counts.
         let sent = connection.write_all(&self.bytes(request));
-        let mut reader = Reader::new(connection, deadline, limit);
-        match (reader.response(request.method), sent) {
+        let response = ResponseReader::new(connection).only(request.method, deadline, limit);
+        match (response, sent) {
             (Err(WireError::Closed { got: 0, .. }), Err(error)) => Err(late(error)),
             (response, _) => response,
         }
