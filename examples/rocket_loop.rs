@@ -1,5 +1,5 @@
-//! The same server behind Rocket's own loop, without any of the front's limits: what the front is measured
-//! against (docs/reliability.md). Takes no settings but `ROCKET_PORT` and, since Rocket starts the threads, `ROCKET_WORKERS`.
+//! This server behind Rocket's own loop, without the limits of the HTTP server in `src/http`: the baseline of its
+//! measurement (docs/reliability.md). Takes no settings but `ROCKET_PORT` and, since Rocket starts the threads, `ROCKET_WORKERS`.
 
 use std::error::Error;
 

@@ -211,17 +211,17 @@ fn rejects_a_token_that_expires_while_the_body_arrives() {
         (Method::Post, "/api/ships", "no JSON"),
     ] {
         let token = log_in("user", "password");
-        let half = serving.begin(&ask(method, path).bearer(&token).body(body)).let_in();
+        let partial = serving.begin(&ask(method, path).bearer(&token).body(body)).wait_for_guards();
         assert_eq!(serving.send(&ask(Method::Delete, "/auth/logout").bearer(&token)).status, 200);
-        let answer = half.finish();
+        let answer = partial.finish();
         assert_eq!((answer.status, answer.json()["error"].as_str()), (401, Some("Token has been revoked")));
     }
     assert_eq!(serving.send(&ask(Method::Get, "/api/users")).body, users);
 
     let token = log_in("guest", "guest");
-    let half = serving.begin(&ask(Method::Post, "/api/ships").bearer(&token).body("{}")).let_in();
+    let partial = serving.begin(&ask(Method::Post, "/api/ships").bearer(&token).body("{}")).wait_for_guards();
     assert_eq!(serving.send(&ask(Method::Delete, "/api/users/2").bearer(&token)).status, 204);
-    assert_eq!(half.finish().json()["message"], "Unknown user.");
+    assert_eq!(partial.finish().json()["message"], "Unknown user.");
 }
 
 #[test]

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use rocket::http::Method;
 use serde_json::{json, Map, Value};
 
-use test_support::front::Raw;
+use test_support::http_server::RawClient;
 use test_support::program::{folder, shipyard, Serving, LIMIT};
 use test_support::server::Ask;
 
@@ -185,12 +185,12 @@ const UNFINISHED: &str =
 
 #[test]
 fn logs_a_slow_head_or_body_as_a_timeout() {
-    let mut answer = String::new();
+    let mut response = String::new();
     let logged = Logged::start("log_slow_body", &[("BODY_TIMEOUT", "0.2")]);
     let mut connection = logged.connect();
     connection.write_all(UNFINISHED.as_bytes()).unwrap();
-    connection.read_to_string(&mut answer).unwrap();
-    assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
+    connection.read_to_string(&mut response).unwrap();
+    assert!(response.starts_with("HTTP/1.1 408 "), "{response}");
     let line = only_line(&logged);
     assert_eq!(
         line,
@@ -200,10 +200,10 @@ fn logs_a_slow_head_or_body_as_a_timeout() {
     let logged = Logged::start("log_slow_head", &[("HEADER_TIMEOUT", "0.2")]);
     let mut connection = logged.connect();
     connection.write_all(b"GET /hunter2").unwrap();
-    answer.clear();
-    connection.read_to_string(&mut answer).unwrap();
-    assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
-    let id = answer.split("\r\nX-Request-Id: ").nth(1).unwrap().split("\r\n").next().unwrap();
+    response.clear();
+    connection.read_to_string(&mut response).unwrap();
+    assert!(response.starts_with("HTTP/1.1 408 "), "{response}");
+    let id = response.split("\r\nX-Request-Id: ").nth(1).unwrap().split("\r\n").next().unwrap();
     assert!(logged.lines(1)[0].contains(&format!(" id={id} ")));
     assert!(only_line(&logged).starts_with("INFO request method=- route=- status=408 outcome=timeout "));
 }
@@ -348,12 +348,12 @@ fn ask_often(port: u16, count: usize) -> usize {
     const AT_A_TIME: usize = 50;
     let request =
         format!("GET /api/users HTTP/1.1\r\nHost: localhost\r\nX-Request-Id: {}\r\n\r\n", "x".repeat(64));
-    let mut client = Raw::over(connect(port));
+    let mut client = RawClient::over(connect(port));
     let mut good = 0;
     for _ in 0..count / AT_A_TIME {
         client.send(request.repeat(AT_A_TIME));
         for _ in 0..AT_A_TIME {
-            good += usize::from(client.answer().expect("an answer").status == 200);
+            good += usize::from(client.response().expect("a response").status == 200);
         }
     }
     good

@@ -7,11 +7,11 @@ use shipyard::config::Settings;
 use shipyard::http::HttpLimits;
 use shipyard::store::StoreLimits;
 
-use test_support::front::{Front, Sent, Setup};
+use test_support::http_server::{HttpServer, RawResponse, Setup};
 use test_support::server::settings;
 
 /// A server with the maximum number of users. If `is_limited`, `PUT /api/users/<id>` is allowed once an hour.
-fn start(is_limited: bool) -> Front {
+fn start(is_limited: bool) -> HttpServer {
     let allow = |text: &str| text.parse().unwrap();
     let rates = Rates { by_address: allow("1/hour"), by_user: allow("1/hour"), overall: allow("100/hour") };
     let store_limits = StoreLimits { users: 2, ..StoreLimits::DEFAULT };
@@ -19,41 +19,41 @@ fn start(is_limited: bool) -> Front {
     Setup::with_settings(HttpLimits { workers: 2, ..HttpLimits::default() }, settings).start()
 }
 
-fn send(front: &Front, method: &str, path: &str, fields: &str, body: &str) -> Sent {
+fn send(server: &HttpServer, method: &str, path: &str, fields: &str, body: &str) -> RawResponse {
     let length = body.len();
-    let mut client = front.connect();
+    let mut client = server.connect();
     client.send(format!(
         "{method} {path} HTTP/1.1\r\nHost: a\r\n{fields}Content-Length: {length}\r\n\r\n{body}"
     ));
-    client.answer().expect("a response")
+    client.response().expect("a response")
 }
 
 /// The access token of user 1, as a header field.
-fn token(front: &Front) -> String {
+fn token(server: &HttpServer) -> String {
     let log_in = json!({"username": "user", "password": "password"}).to_string();
-    let tokens = send(front, "POST", "/auth/login", "Content-Type: application/json\r\n", &log_in);
+    let tokens = send(server, "POST", "/auth/login", "Content-Type: application/json\r\n", &log_in);
     let tokens: Value = tokens.json();
     format!("Authorization: Bearer {}\r\n", tokens["access_token"].as_str().unwrap())
 }
 
 /// Sends a request that fails `check` and as many later checks as one request can.
-fn fail_from(check: Check) -> Sent {
+fn fail_from(check: Check) -> RawResponse {
     let order: Vec<Check> = Check::order().collect();
     let position = |check| order.iter().position(|other| *other == check).expect("a check");
     let fails = |other| position(check) <= position(other);
     use OperationCheck::{Body, Capacity, Existence, Id, Name, Owner, Rate, Token};
-    let front = start(fails(Check::Operation(Rate)));
-    let token = token(&front);
+    let server = start(fails(Check::Operation(Rate)));
+    let token = token(&server);
     if fails(Check::Operation(Rate)) {
         let user = json!({"name": "user", "password": "password"}).to_string();
-        assert_eq!(send(&front, "PUT", "/api/users/1", &token, &user).status, 200, "the rate allows one");
+        assert_eq!(send(&server, "PUT", "/api/users/1", &token, &user).status, 200, "the rate allows one");
     }
     if check == Check::Operation(Existence) {
-        assert_eq!(send(&front, "DELETE", "/api/users/1", &token, "").status, 204);
+        assert_eq!(send(&server, "DELETE", "/api/users/1", &token, "").status, 204);
     }
     if check == Check::Operation(Capacity) {
         let user = json!({"name": "new", "password": "password"}).to_string();
-        return send(&front, "POST", "/api/users", "", &user);
+        return send(&server, "POST", "/api/users", "", &user);
     }
     let method = match () {
         () if fails(Check::Head(HeadCheck::Tunnel)) => "CONNECT",
@@ -94,9 +94,9 @@ fn fail_from(check: Check) -> Sent {
         () if fails(Check::BodyArrival) => "Transfer-Encoding: chunked\r\n\r\nzz\r\n".to_owned(),
         () => format!("Content-Length: {}\r\n\r\n{body}", body.len()),
     };
-    let mut client = front.connect();
+    let mut client = server.connect();
     client.send(head);
-    client.answer().expect("a response")
+    client.response().expect("a response")
 }
 
 /// The expected status of a request that fails this check first, and a part of the body.
@@ -137,10 +137,10 @@ fn the_first_failed_check_decides_the_response() {
 /// Caches, proxies and the browser's same-origin rules take such a request for a POST.
 #[test]
 fn a_form_field_does_not_change_the_method() {
-    let front = Front::start(HttpLimits { workers: 2, ..HttpLimits::default() });
+    let server = HttpServer::start(HttpLimits { workers: 2, ..HttpLimits::default() });
     for body in ["_method=delete", "%5Fmethod=delete", "_method=delete&a=b", "_method=DELETE"] {
         let label = "Content-Type: application/x-www-form-urlencoded\r\n";
-        assert_eq!(send(&front, "POST", "/api/ships/1", label, body).status, 405, "{body}");
+        assert_eq!(send(&server, "POST", "/api/ships/1", label, body).status, 405, "{body}");
     }
-    front.is_well();
+    server.is_well();
 }

@@ -36,7 +36,7 @@ fn logged(work: impl FnOnce()) -> Vec<String> {
     text.lines().map(str::to_owned).collect()
 }
 
-fn said(lines: &[String], seconds: u64) {
+fn check_warning(lines: &[String], seconds: u64) {
     let [line] = lines else { panic!("{lines:?}") };
     assert!(line.contains("WARN") && line.contains("the clock was set back"), "{line}");
     assert!(line.contains(&format!("seconds={seconds} ")) && line.contains("until=2026-1"), "{line}");
@@ -64,7 +64,7 @@ fn warns_once_of_a_logout_while_the_clock_was_ahead() {
             assert_eq!(status(&server, Method::Post, "/auth/refresh", &refresh), 200);
         }
     });
-    said(&lines, DAY - 10);
+    check_warning(&lines, DAY - 10);
     server.clock.set(NOW + DAY);
     let lines = logged(|| {
         let (new, _) = server.log_in("user", "password").tokens();
@@ -105,7 +105,7 @@ fn warns_each_time_the_clock_is_set_back() {
             assert_eq!(user, if matches!(case, "start" | "password") { 401 } else { 200 }, "{case}");
             server.send(Ask::new(Method::Delete, "/api/ships/999").bearer(&access));
         });
-        said(&lines, DAY);
+        check_warning(&lines, DAY);
     }
 }
 

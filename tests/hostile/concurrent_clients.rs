@@ -81,7 +81,7 @@ impl Caller {
         }
         request += &format!("Content-Length: {}\r\n\r\n", body.len());
         self.0.connection().write_all(&[request.as_bytes(), body].concat()).unwrap();
-        self.0.next(ask.method, LIMIT).expect("an answer").into()
+        self.0.next(ask.method, LIMIT).expect("a response").into()
     }
 
     pub fn log_in(&mut self, name: &str, password: &str) -> Answer {

@@ -16,8 +16,8 @@ fn user(name: &str, password: &str) -> Value {
 }
 
 fn create_user(caller: &mut Caller, name: &str, password: &str) -> (u16, Value) {
-    let answer = caller.send(&Ask::new(Method::Post, "/api/users").json(&user(name, password)));
-    (answer.status, answer.json())
+    let response = caller.send(&Ask::new(Method::Post, "/api/users").json(&user(name, password)));
+    (response.status, response.json())
 }
 
 fn names(caller: &mut Caller) -> Vec<String> {
@@ -186,7 +186,7 @@ fn never_assigns_an_id_twice() {
     const EACH: usize = 40;
     let server = Racing::new();
     let (access, _) = server.caller().log_in("user", "password").tokens();
-    let given: Vec<Vec<(u64, bool)>> = server.race(CLIENTS, |client, caller| {
+    let results: Vec<Vec<(u64, bool)>> = server.race(CLIENTS, |client, caller| {
         let create = |number| {
             let ship = caller.send(&Ask::new(Method::Post, "/api/ships").bearer(&access).body(SHIP));
             let id = ship.json()["id"].as_u64().unwrap();
@@ -201,11 +201,11 @@ fn never_assigns_an_id_twice() {
         };
         (0..EACH).map(create).collect()
     });
-    let given = given.concat();
-    let ids: BTreeSet<u64> = given.iter().map(|(id, _)| *id).collect();
+    let results = results.concat();
+    let ids: BTreeSet<u64> = results.iter().map(|(id, _)| *id).collect();
     assert_eq!(ids, (16..16 + (CLIENTS * EACH) as u64).collect());
     let left: Vec<u64> =
-        (1..16).chain(ids.iter().copied().filter(|id| !given.contains(&(*id, true)))).collect();
+        (1..16).chain(ids.iter().copied().filter(|id| !results.contains(&(*id, true)))).collect();
     let ships = server.caller().send(&Ask::new(Method::Get, "/api/ships")).json();
     let listed: Vec<u64> =
         ships.as_array().unwrap().iter().map(|ship| ship["id"].as_u64().unwrap()).collect();
@@ -219,9 +219,9 @@ fn swapped_names_stay_unique_and_find_their_users() {
     let server = Racing::new();
     let mut caller = server.caller();
     let tokens = [("user", "password"), ("guest", "guest")].map(|(name, password)| {
-        let answer = caller.log_in(name, password);
-        assert_eq!(answer.status, 200);
-        answer.tokens().0
+        let response = caller.log_in(name, password);
+        assert_eq!(response.status, 200);
+        response.tokens().0
     });
     let end = End::ahead();
     let renamed: usize = server
@@ -234,9 +234,9 @@ fn swapped_names_stay_unique_and_find_their_users() {
                     let rename = Ask::new(Method::Put, &format!("/api/users/{id}"))
                         .bearer(token)
                         .json(&user(name, &format!("password {id}")));
-                    let answer = caller.send(&rename);
-                    assert!(matches!(answer.status, 200 | 400), "{answer:?}");
-                    renamed += usize::from(answer.status == 200);
+                    let response = caller.send(&rename);
+                    assert!(matches!(response.status, 200 | 400), "{response:?}");
+                    renamed += usize::from(response.status == 200);
                 }
                 if number == 0 {
                     end.now();
@@ -285,10 +285,10 @@ fn no_login_with_the_old_password_survives_a_password_change() {
                 }
                 1..=3 => loop {
                     let ended = end_of_race.is_over();
-                    let answer = caller.log_in("user", &old);
-                    assert!(answer.status == 401 || (answer.status == 200 && !ended), "{answer:?}");
-                    if answer.status == 200 {
-                        tokens.push(answer.tokens().1);
+                    let response = caller.log_in("user", &old);
+                    assert!(response.status == 401 || (response.status == 200 && !ended), "{response:?}");
+                    if response.status == 200 {
+                        tokens.push(response.tokens().1);
                     }
                     if ended {
                         break;

@@ -8,7 +8,7 @@ use shipyard::api::cors::Cors;
 use shipyard::config::Settings;
 use shipyard::http::HttpLimits;
 
-use test_support::front::{short, Front, Raw, Sent, Setup, State};
+use test_support::http_server::{short, HttpServer, RawClient, RawResponse, Setup, State};
 use test_support::server::settings;
 
 const APP: &str = "https://app.example";
@@ -19,7 +19,7 @@ async fn slow(milliseconds: u64) -> &'static str {
     "done"
 }
 
-fn start(origins: &[&str], limits: HttpLimits) -> Front {
+fn start(origins: &[&str], limits: HttpLimits) -> HttpServer {
     let cors = Cors::parse(origins.iter().map(|&origin| origin.to_owned()).collect()).unwrap();
     let setup = Setup::with_settings(limits, Settings { cors, ..settings() });
     let rocket = setup.rocket.mount("/", rocket::routes![slow]);
@@ -59,40 +59,40 @@ fn beginnings(fields: &str) -> Vec<(String, u16)> {
     ]
 }
 
-fn allowed(answer: &Sent) -> (Option<&str>, Option<&str>) {
-    let exposed = answer.header("Access-Control-Expose-Headers").is_some();
-    let allowed = answer.header("Access-Control-Allow-Origin");
-    assert_eq!(allowed.is_some(), exposed, "{answer:?}");
-    (allowed, answer.header("Vary"))
+fn allowed(response: &RawResponse) -> (Option<&str>, Option<&str>) {
+    let exposed = response.header("Access-Control-Expose-Headers").is_some();
+    let allowed = response.header("Access-Control-Allow-Origin");
+    assert_eq!(allowed.is_some(), exposed, "{response:?}");
+    (allowed, response.header("Vary"))
 }
 
-fn answers(front: &Front, fields: &str) -> Vec<(String, Sent)> {
+fn answers(server: &HttpServer, fields: &str) -> Vec<(String, RawResponse)> {
     let ask = |(text, status): (String, u16)| {
-        let mut client = front.connect();
+        let mut client = server.connect();
         client.send(&text);
         (client, text, status)
     };
-    let clients: Vec<(Raw, String, u16)> = beginnings(fields).into_iter().map(ask).collect();
+    let clients: Vec<(RawClient, String, u16)> = beginnings(fields).into_iter().map(ask).collect();
     let answered = clients.into_iter().map(|(mut client, text, status)| {
-        let answer = client.answer().unwrap_or_else(|reason| panic!("{text:.200}: {reason}"));
-        assert_eq!(answer.status, status, "{text:.200}");
-        answer.error();
-        (text, answer)
+        let response = client.response().unwrap_or_else(|reason| panic!("{text:.200}: {reason}"));
+        assert_eq!(response.status, status, "{text:.200}");
+        response.error();
+        (text, response)
     });
     answered.collect()
 }
 
 #[test]
 fn a_page_of_a_listed_origin_can_read_early_errors() {
-    let front = start(&["http://localhost:3000", APP], limits());
-    for (text, answer) in answers(&front, &format!("Origin: {APP}\r\n")) {
-        assert_eq!(allowed(&answer), (Some(APP), Some("Origin")), "{text:.200}");
+    let server = start(&["http://localhost:3000", APP], limits());
+    for (text, response) in answers(&server, &format!("Origin: {APP}\r\n")) {
+        assert_eq!(allowed(&response), (Some(APP), Some("Origin")), "{text:.200}");
     }
     for fields in
         ["Origin: https://app.example.evil\r\n", "", "Origin: https://app.example\r\nOrigin: null\r\n"]
     {
-        for (text, answer) in answers(&front, fields) {
-            assert_eq!(allowed(&answer), (None, Some("Origin")), "{text:.200}");
+        for (text, response) in answers(&server, fields) {
+            assert_eq!(allowed(&response), (None, Some("Origin")), "{text:.200}");
         }
     }
 }
@@ -100,9 +100,9 @@ fn a_page_of_a_listed_origin_can_read_early_errors() {
 #[test]
 fn early_errors_honour_a_star_and_an_empty_origin_list() {
     for (origins, expected) in [(&["*"][..], (Some("*"), Some("Origin"))), (&[], (None, None))] {
-        let front = start(origins, limits());
-        for (text, answer) in answers(&front, "Origin: https://any.example\r\n") {
-            assert_eq!(allowed(&answer), expected, "{text:.200}");
+        let server = start(origins, limits());
+        for (text, response) in answers(&server, "Origin: https://any.example\r\n") {
+            assert_eq!(allowed(&response), expected, "{text:.200}");
         }
     }
 }
@@ -110,7 +110,7 @@ fn early_errors_honour_a_star_and_an_empty_origin_list() {
 /// Each request of a connection has its own Origin, or none.
 #[test]
 fn early_errors_use_the_origin_of_the_current_request() {
-    let front = start(&[APP], limits());
+    let server = start(&[APP], limits());
     let good = |fields: &str| format!("GET /api/ships/2 HTTP/1.1\r\nHost: a\r\n{fields}\r\n");
     let app = format!("Origin: {APP}\r\n");
     let mut cases = Vec::new();
@@ -121,52 +121,52 @@ fn early_errors_use_the_origin_of_the_current_request() {
         cases.push((good(""), text, status, Some(APP)));
     }
     let begin = |(first, text, status, expected): (String, String, u16, Option<&'static str>)| {
-        let mut client = front.connect();
+        let mut client = server.connect();
         client.send(first);
-        assert_eq!(client.answer().expect("an answer").status, 200);
+        assert_eq!(client.response().expect("a response").status, 200);
         client.send(&text);
         (client, text, status, expected)
     };
     let clients: Vec<_> = cases.into_iter().map(begin).collect();
     for (mut client, text, status, expected) in clients {
-        let answer = client.answer().unwrap_or_else(|reason| panic!("{text:.200}: {reason}"));
-        assert_eq!((answer.status, allowed(&answer).0), (status, expected), "{text:.200}");
+        let response = client.response().unwrap_or_else(|reason| panic!("{text:.200}: {reason}"));
+        assert_eq!((response.status, allowed(&response).0), (status, expected), "{text:.200}");
     }
 }
 
 #[test]
 fn a_page_can_read_the_503_of_a_full_server() {
-    let front = start(&[APP], HttpLimits { max_connections: 1, workers: 1, ..HttpLimits::default() });
-    let mut served = front.connect();
+    let server = start(&[APP], HttpLimits { max_connections: 1, workers: 1, ..HttpLimits::default() });
+    let mut served = server.connect();
     served.send("GET /slow/3000 HTTP/1.1\r\nHost: a\r\n\r\n");
     std::thread::sleep(Duration::from_millis(200));
     for (fields, expected) in [(format!("Origin: {APP}\r\n"), Some(APP)), (String::new(), None)] {
-        let mut client = front.connect();
+        let mut client = server.connect();
         client.send(format!("GET /api/ships HTTP/1.1\r\nHost: a\r\n{fields}\r\n"));
-        let answer = client.answer().expect("an answer");
-        assert_eq!((answer.status, allowed(&answer)), (503, (expected, Some("Origin"))));
-        answer.error();
+        let response = client.response().expect("a response");
+        assert_eq!((response.status, allowed(&response)), (503, (expected, Some("Origin"))));
+        response.error();
     }
     // The response to HEAD has no body here either.
-    let mut client = front.connect();
+    let mut client = server.connect();
     client.send(format!("HEAD /api/ships HTTP/1.1\r\nHost: a\r\nOrigin: {APP}\r\n\r\n"));
-    let answer = client.head().expect("an answer");
-    assert_eq!((answer.status, allowed(&answer).0), (503, Some(APP)));
+    let response = client.head().expect("a response");
+    assert_eq!((response.status, allowed(&response).0), (503, Some(APP)));
     client.finish();
     assert_eq!(client.end().0, State::Closed);
     // The server does not wait for a silent client.
-    let answer = front.connect().answer().expect("an answer");
-    assert_eq!((answer.status, allowed(&answer)), (503, (None, Some("Origin"))));
-    assert_eq!(served.answer().expect("an answer").body, b"done");
+    let response = server.connect().response().expect("a response");
+    assert_eq!((response.status, allowed(&response)), (503, (None, Some("Origin"))));
+    assert_eq!(served.response().expect("a response").body, b"done");
 }
 
 #[test]
 fn a_page_can_read_the_503_of_a_shutdown() {
-    let front = start(&[APP], HttpLimits { workers: 1, ..HttpLimits::default() });
-    let mut client = front.connect();
+    let server = start(&[APP], HttpLimits { workers: 1, ..HttpLimits::default() });
+    let mut client = server.connect();
     client.send(format!("GET /slow/60000 HTTP/1.1\r\nHost: a\r\nOrigin: {APP}\r\n\r\n"));
     std::thread::sleep(Duration::from_millis(200));
-    front.ask_to_end();
-    let answer = client.answer().expect("an answer");
-    assert_eq!((answer.status, allowed(&answer).0), (503, Some(APP)));
+    server.ask_to_end();
+    let response = client.response().expect("a response");
+    assert_eq!((response.status, allowed(&response).0), (503, Some(APP)));
 }

@@ -12,7 +12,7 @@ use shipyard::http::HttpLimits;
 use socket2::SockRef;
 
 use crate::slow::LEEWAY;
-use test_support::front::{short, Front, Raw, Setup, State, GOOD};
+use test_support::http_server::{short, HttpServer, RawClient, Setup, State, GOOD};
 use test_support::program::{folder, Serving};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -38,29 +38,29 @@ fn recovers_when_file_descriptors_run_out() {
     limited.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let serving = Serving::start(&mut limited);
     let address = ([127, 0, 0, 1], serving.port).into();
-    let mut first = Raw::connect(address);
+    let mut first = RawClient::connect(address);
     let file = "GET /static/file HTTP/1.1\r\nHost: a\r\n\r\n";
     first.send(file);
-    assert_eq!(first.answer().unwrap().status, 200);
-    let kept: Vec<Raw> = (0..200).map(|_| Raw::connect(address)).collect();
+    assert_eq!(first.response().unwrap().status, 200);
+    let kept: Vec<RawClient> = (0..200).map(|_| RawClient::connect(address)).collect();
     // All descriptors are taken: a new client waits.
     std::thread::sleep(Duration::from_millis(500));
     // A missing file would be cached.
     first.send(file);
-    let answer = first.answer().unwrap();
-    assert_eq!((answer.status, answer.error()), (500, String::new()));
+    let response = first.response().unwrap();
+    assert_eq!((response.status, response.error()), (500, String::new()));
     let before = work(serving.pid());
-    let mut waiting = Raw::connect(address);
+    let mut waiting = RawClient::connect(address);
     waiting.send(GOOD);
     std::thread::sleep(2 * SECOND);
     let spent = work(serving.pid()) - before;
     assert!(spent <= 20, "{spent} hundredths of a second of work in two seconds of waiting");
     drop(kept);
     let start = Instant::now();
-    assert_eq!(waiting.answer().unwrap().status, 200);
+    assert_eq!(waiting.response().unwrap().status, 200);
     assert_eq!(waiting.state(), State::Open);
     assert!(start.elapsed() < LEEWAY, "{:?}", start.elapsed());
-    assert_eq!(Raw::connect(address).state(), State::Open);
+    assert_eq!(RawClient::connect(address).state(), State::Open);
 }
 
 /// Few permits: those of disconnected clients must be free again.
@@ -68,20 +68,20 @@ fn few() -> HttpLimits {
     HttpLimits { max_connections: 8, ..HttpLimits::default() }
 }
 
-fn reset(client: Raw) {
+fn reset(client: RawClient) {
     SockRef::from(client.stream()).set_linger(Some(Duration::ZERO)).unwrap();
 }
 
 /// Checks that all permits are free within a second.
-fn has_room(front: &Front) {
+fn has_room(http_server: &HttpServer) {
     let start = Instant::now();
     loop {
-        let mut clients: Vec<Raw> = (0..8).map(|_| front.connect()).collect();
-        let asked = clients.iter_mut().map(|client| {
+        let mut clients: Vec<RawClient> = (0..8).map(|_| http_server.connect()).collect();
+        let statuses = clients.iter_mut().map(|client| {
             client.send(GOOD);
-            client.answer().map(|answer| answer.status)
+            client.response().map(|response| response.status)
         });
-        if asked.collect::<Vec<_>>().iter().all(|status| *status == Ok(200)) {
+        if statuses.collect::<Vec<_>>().iter().all(|status| *status == Ok(200)) {
             return;
         }
         assert!(start.elapsed() < LEEWAY, "no room after {:?}", start.elapsed());
@@ -101,8 +101,8 @@ fn clients_that_disconnect_in_a_request_free_their_permits() {
     ];
     for half in halves {
         for is_reset in [true, false] {
-            let front = Front::start(few());
-            let mut clients: Vec<Raw> = (0..8).map(|_| front.connect()).collect();
+            let http_server = HttpServer::start(few());
+            let mut clients: Vec<RawClient> = (0..8).map(|_| http_server.connect()).collect();
             for client in &mut clients {
                 client.send(half);
             }
@@ -112,7 +112,7 @@ fn clients_that_disconnect_in_a_request_free_their_permits() {
                     reset(client);
                 }
             }
-            has_room(&front);
+            has_room(&http_server);
         }
     }
 }
@@ -122,8 +122,8 @@ fn clients_that_disconnect_in_a_response_free_their_permits() {
     let folder = folder("gone_within_answer");
     std::fs::write(folder.join("big"), vec![b'x'; 4 * 1024 * 1024]).unwrap();
     for is_reset in [true, false] {
-        let front = Setup::with_files(few(), folder.clone()).start();
-        let mut clients: Vec<Raw> = (0..8).map(|_| front.connect()).collect();
+        let http_server = Setup::with_files(few(), folder.clone()).start();
+        let mut clients: Vec<RawClient> = (0..8).map(|_| http_server.connect()).collect();
         for client in &mut clients {
             client.send("GET /static/big HTTP/1.1\r\nHost: a\r\n\r\n");
             assert_eq!(client.head().unwrap().status, 200);
@@ -133,17 +133,17 @@ fn clients_that_disconnect_in_a_response_free_their_permits() {
                 reset(client);
             }
         }
-        has_room(&front);
+        has_room(&http_server);
     }
 }
 
 #[test]
 fn responds_to_a_client_that_half_closes() {
-    let front = Front::start(HttpLimits::default());
-    let mut client = front.connect();
+    let http_server = HttpServer::start(HttpLimits::default());
+    let mut client = http_server.connect();
     client.send(GOOD);
     client.finish();
-    assert_eq!(client.answer().unwrap().status, 200);
+    assert_eq!(client.response().unwrap().status, 200);
     assert_eq!(client.end().0, State::Closed);
 }
 
@@ -157,19 +157,19 @@ async fn patient() -> &'static str {
 fn gives_up_a_response_that_takes_too_long() {
     let setup = Setup::new(short());
     let rocket = setup.rocket.mount("/", rocket::routes![patient]);
-    let front = Setup { rocket, ..setup }.start();
+    let http_server = Setup { rocket, ..setup }.start();
     for method in ["GET", "HEAD"] {
-        let mut client = front.connect();
+        let mut client = http_server.connect();
         let start = Instant::now();
         client.send(format!("{method} /patient HTTP/1.1\r\nHost: a\r\n\r\n"));
-        let answer = if method == "HEAD" { client.head() } else { client.answer() }.unwrap();
-        assert_eq!((answer.status, answer.header("Retry-After")), (503, Some("1")));
-        assert_eq!(answer.header("Connection"), Some("close"));
+        let response = if method == "HEAD" { client.head() } else { client.response() }.unwrap();
+        assert_eq!((response.status, response.header("Retry-After")), (503, Some("1")));
+        assert_eq!(response.header("Connection"), Some("close"));
         let limit = short().request_timeout;
         assert!((limit..limit + LEEWAY).contains(&start.elapsed()), "{:?}", start.elapsed());
         assert_eq!(client.end().0, State::Closed);
     }
-    front.is_well();
+    http_server.is_well();
 }
 
 /// Blocks the thread that serves its connection, as no handler should.
@@ -179,14 +179,14 @@ fn blocking(milliseconds: u64) -> &'static str {
     "done"
 }
 
-fn with_a_blocking_route(limits: HttpLimits) -> Front {
+fn with_a_blocking_route(limits: HttpLimits) -> HttpServer {
     let setup = Setup::new(limits);
     let rocket = setup.rocket.mount("/", rocket::routes![blocking]);
     Setup { rocket, ..setup }.start()
 }
 
-fn block(front: &Front, milliseconds: u64) -> Raw {
-    let mut client = front.connect();
+fn block(http_server: &HttpServer, milliseconds: u64) -> RawClient {
+    let mut client = http_server.connect();
     client.send(format!("GET /blocking/{milliseconds} HTTP/1.1\r\nHost: a\r\n\r\n"));
     std::thread::sleep(Duration::from_millis(100));
     client
@@ -196,39 +196,39 @@ fn block(front: &Front, milliseconds: u64) -> Raw {
 /// its own thread.
 #[test]
 fn a_blocked_handler_occupies_one_thread() {
-    let front = with_a_blocking_route(HttpLimits { workers: 2, ..HttpLimits::default() });
-    let mut blocking = block(&front, 4000);
+    let http_server = with_a_blocking_route(HttpLimits { workers: 2, ..HttpLimits::default() });
+    let mut blocking = block(&http_server, 4000);
     let start = Instant::now();
-    front.is_well();
+    http_server.is_well();
     assert!(start.elapsed() < LEEWAY, "{:?}", start.elapsed());
-    assert_eq!(blocking.answer().unwrap().body, b"done");
+    assert_eq!(blocking.response().unwrap().body, b"done");
 }
 
 /// Then no request is served, but each connection is accepted, in place of an idle one, or rejected because the server
 /// is full. As soon as one handler is done, requests are served again: the request of the other thread arrives first.
 #[test]
 fn accepts_connections_while_handlers_block_all_threads() {
-    let front = with_a_blocking_route(HttpLimits {
+    let http_server = with_a_blocking_route(HttpLimits {
         workers: 2,
         max_connections: 4,
         request_timeout: 9 * SECOND,
         ..short()
     });
-    let mut blocking = [block(&front, 4000), block(&front, 4000)];
+    let mut blocking = [block(&http_server, 4000), block(&http_server, 4000)];
     let start = Instant::now();
-    let (mut waiting, mut silent) = (front.connect(), front.connect());
+    let (mut waiting, mut silent) = (http_server.connect(), http_server.connect());
     waiting.send(GOOD);
     std::thread::sleep(Duration::from_millis(100));
     // Only a bounded number is accepted at a time; these connections go to the blocked threads.
-    let _let_in: Vec<Raw> = (0..4).map(|_| front.connect()).collect();
-    let mut refused = front.connect();
+    let _accepted: Vec<RawClient> = (0..4).map(|_| http_server.connect()).collect();
+    let mut refused = http_server.connect();
     refused.send(GOOD);
-    assert_eq!(refused.answer().unwrap().status, 503);
+    assert_eq!(refused.response().unwrap().status, 503);
     assert!(start.elapsed() < LEEWAY, "{:?}", start.elapsed());
-    assert_eq!(waiting.answer().unwrap().status, 200);
+    assert_eq!(waiting.response().unwrap().status, 200);
     assert!(start.elapsed() > SECOND);
     for blocking in &mut blocking {
-        assert_eq!(blocking.answer().unwrap().body, b"done");
+        assert_eq!(blocking.response().unwrap().body, b"done");
     }
     // Its deadline is that of the head, from the time when its thread accepted it.
     assert_eq!(silent.end().0, State::Closed);

@@ -93,9 +93,9 @@ fn folder_with_keys(name: &str, keys: &[Key]) -> (PathBuf, PathBuf) {
 
 fn log_in(serving: &Serving) -> Answer {
     let body = json!({"username": "user", "password": "password"});
-    let answer = serving.send(&ask(Method::Post, "/auth/login").json(&body));
-    assert_eq!(answer.status, 200, "{answer:?}");
-    answer
+    let response = serving.send(&ask(Method::Post, "/auth/login").json(&body));
+    assert_eq!(response.status, 200, "{response:?}");
+    response
 }
 
 fn with_token(serving: &Serving, method: Method, path: &str, token: &str) -> Answer {
@@ -103,7 +103,7 @@ fn with_token(serving: &Serving, method: Method, path: &str, token: &str) -> Ans
 }
 
 /// The status for a token in a request that changes nothing.
-fn judged(serving: &Serving, access: &str) -> u16 {
+fn status_of(serving: &Serving, access: &str) -> u16 {
     match serving.send(&ask(Method::Put, "/api/ships/1").bearer(access).body("no ship")).status {
         // The body is checked after the token.
         400 => 200,
@@ -134,34 +134,34 @@ struct Client<'a> {
 }
 
 impl Client<'_> {
-    fn note(&mut self, what: &str, answer: Answer, status: u16) -> Option<Answer> {
+    fn note(&mut self, what: &str, response: Answer, status: u16) -> Option<Answer> {
         self.done += 1;
-        if answer.status == status {
-            return Some(answer);
+        if response.status == status {
+            return Some(response);
         }
-        self.wrong.push(format!("{what}: {answer:?}"));
+        self.wrong.push(format!("{what}: {response:?}"));
         None
     }
 
     fn log_in(&mut self) -> Option<Pair> {
-        let answer = log_in(self.serving);
-        let (access, refresh) = self.note("login", answer, 200)?.tokens();
+        let response = log_in(self.serving);
+        let (access, refresh) = self.note("login", response, 200)?.tokens();
         Some(Pair { access, refresh })
     }
 
     fn refresh(&mut self, token: &str) -> Option<String> {
-        let answer = with_token(self.serving, Method::Post, "/auth/refresh", token);
-        let answer = self.note("refresh", answer, 200)?;
-        Some(answer.json()["access_token"].as_str().unwrap().to_owned())
+        let response = with_token(self.serving, Method::Post, "/auth/refresh", token);
+        let response = self.note("refresh", response, 200)?;
+        Some(response.json()["access_token"].as_str().unwrap().to_owned())
     }
 
     /// Creates a ship with one token, and deletes it with another.
     fn ship(&mut self, creates: &str, deletes: &str) {
-        let answer = self.serving.send(&ask(Method::Post, "/api/ships").bearer(creates).body(SHIP));
-        if let Some(answer) = self.note("create", answer, 201) {
-            let path = format!("/api/ships/{}", answer.json()["id"]);
-            let answer = with_token(self.serving, Method::Delete, &path, deletes);
-            self.note("delete", answer, 204);
+        let response = self.serving.send(&ask(Method::Post, "/api/ships").bearer(creates).body(SHIP));
+        if let Some(response) = self.note("create", response, 201) {
+            let path = format!("/api/ships/{}", response.json()["id"]);
+            let response = with_token(self.serving, Method::Delete, &path, deletes);
+            self.note("delete", response, 204);
         }
     }
 
@@ -238,21 +238,21 @@ fn rotate(times: usize, serving: &Serving, file: &Path, board: &Board) {
         let kept = log_in(serving).tokens();
         assert!(old.signed(&kept.0) && old.signed(&kept.1));
         let forged = new.sign("access");
-        assert_eq!(judged(serving, &forged), 422, "{new:?} is not known yet");
+        assert_eq!(status_of(serving, &forged), 422, "{new:?} is not known yet");
 
         change(&[old, new]);
-        eventually("the new key verifies", || judged(serving, &forged) == 200);
+        eventually("the new key verifies", || status_of(serving, &forged) == 200);
         assert!(old.signed(&log_in(serving).tokens().0));
         board.turns();
 
         change(&[new, old]);
         eventually("the new key signs", || new.signed(&log_in(serving).tokens().0));
         board.turns();
-        assert_eq!(judged(serving, &kept.0), 200);
+        assert_eq!(status_of(serving, &kept.0), 200);
 
         board.let_a_lifetime_pass();
         change(&[new]);
-        eventually("the old key is gone", || judged(serving, &kept.0) == 422);
+        eventually("the old key is gone", || status_of(serving, &kept.0) == 422);
         board.turns();
         for (method, path, token) in [
             (Method::Post, "/auth/refresh", &kept.1),
@@ -261,8 +261,8 @@ fn rotate(times: usize, serving: &Serving, file: &Path, board: &Board) {
             (Method::Delete, "/api/ships/1", &kept.0),
             (Method::Delete, "/api/users/1", &kept.0),
         ] {
-            let answer = with_token(serving, method, path, token);
-            let refused = (answer.status, answer.json());
+            let response = with_token(serving, method, path, token);
+            let refused = (response.status, response.json());
             assert_eq!(refused, (422, json!({"error": "Signature verification failed"})), "{method} {path}");
         }
     }
@@ -308,10 +308,10 @@ fn an_invalid_key_file_leaves_the_keys_as_they_are() {
     let serving = Serving::start(&mut program(&folder, &file));
     let (access, refresh) = log_in(&serving).tokens();
     let still_served = || {
-        assert_eq!(judged(&serving, &access), 200);
+        assert_eq!(status_of(&serving, &access), 200);
         assert_eq!(with_token(&serving, Method::Post, "/auth/refresh", &refresh).status, 200);
         assert!(old.signed(&log_in(&serving).tokens().0));
-        assert_eq!(judged(&serving, &new.sign("access")), 422);
+        assert_eq!(status_of(&serving, &new.sign("access")), 422);
     };
     for broken in ["", "short", "kid=third\n", "\u{e9}\n", "# nothing\n"] {
         std::fs::write(&file, format!("{}{broken}", if broken.is_empty() { "" } else { "\n" })).unwrap();
@@ -333,7 +333,7 @@ fn an_invalid_key_file_leaves_the_keys_as_they_are() {
     write(&file, &[new]);
     serving.signal("HUP");
     eventually("the new key signs", || new.signed(&log_in(&serving).tokens().0));
-    assert_eq!(judged(&serving, &access), 422);
+    assert_eq!(status_of(&serving, &access), 422);
     assert_eq!(serving.interrupt(), Some(0));
 }
 
@@ -345,7 +345,7 @@ fn a_sighup_without_a_key_file_changes_nothing() {
     for _ in 0..3 {
         serving.signal("HUP");
         thread::sleep(Duration::from_millis(50));
-        assert_eq!(judged(&serving, &access), 200);
+        assert_eq!(status_of(&serving, &access), 200);
     }
     assert_eq!(serving.interrupt(), Some(0));
 }
@@ -374,7 +374,7 @@ fn never_prints_or_logs_a_secret() {
     let user = |name: &str, password: &str| json!({"name": name, "password": password});
     let forged = KEYS[3].sign("access");
     let authorized = |method, path: &str, token: &str| ask(method, path).bearer(token);
-    let asked = [
+    let statuses = [
         send(ask(Method::Post, "/auth/login").json(&credentials("user", "wrong-password"))),
         send(ask(Method::Post, "/api/users").json(&user("ann", "her-password"))),
         send(ask(Method::Post, "/api/users").json(&user("ann", "her-other-password"))),
@@ -388,7 +388,7 @@ fn never_prints_or_logs_a_secret() {
         send(authorized(Method::Delete, "/auth/logout", &access)),
         send(authorized(Method::Delete, "/auth/logout", &access)),
     ];
-    assert_eq!(asked, [401, 201, 400, 400, 400, 200, 422, 401, 422, 204, 200, 401]);
+    assert_eq!(statuses, [401, 201, 400, 400, 400, 200, 422, 401, 422, 204, 200, 401]);
     // A valid file, an invalid one, none.
     write(&file, &[KEYS[3], KEYS[0]]);
     serving.signal("HUP");

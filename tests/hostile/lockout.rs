@@ -42,9 +42,9 @@ fn refresh(token: &str) -> Ask {
 }
 
 fn log_in_as_good(server: &Server) -> (String, String) {
-    let answer = server.send_from(GOOD, login("user", "password"));
-    assert_eq!(answer.status, 200, "{answer:?}");
-    answer.tokens()
+    let response = server.send_from(GOOD, login("user", "password"));
+    assert_eq!(response.status, 200, "{response:?}");
+    response.tokens()
 }
 
 /// The well-behaved client uses every limited operation ten times.
@@ -123,9 +123,9 @@ fn many_networks_do_not_lock_out_a_recently_successful_one() {
     // Before the overall limit is used up.
     let (_, of_attackers) = server.log_in("guest", "guest").tokens();
     let refused = |ask: &dyn Fn(u16) -> Ask| {
-        let asked = |round: u16| (0..NETWORKS).map(move |number| (round, number));
+        let requests = |round: u16| (0..NETWORKS).map(move |number| (round, number));
         let statuses = (0..12)
-            .flat_map(asked)
+            .flat_map(requests)
             .map(|(round, number)| server.send_from(attacker(number), ask(round * NETWORKS + number)).status);
         statuses.filter(|status| *status == 429).count()
     };
@@ -147,8 +147,8 @@ fn guesses_do_not_lock_a_user_out_of_a_known_network() {
     // The client's first login came from an unknown network.
     for (name, left) in [("user", 29), ("unknown", 30)] {
         for number in 0..60 {
-            let answer = server.send_from(attacker(number), login(name, "wrong"));
-            assert_eq!(answer.status, if number < left { 401 } else { 429 }, "{name} {number}");
+            let response = server.send_from(attacker(number), login(name, "wrong"));
+            assert_eq!(response.status, if number < left { 401 } else { 429 }, "{name} {number}");
         }
     }
     // From another network, even the right password is rejected.

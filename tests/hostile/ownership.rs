@@ -240,7 +240,7 @@ fn the_rules_require_a_token_where_the_specification_does() {
 fn every_actor_gets_the_expected_status_for_every_id() {
     let operations = operations();
     let mut scene = Scene::new();
-    let mut asked = 0;
+    let mut sent = 0;
     for (id, target, statuses) in RULES {
         let operation = operations.iter().find(|operation| operation.id() == *id).unwrap();
         let (_, paths) = IDS.iter().find(|(known, _)| known == target).unwrap();
@@ -248,10 +248,10 @@ fn every_actor_gets_the_expected_status_for_every_id() {
             for (actor, status) in ACTORS.into_iter().zip(statuses) {
                 let ask = scene.ask(operation, path, actor);
                 let place = format!("{actor:?}: {} {}", ask.method, ask.path);
-                let answer = scene.server.send(ask);
-                assert_eq!(answer.status, *status, "{place}: {answer:?}");
-                asked += 1;
-                if answer.status < 300 {
+                let response = scene.server.send(ask);
+                assert_eq!(response.status, *status, "{place}: {response:?}");
+                sent += 1;
+                if response.status < 300 {
                     // A success must not affect the next request.
                     scene = if operation.method == "GET" { scene } else { Scene::new() };
                 } else {
@@ -260,7 +260,7 @@ fn every_actor_gets_the_expected_status_for_every_id() {
             }
         }
     }
-    assert!(asked > 1900, "{asked} requests");
+    assert!(sent > 1900, "{sent} requests");
 }
 
 /// A rejected request changes no session either: a rejected logout revokes nothing, and a password that another user

@@ -12,7 +12,7 @@ use rocket::data::ToByteUnit;
 use rocket::{Data, Route};
 use shipyard::http::HttpLimits;
 
-use test_support::front::{Front, Raw, Sent, Setup, State};
+use test_support::http_server::{HttpServer, RawClient, RawResponse, Setup, State};
 
 /// The time for a row: the longest deadline that a row waits for, and a margin for a busy machine.
 const MOST: Duration = Duration::from_secs(10);
@@ -71,27 +71,27 @@ impl Row {
         self
     }
 
-    fn run(&self, client: &mut Raw) -> Result<(), String> {
+    fn run(&self, client: &mut RawClient) -> Result<(), String> {
         client.send(&self.bytes);
         if self.is_finished {
             client.finish();
         }
         let mut last = None;
         for (at, &status) in self.answers.iter().enumerate() {
-            let answer = if at == 0 && self.is_head { client.head() } else { client.answer() };
-            let answer = answer.map_err(|reason| format!("instead of {status}: {reason}"))?;
-            if answer.status != status {
-                return Err(format!("{} instead of {status}: {:.200?}", answer.status, body(&answer)));
+            let response = if at == 0 && self.is_head { client.head() } else { client.response() };
+            let response = response.map_err(|reason| format!("instead of {status}: {reason}"))?;
+            if response.status != status {
+                return Err(format!("{} instead of {status}: {:.200?}", response.status, body(&response)));
             }
             if status > 100 {
-                assert_eq!(answer.header("X-Content-Type-Options"), Some("nosniff"), "{answer:?}");
+                assert_eq!(response.header("X-Content-Type-Options"), Some("nosniff"), "{response:?}");
             }
             if status >= 400 && !(at == 0 && self.is_head) {
-                answer.error();
+                response.error();
             }
-            last = Some(answer);
+            last = Some(response);
         }
-        let last = last.map(|answer| body(&answer)).unwrap_or_default();
+        let last = last.map(|response| body(&response)).unwrap_or_default();
         if !last.contains(self.says) {
             return Err(format!("{:?} is not in {last:.200?}", self.says));
         }
@@ -104,8 +104,8 @@ impl Row {
     }
 }
 
-fn body(answer: &Sent) -> String {
-    String::from_utf8_lossy(&answer.body).into_owned()
+fn body(response: &RawResponse) -> String {
+    String::from_utf8_lossy(&response.body).into_owned()
 }
 
 /// One response, and the next request is answered as well.
@@ -136,11 +136,11 @@ fn echoing() -> Vec<Route> {
     rocket::routes![echo]
 }
 
-fn run(front: &Front, row: &Row) -> Result<(), String> {
+fn run(server: &HttpServer, row: &Row) -> Result<(), String> {
     let start = Instant::now();
-    let mut client = front.connect();
+    let mut client = server.connect();
     let done = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| row.run(&mut client)));
-    let done = done.unwrap_or_else(|_| Err("no strict answer; see above".to_owned()));
+    let done = done.unwrap_or_else(|_| Err("no strict response; see above".to_owned()));
     done.and_then(|()| match start.elapsed() {
         took if took > MOST => Err(format!("took {took:?}")),
         _ => Ok(()),
@@ -166,16 +166,16 @@ fn every_raw_request_gets_the_listed_response() {
     };
     let mut setup = Setup::new(limits);
     setup.rocket = setup.rocket.mount("/", echoing());
-    let front = setup.start();
+    let server = setup.start();
     let next = AtomicUsize::new(0);
     let wrong: Vec<String> = std::thread::scope(|scope| {
         let client = || {
             let mine = std::iter::from_fn(|| rows.get(next.fetch_add(1, Ordering::Relaxed)));
-            mine.filter_map(|row| run(&front, row).err()).collect::<Vec<_>>()
+            mine.filter_map(|row| run(&server, row).err()).collect::<Vec<_>>()
         };
         let clients: Vec<_> = (0..CLIENTS).map(|_| scope.spawn(client)).collect();
         clients.into_iter().flat_map(|client| client.join().unwrap()).collect()
     });
     assert!(wrong.is_empty(), "{} of {} rows:\n{}", wrong.len(), rows.len(), wrong.join("\n"));
-    front.is_well();
+    server.is_well();
 }

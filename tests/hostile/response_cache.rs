@@ -7,12 +7,12 @@ use serde_json::{json, Value};
 use shipyard::http::HttpLimits;
 
 use crate::concurrent_clients::{Caller, Racing};
-use test_support::front::{Front, Sent};
+use test_support::http_server::{HttpServer, RawResponse};
 use test_support::server::{Ask, SHIP};
 
 fn get(caller: &mut Caller, path: &str) -> (u16, Value) {
-    let answer = caller.send(&Ask::new(Method::Get, path));
-    (answer.status, answer.json())
+    let response = caller.send(&Ask::new(Method::Get, path));
+    (response.status, response.json())
 }
 
 fn with_crew(crew: u64) -> String {
@@ -40,9 +40,9 @@ fn every_client_sees_a_write_once_it_is_acknowledged() {
     };
     let mut writer = server.caller();
     let mut write = |method, path: &str, body: &str| {
-        let answer = writer.send(&Ask::new(method, path).bearer(&token).body(body));
-        assert!(answer.status < 300, "{answer:?}");
-        answer
+        let response = writer.send(&Ask::new(method, path).bearer(&token).body(body));
+        assert!(response.status < 300, "{response:?}");
+        response
     };
     for round in 1..=20 {
         write(Method::Put, "/api/ships/2", &with_crew(round));
@@ -95,9 +95,10 @@ fn no_client_sees_an_older_ship_than_was_acknowledged_before_it_asked() {
     });
 }
 
-fn ask(front: &mut test_support::front::Raw, line: &str, headers: &str) -> Sent {
-    front.send(format!("{line} HTTP/1.1\r\nHost: a\r\n{headers}\r\n"));
-    let mut sent = if line.starts_with("HEAD") { front.head().unwrap() } else { front.answer().unwrap() };
+fn ask(http_server: &mut test_support::http_server::RawClient, line: &str, headers: &str) -> RawResponse {
+    http_server.send(format!("{line} HTTP/1.1\r\nHost: a\r\n{headers}\r\n"));
+    let mut sent =
+        if line.starts_with("HEAD") { http_server.head().unwrap() } else { http_server.response().unwrap() };
     sent.headers.retain(|(name, _)| !["x-request-id", "date"].contains(&name.as_str()));
     sent.headers.sort();
     sent
@@ -105,8 +106,9 @@ fn ask(front: &mut test_support::front::Raw, line: &str, headers: &str) -> Sent 
 
 #[test]
 fn a_cached_response_is_the_response_of_a_server_without_a_cache() {
-    let [caching, plain] = [1024, 0]
-        .map(|response_cache_size| Front::start(HttpLimits { response_cache_size, ..HttpLimits::default() }));
+    let [caching, plain] = [1024, 0].map(|response_cache_size| {
+        HttpServer::start(HttpLimits { response_cache_size, ..HttpLimits::default() })
+    });
     let (mut caching, mut plain) = (caching.connect(), plain.connect());
     for (line, headers) in [
         ("GET /api/ships/2", ""),
@@ -124,25 +126,25 @@ fn a_cached_response_is_the_response_of_a_server_without_a_cache() {
         ("GET /api/users/1", ""),
         ("GET /openapi.json", "If-None-Match: *\r\n"),
     ] {
-        let responses: Vec<Sent> = (0..3).map(|_| ask(&mut caching, line, headers)).collect();
+        let responses: Vec<RawResponse> = (0..3).map(|_| ask(&mut caching, line, headers)).collect();
         let expected = ask(&mut plain, line, headers);
         assert_eq!(responses, vec![expected; 3], "{line} {headers}");
     }
     // Each request still has an id of its own, and says whether its connection closes.
-    let id = |client: &mut test_support::front::Raw, headers: &str| {
+    let id = |client: &mut test_support::http_server::RawClient, headers: &str| {
         client.send(format!("GET /api/ships/2 HTTP/1.1\r\nHost: a\r\n{headers}\r\n"));
-        client.answer().unwrap().header("x-request-id").unwrap().to_owned()
+        client.response().unwrap().header("x-request-id").unwrap().to_owned()
     };
     assert_ne!(id(&mut caching, ""), id(&mut caching, ""));
     assert_eq!(id(&mut caching, "X-Request-Id: mine\r\n"), "mine");
     caching.send("GET /api/ships/2 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
-    assert_eq!(caching.answer().unwrap().header("connection"), Some("close"));
+    assert_eq!(caching.response().unwrap().header("connection"), Some("close"));
 }
 
 #[test]
 fn a_request_with_two_hosts_is_refused_even_if_its_path_is_cached() {
-    let front = Front::start(HttpLimits::default());
-    let mut client = front.connect();
+    let http_server = HttpServer::start(HttpLimits::default());
+    let mut client = http_server.connect();
     assert_eq!(ask(&mut client, "GET /api/ships/2", "").status, 200);
     assert_eq!(ask(&mut client, "GET /api/ships/2", "").status, 200);
     assert_eq!(ask(&mut client, "GET /api/ships/2", "Host: b\r\n").status, 400);
@@ -169,14 +171,14 @@ fn every_client_sees_a_renamed_user_at_once() {
 
 #[test]
 fn each_request_of_a_connection_names_its_own_host() {
-    let front = Front::start(HttpLimits::default());
-    let mut client = front.connect();
+    let http_server = HttpServer::start(HttpLimits::default());
+    let mut client = http_server.connect();
     let mut post = |path: &str, host: &str, token: &str, body: &str| {
         let length = body.len();
         let fields = format!("Authorization: Bearer {token}\r\nContent-Length: {length}\r\n");
         let label = "Content-Type: application/json\r\n";
         client.send(format!("POST {path} HTTP/1.1\r\nHost: {host}\r\n{label}{fields}\r\n{body}"));
-        client.answer().unwrap()
+        client.response().unwrap()
     };
     let login = post("/auth/login", "a", "", r#"{"username":"user","password":"password"}"#).json();
     let token = login["access_token"].as_str().unwrap();

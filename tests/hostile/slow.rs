@@ -11,7 +11,7 @@ use shipyard::http::{rlimit, HttpLimits};
 use socket2::{Domain, Socket, Type};
 
 use self::attack::{attack, Attack, Seen};
-use test_support::front::{short, Front, Raw, Setup, State, GOOD};
+use test_support::http_server::{short, HttpServer, RawClient, Setup, State, GOOD};
 use test_support::program::{folder, shipyard, Serving};
 
 /// The time after its deadline within which a connection closes, on an idle machine.
@@ -33,50 +33,50 @@ fn all_ended(seen: &[Seen], status: Option<u16>, limit: Duration, slack: Duratio
 
 #[test]
 fn closes_slow_heads() {
-    let front = Front::start(short());
-    let seen = attack(front.address, FEW, Attack::Head);
+    let server = HttpServer::start(short());
+    let seen = attack(server.address, FEW, Attack::Head);
     all_ended(&seen, Some(408), short().header_timeout, LEEWAY);
-    front.is_well();
+    server.is_well();
 }
 
 #[test]
 fn closes_after_half_a_head() {
-    let front = Front::start(short());
-    let seen = attack(front.address, FEW, Attack::HalfAHead);
+    let server = HttpServer::start(short());
+    let seen = attack(server.address, FEW, Attack::HalfAHead);
     all_ended(&seen, Some(408), short().header_timeout, LEEWAY);
-    front.is_well();
+    server.is_well();
 }
 
 #[test]
 fn closes_slow_bodies() {
-    let front = Front::start(short());
-    let seen = attack(front.address, FEW, Attack::Body);
+    let server = HttpServer::start(short());
+    let seen = attack(server.address, FEW, Attack::Body);
     all_ended(&seen, Some(408), short().body_timeout, LEEWAY);
-    front.is_well();
+    server.is_well();
 }
 
 #[test]
 fn closes_slow_chunked_bodies() {
-    let front = Front::start(short());
-    let seen = attack(front.address, FEW, Attack::Chunks);
+    let server = HttpServer::start(short());
+    let seen = attack(server.address, FEW, Attack::Chunks);
     all_ended(&seen, Some(408), short().body_timeout, LEEWAY);
-    front.is_well();
+    server.is_well();
 }
 
 #[test]
 fn closes_a_silent_connection_without_a_response() {
-    let front = Front::start(short());
-    let seen = attack(front.address, FEW, Attack::Silence);
+    let server = HttpServer::start(short());
+    let seen = attack(server.address, FEW, Attack::Silence);
     all_ended(&seen, None, short().header_timeout, LEEWAY);
-    front.is_well();
+    server.is_well();
 }
 
 #[test]
 fn closes_an_idle_connection_without_a_response() {
-    let front = Front::start(short());
-    let seen = attack(front.address, FEW, Attack::Idle);
+    let server = HttpServer::start(short());
+    let seen = attack(server.address, FEW, Attack::Idle);
     all_ended(&seen, Some(200), short().keep_alive, LEEWAY);
-    front.is_well();
+    server.is_well();
 }
 
 /// A connection has one timer, which was set for an earlier deadline.
@@ -90,26 +90,26 @@ fn enforces_a_deadline_earlier_than_the_previous_one() {
         keep_alive: long,
         ..HttpLimits::default()
     };
-    let ended_in_time = |mut client: Raw, begun: &str| {
+    let ended_in_time = |mut client: RawClient, begun: &str| {
         let start = Instant::now();
         client.send(begun);
-        assert_eq!(client.answer().expect("an answer").status, 408, "{begun}");
+        assert_eq!(client.response().expect("a response").status, 408, "{begun}");
         let took = start.elapsed();
         assert!(took >= short && took <= short + LEEWAY, "{took:?} {begun}");
     };
-    let front = Front::start(HttpLimits { body_timeout: short, ..long_limits.clone() });
-    ended_in_time(front.connect(), "POST /api/users HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n{");
-    let front = Front::start(HttpLimits { header_timeout: short, ..long_limits });
-    let mut client = front.connect();
+    let server = HttpServer::start(HttpLimits { body_timeout: short, ..long_limits.clone() });
+    ended_in_time(server.connect(), "POST /api/users HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n{");
+    let server = HttpServer::start(HttpLimits { header_timeout: short, ..long_limits });
+    let mut client = server.connect();
     client.send(GOOD);
-    assert_eq!(client.answer().expect("an answer").status, 200);
+    assert_eq!(client.response().expect("a response").status, 200);
     // The deadline of the first head is over, and the timer is set for the idle connection.
     std::thread::sleep(short * 2);
     ended_in_time(client, "GET /api");
 }
 
 /// A server with a static file that is larger than the system's socket buffers.
-fn with_a_big_file(name: &str, limits: HttpLimits) -> Front {
+fn with_a_big_file(name: &str, limits: HttpLimits) -> HttpServer {
     let files = folder(name);
     std::fs::write(files.join("big"), vec![b'x'; 8 * 1024 * 1024]).unwrap();
     std::fs::write(files.join("small"), vec![b'x'; 12 * 1024]).unwrap();
@@ -117,19 +117,19 @@ fn with_a_big_file(name: &str, limits: HttpLimits) -> Front {
 }
 
 /// A connection with a small receive buffer.
-fn narrow(front: &Front) -> Raw {
+fn narrow(server: &HttpServer) -> RawClient {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
     socket.set_recv_buffer_size(4 * 1024).unwrap();
-    socket.connect(&front.address.into()).unwrap();
-    Raw::over(TcpStream::from(socket))
+    socket.connect(&server.address.into()).unwrap();
+    RawClient::over(TcpStream::from(socket))
 }
 
 const BIG: &str = "GET /static/big HTTP/1.1\r\nHost: a\r\n\r\n";
 
 #[test]
 fn resets_a_client_that_reads_nothing() {
-    let front = with_a_big_file("reads_nothing", short());
-    let mut clients: Vec<Raw> = (0..FEW).map(|_| narrow(&front)).collect();
+    let server = with_a_big_file("reads_nothing", short());
+    let mut clients: Vec<RawClient> = (0..FEW).map(|_| narrow(&server)).collect();
     let start = Instant::now();
     for client in &mut clients {
         client.send(BIG);
@@ -143,13 +143,13 @@ fn resets_a_client_that_reads_nothing() {
         }
     }
     assert!(start.elapsed() >= short().request_timeout);
-    front.is_well();
+    server.is_well();
 }
 
 #[test]
 fn resets_a_client_that_reads_byte_by_byte() {
-    let front = with_a_big_file("reads_slowly", short());
-    let mut clients: Vec<Raw> = (0..FEW).map(|_| narrow(&front)).collect();
+    let server = with_a_big_file("reads_slowly", short());
+    let mut clients: Vec<RawClient> = (0..FEW).map(|_| narrow(&server)).collect();
     let start = Instant::now();
     for client in &mut clients {
         client.send(BIG);
@@ -165,14 +165,14 @@ fn resets_a_client_that_reads_byte_by_byte() {
         assert!(start.elapsed() <= limit, "{} not reset after {:?}", clients.len(), start.elapsed());
         std::thread::sleep(Duration::from_millis(100));
     }
-    front.is_well();
+    server.is_well();
 }
 
 /// Reading fast first does not allow a client to read slowly afterwards.
 #[test]
 fn resets_a_client_that_stops_reading() {
-    let front = with_a_big_file("reads_half", short());
-    let mut client = narrow(&front);
+    let server = with_a_big_file("reads_half", short());
+    let mut client = narrow(&server);
     client.send(BIG);
     client.head().unwrap();
     client.skip(4 * 1024 * 1024);
@@ -182,17 +182,17 @@ fn resets_a_client_that_stops_reading() {
         assert!(start.elapsed() <= limit, "not reset after {:?}", start.elapsed());
         std::thread::sleep(Duration::from_millis(20));
     }
-    front.is_well();
+    server.is_well();
 }
 
 #[test]
 fn a_reader_at_the_minimum_rate_gets_the_whole_response() {
     let limits = HttpLimits { request_timeout: Duration::from_millis(500), ..short() };
-    let front = with_a_big_file("reads_in_time", limits);
-    let mut client = narrow(&front);
+    let server = with_a_big_file("reads_in_time", limits);
+    let mut client = narrow(&server);
     client.send(BIG);
-    let answer = client.head().unwrap();
-    assert_eq!(answer.header("Content-Length"), Some("8388608"));
+    let response = client.head().unwrap();
+    assert_eq!(response.header("Content-Length"), Some("8388608"));
     for _ in 0..64 {
         client.skip(128 * 1024);
         // In total longer than the request timeout, if the client read nothing meanwhile.
@@ -205,52 +205,52 @@ fn a_reader_at_the_minimum_rate_gets_the_whole_response() {
 #[cfg(target_os = "linux")]
 #[test]
 fn a_client_that_pauses_before_the_last_response_gets_all_of_it() {
-    let front = with_a_big_file("last_answer", HttpLimits::default());
-    let mut client = narrow(&front);
+    let server = with_a_big_file("last_answer", HttpLimits::default());
+    let mut client = narrow(&server);
     client.send("GET /static/small HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
     std::thread::sleep(Duration::from_millis(2500));
-    assert_eq!(client.answer().expect("all of it").body.len(), 12 * 1024);
+    assert_eq!(client.response().expect("all of it").body.len(), 12 * 1024);
     assert_eq!(client.end().0, State::Closed);
 }
 
 #[test]
 fn rejects_one_connection_too_many_and_then_recovers() {
-    let front =
+    let server =
         shutdown::with_a_slow_route(SLACK, SLACK, HttpLimits { max_connections: 4, ..HttpLimits::default() });
-    let mut all: Vec<Raw> = (0..4).map(|_| shutdown::asked(&front, 2000)).collect();
+    let mut all: Vec<RawClient> = (0..4).map(|_| shutdown::begin(&server, 2000)).collect();
     std::thread::sleep(Duration::from_millis(200));
     for _ in 0..3 {
-        let mut more = front.connect();
+        let mut more = server.connect();
         more.send(GOOD);
-        let refused = more.answer().unwrap();
+        let refused = more.response().unwrap();
         assert_eq!((refused.status, refused.header("Retry-After")), (503, Some("1")));
         assert_eq!(refused.header("Connection"), Some("close"));
         assert!(refused.error().contains("connections"));
         assert_eq!(more.state(), State::Closed);
     }
     for client in &mut all {
-        assert_eq!(client.answer().expect("an answer").body, b"done");
+        assert_eq!(client.response().expect("a response").body, b"done");
         assert_eq!(client.state(), State::Open);
     }
     drop(all);
     let start = Instant::now();
     let mut again = 503;
     while again == 503 && start.elapsed() < LEEWAY {
-        let mut client = front.connect();
+        let mut client = server.connect();
         client.send(GOOD);
-        again = client.answer().unwrap().status;
+        again = client.response().unwrap().status;
     }
     assert_eq!(again, 200);
 }
 
 #[test]
 fn recovers_after_a_flood_of_connections() {
-    let front = Front::start(HttpLimits { max_connections: 4, ..short() });
-    let flood: Vec<Raw> = (0..300).map(|_| front.connect()).collect();
+    let server = HttpServer::start(HttpLimits { max_connections: 4, ..short() });
+    let flood: Vec<RawClient> = (0..300).map(|_| server.connect()).collect();
     std::thread::sleep(short().header_timeout + LEEWAY / 2);
     drop(flood);
     std::thread::sleep(Duration::from_millis(200));
-    front.is_well();
+    server.is_well();
 }
 
 /// The experience of a well-behaved client during an attack: one request after another on two connections, one that is
@@ -259,16 +259,16 @@ fn good_client(port: u16, until: &std::sync::atomic::AtomicBool) -> (usize, Vec<
     use std::sync::atomic::Ordering;
 
     let address = ([127, 0, 0, 1], port).into();
-    let mut kept = Raw::connect(address);
+    let mut kept = RawClient::connect(address);
     let (mut failed, mut times) = (0, Vec::new());
     while !until.load(Ordering::Relaxed) {
         for new in [false, true] {
-            let mut fresh = new.then(|| Raw::connect(address));
+            let mut fresh = new.then(|| RawClient::connect(address));
             let client = fresh.as_mut().unwrap_or(&mut kept);
             let start = Instant::now();
             client.send(GOOD);
-            match client.answer() {
-                Ok(answer) if answer.status == 200 => times.push(start.elapsed()),
+            match client.response() {
+                Ok(response) if response.status == 200 => times.push(start.elapsed()),
                 _ => failed += 1,
             }
         }

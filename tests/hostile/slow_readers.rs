@@ -66,8 +66,8 @@ fn slow_readers_share_one_copy_of_the_response() {
             let mut ship: Value = serde_json::from_str(SHIP).unwrap();
             ship["crew"] = crew.into();
             let path = format!("/api/ships/{}", crew % 7 + 1);
-            let answer = send(Ask::new(Method::Put, &path).bearer(&token).json(&ship));
-            assert_eq!(answer.status, 200, "{answer:?}");
+            let response = send(Ask::new(Method::Put, &path).bearer(&token).json(&ship));
+            assert_eq!(response.status, 200, "{response:?}");
         };
         write(READERS);
         let alone = memory(&server);

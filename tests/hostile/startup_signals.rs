@@ -98,9 +98,9 @@ fn a_shutdown_signal_ends_startup() {
         signal(child.id(), name);
         assert_eq!(wait(&mut child), Some(0), "{name}");
         assert!(start.elapsed() < Duration::from_secs(5), "{name}: {:?}", start.elapsed());
-        let mut said = String::new();
-        child.stdout.take().unwrap().read_to_string(&mut said).unwrap();
-        assert_eq!(said, "", "it never served");
+        let mut stdout = String::new();
+        child.stdout.take().unwrap().read_to_string(&mut stdout).unwrap();
+        assert_eq!(stdout, "", "it never served");
     }
 }
 

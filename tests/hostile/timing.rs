@@ -14,9 +14,9 @@ const MOST: f64 = 0.05;
 
 fn time(server: &Server, name: &str, password: &str) -> Duration {
     let began = Instant::now();
-    let answer = server.log_in(name, password);
+    let response = server.log_in(name, password);
     let time = began.elapsed();
-    assert_eq!(answer.status, 401);
+    assert_eq!(response.status, 401);
     time
 }
 

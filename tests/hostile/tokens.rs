@@ -122,11 +122,11 @@ fn every_operation_rejects_an_invalid_token_without_a_change() {
         for Bad { what, headers, status, body } in bad(kind) {
             let place = format!("{} {}: {what}: {headers:?}", ask.method, ask.path);
             let with_headers = |ask: Ask, header: &String| ask.header("Authorization", header);
-            let answer = server.send(headers.iter().fold(ask.clone(), with_headers));
-            assert_eq!((answer.status, answer.json()), (status, body), "{place}");
-            assert_eq!(answer.header("Content-Type"), Some("application/json"), "{place}");
+            let response = server.send(headers.iter().fold(ask.clone(), with_headers));
+            assert_eq!((response.status, response.json()), (status, body), "{place}");
+            assert_eq!(response.header("Content-Type"), Some("application/json"), "{place}");
             let challenged =
-                answer.header("WWW-Authenticate").is_some_and(|value| value.starts_with("Bearer"));
+                response.header("WWW-Authenticate").is_some_and(|value| value.starts_with("Bearer"));
             assert_eq!(challenged, status == 401, "{place}");
         }
         assert_eq!(server.state(), before, "{} {}", ask.method, ask.path);
@@ -143,8 +143,8 @@ fn accepts_the_valid_token_that_the_invalid_ones_are_made_from() {
     for (kind, ask) in guarded() {
         let server = server();
         let place = format!("{} {}", ask.method, ask.path);
-        let answer = server.send(ask.bearer(&sign(&header(), &claims(kind))));
-        assert!((200..300).contains(&answer.status), "{place}: {answer:?}");
+        let response = server.send(ask.bearer(&sign(&header(), &claims(kind))));
+        assert!((200..300).contains(&response.status), "{place}: {response:?}");
     }
 }
 
@@ -162,8 +162,8 @@ fn accepts_an_unusual_but_valid_token() {
         rows.extend(claim::unusual(kind));
         assert!(rows.len() >= 30, "{} rows", rows.len());
         for (what, header) in rows {
-            let answer = server.send(ask.clone().header("Authorization", &header));
-            assert_eq!(answer.status, 200, "{kind}: {what}: {header:?}: {answer:?}");
+            let response = server.send(ask.clone().header("Authorization", &header));
+            assert_eq!(response.status, 200, "{kind}: {what}: {header:?}: {response:?}");
         }
     }
 }
@@ -177,9 +177,9 @@ fn rejects_a_logged_out_token_in_every_spelling_of_its_id() {
         let token = |id: &str| with_claim("access", "jti", json!(id));
         assert_eq!(server.send(Ask::new(Method::Delete, "/auth/logout").bearer(&token(id))).status, 200);
         for other in &spellings {
-            let answer = server.send(Ask::new(Method::Delete, "/api/ships/1").bearer(&token(other)));
+            let response = server.send(Ask::new(Method::Delete, "/api/ships/1").bearer(&token(other)));
             let revoked = json!({"error": "Token has been revoked"});
-            assert_eq!((answer.status, answer.json()), (401, revoked), "{id}, then {other}");
+            assert_eq!((response.status, response.json()), (401, revoked), "{id}, then {other}");
         }
     }
 }

@@ -2,7 +2,7 @@
 
 pub mod contract;
 pub mod forge;
-pub mod front;
+pub mod http_server;
 pub mod program;
 pub mod server;
 pub mod settings_table;

@@ -16,17 +16,17 @@ use crate::server::{Answer, Ask};
 
 pub const LIMIT: Duration = Duration::from_secs(30);
 
-/// A request on its way.
-pub struct Half {
+/// A request that is sent in part.
+pub struct PartialRequest {
     reader: ResponseReader,
     method: Method,
     rest: Vec<u8>,
 }
 
-impl Half {
+impl PartialRequest {
     /// Gives the guards time to let the request in. Nothing tells when they have; were they slower than this,
     /// the request would be refused at its beginning already, and a test would prove less but not fail.
-    pub fn let_in(self) -> Self {
+    pub fn wait_for_guards(self) -> Self {
         std::thread::sleep(Duration::from_millis(300));
         self
     }
@@ -166,15 +166,15 @@ impl Serving {
     /// What has been started serves by now, or soon.
     pub fn announced(mut child: Child) -> Self {
         let stdout = child.stdout.take().unwrap();
-        let (said, heard) = std::sync::mpsc::channel();
+        let (sender, receiver) = std::sync::mpsc::channel();
         std::thread::spawn(move || {
             let mut output = BufReader::new(stdout);
             let mut line = String::new();
             let read = output.read_line(&mut line);
             // The announcement is written at once; what is there after the first line is all of it.
-            let _ = said.send(read.map(|_| (line, String::from_utf8_lossy(output.buffer()).into_owned())));
+            let _ = sender.send(read.map(|_| (line, String::from_utf8_lossy(output.buffer()).into_owned())));
         });
-        let Ok(Ok((first, rest))) = heard.recv_timeout(LIMIT) else {
+        let Ok(Ok((first, rest))) = receiver.recv_timeout(LIMIT) else {
             let _ = child.kill();
             panic!("the program did not announce itself within {LIMIT:?}");
         };
@@ -217,11 +217,11 @@ impl Serving {
     }
 
     /// A request of which half the body is sent, or all but the last byte of the head if there is no body.
-    pub fn begin(&self, ask: &Ask) -> Half {
+    pub fn begin(&self, ask: &Ask) -> PartialRequest {
         self.begin_as(ask.method.as_str(), ask)
     }
 
-    fn begin_as(&self, method: &str, ask: &Ask) -> Half {
+    fn begin_as(&self, method: &str, ask: &Ask) -> PartialRequest {
         let mut connection = TcpStream::connect(("127.0.0.1", self.port)).expect("it listens");
         let body = ask.body.clone().unwrap_or_default();
         let mut head = format!("{method} {} HTTP/1.1\r\nConnection: close\r\n", ask.path);
@@ -233,7 +233,7 @@ impl Serving {
         let rest = request.split_off(request.len() - (body.len() / 2).max(1));
         connection.write_all(&request).unwrap();
         let method = if method == "HEAD" { Method::Head } else { Method::Get };
-        Half { reader: ResponseReader::new(connection), method, rest }
+        PartialRequest { reader: ResponseReader::new(connection), method, rest }
     }
 
     /// Ends the program as Ctrl-C does, and gives its exit code.

@@ -128,7 +128,7 @@ impl Server {
         self.send_from(None, ask)
     }
 
-    /// Sends as a client of that address does, by way of the front.
+    /// Sends as a client of that address does, through the HTTP server.
     pub fn send_from(&self, address: Option<IpAddr>, ask: Ask) -> Answer {
         let mut request = self.client.req(ask.method, ask.path);
         if let Some(address) = address {

@@ -8,12 +8,12 @@ use std::process::Command;
 
 use shipyard::http::HttpLimits;
 
-use test_support::front::{Front, Raw, Sent, Setup, State};
+use test_support::http_server::{HttpServer, RawClient, RawResponse, Setup, State};
 use test_support::program::{folder, shipyard, Serving};
 
 const MIB: usize = 1024 * 1024;
 
-fn with(files: &Path) -> Front {
+fn with(files: &Path) -> HttpServer {
     Setup::with_files(HttpLimits::default(), files.to_owned()).start()
 }
 
@@ -21,12 +21,12 @@ fn ask(path: &str, fields: &str) -> String {
     format!("GET /static/{path} HTTP/1.1\r\nHost: a\r\n{fields}\r\n")
 }
 
-fn get(front: &Front, path: &str) -> Sent {
-    let mut client = front.connect();
+fn get(server: &HttpServer, path: &str) -> RawResponse {
+    let mut client = server.connect();
     client.send(ask(path, ""));
-    let answer = client.answer().unwrap_or_else(|reason| panic!("{path}: {reason}"));
+    let response = client.response().unwrap_or_else(|reason| panic!("{path}: {reason}"));
     assert_eq!(client.state(), State::Open, "{path}");
-    answer
+    response
 }
 
 #[test]
@@ -51,10 +51,10 @@ fn responds_404_for_anything_but_a_regular_file_in_the_folder() {
     std::fs::write(root.join("files-of-others/file"), "secret").unwrap();
     symlink("../files-of-others/file", files.join("neighbour")).unwrap();
     assert!(Command::new("mkfifo").arg(files.join("fifo")).status().unwrap().success());
-    let front = with(&files);
+    let server = with(&files);
     for path in ["file", "within", "within_absolute"] {
-        let answer = get(&front, path);
-        assert_eq!((answer.status, answer.body.as_slice()), (200, &b"a file"[..]), "{path}");
+        let response = get(&server, path);
+        assert_eq!((response.status, response.body.as_slice()), (200, &b"a file"[..]), "{path}");
     }
     let long = "x".repeat(300);
     let none = [
@@ -77,41 +77,41 @@ fn responds_404_for_anything_but_a_regular_file_in_the_folder() {
         long.as_str(),
     ];
     for path in none {
-        let answer = get(&front, path);
-        assert_eq!(answer.status, 404, "{path}");
-        answer.error();
+        let response = get(&server, path);
+        assert_eq!(response.status, 404, "{path}");
+        response.error();
     }
-    front.is_well();
+    server.is_well();
 }
 
 #[test]
 fn does_not_resend_an_unchanged_file_and_head_has_its_size() {
     let files = folder("known_file");
     std::fs::write(files.join("file.txt"), "a file").unwrap();
-    let front = with(&files);
-    let first = get(&front, "file.txt");
+    let server = with(&files);
+    let first = get(&server, "file.txt");
     assert_eq!(first.header("Content-Length"), Some("6"));
     let etag = first.header("ETag").unwrap().to_owned();
-    let mut client = front.connect();
+    let mut client = server.connect();
     client.send(ask("file.txt", "").replace("GET", "HEAD"));
     let head = client.head().unwrap();
     assert_eq!((head.status, head.header("Content-Length")), (200, Some("6")));
     assert_eq!(head.header("ETag"), Some(etag.as_str()));
     for known in [etag.clone(), format!("\"x\", {etag}"), "*".to_owned()] {
         client.send(ask("file.txt", &format!("If-None-Match: {known}\r\n")));
-        let answer = client.answer().unwrap();
-        assert_eq!((answer.status, answer.header("ETag")), (304, Some(etag.as_str())), "{known}");
-        assert_eq!((answer.header("Content-Length"), answer.header("Transfer-Encoding")), (None, None));
+        let response = client.response().unwrap();
+        assert_eq!((response.status, response.header("ETag")), (304, Some(etag.as_str())), "{known}");
+        assert_eq!((response.header("Content-Length"), response.header("Transfer-Encoding")), (None, None));
     }
     std::fs::write(files.join("file.txt"), "another file").unwrap();
     client.send(ask("file.txt", &format!("If-None-Match: {etag}\r\n")));
-    let answer = client.answer().unwrap();
-    assert_eq!((answer.status, answer.body.as_slice()), (200, &b"another file"[..]));
+    let response = client.response().unwrap();
+    assert_eq!((response.status, response.body.as_slice()), (200, &b"another file"[..]));
 }
 
 /// Requests a file of 20 MB and reads the head of the response.
-fn begun(front: &Front) -> Raw {
-    let mut client = front.connect();
+fn begun(server: &HttpServer) -> RawClient {
+    let mut client = server.connect();
     client.send(ask("big", ""));
     let head = client.head().unwrap();
     assert_eq!((head.status, head.header("Content-Length")), (200, Some("20971520")));
@@ -122,18 +122,18 @@ fn begun(front: &Front) -> Raw {
 fn a_shrinking_file_is_cut_off_and_a_growing_one_keeps_its_length() {
     let files = folder("changing_file");
     let big = files.join("big");
-    let front = with(&files);
+    let server = with(&files);
     std::fs::write(&big, vec![b'x'; 20 * MIB]).unwrap();
-    let client = begun(&front);
+    let client = begun(&server);
     std::fs::File::options().write(true).open(&big).unwrap().set_len(10 * MIB as u64).unwrap();
     let mut rest = Vec::new();
     // The connection is closed or reset: neither is a complete response.
     let _ = client.stream().read_to_end(&mut rest);
     assert!(rest.len() < 20 * MIB);
-    front.is_well();
+    server.is_well();
 
     std::fs::write(&big, vec![b'x'; 20 * MIB]).unwrap();
-    let mut client = begun(&front);
+    let mut client = begun(&server);
     std::fs::File::options().write(true).open(&big).unwrap().set_len(30 * MIB as u64).unwrap();
     client.skip(20 * MIB);
     assert_eq!(client.state(), State::Open);
@@ -158,7 +158,7 @@ fn streams_a_big_file() {
     std::thread::scope(|scope| {
         for _ in 0..8 {
             scope.spawn(|| {
-                let mut client = Raw::connect(([127, 0, 0, 1], serving.port).into());
+                let mut client = RawClient::connect(([127, 0, 0, 1], serving.port).into());
                 client.send(ask("big", ""));
                 assert_eq!(client.head().unwrap().status, 200);
                 client.skip(20 * MIB);

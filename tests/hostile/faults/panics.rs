@@ -13,7 +13,7 @@ use rocket::{async_trait, Request, Response, State};
 use shipyard::http::HttpLimits;
 use shipyard::store::Store;
 
-use test_support::front::{Front, Setup, State as Connection, GOOD};
+use test_support::http_server::{HttpServer, Setup, State as Connection, GOOD};
 
 #[rocket::get("/handler")]
 fn handler() -> &'static str {
@@ -110,7 +110,7 @@ fn broken_catcher() -> &'static str {
     panic!("in a catcher")
 }
 
-fn panicking() -> Front {
+fn panicking() -> HttpServer {
     let setup = Setup::new(HttpLimits::default());
     let routes = rocket::routes![handler, later, guard, responder, body, lock, catcher, never, nearly];
     let before = AdHoc::on_request("panics", |request, _| {
@@ -127,7 +127,7 @@ fn panicking() -> Front {
 
 #[test]
 fn a_panic_is_a_500_for_its_own_request_only() {
-    let front = panicking();
+    let server = panicking();
     let paths = [
         "/handler",
         "/handler/later",
@@ -140,41 +140,41 @@ fn a_panic_is_a_500_for_its_own_request_only() {
         "/fairing/response",
     ];
     for path in paths {
-        let mut client = front.connect();
+        let mut client = server.connect();
         // Once for each thread, and once more.
         for _ in 0..3 {
             client.send(format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n"));
-            let answer = client.answer().unwrap_or_else(|reason| panic!("{path}: {reason}"));
+            let answer = client.response().unwrap_or_else(|reason| panic!("{path}: {reason}"));
             assert_eq!(answer.status, 500, "{path}");
             assert_eq!(answer.json(), serde_json::json!({"error": "Internal Server Error"}), "{path}");
             answer.error();
         }
         assert_eq!(client.state(), Connection::Open, "{path}");
-        front.is_well();
+        server.is_well();
     }
 }
 
 #[test]
 fn a_panic_in_a_response_body_ends_the_response() {
-    let front = panicking();
-    let mut client = front.connect();
+    let server = panicking();
+    let mut client = server.connect();
     client.send("GET /body/1000000 HTTP/1.1\r\nHost: a\r\n\r\n");
     // Whatever part of it arrives, it cannot be taken for a complete response.
-    client.answer().expect_err("no end");
-    front.is_well();
+    client.response().expect_err("no end");
+    server.is_well();
 }
 
 #[test]
 fn locks_work_after_a_panic() {
-    let front = panicking();
-    let mut client = front.connect();
+    let server = panicking();
+    let mut client = server.connect();
     client.send("GET /lock HTTP/1.1\r\nHost: a\r\n\r\n");
-    assert_eq!(client.answer().unwrap().status, 500);
+    assert_eq!(client.response().unwrap().status, 500);
     let user = r#"{"name": "new user", "password": "secret"}"#;
     client.send(format!(
         "POST /api/users HTTP/1.1\r\nHost: a\r\nContent-Length: {}\r\n\r\n{user}{GOOD}",
         user.len()
     ));
-    assert_eq!(client.answer().unwrap().status, 201);
-    assert_eq!(client.answer().unwrap().status, 200);
+    assert_eq!(client.response().unwrap().status, 201);
+    assert_eq!(client.response().unwrap().status, 200);
 }

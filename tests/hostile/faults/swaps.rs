@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use shipyard::auth::keys::file::KeyFile;
 use shipyard::http::HttpLimits;
 
-use test_support::front::{Front, Setup};
+use test_support::http_server::{HttpServer, Setup};
 use test_support::program::{folder, run, shipyard, Serving, LIMIT};
 
 const KEY: &str = "0123456789abcdef0123456789abcdef";
@@ -47,18 +47,18 @@ fn swap_folder(root: &Path, stop: &AtomicBool) {
 }
 
 /// The number of requests, out of `count`, that get the file; all others get a 404.
-fn found(front: &Front, path: &str, count: usize) -> usize {
-    let mut client = front.connect();
+fn found(server: &HttpServer, path: &str, count: usize) -> usize {
+    let mut client = server.connect();
     let mut found = 0;
     for _ in 0..count {
         client.send(format!("GET /static/{path} HTTP/1.1\r\nHost: a\r\n\r\n"));
-        let answer = client.answer().unwrap_or_else(|reason| panic!("{path}: {reason}"));
-        match answer.status {
-            200 => assert_eq!(answer.body, b"inside", "from outside the folder"),
+        let response = client.response().unwrap_or_else(|reason| panic!("{path}: {reason}"));
+        match response.status {
+            200 => assert_eq!(response.body, b"inside", "from outside the folder"),
             404 => {}
-            _ => panic!("{path}: {answer:?}"),
+            _ => panic!("{path}: {response:?}"),
         }
-        found += usize::from(answer.status == 200);
+        found += usize::from(response.status == 200);
     }
     found
 }
@@ -72,7 +72,7 @@ fn never_serves_outside_the_static_folder_while_files_are_swapped() {
     std::fs::write(root.join("outside/file"), "secret").unwrap();
     std::fs::write(root.join("files/d/file"), "inside").unwrap();
     std::fs::write(root.join("files/swapped"), "inside").unwrap();
-    let front = Setup::with_files(HttpLimits::default(), root.join("files")).start();
+    let server = Setup::with_files(HttpLimits::default(), root.join("files")).start();
     let stop = AtomicBool::new(false);
     std::thread::scope(|scope| {
         scope.spawn(|| {
@@ -85,16 +85,16 @@ fn never_serves_outside_the_static_folder_while_files_are_swapped() {
             });
         });
         scope.spawn(|| swap_folder(&root, &stop));
-        let asked = ["swapped", "swapped", "d/file"].map(|path| scope.spawn(|| found(&front, path, 2000)));
-        let asked = asked.map(|asked| asked.join());
+        let clients = ["swapped", "swapped", "d/file"].map(|path| scope.spawn(|| found(&server, path, 2000)));
+        let results = clients.map(|client| client.join());
         stop.store(true, Ordering::Relaxed);
-        assert!(asked.iter().all(Result::is_ok), "only what is in the folder");
+        assert!(results.iter().all(Result::is_ok), "only what is in the folder");
     });
     // How often the file was there depends on the system; from now on it stays.
     std::fs::remove_file(root.join("files/swapped")).unwrap();
     symlink("d/file", root.join("files/swapped")).unwrap();
-    assert_eq!(["swapped", "d/file"].map(|path| found(&front, path, 10)), [10, 10]);
-    front.is_well();
+    assert_eq!(["swapped", "d/file"].map(|path| found(&server, path, 10)), [10, 10]);
+    server.is_well();
 }
 
 /// Making a pipe starts a program, which is slow; making a hard link is fast.
@@ -148,7 +148,7 @@ fn reads_or_rejects_keys_at_once_while_their_file_is_swapped() {
 fn says(output: &Path, text: &str) {
     let start = Instant::now();
     while !std::fs::read_to_string(output).unwrap().contains(text) {
-        assert!(start.elapsed() < LIMIT, "{text:?} is not said");
+        assert!(start.elapsed() < LIMIT, "{text:?} is not in the output");
         std::thread::sleep(Duration::from_millis(10));
     }
 }
@@ -195,9 +195,12 @@ fn no_command_blocks_on_a_pipe() {
         pipe(&here.join("pipe"));
         let ended = run(&mut shipyard(&here, arguments), None);
         assert!(matches!(ended.code, Some(1 | 2)), "{arguments:?}: {ended:?}");
-        let said = ended.stdout + &ended.stderr;
-        assert!(said.contains(odd), "{arguments:?}: {said}");
-        assert!(said.contains("not a regular file") || said.contains("not a file"), "{arguments:?}: {said}");
+        let output = ended.stdout + &ended.stderr;
+        assert!(output.contains(odd), "{arguments:?}: {output}");
+        assert!(
+            output.contains("not a regular file") || output.contains("not a file"),
+            "{arguments:?}: {output}"
+        );
     }
     for name in ["Rocket.toml", "data.json"] {
         let here = folder("piped_defaults");

@@ -1,7 +1,7 @@
 //! Header fields: syntax, and fields that change how a request is read.
 
 use super::{last, served, Row, SECOND};
-use test_support::front::State::{Closed, Open};
+use test_support::http_server::State::{Closed, Open};
 
 fn with(fields: impl AsRef<[u8]>) -> Vec<u8> {
     [b"GET /api/ships/2 HTTP/1.1\r\nHost: a\r\n", fields.as_ref(), b"\r\n"].concat()

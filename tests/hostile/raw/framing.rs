@@ -1,7 +1,7 @@
 //! Message framing: where a body ends and the next request begins.
 
 use super::{last, served, Row, SECOND};
-use test_support::front::State::{Closed, Open};
+use test_support::http_server::State::{Closed, Open};
 
 /// A request that returns its own body, with these fields and this body.
 fn post(fields: &str, body: &str) -> String {

@@ -1,7 +1,7 @@
 //! Request line: method, target and version.
 
 use super::{last, served, silent, Row};
-use test_support::front::State::{Closed, Open};
+use test_support::http_server::State::{Closed, Open};
 
 fn line(line: &str) -> String {
     format!("{line}\r\nHost: a\r\n\r\n")
@@ -83,7 +83,7 @@ fn not_http() -> Vec<Row> {
         last("HTTP/2, all of its preface", 505, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").says("HTTP/1.1"),
         last("HTTP/2, half of its preface", 505, "PRI * HTTP/2.0\r\n\r\n"),
         last("JSON", 400, "{\"username\":\"user\"}\n"),
-        last("an answer", 400, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"),
+        last("a response", 400, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"),
         last("zeros", 400, [0; 100]),
         last("ones", 400, [0xff; 100]),
         last("SMTP", 400, "EHLO localhost\r\n"),

@@ -8,7 +8,7 @@ use tokio::net::{TcpSocket, TcpStream};
 use tokio::runtime::Builder;
 use tokio::time::{sleep, timeout};
 
-use test_support::front::{GOOD, LIMIT};
+use test_support::http_server::{GOOD, LIMIT};
 
 /// The part of the exchange in which a client is slow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,12 +76,12 @@ async fn client(address: SocketAddr, kind: Attack) -> Seen {
         Attack::Chunks => b"1\r\nz\r\n",
         _ => b"",
     };
-    let mut heard = Vec::new();
+    let mut received = Vec::new();
     let mut answered = start;
     let ended = timeout(LIMIT * 2, async {
         loop {
             let most = if kind == Attack::Reader { 1 } else { 16 * 1024 };
-            match timeout(Duration::from_millis(100), read(&mut stream, &mut heard, most)).await {
+            match timeout(Duration::from_millis(100), read(&mut stream, &mut received, most)).await {
                 Ok(true) if kind == Attack::Reader => sleep(Duration::from_millis(100)).await,
                 Ok(true) if kind == Attack::Idle => answered = Instant::now(),
                 Ok(true) => {}
@@ -94,13 +94,13 @@ async fn client(address: SocketAddr, kind: Attack) -> Seen {
     });
     ended.await.expect("an end");
     let (took, idled) = (start.elapsed(), answered.elapsed());
-    let line = String::from_utf8_lossy(&heard).into_owned();
+    let line = String::from_utf8_lossy(&received).into_owned();
     let status = line.split(' ').nth(1).and_then(|status| status.parse().ok());
     Seen { status, took, idled }
 }
 
 /// Reads some bytes; `false` at the end of the connection.
-async fn read(stream: &mut TcpStream, heard: &mut Vec<u8>, most: usize) -> bool {
+async fn read(stream: &mut TcpStream, received: &mut Vec<u8>, most: usize) -> bool {
     let mut buffer = vec![0; most];
     // Data from before a reset can still be read.
     if stream.take_error().is_ok_and(|error| error.is_some()) {
@@ -109,7 +109,7 @@ async fn read(stream: &mut TcpStream, heard: &mut Vec<u8>, most: usize) -> bool 
     match stream.read(&mut buffer).await {
         Ok(0) | Err(_) => false,
         Ok(count) => {
-            heard.extend_from_slice(&buffer[..count]);
+            received.extend_from_slice(&buffer[..count]);
             true
         }
     }

@@ -10,7 +10,7 @@ use rocket::tokio::time::sleep;
 use shipyard::http::HttpLimits;
 
 use super::LEEWAY;
-use test_support::front::{Front, Raw, Setup, State, GOOD};
+use test_support::http_server::{HttpServer, RawClient, Setup, State, GOOD};
 use test_support::program::{folder, shipyard, Serving};
 use test_support::server::Ask;
 
@@ -21,14 +21,14 @@ async fn slow(milliseconds: u64) -> &'static str {
     "done"
 }
 
-pub(super) fn with_a_slow_route(grace: Duration, mercy: Duration, limits: HttpLimits) -> Front {
+pub(super) fn with_a_slow_route(grace: Duration, mercy: Duration, limits: HttpLimits) -> HttpServer {
     let setup = Setup::new(limits);
     let rocket = setup.rocket.mount("/", rocket::routes![slow]);
     Setup { rocket, grace, mercy, ..setup }.start()
 }
 
-pub(super) fn asked(front: &Front, milliseconds: u64) -> Raw {
-    let mut client = front.connect();
+pub(super) fn begin(server: &HttpServer, milliseconds: u64) -> RawClient {
+    let mut client = server.connect();
     client.send(format!("GET /slow/{milliseconds} HTTP/1.1\r\nHost: a\r\n\r\n"));
     client
 }
@@ -37,67 +37,67 @@ const SECOND: Duration = Duration::from_secs(1);
 
 #[test]
 fn finishes_requests_in_flight_with_connection_close() {
-    let front = with_a_slow_route(2 * SECOND, SECOND, HttpLimits::default());
-    let mut idle = front.connect();
+    let server = with_a_slow_route(2 * SECOND, SECOND, HttpLimits::default());
+    let mut idle = server.connect();
     assert_eq!(idle.state(), State::Open);
-    let mut silent = front.connect();
-    let mut slow = asked(&front, 800);
-    let mut body = front.connect();
+    let mut silent = server.connect();
+    let mut slow = begin(&server, 800);
+    let mut body = server.connect();
     body.send("POST /auth/login HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{");
     std::thread::sleep(Duration::from_millis(200));
-    front.ask_to_end();
+    server.ask_to_end();
     std::thread::sleep(Duration::from_millis(100));
-    let refused = TcpStream::connect(front.address).expect_err("no process listens any more");
+    let refused = TcpStream::connect(server.address).expect_err("no process listens any more");
     assert_eq!(refused.kind(), ErrorKind::ConnectionRefused);
     // A request that is already on its way is not lost.
     idle.send(GOOD);
-    let last = idle.answer().unwrap();
+    let last = idle.response().unwrap();
     assert_eq!((last.status, last.header("Connection")), (200, Some("close")));
     assert_eq!(idle.end().0, State::Closed);
     assert_eq!(silent.end().0, State::Closed);
     body.send("}");
-    let answer = body.answer().unwrap();
-    assert_eq!((answer.status, answer.header("Connection")), (400, Some("close")));
-    let answer = slow.answer().unwrap();
-    assert_eq!((answer.status, answer.header("Connection")), (200, Some("close")));
-    assert_eq!(answer.body, b"done");
+    let response = body.response().unwrap();
+    assert_eq!((response.status, response.header("Connection")), (400, Some("close")));
+    let response = slow.response().unwrap();
+    assert_eq!((response.status, response.header("Connection")), (200, Some("close")));
+    assert_eq!(response.body, b"done");
     assert_eq!(slow.end().0, State::Closed);
-    let rest = front.end();
+    let rest = server.end();
     assert!(rest < 2 * SECOND, "{rest:?}");
 }
 
 #[test]
 fn answers_clients_that_wait_in_the_backlog() {
     for _ in 0..5 {
-        let front = with_a_slow_route(2 * SECOND, SECOND, HttpLimits::default());
+        let server = with_a_slow_route(2 * SECOND, SECOND, HttpLimits::default());
         // Faster than the server accepts them: some wait in the backlog when shutdown begins.
         let ask = |_| {
-            let mut client = front.connect();
+            let mut client = server.connect();
             client.send(GOOD);
             client
         };
-        let mut clients: Vec<Raw> = (0..200).map(ask).collect();
-        front.ask_to_end();
+        let mut clients: Vec<RawClient> = (0..200).map(ask).collect();
+        server.ask_to_end();
         for client in &mut clients {
-            assert_eq!(client.answer().expect("an answer").status, 200);
+            assert_eq!(client.response().expect("a response").status, 200);
         }
     }
 }
 
 #[test]
 fn a_request_beyond_the_grace_period_gets_a_503() {
-    let front = with_a_slow_route(SECOND, SECOND, HttpLimits::default());
-    let mut slow = asked(&front, 10_000);
-    let mut half = front.connect();
+    let server = with_a_slow_route(SECOND, SECOND, HttpLimits::default());
+    let mut slow = begin(&server, 10_000);
+    let mut half = server.connect();
     half.send("GET / HTTP/1.1\r\nHost: a\r\n");
     std::thread::sleep(Duration::from_millis(200));
-    let client = std::thread::spawn(move || (slow.answer(), half.end()));
-    let took = front.end();
+    let client = std::thread::spawn(move || (slow.response(), half.end()));
+    let took = server.end();
     assert!((SECOND..SECOND + LEEWAY).contains(&took), "{took:?}");
-    let (answer, (state, _)) = client.join().unwrap();
-    let answer = answer.expect("an answer");
-    assert_eq!((answer.status, answer.header("Connection")), (503, Some("close")));
-    assert!(answer.error().contains("ends"));
+    let (response, (state, _)) = client.join().unwrap();
+    let response = response.expect("a response");
+    assert_eq!((response.status, response.header("Connection")), (503, Some("close")));
+    assert!(response.error().contains("ends"));
     assert_eq!(state, State::Closed);
 }
 
@@ -158,16 +158,16 @@ fn a_second_signal_ends_the_program_at_once() {
 fn busy_client(address: SocketAddr, answered: &AtomicUsize) -> Vec<String> {
     let mut wrong = Vec::new();
     while let Ok(stream) = TcpStream::connect(address) {
-        let mut client = Raw::over(stream);
+        let mut client = RawClient::over(stream);
         let mut is_kept = false;
         loop {
             client.send(GOOD);
-            match client.answer() {
-                Ok(answer) if answer.status == 200 => {
+            match client.response() {
+                Ok(response) if response.status == 200 => {
                     answered.fetch_add(1, Ordering::Relaxed);
-                    is_kept = answer.header("Connection") != Some("close");
+                    is_kept = response.header("Connection") != Some("close");
                 }
-                Ok(answer) => wrong.push(format!("{answer:?}")),
+                Ok(response) => wrong.push(format!("{response:?}")),
                 // Reset before any response on it: the server had exited, and the system did not report it.
                 Err(_) if !is_kept => return wrong,
                 Err(reason) => wrong.push(reason),

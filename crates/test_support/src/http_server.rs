@@ -1,8 +1,8 @@
-//! The front of the server in process, and a client that sends whatever bytes it is told to. Every wait has a limit.
+//! The HTTP server in process, and a client that sends raw bytes. Every wait has a limit.
 
 use std::error::Error;
 use std::io::{ErrorKind, Read, Write};
-use std::net::{Shutdown as Half, SocketAddr, TcpStream};
+use std::net::{Shutdown as Direction, SocketAddr, TcpStream};
 use std::path::PathBuf;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -29,7 +29,7 @@ use crate::server::{settings, unstarted, NOW, SECRET};
 /// The longest that any step of a test waits.
 pub const LIMIT: Duration = Duration::from_secs(30);
 
-/// A request that every server answers 200, and that leaves the connection open.
+/// A request whose response is a 200 that leaves the connection open.
 pub const GOOD: &str = "GET /api/ships/2 HTTP/1.1\r\nHost: a\r\n\r\n";
 
 /// Short limits, far enough apart to tell which of them it was.
@@ -75,54 +75,54 @@ impl Setup {
         Self { rocket: shipyard::build(parts).unwrap(), ..Self::new(limits) }
     }
 
-    pub fn start(self) -> Front {
-        let (said, heard) = std::sync::mpsc::channel();
+    pub fn start(self) -> HttpServer {
+        let (sender, receiver) = std::sync::mpsc::channel();
         let (shutdown_handle, shutdown) = Shutdown::new(self.grace, self.mercy);
         let thread = std::thread::spawn(move || {
             let runtime = Builder::new_current_thread().enable_all().build().unwrap();
             runtime.block_on(async {
                 let listeners = Address::Ip([127, 0, 0, 1].into()).listen(0).expect("a free port");
-                said.send(listeners[0].local_addr().unwrap()).unwrap();
+                sender.send(listeners[0].local_addr().unwrap()).unwrap();
                 serve(self.rocket, listeners, self.limits, shutdown).await.expect("the server starts");
             });
         });
-        let address = heard.recv_timeout(LIMIT).expect("the server listens");
-        Front { address, shutdown_handle: Some(shutdown_handle), thread: Some(thread) }
+        let address = receiver.recv_timeout(LIMIT).expect("the server listens");
+        HttpServer { address, shutdown_handle: Some(shutdown_handle), thread: Some(thread) }
     }
 }
 
 /// A server; ended with the value.
-pub struct Front {
+pub struct HttpServer {
     pub address: SocketAddr,
     shutdown_handle: Option<ShutdownHandle>,
     thread: Option<JoinHandle<()>>,
 }
 
-impl Front {
+impl HttpServer {
     pub fn start(limits: HttpLimits) -> Self {
         Setup::new(limits).start()
     }
 
-    pub fn connect(&self) -> Raw {
-        Raw::connect(self.address)
+    pub fn connect(&self) -> RawClient {
+        RawClient::connect(self.address)
     }
 
     /// A connection from another address of this machine.
     #[cfg(target_os = "linux")]
-    pub fn connect_from(&self, client: [u8; 4]) -> Raw {
+    pub fn connect_from(&self, client: [u8; 4]) -> RawClient {
         self.connect_with(client, None)
     }
 
-    /// The same with that much room for answers.
+    /// The same with a receive buffer of that size.
     #[cfg(target_os = "linux")]
-    pub fn connect_with(&self, client: [u8; 4], room: Option<usize>) -> Raw {
+    pub fn connect_with(&self, client: [u8; 4], room: Option<usize>) -> RawClient {
         let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
         if let Some(room) = room {
             socket.set_recv_buffer_size(room).unwrap();
         }
         socket.bind(&SocketAddr::from((client, 0)).into()).expect("an address of this machine");
         socket.connect(&self.address.into()).expect("the server listens");
-        Raw::over(TcpStream::from(socket))
+        RawClient::over(TcpStream::from(socket))
     }
 
     /// Asks the server to end.
@@ -130,7 +130,7 @@ impl Front {
         self.shutdown_handle.as_ref().unwrap().end();
     }
 
-    /// Asks the server to end, and says how long it took.
+    /// Ends the server. Returns how long it took.
     pub fn end(mut self) -> Duration {
         let start = Instant::now();
         self.ask_to_end();
@@ -138,17 +138,17 @@ impl Front {
         start.elapsed()
     }
 
-    /// That the server answers a good client.
+    /// Checks that a good client gets its response.
     pub fn is_well(&self) {
         let mut client = self.connect();
         client.send(GOOD);
-        let answer = client.answer().unwrap_or_else(|problem| panic!("a good client: {problem}"));
-        assert_eq!(answer.status, 200);
+        let response = client.response().unwrap_or_else(|problem| panic!("a good client: {problem}"));
+        assert_eq!(response.status, 200);
         assert_eq!(client.state(), State::Open);
     }
 }
 
-impl Drop for Front {
+impl Drop for HttpServer {
     fn drop(&mut self) {
         drop(self.shutdown_handle.take());
         if let Some(thread) = self.thread.take() {
@@ -157,10 +157,10 @@ impl Drop for Front {
     }
 }
 
-/// How a connection is found.
+/// The state of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
-    /// One more request was answered on it.
+    /// One more request got its response on it.
     Open,
     /// The server has ended it; nothing came before the end.
     Closed,
@@ -168,15 +168,15 @@ pub enum State {
     Reset,
 }
 
-/// An answer as it was sent.
+/// A response as received.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Sent {
+pub struct RawResponse {
     pub status: u16,
     pub headers: Vec<(String, String)>,
     pub body: Vec<u8>,
 }
 
-impl Sent {
+impl RawResponse {
     /// The one field of that name.
     pub fn header(&self, name: &str) -> Option<&str> {
         let mut found = self.headers.iter().filter(|(known, _)| known.eq_ignore_ascii_case(name));
@@ -189,7 +189,7 @@ impl Sent {
         serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
     }
 
-    /// That it is an error as every error is, and what its `message` says.
+    /// Checks that it has the form of every error. Returns its `message`.
     pub fn error(&self) -> String {
         assert_eq!(self.header("Content-Type"), Some("application/json"), "{self:?}");
         assert_eq!(self.header("X-Content-Type-Options"), Some("nosniff"), "{self:?}");
@@ -200,9 +200,9 @@ impl Sent {
 }
 
 /// A connection.
-pub struct Raw(ResponseReader);
+pub struct RawClient(ResponseReader);
 
-impl Raw {
+impl RawClient {
     pub fn connect(address: SocketAddr) -> Self {
         let stream = TcpStream::connect_timeout(&address, LIMIT).expect("the server listens");
         Self::over(stream)
@@ -219,17 +219,17 @@ impl Raw {
         self.0.connection()
     }
 
-    /// Sends. A server that has closed meanwhile does not take it; what it has said is still to be read.
+    /// Sends. Ignores that the server may have closed meanwhile: its response can still be read.
     pub fn send(&mut self, bytes: impl AsRef<[u8]>) {
         let _ = self.stream().write_all(bytes.as_ref());
     }
 
-    /// Says that nothing more will be sent.
+    /// Closes the sending direction.
     pub fn finish(&mut self) {
-        let _ = self.stream().shutdown(Half::Write);
+        let _ = self.stream().shutdown(Direction::Write);
     }
 
-    fn next(&mut self, method: Method) -> Result<Sent, WireError> {
+    fn next(&mut self, method: Method) -> Result<RawResponse, WireError> {
         let response = self.0.next(method, LIMIT);
         if let Err(problem @ WireError::Garbage { .. }) = response {
             panic!("{problem}");
@@ -241,16 +241,16 @@ impl Raw {
         );
         let is_token = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
         assert!(response.headers.iter().all(|(name, _)| name.bytes().all(is_token)), "{response:?}");
-        Ok(Sent { status: response.status, headers: response.headers, body: response.body })
+        Ok(RawResponse { status: response.status, headers: response.headers, body: response.body })
     }
 
-    /// The head of the next answer.
-    pub fn head(&mut self) -> Result<Sent, String> {
+    /// The head of the next response.
+    pub fn head(&mut self) -> Result<RawResponse, String> {
         self.next(Method::Head).map_err(|problem| text(&problem))
     }
 
-    /// The next answer, which has a length or is chunked. An interim one comes as an answer of its own.
-    pub fn answer(&mut self) -> Result<Sent, String> {
+    /// The next response, which has a length or is chunked. An interim response counts as one.
+    pub fn response(&mut self) -> Result<RawResponse, String> {
         let sent = self.next(Method::Get).map_err(|problem| text(&problem))?;
         let has_end = ["Content-Length", "Transfer-Encoding"].iter().any(|name| sent.header(name).is_some());
         if !has_end && !matches!(sent.status, 100 | 204 | 304) {
@@ -266,12 +266,12 @@ impl Raw {
         assert_eq!(read, length as u64, "cut off");
     }
 
-    /// How the connection is after the last answer.
+    /// The state of the connection after the last response.
     pub fn state(&mut self) -> State {
         self.send(GOOD);
         match self.next(Method::Get) {
-            Ok(answer) if answer.status == 200 && self.0.buffer().is_empty() => State::Open,
-            Ok(answer) => panic!("more than was asked for: {answer:?} and {:?}", self.0.buffer()),
+            Ok(response) if response.status == 200 && self.0.buffer().is_empty() => State::Open,
+            Ok(response) => panic!("more than one response: {response:?} and {:?}", self.0.buffer()),
             Err(WireError::Closed { got: 0, reason }) if reason.kind() == ErrorKind::UnexpectedEof => {
                 State::Closed
             }
@@ -282,7 +282,7 @@ impl Raw {
         }
     }
 
-    /// How the server ends the connection, without another word from here; and after how long.
+    /// How the server ends the connection, and after how long. Sends nothing.
     pub fn end(&mut self) -> (State, Duration) {
         let start = Instant::now();
         let mut more = [0; 1024];
