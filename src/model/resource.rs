@@ -167,7 +167,7 @@ mod tests {
     use crate::model::rule::Rule;
     use crate::model::ship::ShipInput;
     use crate::model::user::UserInput;
-    use crate::model::{create_schema, parse, read, stored_schema, update_schema, Input};
+    use crate::model::{create_schema, parse, read, stored_schema, update_schema, Input, InputError};
 
     const CALLSIGN: Rule = Rule::Text { min_length: 1, max_length: 8 };
     const RANGE: Rule = Rule::Integer { min: 0, max: 9 };
@@ -252,6 +252,19 @@ mod tests {
             let is_unique = body.as_object().is_some_and(|body| body.len() == members.len());
             let parsed = parse::<ProbeInput>(format!("{{{}}}", text.join(",")).as_bytes());
             prop_assert_eq!(parsed.is_ok(), is_valid && is_unique, "{:?}", text);
+        }
+    }
+
+    #[test]
+    fn a_name_that_occurs_twice_is_refused() {
+        for members in [
+            r#""range":1,"range":1"#,
+            r#""range":1,"callsign":"ann","\u0072ange":2"#,
+            r#""range":"x","range":1"#,
+            r#""range":1,"other":1,"other":2"#,
+        ] {
+            let parsed = parse::<ProbeInput>(format!("{{{members}}}").as_bytes());
+            assert!(matches!(parsed, Err(InputError::Malformed(_))), "{members}: {parsed:?}");
         }
     }
 

@@ -51,6 +51,8 @@ fn a_password_change_revokes_the_users_refresh_tokens_at_once() {
     let change = Ask::new(Method::Put, "/api/users/1").bearer(&access).body(USER);
     assert_eq!(server.send(change).status, 200);
     assert_eq!(refresh(&before), 401);
+    // Where no new token is issued, only the guard refuses it.
+    assert_eq!(server.send(Ask::new(Method::Delete, "/auth/logout2").bearer(&before)).status, 401);
     assert_eq!(refresh(&guest), 200);
     let (_, after) = server.log_in("changed", "changed").tokens();
     assert_eq!(refresh(&after), 200);
