@@ -143,7 +143,7 @@ impl Settings {
             lifetimes: auth::lifetimes(values)?,
             json: api::json(values)?,
             public_url: api::public_url(values)?,
-            cors: api::cors(values)?,
+            cors: api::cors(values, address)?,
             hasher: auth::hasher(values)?,
             password_queue: auth::password_queue(values)?,
             rates: auth::rates(values)?,

@@ -67,11 +67,11 @@ pub fn build(parts: AppConfig) -> Result<Rocket<Build>, InternalError> {
     let tokens = Tokens::new(keys, settings.lifetimes, settings.store_limits.revocations, clock, token_ids);
     let rate_limiter = RateLimiter::new(settings.rates);
     let accounts = Accounts::new(store.clone(), tokens.clone(), passwords, rate_limiter);
-    let cors = settings.cors.is_on().then(|| CorsHeaders(settings.cors.clone()));
     let mut rocket = rocket::custom(settings.rocket)
         // Rocket's default shield sets headers for pages. `SecurityHeaders` sets those for JSON.
         .attach(Shield::new())
         .attach(SecurityHeaders)
+        .attach(CorsHeaders::new(settings.cors.clone()))
         .manage(settings.cors)
         .manage(settings.json)
         .manage(StaticDir(settings.static_dir))
@@ -80,9 +80,6 @@ pub fn build(parts: AppConfig) -> Result<Rocket<Build>, InternalError> {
         .manage(tokens)
         .register("/", rocket::catchers![api::catcher::default_catcher]);
     // A fairing is attached only if it is enabled: idle ones still cost each request.
-    if let Some(cors) = cors {
-        rocket = rocket.attach(cors);
-    }
     if settings.log.level == LogLevel::Normal {
         rocket = rocket.attach(RecordRoute);
     }

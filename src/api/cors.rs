@@ -1,10 +1,13 @@
-//! CORS (Fetch Standard): the other origins whose pages may read responses. None, unless configured.
+//! CORS (Fetch Standard): the other origins whose pages may read responses. By default, while the server listens on loopback
+//! only, these are pages that this machine serves; else there are none.
 //!
 //! A request is authorized by its Authorization header, which a browser never adds by itself. So no origin is allowed "with
 //! credentials", and a page of any other origin can do only what every program can.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use parking_lot::Mutex;
 use rocket::fairing::{Fairing, Info, Kind};
 use rocket::http::{Header, Method, Status};
 use rocket::{async_trait, Request, Response};
@@ -15,11 +18,14 @@ use crate::api::routing;
 /// The response headers that a page may read, in addition to the safelisted ones.
 const EXPOSED: &str = "Location, Retry-After, WWW-Authenticate, X-Request-Id, ETag";
 
-/// The request headers that a page may send, in addition to the safelisted ones.
-const ACCEPTED: &str = "Authorization, Content-Type, If-None-Match, X-Request-Id";
-
 /// How long a browser caches the response to a preflight request, in seconds.
 const MAX_AGE: &str = "600";
+
+/// The hosts of this machine, as browsers write them.
+const LOOPBACK_HOSTS: [&str; 3] = ["localhost", "127.0.0.1", "[::1]"];
+
+/// How many refused origins are logged: clients choose them.
+const MAX_LOGGED_ORIGINS: usize = 32;
 
 /// The origins whose pages may read responses.
 #[derive(Clone, Debug, Default)]
@@ -30,6 +36,8 @@ enum Allowed {
     #[default]
     None,
     Any,
+    /// `http://localhost`, `http://127.0.0.1` and `http://[::1]`, with any port.
+    Loopback,
     These(Arc<[String]>),
 }
 
@@ -59,6 +67,12 @@ impl Cors {
         }
     }
 
+    /// Pages that this machine serves without TLS, as development servers do.
+    #[must_use]
+    pub fn loopback() -> Self {
+        Self(Allowed::Loopback)
+    }
+
     /// Whether any origin is allowed.
     #[must_use]
     pub fn is_on(&self) -> bool {
@@ -82,12 +96,22 @@ impl Cors {
     fn allowed<'a>(&self, origins: &mut dyn Iterator<Item = &'a str>) -> Option<&'a str> {
         match (&self.0, origins.next(), origins.next()) {
             (Allowed::Any, _, _) => Some("*"),
+            (Allowed::Loopback, Some(origin), None) => is_loopback(origin).then_some(origin),
             (Allowed::These(these), Some(origin), None) => {
                 these.iter().any(|this| this == origin).then_some(origin)
             }
             _ => None,
         }
     }
+}
+
+/// Whether the text is the origin of a page that this machine serves without TLS.
+fn is_loopback(origin: &str) -> bool {
+    let host = origin.strip_prefix("http://").map(|rest| match rest.rsplit_once(':') {
+        Some((host, port)) if !port.ends_with(']') => host,
+        _ => rest,
+    });
+    host.is_some_and(|host| LOOPBACK_HOSTS.contains(&host)) && is_origin(origin)
 }
 
 /// Whether the text is an origin as browsers send it.
@@ -113,7 +137,39 @@ fn is_origin(text: &str) -> bool {
 }
 
 /// A fairing that adds the headers to every response of Rocket, and responds to preflight requests.
-pub struct CorsHeaders(pub Cors);
+pub struct CorsHeaders {
+    cors: Cors,
+    /// The origins that were logged because they were refused.
+    logged: Mutex<BTreeSet<String>>,
+}
+
+impl CorsHeaders {
+    /// The fairing for these origins.
+    #[must_use]
+    pub fn new(cors: Cors) -> Self {
+        Self { cors, logged: Mutex::default() }
+    }
+
+    /// Logs each refused origin once: a page that cannot read a response does not learn why.
+    fn log_refused(&self, request: &Request<'_>) {
+        let Some(origin) = request.headers().get_one("Origin").filter(|origin| is_origin(origin)) else {
+            return;
+        };
+        // A page of this server sends its origin with most methods, and may read the response.
+        let host = origin.split_once("://").map(|(_, host)| host);
+        if host == request.host().map(ToString::to_string).as_deref() {
+            return;
+        }
+        let mut logged = self.logged.lock();
+        if logged.len() < MAX_LOGGED_ORIGINS && logged.insert(origin.to_owned()) {
+            tracing::warn!(
+                origin,
+                "a page of this origin asked, and its browser will not let it read the response; cors_origins = \
+                 [\"{origin}\"] would allow it"
+            );
+        }
+    }
+}
 
 #[async_trait]
 impl Fairing for CorsHeaders {
@@ -122,21 +178,37 @@ impl Fairing for CorsHeaders {
     }
 
     async fn on_response<'r>(&self, request: &'r Request<'_>, response: &mut Response<'r>) {
-        let mut allowed = false;
-        for (name, value) in self.0.headers(&mut request.headers().get("Origin")) {
-            allowed |= name == "Access-Control-Allow-Origin";
+        let mut is_allowed = false;
+        for (name, value) in self.cors.headers(&mut request.headers().get("Origin")) {
+            is_allowed |= name == "Access-Control-Allow-Origin";
             response.adjoin_header(Header::new(name, value));
         }
-        if allowed && is_preflight(request) && response.status() == Status::NoContent {
+        if !is_allowed {
+            self.log_refused(request);
+        } else if is_preflight(request) && response.status() == Status::NoContent {
             response.remove_header("Access-Control-Expose-Headers");
             response.set_header(Header::new(
                 "Access-Control-Allow-Methods",
                 routing::methods_at(request).join(", "),
             ));
-            response.set_header(Header::new("Access-Control-Allow-Headers", ACCEPTED));
+            let mut requested = request.headers().get("Access-Control-Request-Headers");
+            if let Some(names) = requested.next().filter(|names| is_list_of_names(names)) {
+                response.set_header(Header::new("Access-Control-Allow-Headers", names));
+            }
             response.set_header(Header::new("Access-Control-Max-Age", MAX_AGE));
         }
     }
+}
+
+/// Whether the text lists names of header fields (RFC 9110, section 5.6.2). Which ones is up to the page: no header gives it
+/// more rights than any other client has.
+fn is_list_of_names(text: &str) -> bool {
+    let is_name = |name: &str| !name.is_empty() && name.bytes().all(is_tchar);
+    text.split(',').map(str::trim).all(is_name)
+}
+
+fn is_tchar(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
 /// Whether the request is a preflight request (Fetch Standard, "CORS-preflight request").
@@ -182,6 +254,40 @@ mod tests {
             "https://app.example?x",
         ] {
             assert!(!is_origin(other), "{other:?}");
+        }
+    }
+
+    #[test]
+    fn pages_of_this_machine_are_loopback() {
+        for origin in
+            ["http://localhost:5173", "http://localhost", "http://127.0.0.1:3000", "http://[::1]:8080"]
+        {
+            assert!(is_loopback(origin), "{origin}");
+        }
+        for other in [
+            "null",
+            "",
+            "https://localhost:5173",
+            "http://localhost.evil.example",
+            "http://localhost:5173.evil.example",
+            "http://localhost:evil",
+            "http://localhost:80@evil.example",
+            "http://evil.example:5173",
+            "http://127.0.0.1.evil.example:80",
+            "http://127.0.0.2:80",
+            "http://[::1].evil.example",
+            "http://Localhost:5173",
+            "http://localhost:5173/",
+        ] {
+            assert!(!is_loopback(other), "{other:?}");
+        }
+    }
+
+    #[test]
+    fn only_names_of_headers_are_allowed_back() {
+        assert!(is_list_of_names("authorization,content-type, If-Match"));
+        for other in ["", "a,", "a b", "a:b", "a,\u{e9}", "a;b"] {
+            assert!(!is_list_of_names(other), "{other:?}");
         }
     }
 

@@ -7,6 +7,7 @@ use super::setting::{Kind, Preset, Setting};
 use super::values::Values;
 use crate::api::base_url::{BaseUrl, InvalidBaseUrl};
 use crate::api::cors::Cors;
+use crate::http::listen::Address;
 use crate::json::Style;
 
 const STATIC_DIR: Setting =
@@ -34,10 +35,14 @@ const PUBLIC_URL: Setting = Setting::new(
 
 const CORS_ORIGINS: Setting = Setting::new(
     "cors_origins",
-    Preset::EmptyList,
+    Preset::Unset {
+        instead: "`http://localhost`, `http://127.0.0.1` and `http://[::1]` with any port while `address` is loopback, else none",
+        example: "https://app.example",
+    },
     Kind::List,
-    "Origins whose pages may read responses in a browser: `[\"https://app.example\"]`, or `[\"*\"]` for any",
-);
+    "Origins whose pages may read responses in a browser: one, a list of them, or `*` for any",
+)
+.details("`[]` refuses all. A refused origin is logged once");
 
 // No version: it would tell an attacker which holes to try.
 const IDENT: Setting =
@@ -63,6 +68,11 @@ pub(super) fn public_url(values: &Values) -> Result<Option<BaseUrl>, ConfigError
     url.map(|url| url.parse().map_err(|reason: InvalidBaseUrl| invalid(PUBLIC_URL.name, reason))).transpose()
 }
 
-pub(super) fn cors(values: &Values) -> Result<Cors, ConfigError> {
-    Cors::parse(values.get(&CORS_ORIGINS)?).map_err(|reason| invalid(CORS_ORIGINS.name, reason))
+pub(super) fn cors(values: &Values, address: Address) -> Result<Cors, ConfigError> {
+    match values.list(&CORS_ORIGINS)? {
+        Some(origins) => Cors::parse(origins).map_err(|reason| invalid(CORS_ORIGINS.name, reason)),
+        // Other machines reach neither the server nor the pages.
+        None if address.first().is_loopback() => Ok(Cors::loopback()),
+        None => Ok(Cors::default()),
+    }
 }

@@ -177,7 +177,7 @@ pub(super) fn address(values: &Values) -> Result<Address, ConfigError> {
 
 pub(super) fn limits(values: &Values, rocket: &rocket::Config) -> Result<HttpLimits, ConfigError> {
     let seconds = |setting| values.get(setting).map(Duration::from_secs_f64);
-    let proxies: Vec<String> = values.get(&TRUSTED_PROXIES)?;
+    let proxies = values.list(&TRUSTED_PROXIES)?.unwrap_or_default();
     let body = rocket.limits.get("json").unwrap_or(DEFAULT_BODY_LIMIT).as_u64();
     Ok(HttpLimits {
         keep_alive: Duration::from_secs(rocket.keep_alive.into()),

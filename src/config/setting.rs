@@ -60,7 +60,7 @@ pub enum Kind {
     Path,
     /// A key, which no message shows.
     Secret,
-    /// A list of texts.
+    /// A list of texts, or a single text.
     List,
     /// Members, each with a name and a kind.
     Members(&'static [(&'static str, Kind)]),
@@ -176,7 +176,10 @@ impl Kind {
             Self::Bool => matches!(value, Value::Bool(..)),
             Self::Choice(choices) => value.as_str().is_some_and(|text| choices.contains(&text)),
             Self::Path | Self::Secret => matches!(value, Value::String(..)),
-            Self::List => value.as_array().is_some_and(|list| list.iter().all(|one| one.as_str().is_some())),
+            Self::List => match value.as_array() {
+                Some(list) => list.iter().all(|one| one.as_str().is_some()),
+                None => value.as_str().is_some(),
+            },
             Self::Members(_) => matches!(value, Value::Dict(..)),
             Self::Rocket => true,
         };
@@ -214,7 +217,7 @@ impl fmt::Display for Kind {
             Self::Choice(choices) => f.write_str(&choices.join(" or ")),
             Self::Text(_) | Self::Secret | Self::Rocket => f.write_str("a text in quotation marks"),
             Self::Path => f.write_str("a path in quotation marks"),
-            Self::List => f.write_str("a list of texts, such as [\"a\", \"b\"]"),
+            Self::List => f.write_str("a text or a list of texts, such as [\"a\", \"b\"]"),
             Self::Members(members) => {
                 let names: Vec<&str> = members.iter().map(|(name, _)| *name).collect();
                 write!(f, "a table with {}", names.join(", "))

@@ -7,6 +7,7 @@ use rocket::figment::value::magic::RelativePathBuf;
 use rocket::figment::value::{Dict, Value};
 use rocket::figment::Figment;
 use serde::de::DeserializeOwned;
+use serde::Deserialize;
 
 use super::error::{invalid, ConfigError, Mismatch, Reason, SettingError};
 use super::origin::{Given, Origin};
@@ -88,6 +89,20 @@ impl Values {
             Err(error) if error.missing() => Ok(None),
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// The texts of a setting, if it has a value: a list, or a single text.
+    pub(super) fn list(&self, setting: &Setting) -> Result<Option<Vec<String>>, ConfigError> {
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Texts {
+            One(String),
+            Many(Vec<String>),
+        }
+        Ok(self.optional(setting)?.map(|texts| match texts {
+            Texts::One(text) => vec![text],
+            Texts::Many(texts) => texts,
+        }))
     }
 
     /// The value of a setting, read from its text.

@@ -234,7 +234,7 @@ fn wrong_settings() {
         ("PUBLIC_URL", "http://"),
         ("PUBLIC_URL", "http://user@ships.example"),
         ("LOG_FORMAT", "xml"),
-        ("CORS_ORIGINS", "https://app.example"),
+        ("CORS_ORIGINS", "app.example"),
         ("CORS_ORIGINS", "[\"https://app.example/\"]"),
         ("CORS_ORIGINS", "[\"https://app.example\", \"*\"]"),
     ];

@@ -1,4 +1,4 @@
-//! CORS: pages of other origins have no access unless it is configured.
+//! CORS: by default pages of this machine have access, and pages of other origins only if it is configured.
 
 use rocket::http::Method;
 use serde_json::json;
@@ -21,7 +21,7 @@ fn preflight(path: &str, origin: &str) -> Ask {
     ask(Method::Options, path)
         .header("Origin", origin)
         .header("Access-Control-Request-Method", "PUT")
-        .header("Access-Control-Request-Headers", "authorization,content-type")
+        .header("Access-Control-Request-Headers", "authorization,content-type,traceparent")
 }
 
 /// The CORS headers.
@@ -50,14 +50,65 @@ fn every_kind() -> [(Ask, u16); 9] {
 }
 
 #[test]
-fn allows_no_origin_by_default() {
-    let serving = serving("cors_off", "[]");
-    let mut asks: Vec<(Ask, u16)> = every_kind().into();
-    asks.push((preflight("/api/ships/1", APP), 204));
-    for (ask, status) in asks {
-        let response = serving.send(&ask.clone().header("Origin", APP));
-        assert_eq!((response.status, cors(&response)), (status, vec![]), "{}", ask.line());
+fn allows_pages_of_this_machine_by_default() {
+    let serving = Serving::start(&mut shipyard(&folder("cors_default"), &["--port", "0"]));
+    for (ask, status) in every_kind() {
+        for origin in ["http://localhost:5173", "http://127.0.0.1:3000", "http://[::1]:8080"] {
+            let response = serving.send(&ask.clone().header("Origin", origin));
+            let expected = vec![
+                ("Access-Control-Allow-Origin", origin),
+                ("Access-Control-Expose-Headers", EXPOSED),
+                ("Vary", "Origin"),
+            ];
+            assert_eq!((response.status, cors(&response)), (status, expected), "{}", ask.line());
+        }
+        for other in [APP, "null", "http://localhost.example", "https://localhost:5173"] {
+            let response = serving.send(&ask.clone().header("Origin", other));
+            assert_eq!((response.status, cors(&response)), (status, vec![("Vary", "Origin")]), "{other}");
+        }
     }
+}
+
+#[test]
+fn an_empty_list_and_an_address_that_others_reach_allow_no_origin() {
+    let folder = folder("cors_off");
+    let mut empty = shipyard(&folder, &["--port", "0"]);
+    empty.env("ROCKET_CORS_ORIGINS", "[]");
+    let mut reachable = shipyard(&folder, &["--port", "0", "--address", "0.0.0.0"]);
+    for command in [&mut empty, &mut reachable] {
+        let serving = Serving::start(command);
+        let mut asks: Vec<(Ask, u16)> = every_kind().into();
+        asks.push((preflight("/api/ships/1", "http://localhost:5173"), 204));
+        for (ask, status) in asks {
+            let response = serving.send(&ask.clone().header("Origin", "http://localhost:5173"));
+            assert_eq!((response.status, cors(&response)), (status, vec![]), "{}", ask.line());
+        }
+    }
+}
+
+#[test]
+fn a_refused_origin_is_logged_once_with_the_setting_that_allows_it() {
+    let folder = folder("cors_log");
+    let output = folder.join("output");
+    let serving = Serving::start_into(&mut shipyard(&folder, &["--port", "0"]), &output);
+    for origin in [APP, APP, "http://localhost:5173", "null", "\"\r", "https://b.example", APP] {
+        serving.send(&ask(Method::Get, "/api/ships").header("Origin", origin));
+    }
+    // A page of the server itself.
+    serving.send(&ask(Method::Post, "/auth/login").header("Origin", "http://localhost"));
+    assert_eq!(serving.interrupt(), Some(0));
+    let log = std::fs::read_to_string(output).unwrap();
+    let lines: Vec<&str> = log.lines().filter(|line| line.contains("cors_origins")).collect();
+    assert_eq!(lines.len(), 2, "{log}");
+    assert!(lines[0].contains(r#"cors_origins = ["https://app.example"]"#), "{log}");
+    assert!(lines[1].contains("https://b.example"), "{log}");
+}
+
+#[test]
+fn a_single_origin_needs_no_list() {
+    let serving = serving("cors_single", APP);
+    let response = serving.send(&ask(Method::Get, "/api/ships").header("Origin", APP));
+    assert_eq!(response.header("Access-Control-Allow-Origin"), Some(APP));
 }
 
 #[test]
@@ -91,7 +142,7 @@ fn a_preflight_lists_allowed_methods_and_headers() {
     let methods = "DELETE, GET, HEAD, OPTIONS, PUT";
     assert_eq!((response.status, response.body.as_str(), response.header("Allow")), (204, "", Some(methods)));
     let expected = vec![
-        ("Access-Control-Allow-Headers", "Authorization, Content-Type, If-None-Match, X-Request-Id"),
+        ("Access-Control-Allow-Headers", "authorization,content-type,traceparent"),
         ("Access-Control-Allow-Methods", methods),
         ("Access-Control-Allow-Origin", APP),
         ("Access-Control-Max-Age", "600"),

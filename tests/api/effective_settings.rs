@@ -43,7 +43,7 @@ fn shows_the_documented_default_of_every_setting() {
         let name = row.name.as_str();
         let usual = row.default.split("; in the release").next().unwrap().trim_matches('`');
         match name {
-            "data" | "public_url" | "jwt_secret" | "jwt_secret_file" => {
+            "data" | "public_url" | "cors_origins" | "jwt_secret" | "jwt_secret_file" => {
                 assert!(run.stdout.contains(&format!("\n# {name} is not set")), "{name}: {}", run.stdout);
             }
             "limits" => assert_eq!(values["limits.json"].0, "\"64KiB\""),
