@@ -4,6 +4,7 @@
 //! 4.1.4). Such a key verifies only tokens that name it. `docs/key-rotation.md` describes how to change keys while the
 //! server runs.
 
+pub mod development;
 pub mod file;
 
 use std::fmt;

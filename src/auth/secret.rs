@@ -48,6 +48,17 @@ impl Secret {
         Ok(Self(key))
     }
 
+    /// The key in hexadecimal digits, which are a key themselves. Their memory is overwritten when they are dropped.
+    pub(crate) fn to_hex(&self) -> Zeroizing<String> {
+        let mut text = Zeroizing::new(String::with_capacity(2 * self.0.len()));
+        for byte in self.0.iter() {
+            for digit in [byte >> 4, byte & 15] {
+                text.extend(char::from_digit(digit.into(), 16));
+            }
+        }
+        text
+    }
+
     pub(crate) fn bytes(&self) -> &[u8] {
         &self.0
     }

@@ -3,12 +3,13 @@
 use std::ffi::OsString;
 use std::io::{self, IsTerminal};
 use std::net::SocketAddr;
+use std::path::Path;
 use std::time::Duration;
 
 use rocket::{Build, Rocket};
 use shipyard::auth::clock::{Clock, TokenIds};
 use shipyard::auth::keys::file::KeyFile;
-use shipyard::auth::keys::KeySet;
+use shipyard::auth::keys::{development, KeySet};
 use shipyard::auth::secret::Secret;
 use shipyard::auth::token::Tokens;
 use shipyard::config::Settings;
@@ -116,6 +117,7 @@ fn prepare(settings: Settings) -> Result<Ready, CliError> {
 enum KeySource {
     Setting,
     File(KeyFile),
+    Development(KeyFile),
     ThisRun,
 }
 
@@ -123,15 +125,26 @@ fn keys(settings: &Settings) -> Result<(KeySet, KeySource), CliError> {
     if let Some(secret) = &settings.jwt_secret {
         return Ok((secret.into(), KeySource::Setting));
     }
-    let Some(path) = &settings.jwt_secret_file else {
-        return Ok((Secret::random()?.into(), KeySource::ThisRun));
-    };
-    let file = KeyFile::at(path.clone());
+    if let Some(path) = &settings.jwt_secret_file {
+        let file = KeyFile::at(path.clone());
+        return Ok((read(&file)?, KeySource::File(file)));
+    }
+    // Other machines could not tell that they use a server for development.
+    if settings.address.first().is_loopback() {
+        match development::find_or_make(Path::new("")) {
+            Ok(file) => return Ok((read(&file)?, KeySource::Development(file))),
+            Err(error) => warn(&format!("no file for a development key: {}", chain(&error))),
+        }
+    }
+    Ok((Secret::random()?.into(), KeySource::ThisRun))
+}
+
+fn read(file: &KeyFile) -> Result<KeySet, CliError> {
     let found = file.read().map_err(failed)?;
     if let Some(exposed) = found.exposed {
         warn(&exposed.to_string());
     }
-    Ok((found.keys, KeySource::File(file)))
+    Ok(found.keys)
 }
 
 async fn listen_and_serve(ready: Ready, mut signals: Signals) -> Result<(), CliError> {
@@ -177,6 +190,12 @@ fn announcement(bound: Option<SocketAddr>, source: &Source, keys: &KeySource, ex
         KeySource::Setting => String::new(),
         KeySource::File(file) => {
             format!("  Tokens  signed with the first key of {}\n", file.path().display())
+        }
+        KeySource::Development(file) => {
+            let path = file.path().display();
+            format!(
+                "  Tokens  signed with the development key in {path}; clients log in again after a restart\n"
+            )
         }
         KeySource::ThisRun => {
             "  Tokens  signed with a key made for this run: logins end with it\n".to_owned()

@@ -12,7 +12,10 @@ use crate::auth::token::Lifetimes;
 
 const JWT_SECRET: Setting = Setting::new(
     "jwt_secret",
-    Preset::Unset { instead: "random at each start", example: "" },
+    Preset::Unset {
+        instead: "random: `.shipyard/development.key` while `address` is loopback, else another at each start",
+        example: "",
+    },
     Kind::Secret,
     "Key that signs tokens (HS256), at least 32 bytes (RFC 7518, section 3.2). Set it in the environment rather than in \
      a file",

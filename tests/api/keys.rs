@@ -16,7 +16,7 @@ use shipyard::model::id::Id;
 use shipyard::store::seed::EXAMPLE;
 
 use test_support::forge::{claims, hs256};
-use test_support::program::{folder, run, shipyard};
+use test_support::program::{folder, run, shipyard, Serving};
 use test_support::server::{Ask, Server, NOW};
 use test_support::snapshots;
 
@@ -257,4 +257,82 @@ fn warns_of_a_key_file_that_every_user_can_open() {
             assert!(warning.contains(path.to_str().unwrap()) && !warning.contains("aaaa"), "{warning}");
         }
     }
+}
+
+/// Logs in and gives both tokens.
+fn log_in(serving: &Serving) -> [String; 2] {
+    let login = json!({"username": "user", "password": "password"});
+    let answer =
+        serving.send(&Ask::new(Method::Post, "/auth/login").header("Host", "localhost").json(&login));
+    let token = |name| answer.json()[name].as_str().unwrap().to_owned();
+    [token("access_token"), token("refresh_token")]
+}
+
+/// The statuses of an operation that needs an access token, and of a refresh.
+fn statuses(serving: &Serving, [access, refresh]: &[String; 2]) -> [u16; 2] {
+    let status = |method, path, token: &str| {
+        let ask = Ask::new(method, path).header("Host", "localhost");
+        serving.send(&ask.header("Authorization", &format!("Bearer {token}"))).status
+    };
+    [status(Method::Delete, "/auth/logout", access), status(Method::Post, "/auth/refresh", refresh)]
+}
+
+#[test]
+fn tokens_from_before_a_restart_are_401_with_the_development_key() {
+    let here = folder("development_key");
+    let file = here.join(".shipyard/development.key");
+    let start = || Serving::start(&mut shipyard(&here, &["--port", "0"]));
+    let first = start();
+    let key = std::fs::read(&file).unwrap();
+    let tokens = log_in(&first);
+    // Only tokens that were issued in the second of the start itself are known one by one.
+    std::thread::sleep(std::time::Duration::from_millis(1100));
+    drop(first);
+    let second = start();
+    assert_eq!(statuses(&second, &tokens), [401, 401]);
+    assert_eq!(statuses(&second, &log_in(&second)), [200, 200]);
+    assert!(second.announcement.contains(".shipyard/development.key"), "{}", second.announcement);
+    assert_eq!(std::fs::read(&file).unwrap(), key);
+    assert_eq!(std::fs::read(here.join(".shipyard/.gitignore")).unwrap(), b"*\n");
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+    // No draft is left behind.
+    assert_eq!(std::fs::read_dir(here.join(".shipyard")).unwrap().count(), 2);
+}
+
+#[test]
+fn two_folders_have_two_development_keys() {
+    let serving = |name| Serving::start(&mut shipyard(&folder(name), &["--port", "0"]));
+    let (first, second) = (serving("development_key_a"), serving("development_key_b"));
+    assert_eq!(statuses(&second, &log_in(&first)), [422, 422]);
+}
+
+#[test]
+fn there_is_no_development_key_where_other_machines_reach_the_server_or_a_key_is_set() {
+    let here = folder("no_development_key");
+    for (address, variable) in [("0.0.0.0", "ROCKET_LOG_LEVEL=normal"), ("localhost", "ROCKET_JWT_SECRET=")] {
+        let (name, value) = variable.split_once('=').unwrap();
+        let value = if value.is_empty() { A } else { value };
+        let mut command = shipyard(&here, &["--port", "0", "--address", address]);
+        drop(Serving::start(command.env(name, value)));
+        assert!(!here.join(".shipyard").exists(), "{variable}");
+    }
+}
+
+#[test]
+fn a_development_key_that_cannot_be_written_or_read() {
+    let here = folder("bad_development_key");
+    std::fs::write(here.join(".shipyard"), "a file").unwrap();
+    let serving = Serving::start(&mut shipyard(&here, &["--port", "0"]));
+    assert!(serving.announcement.contains("made for this run"), "{}", serving.announcement);
+    drop(serving);
+    std::fs::remove_file(here.join(".shipyard")).unwrap();
+    std::fs::create_dir(here.join(".shipyard")).unwrap();
+    std::fs::write(here.join(".shipyard/development.key"), "short").unwrap();
+    let run = run(&mut shipyard(&here, &["--port", "0"]), None);
+    assert_eq!(run.code, Some(1), "{run:?}");
+    assert!(run.stderr.contains("development key: .shipyard/development.key: line 1"), "{run:?}");
 }

@@ -34,7 +34,7 @@ fn in_effect(settings: &Settings, name: &str, default: &str) -> String {
         "static_dir" => settings.static_dir.display().to_string(),
         "json" => if settings.json == Style::Compact { "compact" } else { "pretty" }.to_owned(),
         "public_url" if settings.public_url.is_none() => "`http://` and the request's Host".to_owned(),
-        "jwt_secret" if settings.jwt_secret.is_none() => "random at each start".to_owned(),
+        "jwt_secret" if settings.jwt_secret.is_none() => default.to_owned(),
         "jwt_secret_file" if settings.jwt_secret_file.is_none() => String::new(),
         "access_token_ttl" => settings.lifetimes.access.to_string(),
         "refresh_token_ttl" => settings.lifetimes.refresh.to_string(),
@@ -205,7 +205,7 @@ fn default_limits_match_the_settings_page() {
     std::fs::write(here.join("static/a.txt"), "a file").unwrap();
     let serving = Serving::start(&mut shipyard(&here, &["--port", "0"]));
     assert!(serving.announcement.contains("the built-in example"), "{}", serving.announcement);
-    assert!(serving.announcement.contains("a key made for this run"), "{}", serving.announcement);
+    assert!(serving.announcement.contains(".shipyard/development.key"), "{}", serving.announcement);
     assert_eq!(serving.send(&ask(Method::Get, "/static/a.txt")).body, "a file");
 
     let first = log_in(&serving, "user");

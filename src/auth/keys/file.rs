@@ -20,7 +20,11 @@ pub const MAX_SIZE: usize = 64 * 1024;
 
 /// A key file, which can be read again to change the keys.
 #[derive(Clone, Debug)]
-pub struct KeyFile(PathBuf);
+pub struct KeyFile {
+    path: PathBuf,
+    /// What names the file, for messages.
+    name: &'static str,
+}
 
 /// The content of a key file.
 #[derive(Debug)]
@@ -33,9 +37,10 @@ pub struct Found {
 
 /// Why a key file cannot be used. The message names the place, but never shows what the file contains.
 #[derive(Debug, Error)]
-#[error("jwt_secret_file: {}", path.display())]
+#[error("{name}: {}", path.display())]
 pub struct KeyFileError {
     path: PathBuf,
+    name: &'static str,
     source: Problem,
 }
 
@@ -75,13 +80,18 @@ impl KeyFile {
     /// The key file at `path`.
     #[must_use]
     pub fn at(path: PathBuf) -> Self {
-        Self(path)
+        Self { path, name: "jwt_secret_file" }
+    }
+
+    /// The file of the [development key](super::development).
+    pub(super) fn development(path: PathBuf) -> Self {
+        Self { path, name: "development key" }
     }
 
     /// The path of the file.
     #[must_use]
     pub fn path(&self) -> &Path {
-        &self.0
+        &self.path
     }
 
     /// Reads the file. This call blocks.
@@ -89,13 +99,13 @@ impl KeyFile {
     /// # Errors
     /// [`KeyFileError`]: the first problem.
     pub fn read(&self) -> Result<Found, KeyFileError> {
-        let failed = |source| KeyFileError { path: self.0.clone(), source };
+        let failed = |source| KeyFileError { path: self.path.clone(), name: self.name, source };
         let (bytes, metadata) = self.bytes().map_err(failed)?;
         Ok(Found { keys: parse(&bytes).map_err(failed)?, exposed: self.exposed(&metadata) })
     }
 
     fn bytes(&self) -> Result<(Zeroizing<Vec<u8>>, Metadata), Problem> {
-        let (file, metadata) = regular_file::open(&self.0).map_err(|error| match error.kind() {
+        let (file, metadata) = regular_file::open(&self.path).map_err(|error| match error.kind() {
             io::ErrorKind::InvalidInput => Problem::NotAFile,
             _ => Problem::Io(error),
         })?;
@@ -115,8 +125,10 @@ impl KeyFile {
 
         let mode = metadata.permissions().mode() & 0o777;
         (mode & 0o006 != 0).then(|| {
-            let path = self.0.display();
-            format!("jwt_secret_file: {path}: mode {mode:03o} opens it to every user of this machine (chmod o= {path})")
+            let (name, path) = (self.name, self.path.display());
+            format!(
+                "{name}: {path}: mode {mode:03o} opens it to every user of this machine (chmod o= {path})"
+            )
         })
     }
 
