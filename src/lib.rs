@@ -28,6 +28,8 @@ use rocket::shield::Shield;
 use rocket::{Build, Rocket};
 
 use crate::api::cors::CorsHeaders;
+use crate::api::routes::index::HasExampleUsers;
+use crate::api::routes::spec::Specification;
 use crate::api::routes::static_files::StaticDir;
 use crate::api::security_headers::SecurityHeaders;
 use crate::auth::clock::{Clock, TokenIds};
@@ -62,6 +64,7 @@ pub struct AppConfig {
 /// [`InternalError`] where the system gives no random bytes.
 pub fn build(parts: AppConfig) -> Result<Rocket<Build>, InternalError> {
     let AppConfig { settings, data, keys, clock, token_ids } = parts;
+    let has_example_users = HasExampleUsers(data.has_example_users());
     let store = data.into_store(&settings.hasher, settings.store_limits, settings.json)?;
     let passwords = Passwords::new(settings.hasher, settings.password_queue)?;
     let tokens = Tokens::new(keys, settings.lifetimes, settings.store_limits.revocations, clock, token_ids);
@@ -74,6 +77,8 @@ pub fn build(parts: AppConfig) -> Result<Rocket<Build>, InternalError> {
         .attach(CorsHeaders::new(settings.cors.clone()))
         .manage(settings.cors)
         .manage(settings.json)
+        .manage(has_example_users)
+        .manage(Specification::new(settings.public_url.as_ref()))
         .manage(StaticDir(settings.static_dir))
         .manage(accounts)
         .manage(store)

@@ -7,7 +7,7 @@ use rocket_okapi::settings::OpenApiSettings;
 pub mod components;
 pub mod links;
 
-use crate::api::routes::{auth, docs, ships, spec, static_files, users};
+use crate::api::routes::{auth, docs, index, ships, spec, static_files, users};
 use crate::api::routing::{canonical, with_rank};
 
 /// The path of the specification in the repository.
@@ -52,12 +52,8 @@ fn generate() -> OpenApi {
 /// All routes by mount point: the operations, and the routes outside the contract.
 pub fn mounts() -> Vec<(&'static str, Vec<Route>)> {
     let operations: Vec<Route> = operation_list!(openapi_routes)(None, &settings());
-    let others = rocket::routes![spec::openapi_json, static_files::file];
-    vec![
-        ("/", with_rank(canonical(operations))),
-        ("/", canonical(others)),
-        (DOCS, docs::routes("/openapi.json")),
-    ]
+    let others = rocket::routes![index::index, index::icon, spec::openapi_json, static_files::file];
+    vec![("/", with_rank(canonical(operations))), ("/", canonical(others)), (DOCS, docs::routes())]
 }
 
 /// The specification as OpenAPI 3.0 JSON, with sorted keys.
@@ -143,6 +139,8 @@ pub struct Endpoint {
 #[must_use]
 pub fn endpoints() -> Vec<Endpoint> {
     let mut endpoints = vec![
+        Endpoint { name: "icon".to_owned(), method: "GET", path: "/favicon.ico".to_owned() },
+        Endpoint { name: "index".to_owned(), method: "GET", path: "/".to_owned() },
         Endpoint { name: "docs".to_owned(), method: "GET", path: DOCS.to_owned() },
         Endpoint { name: "openapi".to_owned(), method: "GET", path: "/openapi.json".to_owned() },
         Endpoint { name: "static".to_owned(), method: "GET", path: "/static/<path..>".to_owned() },

@@ -2,6 +2,7 @@
 
 pub mod auth;
 pub(crate) mod docs;
+pub mod index;
 pub mod ships;
 pub mod spec;
 pub mod static_files;

@@ -61,7 +61,7 @@ struct CanonicalPath(Box<dyn Handler>);
 impl Handler for CanonicalPath {
     async fn handle<'r>(&self, request: &'r Request<'_>, data: Data<'r>) -> Outcome<'r> {
         let path = request.uri().path().raw().as_str();
-        if path.as_bytes().windows(2).any(|pair| pair == b"//") || path.ends_with('/') {
+        if path.as_bytes().windows(2).any(|pair| pair == b"//") || (path.ends_with('/') && path != "/") {
             return Outcome::forward(data, Status::NotFound);
         }
         self.0.handle(request, data).await

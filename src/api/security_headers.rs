@@ -38,6 +38,12 @@ static SWAGGER_UI: Field = policy(
      connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
 );
 
+/// For the start page: its style is inline, its icon a file.
+static START_PAGE: Field = policy(
+    "default-src 'none'; img-src 'self'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; \
+     frame-ancestors 'none'",
+);
+
 /// For static files: an image may have inline styles and be shown anywhere, but no script runs, not even in an HTML file.
 static FILE: Field = policy(
     "default-src 'none'; img-src 'self' data:; style-src 'unsafe-inline'; sandbox; frame-ancestors 'none'",
@@ -80,6 +86,8 @@ impl Place {
             &SWAGGER_UI
         } else if below("/static") {
             &FILE
+        } else if path == "/" {
+            &START_PAGE
         } else {
             &NO_PAGE
         };

@@ -15,6 +15,7 @@ use shipyard::auth::token::Tokens;
 use shipyard::config::Settings;
 use shipyard::http::listen::Address;
 use shipyard::http::{reload, rlimit, shutdown, HttpLimits, Shutdown, Signals};
+use shipyard::internal_error::chain;
 use shipyard::log::{self, Log};
 use shipyard::store::seed::{Data, Source};
 use shipyard::{http, AppConfig};

@@ -283,27 +283,62 @@ fn serves_the_checked_in_specification_with_an_etag() {
     assert_eq!(other.status, 200);
 }
 
+/// The addresses that a page loads or links to.
+fn addresses(page: &str) -> Vec<&str> {
+    let after = |attribute| page.split(attribute).skip(1).map(|rest| rest.split('"').next().unwrap());
+    ["src=\"", "href=\""].into_iter().flat_map(after).collect()
+}
+
+/// Relative addresses, so that the pages also work where a proxy adds a path.
 #[test]
-fn swagger_ui_loads_only_from_this_server() {
+fn pages_load_only_from_this_server_and_by_relative_addresses() {
     let server = Server::start();
-    let docs = server.get("/docs");
-    assert_eq!(docs.header("Location"), Some("/docs/index.html"));
-    let page = server.get("/docs/index.html");
-    assert_eq!(page.status, 200);
-    let loaded: Vec<&str> = ["src=\"", "href=\""]
-        .iter()
-        .flat_map(|attribute| page.body.split(attribute).skip(1).map(|rest| rest.split('"').next().unwrap()))
-        .filter(|address| !address.starts_with("data:"))
-        .collect();
-    assert!(loaded.len() >= 4, "{loaded:?}");
-    for address in loaded {
-        assert!(!address.contains("//"), "{address} is elsewhere");
-        let path = address.trim_start_matches("./");
-        if !path.ends_with(".png") {
-            assert_eq!(server.get(&format!("/docs/{path}")).status, 200, "{path}");
+    assert_eq!(server.get("/docs").header("Location"), Some("docs/index.html"));
+    assert_eq!(server.get("/docs/").header("Location"), Some("index.html"));
+    let index = server.send(Ask::new(Method::Get, "/").header("Accept", "text/html")).body;
+    let docs = server.get("/docs/index.html").body;
+    assert!(docs.contains("<title>Shipyard API</title>"), "{docs}");
+    for (folder, page) in [("/", index), ("/docs/", docs)] {
+        let loaded = addresses(&page);
+        assert!(loaded.len() >= 4, "{loaded:?}");
+        for address in loaded {
+            assert!(!address.contains(':') && !address.starts_with('/'), "{address} is not relative");
+            let path = match address.strip_prefix("../") {
+                Some(rest) => format!("/{rest}"),
+                None => format!("{folder}{address}"),
+            };
+            let status = server.get(&path).status;
+            assert!([200, 303].contains(&status), "{path}: {status}");
         }
     }
-    assert_eq!(server.get("/docs/swagger-ui-config.json").json()["url"], "/openapi.json");
+    assert!(server.get("/docs/docs.js").body.contains("url: \"../openapi.json\""));
+}
+
+#[test]
+fn the_start_page_is_html_for_browsers_and_links_for_programs() {
+    let server = Server::start();
+    let index = |accept: &str| server.send(Ask::new(Method::Get, "/").header("Accept", accept));
+    for accept in ["text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", "text/html;q=0.1"] {
+        let page = index(accept);
+        assert_eq!((page.status, page.header("Content-Type")), (200, Some("text/html; charset=utf-8")));
+        assert_eq!(page.header("Vary"), Some("Accept"), "{accept}");
+        for part in
+            [env!("CARGO_PKG_VERSION"), "<code>guest</code>", "curl http://localhost:5000/api/ships/1"]
+        {
+            assert!(page.body.contains(part), "{part}: {}", page.body);
+        }
+    }
+    for accept in ["*/*", "application/json", "text/html;q=0", "nonsense", ""] {
+        let links = index(accept);
+        assert_eq!((links.status, links.header("Content-Type")), (200, Some("application/json")), "{accept}");
+        for name in ["docs", "ships", "specification", "users"] {
+            let url = links.json()[name].as_str().unwrap().to_owned();
+            let path = url.strip_prefix("http://localhost:5000").unwrap();
+            assert!([200, 303].contains(&server.get(path).status), "{url}");
+        }
+    }
+    assert_eq!(server.get("/favicon.ico").header("Content-Type"), Some("image/svg+xml"));
+    assert_eq!(server.send(Ask::new(Method::Post, "/")).status, 405);
 }
 
 /// Every row of the route table has an operation: none is a 404 for an unknown path.

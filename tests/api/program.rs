@@ -75,6 +75,19 @@ fn announces_the_demo_login_only_where_it_works() {
     assert!(serving.announcement.contains("data.json"), "{}", serving.announcement);
 }
 
+#[test]
+fn pages_name_the_public_url_and_no_login_that_does_not_work() {
+    let here = folder("public_url_pages");
+    std::fs::write(here.join("data.json"), r#"{"users": [], "ships": []}"#).unwrap();
+    let url = "https://ships.example/a";
+    let serving = Serving::start(&mut shipyard(&here, &["--port", "0", "--public-url", url]));
+    let get =
+        |path| serving.send(&Ask::new(Method::Get, path).header("Host", "b").header("Accept", "text/html"));
+    assert_eq!(get("/openapi.json").json()["servers"][0]["url"], url);
+    let page = get("/").body;
+    assert!(page.contains("curl https://ships.example/a/api/ships") && !page.contains("guest"), "{page}");
+}
+
 #[cfg(unix)]
 #[test]
 fn an_interrupt_shuts_the_server_down_cleanly() {

@@ -1,24 +1,48 @@
-//! Swagger UI, with one copy of its files in memory.
+//! The documentation page: Swagger UI, with one copy of its files in memory, and a form that logs in.
 
 use std::io::Cursor;
 use std::sync::Arc;
 
 use hyper::body::Bytes;
 use rocket::http::{ContentType, Status};
+use rocket::response::Redirect;
 use rocket::route::{Handler, Outcome};
-use rocket::{async_trait, Data, Request, Response, Route};
+use rocket::{async_trait, get, Data, Request, Response, Route};
 use rocket_okapi::swagger_ui::{make_swagger_ui, SwaggerUIConfig};
 use tokio::sync::OnceCell;
 
-/// The routes of Swagger UI for the specification at that URL.
-pub(crate) fn routes(spec_url: &str) -> Vec<Route> {
-    let config = SwaggerUIConfig { url: spec_url.to_owned(), ..SwaggerUIConfig::default() };
-    let routes: Vec<Route> = make_swagger_ui(&config).into();
+const PAGE: &str = include_str!("pages/docs.html");
+const SCRIPT: &str = include_str!("pages/docs.js");
+
+/// The files of Swagger UI that the page loads.
+const FILES: [&str; 2] = ["/swagger-ui-bundle.js", "/swagger-ui.css"];
+
+/// The routes, below the path of the page.
+pub(crate) fn routes() -> Vec<Route> {
+    let files: Vec<Route> = make_swagger_ui(&SwaggerUIConfig::default()).into();
     let shared = |mut route: Route| {
         route.handler = Box::new(SharedContent { inner: route.handler, content: Arc::default() });
         route
     };
-    routes.into_iter().map(shared).collect()
+    let files = files.into_iter().filter(|route| FILES.contains(&route.uri.path())).map(shared);
+    rocket::routes![start, page, script].into_iter().chain(files).collect()
+}
+
+/// Relative, as all links of the page are: a proxy may serve it below a path of its own.
+#[get("/")]
+fn start(path: &rocket::http::uri::Origin<'_>) -> Redirect {
+    let has_slash = path.path().ends_with("/");
+    Redirect::to(if has_slash { "index.html" } else { "docs/index.html" })
+}
+
+#[get("/index.html")]
+fn page() -> (ContentType, &'static str) {
+    (ContentType::HTML, PAGE)
+}
+
+#[get("/docs.js")]
+fn script() -> (ContentType, &'static str) {
+    (ContentType::JavaScript, SCRIPT)
 }
 
 /// Repeats the first response of `inner`. rocket_okapi copies the file for each request, and each slow reader would hold a
