@@ -11,6 +11,7 @@ mod accept;
 mod client_address;
 mod close;
 mod connection;
+mod cors_headers;
 mod dispatch;
 mod eviction;
 pub mod limits;
@@ -46,7 +47,7 @@ pub use self::signals::Signals;
 
 use self::registry::Registry;
 use self::workers::Workers;
-use crate::api::cors::Cors;
+use crate::api::cors::{Cors, RefusedOrigins};
 use crate::internal_error::InternalError;
 use crate::json::Style;
 use crate::log::RejectionReporter;
@@ -59,6 +60,7 @@ struct ServerState {
     rocket: Client,
     style: Style,
     cors: Cors,
+    refused_origins: RefusedOrigins,
     limits: HttpLimits,
     registry: Registry,
     /// Permits for connections that get an error because there is no room for them.
@@ -91,6 +93,7 @@ pub async fn serve(
         rocket,
         style,
         cors,
+        refused_origins: RefusedOrigins::default(),
         registry: Registry::new(&limits),
         rejection_permits: Arc::new(Semaphore::new(MAX_CONCURRENT_REJECTIONS)),
         rejections: RejectionReporter::default(),

@@ -27,7 +27,6 @@ use rocket::log::LogLevel;
 use rocket::shield::Shield;
 use rocket::{Build, Rocket};
 
-use crate::api::cors::CorsHeaders;
 use crate::api::routes::index::HasExampleUsers;
 use crate::api::routes::spec::Specification;
 use crate::api::routes::static_files::StaticDir;
@@ -74,7 +73,6 @@ pub fn build(parts: AppConfig) -> Result<Rocket<Build>, InternalError> {
         // Rocket's default shield sets headers for pages. `SecurityHeaders` sets those for JSON.
         .attach(Shield::new())
         .attach(SecurityHeaders)
-        .attach(CorsHeaders::new(settings.cors.clone()))
         .manage(settings.cors)
         .manage(settings.json)
         .manage(has_example_users)

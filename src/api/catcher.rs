@@ -5,6 +5,7 @@ use rocket::response::{self, Responder};
 use rocket::{catch, Request};
 
 use crate::api::checks::RouteCheck;
+use crate::api::cors;
 use crate::api::error::api_error::ApiError;
 use crate::api::error::catalog::{METHOD_NOT_ALLOWED, NOT_FOUND};
 use crate::api::guards;
@@ -59,7 +60,11 @@ impl<'r> Responder<'r, 'static> for Fallback<'_> {
             }
             Self::Options(allowed) => {
                 let mut response = json_response::no_content();
-                response.set_header(Header::new("Allow", allowed.join(", ")));
+                let allowed = allowed.join(", ");
+                for header in cors::preflight_headers(request, &allowed) {
+                    response.set_header(header);
+                }
+                response.set_header(Header::new("Allow", allowed));
                 Ok(response)
             }
         }

@@ -8,12 +8,9 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
-use rocket::fairing::{Fairing, Info, Kind};
-use rocket::http::{Header, Method, Status};
-use rocket::{async_trait, Request, Response};
+use rocket::http::Header;
+use rocket::Request;
 use thiserror::Error;
-
-use crate::api::routing;
 
 /// The response headers that a page may read, in addition to the safelisted ones.
 const EXPOSED: &str = "Location, Retry-After, WWW-Authenticate, X-Request-Id, ETag";
@@ -136,31 +133,18 @@ fn is_origin(text: &str) -> bool {
     is_host && port.is_none_or(is_port)
 }
 
-/// A fairing that adds the headers to every response of Rocket, and responds to preflight requests.
-pub struct CorsHeaders {
-    cors: Cors,
-    /// The origins that were logged because they were refused.
-    logged: Mutex<BTreeSet<String>>,
-}
+/// The origins that were logged because they were refused: a page that cannot read a response does not learn why.
+#[derive(Debug, Default)]
+pub struct RefusedOrigins(Mutex<BTreeSet<String>>);
 
-impl CorsHeaders {
-    /// The fairing for these origins.
-    #[must_use]
-    pub fn new(cors: Cors) -> Self {
-        Self { cors, logged: Mutex::default() }
-    }
-
-    /// Logs each refused origin once: a page that cannot read a response does not learn why.
-    fn log_refused(&self, request: &Request<'_>) {
-        let Some(origin) = request.headers().get_one("Origin").filter(|origin| is_origin(origin)) else {
-            return;
-        };
-        // A page of this server sends its origin with most methods, and may read the response.
-        let host = origin.split_once("://").map(|(_, host)| host);
-        if host == request.host().map(ToString::to_string).as_deref() {
+impl RefusedOrigins {
+    /// Logs an origin once, unless it is that of a page of this server: such a page may read the response, and sends its
+    /// origin with most methods.
+    pub fn log(&self, origin: &str, host: Option<&str>) {
+        if !is_origin(origin) || origin.split_once("://").map(|(_, host)| host) == host {
             return;
         }
-        let mut logged = self.logged.lock();
+        let mut logged = self.0.lock();
         if logged.len() < MAX_LOGGED_ORIGINS && logged.insert(origin.to_owned()) {
             tracing::warn!(
                 origin,
@@ -171,33 +155,24 @@ impl CorsHeaders {
     }
 }
 
-#[async_trait]
-impl Fairing for CorsHeaders {
-    fn info(&self) -> Info {
-        Info { name: "CORS", kind: Kind::Response }
+/// The headers of the response to a preflight request (Fetch Standard, "CORS-preflight request") from an allowed origin, for a
+/// path with these methods. None for any other request.
+pub fn preflight_headers(request: &Request<'_>, methods: &str) -> Vec<Header<'static>> {
+    let field = |name| request.headers().get(name).next();
+    let cors = request.rocket().state::<Cors>();
+    let is_allowed = cors.is_some_and(|cors| cors.allowed(&mut request.headers().get("Origin")).is_some());
+    if !is_allowed || field("Access-Control-Request-Method").is_none() {
+        return Vec::new();
     }
-
-    async fn on_response<'r>(&self, request: &'r Request<'_>, response: &mut Response<'r>) {
-        let mut is_allowed = false;
-        for (name, value) in self.cors.headers(&mut request.headers().get("Origin")) {
-            is_allowed |= name == "Access-Control-Allow-Origin";
-            response.adjoin_header(Header::new(name, value));
-        }
-        if !is_allowed {
-            self.log_refused(request);
-        } else if is_preflight(request) && response.status() == Status::NoContent {
-            response.remove_header("Access-Control-Expose-Headers");
-            response.set_header(Header::new(
-                "Access-Control-Allow-Methods",
-                routing::methods_at(request).join(", "),
-            ));
-            let mut requested = request.headers().get("Access-Control-Request-Headers");
-            if let Some(names) = requested.next().filter(|names| is_list_of_names(names)) {
-                response.set_header(Header::new("Access-Control-Allow-Headers", names));
-            }
-            response.set_header(Header::new("Access-Control-Max-Age", MAX_AGE));
-        }
-    }
+    let names = field("Access-Control-Request-Headers").filter(|names| is_list_of_names(names));
+    let names = names.map(|names| Header::new("Access-Control-Allow-Headers", names.to_owned()));
+    [
+        Header::new("Access-Control-Allow-Methods", methods.to_owned()),
+        Header::new("Access-Control-Max-Age", MAX_AGE),
+    ]
+    .into_iter()
+    .chain(names)
+    .collect()
 }
 
 /// Whether the text lists names of header fields (RFC 9110, section 5.6.2). Which ones is up to the page: no header gives it
@@ -209,11 +184,6 @@ fn is_list_of_names(text: &str) -> bool {
 
 fn is_tchar(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
-}
-
-/// Whether the request is a preflight request (Fetch Standard, "CORS-preflight request").
-fn is_preflight(request: &Request<'_>) -> bool {
-    request.method() == Method::Options && request.headers().contains("Access-Control-Request-Method")
 }
 
 #[cfg(test)]

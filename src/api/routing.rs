@@ -96,10 +96,13 @@ pub fn is_for_operations<'a>(
     let could_be = |route: &&Route| {
         let mut path = path.iter();
         let mut parts = route.uri.path().split('/').filter(|part| !part.is_empty());
+        let mut has_rest = false;
         route.method == method
             && parts.all(|part| {
-                part.ends_with("..>") || path.next().is_some_and(|at| part.starts_with('<') || part == *at)
+                has_rest = part.ends_with("..>");
+                has_rest || path.next().is_some_and(|at| part.starts_with('<') || part == *at)
             })
+            && (has_rest || path.next().is_none())
     };
     routes.filter(could_be).all(|route| route.rank < LEAST_RANK)
 }

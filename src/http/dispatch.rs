@@ -253,7 +253,8 @@ async fn dispatch_to_rocket(
         (Some(key), Some(validity), Some(JsonBody::Full(json))) => Some((key, validity, json.clone())),
         _ => None,
     };
-    let Some(response) = into_hyper_response(head, place, response, json, &connection.progress).await else {
+    let Some(response) = into_hyper_response(server, head, place, response, json, &connection.progress).await
+    else {
         return Some(internal_error());
     };
     if let Some((cache_key, validity, json)) = cacheable {

@@ -17,6 +17,7 @@ use tokio::io::AsyncReadExt;
 use super::progress::Progress;
 use super::response_body::ResponseBody;
 use super::server_response::JSON;
+use super::{cors_headers, ServerState};
 use crate::api::security_headers::{Field, Place};
 use crate::json::{JsonBody, PIECE};
 
@@ -25,6 +26,7 @@ const MAX_BUFFERED_BODY: usize = PIECE;
 
 /// Converts Rocket's response, whose JSON was left in the response slot. `None` if a part of it failed.
 pub(super) async fn into_hyper_response(
+    server: &ServerState,
     head: &Parts,
     place: Place,
     response: LocalResponse<'static>,
@@ -40,6 +42,7 @@ pub(super) async fn into_hyper_response(
     for Field { name, value, .. } in place.headers(status.as_u16()) {
         headers.insert(name, value.clone());
     }
+    cors_headers::add(&mut headers, server, head);
     if json.is_some() {
         headers.insert(CONTENT_TYPE, JSON);
     }

@@ -3,14 +3,14 @@
 use std::str::FromStr;
 use std::sync::Arc;
 
-use hyper::header::{HeaderMap, HeaderName, HeaderValue, CONTENT_TYPE, ORIGIN};
+use hyper::header::{HeaderMap, HeaderName, HeaderValue, CONTENT_TYPE};
 use hyper::http::request::Parts;
 use hyper::{Response, StatusCode};
 
 use super::progress::Progress;
 use super::response_body::ResponseBody;
 use super::response_cache::CachedResponse;
-use super::ServerState;
+use super::{cors_headers, ServerState};
 use crate::api::error::api_error::ApiError;
 use crate::api::security_headers::{self, Field};
 
@@ -35,8 +35,7 @@ pub(super) fn error_response(
         api_error.headers().collect::<Vec<_>>().iter().map(|(name, value)| (*name, value.as_str())),
     );
     add_security_headers(headers);
-    let mut origins = head.headers.get_all(ORIGIN).iter().map(|origin| origin.to_str().unwrap_or_default());
-    add_all(headers, server.cors.headers(&mut origins));
+    cors_headers::add(headers, server, head);
     response
 }
 

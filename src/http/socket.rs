@@ -33,7 +33,10 @@ impl Socket {
     fn keep(&mut self, bytes: &[u8], phase: Phase) {
         let Some(head) = &mut self.head else { return };
         match phase {
-            Phase::Idle => *head = bytes.to_vec(),
+            Phase::Idle => {
+                head.clear();
+                head.extend_from_slice(bytes);
+            }
             Phase::Head => head.extend_from_slice(bytes),
             _ => {}
         }

@@ -317,7 +317,9 @@ fn pages_load_only_from_this_server_and_by_relative_addresses() {
 #[test]
 fn the_start_page_is_html_for_browsers_and_links_for_programs() {
     let server = Server::start();
-    let index = |accept: &str| server.send(Ask::new(Method::Get, "/").header("Accept", accept));
+    let index = |accept: &str| {
+        server.send(Ask::new(Method::Get, "/").header("Host", "localhost:5000").header("Accept", accept))
+    };
     for accept in ["text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", "text/html;q=0.1"] {
         let page = index(accept);
         assert_eq!((page.status, page.header("Content-Type")), (200, Some("text/html; charset=utf-8")));

@@ -99,8 +99,8 @@ fn targets() -> Vec<Row> {
         served("absolute with a port", 200, absolute("http://a:81/api/ships/2")),
         served("absolute in capitals", 200, absolute("HTTP://A/api/ships/2")),
         served("absolute IPv6", 200, absolute("http://[::1]:81/api/ships/2")),
-        served("absolute without a path", 404, absolute("http://a")),
-        served("absolute with a query only", 404, absolute("http://a?b")),
+        served("absolute without a path", 200, absolute("http://a")),
+        served("absolute with a query only", 200, absolute("http://a?b")),
         last("absolute, and no Host", 400, "GET http://a/api/ships/2 HTTP/1.1\r\n\r\n"),
         last("absolute, and a malformed Host", 400, "GET http://a/api/ships/2 HTTP/1.1\r\nHost: b c\r\n\r\n"),
         Row::new("the whole server", &[204], Open, line("OPTIONS * HTTP/1.1")),
@@ -148,6 +148,7 @@ fn targets() -> Vec<Row> {
 /// RFC 3986: no path is normalised to another one.
 fn paths() -> Vec<Row> {
     let mut rows = vec![
+        served("path of one slash", 200, target("/")),
         served("path, encoded", 200, target("/api/ships/%32")),
         served("path and query", 200, target("/api/ships/2?a=b&c")),
         served("path and a query of anything", 200, target("/api/ships/2?%00%ff'()*?/")),
@@ -157,7 +158,6 @@ fn paths() -> Vec<Row> {
         last("path of 16 KiB", 431, target(&format!("/{}", "p".repeat(16 * 1024)))).says("16384"),
     ];
     let unknown = [
-        "/",
         "/api/ships/2/",
         "//api/ships/2",
         "/api//ships/2",
