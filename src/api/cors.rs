@@ -7,6 +7,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use hyper::header::HeaderName;
 use parking_lot::Mutex;
 use rocket::http::Header;
 use rocket::Request;
@@ -104,11 +105,16 @@ impl Cors {
 
 /// Whether the text is the origin of a page that this machine serves without TLS.
 fn is_loopback(origin: &str) -> bool {
-    let host = origin.strip_prefix("http://").map(|rest| match rest.rsplit_once(':') {
-        Some((host, port)) if !port.ends_with(']') => host,
-        _ => rest,
-    });
+    let host = origin.strip_prefix("http://").map(|rest| host_and_port(rest).0);
     host.is_some_and(|host| LOOPBACK_HOSTS.contains(&host)) && is_origin(origin)
+}
+
+/// The host of an origin without its scheme, and the port if there is one.
+fn host_and_port(text: &str) -> (&str, Option<&str>) {
+    match text.rsplit_once(':') {
+        Some((host, port)) if !port.ends_with(']') => (host, Some(port)),
+        _ => (text, None),
+    }
 }
 
 /// Whether the text is an origin as browsers send it.
@@ -118,10 +124,7 @@ fn is_origin(text: &str) -> bool {
         (_, Some(rest)) => (rest, "443"),
         _ => return false,
     };
-    let (host, port) = match rest.rsplit_once(':') {
-        Some((host, port)) if !port.ends_with(']') => (host, Some(port)),
-        _ => (rest, None),
-    };
+    let (host, port) = host_and_port(rest);
     let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-._".contains(&byte);
     let bracketed = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
     let is_host = match bracketed {
@@ -133,7 +136,7 @@ fn is_origin(text: &str) -> bool {
     is_host && port.is_none_or(is_port)
 }
 
-/// The origins that were logged because they were refused: a page that cannot read a response does not learn why.
+/// The refused origins that have been logged. A page that cannot read a response does not learn why.
 #[derive(Debug, Default)]
 pub struct RefusedOrigins(Mutex<BTreeSet<String>>);
 
@@ -148,8 +151,8 @@ impl RefusedOrigins {
         if logged.len() < MAX_LOGGED_ORIGINS && logged.insert(origin.to_owned()) {
             tracing::warn!(
                 origin,
-                "a page of this origin asked, and its browser will not let it read the response; cors_origins = \
-                 [\"{origin}\"] would allow it"
+                "a browser page cannot read responses: its origin is not allowed; cors_origins = [\"{origin}\"] \
+                 allows it"
             );
         }
     }
@@ -178,12 +181,7 @@ pub fn preflight_headers(request: &Request<'_>, methods: &str) -> Vec<Header<'st
 /// Whether the text lists names of header fields (RFC 9110, section 5.6.2). Which ones is up to the page: no header gives it
 /// more rights than any other client has.
 fn is_list_of_names(text: &str) -> bool {
-    let is_name = |name: &str| !name.is_empty() && name.bytes().all(is_tchar);
-    text.split(',').map(str::trim).all(is_name)
-}
-
-fn is_tchar(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+    text.split(',').all(|name| HeaderName::from_bytes(name.trim().as_bytes()).is_ok())
 }
 
 #[cfg(test)]

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::Engine;
 use thiserror::Error;
 use zeroize::Zeroizing;
 
@@ -48,15 +50,9 @@ impl Secret {
         Ok(Self(key))
     }
 
-    /// The key in hexadecimal digits, which are a key themselves. Their memory is overwritten when they are dropped.
-    pub(crate) fn to_hex(&self) -> Zeroizing<String> {
-        let mut text = Zeroizing::new(String::with_capacity(2 * self.0.len()));
-        for byte in self.0.iter() {
-            for digit in [byte >> 4, byte & 15] {
-                text.extend(char::from_digit(digit.into(), 16));
-            }
-        }
-        text
+    /// The key in base64url, which is a key itself.
+    pub(crate) fn to_base64url(&self) -> Zeroizing<String> {
+        Zeroizing::new(URL_SAFE_NO_PAD.encode(&*self.0))
     }
 
     pub(crate) fn bytes(&self) -> &[u8] {

@@ -7,6 +7,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use rocket::{Build, Rocket};
+use shipyard::api::routes::index::HasExampleUsers;
 use shipyard::auth::clock::{Clock, TokenIds};
 use shipyard::auth::keys::file::KeyFile;
 use shipyard::auth::keys::{development, KeySet};
@@ -104,13 +105,13 @@ struct Ready {
 fn prepare(settings: Settings) -> Result<Ready, CliError> {
     let (data, source) = Data::find(settings.data.as_deref()).map_err(failed)?;
     data.check_limits(&source, settings.store_limits).map_err(failed)?;
-    let example_users = data.has_example_users();
     let (set, keys) = keys(&settings)?;
     rlimit::raise_nofile_limit();
     let log = log::start(settings.log).map_err(failed)?;
     let (config, address, limits) = (settings.rocket.clone(), settings.address, settings.limits.clone());
     let parts = AppConfig { settings, data, keys: set, clock: Clock::System, token_ids: TokenIds::Random };
     let rocket = shipyard::build(parts)?;
+    let example_users = rocket.state().is_some_and(|HasExampleUsers(has)| *has);
     Ok(Ready { rocket, address, limits, source, keys, example_users, config, log })
 }
 
@@ -130,7 +131,7 @@ fn keys(settings: &Settings) -> Result<(KeySet, KeySource), CliError> {
         let file = KeyFile::at(path.clone());
         return Ok((read(&file)?, KeySource::File(file)));
     }
-    // Other machines could not tell that they use a server for development.
+    // A key on disk is for development only, not for a server that other machines reach.
     if settings.address.first().is_loopback() {
         match development::find_or_make(Path::new("")) {
             Ok(file) => return Ok((read(&file)?, KeySource::Development(file))),

@@ -1,11 +1,12 @@
 //! CORS headers of responses.
 
 use hyper::header::{
-    HeaderMap, HeaderName, HeaderValue, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_EXPOSE_HEADERS, HOST,
-    ORIGIN, VARY,
+    HeaderMap, HeaderValue, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
+    ACCESS_CONTROL_EXPOSE_HEADERS, HOST, ORIGIN, VARY,
 };
 use hyper::http::request::Parts;
 
+use super::server_response::add_all;
 use super::ServerState;
 
 #[allow(clippy::declare_interior_mutable_const, reason = "a static text has nothing that could change")]
@@ -24,18 +25,12 @@ pub(super) fn add(headers: &mut HeaderMap, server: &ServerState, head: &Parts) {
 #[cold]
 fn add_for_origin(headers: &mut HeaderMap, server: &ServerState, request: &HeaderMap) {
     let origins = || request.get_all(ORIGIN).iter().map(|origin| origin.to_str().unwrap_or_default());
-    let mut is_allowed = false;
-    for (name, value) in server.cors.headers(&mut origins()) {
-        is_allowed |= name == "Access-Control-Allow-Origin";
-        if let (Ok(name), Ok(value)) = (name.parse::<HeaderName>(), HeaderValue::from_str(value)) {
-            headers.append(name, value);
-        }
-    }
+    add_all(headers, server.cors.headers(&mut origins()));
     // The response to a preflight request goes to the browser, not to the page.
     if headers.contains_key(ACCESS_CONTROL_ALLOW_METHODS) {
         headers.remove(ACCESS_CONTROL_EXPOSE_HEADERS);
     }
-    if !is_allowed {
+    if !headers.contains_key(ACCESS_CONTROL_ALLOW_ORIGIN) {
         let host = request.get(HOST).and_then(|host| host.to_str().ok());
         origins().for_each(|origin| server.refused_origins.log(origin, host));
     }

@@ -55,9 +55,6 @@ pub(super) async fn respond(
     let progress = &connection.progress;
     progress.head_is_complete(request.method() == hyper::Method::HEAD, !request.body().is_end_stream());
     let (head, body) = request.into_parts();
-    if server.cors.is_on() {
-        *connection.origin.lock() = origin::of_head(&head.headers);
-    }
     let id = request_id(&head.headers);
     let client = server.limits.trusted_proxies.client(connection.address, &head.headers);
     let entry = AccessLogEntry::new(id, head.method.as_str(), client, progress.began());
@@ -138,6 +135,10 @@ async fn read_request<'a>(
     let cache_key = if body.is_end_stream() { CacheKey::of(server, head) } else { None };
     if let Some(response) = cache_key.and_then(|key| key.lookup(log_context.map(Arc::as_ref))) {
         return Ok(Routed::Cached(response));
+    }
+    // For an error while the body arrives, or instead of a response.
+    if server.cors.is_on() {
+        *connection.origin.lock() = origin::of_head(&head.headers);
     }
     let origin = target.as_ref().map(Target::origin).transpose()?;
     // A request without a host gets links with the address of the socket.

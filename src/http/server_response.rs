@@ -68,7 +68,8 @@ fn add_security_headers(headers: &mut HeaderMap) {
     }
 }
 
-fn add_all<'a>(headers: &mut HeaderMap, all: impl Iterator<Item = (&'static str, &'a str)>) {
+/// Appends headers that are given as text.
+pub(super) fn add_all<'a>(headers: &mut HeaderMap, all: impl Iterator<Item = (&'static str, &'a str)>) {
     for (name, value) in all {
         if let (Ok(name), Ok(value)) = (HeaderName::from_str(name), HeaderValue::from_str(value)) {
             headers.append(name, value);

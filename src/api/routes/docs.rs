@@ -4,6 +4,7 @@ use std::io::Cursor;
 use std::sync::Arc;
 
 use hyper::body::Bytes;
+use rocket::http::uri::Origin;
 use rocket::http::{ContentType, Status};
 use rocket::response::Redirect;
 use rocket::route::{Handler, Outcome};
@@ -30,7 +31,7 @@ pub(crate) fn routes() -> Vec<Route> {
 
 /// Relative, as all links of the page are: a proxy may serve it below a path of its own.
 #[get("/")]
-fn start(path: &rocket::http::uri::Origin<'_>) -> Redirect {
+fn start(path: &Origin<'_>) -> Redirect {
     let has_slash = path.path().ends_with("/");
     Redirect::to(if has_slash { "index.html" } else { "docs/index.html" })
 }

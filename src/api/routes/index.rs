@@ -2,34 +2,25 @@
 
 use std::io::Cursor;
 
+use quick_xml::escape::escape;
 use rocket::http::{Accept, ContentType, MediaType, Status};
 use rocket::response::{self, Responder};
 use rocket::{get, Request, Response, State};
-use serde::Serialize;
+use serde_json::json;
 
 use crate::api::base_url::BaseUrl;
-use crate::api::json_response::json;
+use crate::api::json_response;
 
 const PAGE: &str = include_str!("pages/index.html");
 const ICON: &str = include_str!("../../../static/ship.svg");
 
-/// Whether the users of the example data, whose passwords everyone knows, were there at the start.
+/// Whether the server started with the users of the example data, whose passwords are public.
 #[derive(Clone, Copy, Debug)]
 pub struct HasExampleUsers(pub bool);
 
 /// The start page for browsers, links for programs.
 pub struct Index {
     has_example_users: bool,
-}
-
-#[derive(Serialize)]
-struct Links {
-    docs: String,
-    name: &'static str,
-    ships: String,
-    specification: String,
-    users: String,
-    version: &'static str,
 }
 
 /// The start page.
@@ -51,15 +42,15 @@ impl<'r> Responder<'r, 'static> for Index {
             let page = page(&base, self.has_example_users);
             Response::build().header(ContentType::HTML).sized_body(page.len(), Cursor::new(page)).finalize()
         } else {
-            let links = Links {
-                docs: base.join("/docs/"),
-                name: "Shipyard",
-                ships: base.join("/api/ships"),
-                specification: base.join("/openapi.json"),
-                users: base.join("/api/users"),
-                version: env!("CARGO_PKG_VERSION"),
-            };
-            json(request, Status::Ok, &links)?
+            let links = json!({
+                "docs": base.join("/docs/"),
+                "name": "Shipyard",
+                "ships": base.join("/api/ships"),
+                "specification": base.join("/openapi.json"),
+                "users": base.join("/api/users"),
+                "version": env!("CARGO_PKG_VERSION"),
+            });
+            json_response::json(request, Status::Ok, &links)?
         };
         response.adjoin_raw_header("Vary", "Accept");
         Ok(response)
@@ -85,14 +76,10 @@ fn page(base: &BaseUrl, has_example_users: bool) -> String {
         ),
         false => ("", "NAME", "PASSWORD"),
     };
+    // The URL comes last: the Host header of a request decides it.
     PAGE.replace("VERSION", env!("CARGO_PKG_VERSION"))
         .replace("LOGINS", logins)
         .replace("USER_NAME", name)
         .replace("USER_PASSWORD", password)
-        .replace("URL", &escaped(&base.join("")))
-}
-
-/// Text in HTML. The Host header of a request may have an ampersand or a quotation mark.
-fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+        .replace("URL", &escape(&base.join("")))
 }

@@ -1,8 +1,8 @@
 //! Development key: a random key in a file, so that a restart of the server does not change it.
 //!
 //! With a new key at each start, a token from before a restart has an invalid signature, which is a 422. With the same key it
-//! is a token from before the start, which is a 401, and clients log in again. A reader of the file could sign tokens, so
-//! only its owner can, and only a server that no other machine reaches uses it.
+//! is a token from before the start, which is a 401, and clients log in again. Anyone who can read the file can sign tokens, so
+//! it has mode 600, and only a server that listens on loopback uses it.
 
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
@@ -43,23 +43,28 @@ pub fn find_or_make(folder: &Path) -> Result<KeyFile, DevelopmentKeyError> {
 }
 
 fn make(folder: &Path, path: &Path) -> Result<(), DevelopmentKeyError> {
-    let key = Secret::random()?.to_hex();
+    let key = Secret::random()?.to_base64url();
     let mut builder = DirBuilder::new();
+    builder.recursive(true);
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    match builder.create(folder) {
-        // Git ignores what it has not been told to add: the key must not end up in a repository.
-        Ok(()) => File::create_new(folder.join(".gitignore"))?.write_all(b"*\n")?,
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-        Err(error) => return Err(error.into()),
-    }
+    builder.create(folder)?;
+    // Git ignores the folder: the key must not end up in a repository.
+    unless_it_exists(
+        File::create_new(folder.join(".gitignore")).and_then(|mut file| file.write_all(b"*\n")),
+    )?;
     // Complete before it has its name: another server may start in the same folder.
     let draft = folder.join(format!("{FILE}.{}", std::process::id()));
     let written = write(&draft, key.as_bytes()).and_then(|()| std::fs::hard_link(&draft, path));
     let _ = std::fs::remove_file(&draft);
-    match written {
-        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error.into()),
-        _ => Ok(()),
+    Ok(unless_it_exists(written)?)
+}
+
+/// Another server may have made the file in the meantime.
+fn unless_it_exists(made: io::Result<()>) -> io::Result<()> {
+    match made {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        made => made,
     }
 }
 
