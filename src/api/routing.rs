@@ -92,17 +92,17 @@ pub fn is_for_operations<'a>(
     target: &Origin<'_>,
 ) -> bool {
     // As Rocket compares them: without empty segments, and with any value for a parameter.
-    let path: Vec<_> = target.path().segments().collect();
     let could_be = |route: &&Route| {
-        let mut path = path.iter();
+        if route.method != method {
+            return false;
+        }
+        let mut path = target.path().segments();
         let mut parts = route.uri.path().split('/').filter(|part| !part.is_empty());
         let mut has_rest = false;
-        route.method == method
-            && parts.all(|part| {
-                has_rest = part.ends_with("..>");
-                has_rest || path.next().is_some_and(|at| part.starts_with('<') || part == *at)
-            })
-            && (has_rest || path.next().is_none())
+        parts.all(|part| {
+            has_rest = part.ends_with("..>");
+            has_rest || path.next().is_some_and(|at| part.starts_with('<') || part == at)
+        }) && (has_rest || path.next().is_none())
     };
     routes.filter(could_be).all(|route| route.rank < LEAST_RANK)
 }

@@ -54,7 +54,7 @@ thread_local! {
 /// Responses by path.
 #[derive(Default)]
 struct ResponseCache {
-    /// By path. The hash has a random seed. One that resists more costs a look-up 150 instructions, and a cache has few
+    /// By path. The hash has a random seed. One that resists more costs a look-up 190 instructions, and a cache has few
     /// entries, all for paths that exist.
     entries: HashMap<String, Entry, foldhash::fast::RandomState>,
     /// The number of insertions since invalid entries were last removed.
