@@ -81,5 +81,5 @@ fn page(base: &BaseUrl, has_example_users: bool) -> String {
         .replace("LOGINS", logins)
         .replace("USER_NAME", name)
         .replace("USER_PASSWORD", password)
-        .replace("URL", &escape(&base.join("")))
+        .replace("URL", &escape(base.join("")))
 }
