@@ -1,4 +1,4 @@
-# What `run` does before its steps: looks for what it needs, installs the pinned tools, builds the program.
+# What `run` does before its steps: looks for what they need, installs the pinned tools, builds the program.
 # shellcheck shell=bash
 
 # At least that version, by a command that prints it.
@@ -54,11 +54,36 @@ install_python_tools() {
     cp "$from/requirements.txt" "$folder/made-from"
 }
 
+# Debian's archive keeps a single version of Chromium, so that only its minimum can be given.
+install_browser() {
+  local missing=0
+  find_browser || {
+    export DEBIAN_FRONTEND=noninteractive
+    limited 120 apt-get update -qq &&
+      limited 300 apt-get install -qq --yes --no-install-recommends chromium >/dev/null &&
+      find_browser
+  } || return
+  need Chromium 120 "the step browser" "$CHROMIUM" --version
+  return "$missing"
+}
+
+# Sets CHROMIUM, if it is not set.
+find_browser() {
+  local name
+  for name in chromium google-chrome; do
+    [ -z "${CHROMIUM:-}" ] || break
+    CHROMIUM=$(command -v "$name") || true
+  done
+  export CHROMIUM
+  [ -n "$CHROMIUM" ]
+}
+
 give_up() {
   printf 'contract: %s\n' "$*" >&2
   exit 1
 }
 
+# For all steps, or only for those.
 prepare() {
   printf '== Tools and program\n'
   requirements || exit 1
@@ -69,6 +94,10 @@ prepare() {
   mkdir -p "$CACHE"
   install_node_tools || give_up "npm could not install the tools of tools/contract/package-lock.json"
   install_python_tools || give_up "pip could not install the tools of tools/contract/requirements.txt"
+  if is_wanted browser "$@"; then
+    install_browser ||
+      give_up "there is no Chromium that will do, and apt-get could not install one; set CHROMIUM to the path of Chromium or Chrome"
+  fi
   limited 1800 cargo build --manifest-path "$REPOSITORY/Cargo.toml" --locked --release ||
     give_up "the program could not be built"
 }
