@@ -15,7 +15,7 @@ const DATA: Setting = Setting::new(
     "data",
     Preset::OptionalFile(DEFAULT_FILE),
     Kind::Path,
-    "Data file; without the default file, the built-in example",
+    "Data file with users and ships; without the default file, the built-in example",
 )
 .flag("data", Some('d'), "FILE");
 

@@ -90,6 +90,10 @@ enum Reason {
     Layout(#[from] serde_json::Error),
     #[error("expected an object with `users` and `ships` at line 1 column 1")]
     NotAnObject,
+    #[error(
+        "unknown collection `{name}` at line {line} column {column}; there are only `users` and `ships`"
+    )]
+    UnknownCollection { name: String, line: usize, column: usize },
     #[error("name: {name:?} is the name of user {other} already")]
     NameTwice { name: String, other: Id },
     #[error("id: {id} is the id of another {kind} already")]
@@ -109,15 +113,17 @@ enum Reason {
     TooMany { list: &'static str, count: usize, setting: &'static str, most: usize },
 }
 
-/// The names and types at the top of the file. The texts of the elements tell their lines.
+/// The collections of the file. The texts of the elements tell their lines.
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
 struct Layout<'a> {
     #[serde(borrow)]
     users: Vec<&'a RawValue>,
     #[serde(borrow)]
     ships: Vec<&'a RawValue>,
 }
+
+/// The names of the collections.
+const COLLECTIONS: [&str; 2] = ["users", "ships"];
 
 impl Data {
     /// Reads a data file.
@@ -163,9 +169,15 @@ impl Data {
             return Err(anywhere(Reason::NotAnObject));
         };
         let text = json::text(bytes).map_err(|error| anywhere(error.into()))?;
+        if whole.keys().any(|name| !COLLECTIONS.contains(&name.as_str())) {
+            let unknown = unknown_collection(text).map_err(|error| anywhere(error.into()))?;
+            if let Some(unknown) = unknown {
+                return Err(anywhere(unknown));
+            }
+        }
         let layout: Layout<'_> = serde_json::from_str(text).map_err(|error| anywhere(error.into()))?;
         let place = |list: &str, index: usize, raw: &RawValue| {
-            format!("line {}, {list}[{index}]: ", line_of(text, raw.get()))
+            format!("line {}, {list}[{index}]: ", place_of(text, raw.get()).0)
         };
         let mut elements = |list: &str| match whole.remove(list) {
             Some(Value::Array(elements)) => elements,
@@ -253,10 +265,23 @@ fn hashed(users: &[(Id, DataUser)], hasher: &Hasher) -> Result<Vec<(Id, StoredUs
     hashed.collect()
 }
 
-/// The line, from 1, on which `part` begins; `part` is a slice of `text`.
-fn line_of(text: &str, part: &str) -> usize {
+/// The error of the first collection that is neither users nor ships, if there is one.
+fn unknown_collection(text: &str) -> Result<Option<Reason>, serde_json::Error> {
+    let collections: BTreeMap<String, &RawValue> = serde_json::from_str(text)?;
+    let unknown = collections.into_iter().filter(|(name, _)| !COLLECTIONS.contains(&name.as_str()));
+    let first = unknown.min_by_key(|(_, value)| place_of(text, value.get()));
+    Ok(first.map(|(name, value)| {
+        let (line, column) = place_of(text, value.get());
+        Reason::UnknownCollection { name, line, column }
+    }))
+}
+
+/// The line and the column, from 1, at which `part` begins; `part` is a slice of `text`.
+fn place_of(text: &str, part: &str) -> (usize, usize) {
     let offset = (part.as_ptr() as usize).saturating_sub(text.as_ptr() as usize);
-    text.bytes().take(offset).filter(|&byte| byte == b'\n').count() + 1
+    let before = text.as_bytes().get(..offset).unwrap_or_default();
+    let lines = before.iter().filter(|&&byte| byte == b'\n').count();
+    (lines + 1, before.iter().rev().take_while(|&&byte| byte != b'\n').count() + 1)
 }
 
 /// Reads an element by the rules of a body of the API.
