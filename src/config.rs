@@ -34,6 +34,7 @@ pub use self::table::settings;
 use self::values::Values;
 use crate::api::base_url::BaseUrl;
 use crate::api::cors::Cors;
+use crate::api::routes::static_files::StaticDir;
 use crate::auth::password::Hasher;
 use crate::auth::rate_limit::Rates;
 use crate::auth::secret::Secret;
@@ -59,7 +60,7 @@ pub struct Settings {
     /// `data`.
     pub data: Option<PathBuf>,
     /// `static_dir`.
-    pub static_dir: PathBuf,
+    pub static_dir: StaticDir,
     /// `jwt_secret`.
     pub jwt_secret: Option<Secret>,
     /// `jwt_secret_file`: a file of keys (see [`crate::auth::keys::file`]).

@@ -29,7 +29,6 @@ use rocket::{Build, Rocket};
 
 use crate::api::routes::index::HasExampleUsers;
 use crate::api::routes::spec::Specification;
-use crate::api::routes::static_files::StaticDir;
 use crate::api::security_headers::SecurityHeaders;
 use crate::auth::clock::{Clock, TokenIds};
 use crate::auth::keys::KeySet;
@@ -77,7 +76,7 @@ pub fn build(parts: AppConfig) -> Result<Rocket<Build>, InternalError> {
         .manage(settings.json)
         .manage(has_example_users)
         .manage(Specification::new(settings.public_url.as_ref()))
-        .manage(StaticDir(settings.static_dir))
+        .manage(settings.static_dir)
         .manage(accounts)
         .manage(store)
         .manage(tokens)

@@ -1,21 +1,21 @@
 //! Settings of responses.
 
-use std::path::PathBuf;
-
 use super::error::{invalid, ConfigError, Reason};
 use super::setting::{Kind, Preset, Setting};
 use super::values::Values;
 use crate::api::base_url::{BaseUrl, InvalidBaseUrl};
 use crate::api::cors::Cors;
+use crate::api::routes::static_files::StaticDir;
 use crate::http::listen::Address;
 use crate::json::Style;
 
-const STATIC_DIR: Setting =
-    Setting::new("static_dir", Preset::Text("static"), Kind::Path, "Folder that `/static/` serves").flag(
-        "static-dir",
-        None,
-        "FOLDER",
-    );
+const STATIC_DIR: Setting = Setting::new(
+    "static_dir",
+    Preset::Text("static"),
+    Kind::Path,
+    "Folder that `/static/` serves; without the default folder, the built-in example",
+)
+.flag("static-dir", None, "FOLDER");
 
 const JSON: Setting = Setting::new(
     "json",
@@ -51,12 +51,15 @@ const IDENT: Setting =
 pub(super) const SETTINGS: &[Setting] = &[STATIC_DIR, JSON, PUBLIC_URL, CORS_ORIGINS, IDENT];
 
 /// The folder of static files. Only one that is set must exist.
-pub(super) fn static_dir(values: &Values) -> Result<PathBuf, ConfigError> {
-    let folder = values.path(&STATIC_DIR)?.unwrap_or_default();
-    if !folder.is_dir() && !values.is_default(&STATIC_DIR) {
-        return Err(invalid(STATIC_DIR.name, format!("{}: no such folder", folder.display())));
+pub(super) fn static_dir(values: &Values) -> Result<StaticDir, ConfigError> {
+    let path = values.path(&STATIC_DIR)?.unwrap_or_default();
+    if values.is_default(&STATIC_DIR) {
+        return Ok(StaticDir { path, or_built_in: true });
     }
-    Ok(folder)
+    if !path.is_dir() {
+        return Err(invalid(STATIC_DIR.name, format!("{}: no such folder", path.display())));
+    }
+    Ok(path.into())
 }
 
 pub(super) fn json(values: &Values) -> Result<Style, ConfigError> {

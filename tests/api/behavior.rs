@@ -261,7 +261,7 @@ fn does_not_follow_links_out_of_the_static_folder() {
     std::os::unix::fs::symlink(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"), folder.join("out.txt"))
         .unwrap();
     std::os::unix::fs::symlink("file.txt", folder.join("in.txt")).unwrap();
-    let client = client(Settings { static_dir: folder, ..settings() });
+    let client = client(Settings { static_dir: folder.into(), ..settings() });
     assert_eq!(client.get("/static/out.txt").dispatch().status().code, 404);
     assert_eq!(client.get("/static/inner").dispatch().status().code, 404);
     assert_eq!(client.get("/static/in.txt").dispatch().into_string().as_deref(), Some("inside"));
@@ -366,7 +366,7 @@ fn the_defaults_are_those_of_the_settings_page() {
     assert_eq!(settings.log, log::Settings { level, format: log::Format::Text });
     assert_eq!(settings.rocket.ident.as_str(), Some("Shipyard"));
     assert_eq!((settings.lifetimes.access, settings.lifetimes.refresh), (900, 2_592_000));
-    assert_eq!((settings.data, settings.static_dir.to_str()), (None, Some("static")));
+    assert_eq!((settings.data, settings.static_dir.path.to_str()), (None, Some("static")));
     assert!(settings.jwt_secret.is_none() && settings.public_url.is_none());
     assert_eq!(format!("{:?}", settings.hasher), "Hasher(m=19456, t=2, p=1)");
     let style = if cfg!(debug_assertions) { Style::Pretty } else { Style::Compact };

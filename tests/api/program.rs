@@ -65,6 +65,37 @@ fn serves_the_example_data_from_any_folder() {
 }
 
 #[test]
+fn serves_the_example_files_from_any_folder() {
+    let here = folder("no_static_folder");
+    let file = here.join("output");
+    let serving = Serving::start_into(&mut shipyard(&here, &["--port", "0"]), &file);
+    let get = |path: &str| serving.send(&Ask::new(Method::Get, path).header("Host", "localhost"));
+    // All files of the folder in the repository.
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("static");
+    for entry in std::fs::read_dir(folder).unwrap().map(Result::unwrap) {
+        let path = format!("/static/{}", entry.file_name().display());
+        let answer = get(&path);
+        assert_eq!(
+            (answer.status, answer.body),
+            (200, std::fs::read_to_string(entry.path()).unwrap()),
+            "{path}"
+        );
+    }
+    let ship = get("/static/ship.svg");
+    assert_eq!(ship.header("Content-Type"), Some("image/svg+xml"));
+    let known = Ask::new(Method::Get, "/static/ship.svg").header("Host", "localhost");
+    let again = serving.send(&known.header("If-None-Match", ship.header("ETag").unwrap()));
+    assert_eq!((again.status, again.body.as_str()), (304, ""));
+    for path in ["/static/nothing.svg", "/static/", "/static/..%2fCargo.toml", "/static/ship.svg/a"] {
+        assert_eq!(get(path).status, 404, "{path}");
+    }
+    // A folder of that name replaces the built-in files.
+    std::fs::create_dir(here.join("static")).unwrap();
+    assert_eq!(get("/static/ship.svg").status, 404);
+    assert!(!std::fs::read_to_string(file).unwrap().contains("warning"));
+}
+
+#[test]
 fn announces_the_demo_login_only_where_it_works() {
     let here = folder("own_data");
     std::fs::write(here.join("data.json"), r#"{"users": [], "ships": []}"#).unwrap();

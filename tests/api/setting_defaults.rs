@@ -31,7 +31,7 @@ fn in_effect(settings: &Settings, name: &str, default: &str) -> String {
         "address" => settings.address.to_string(),
         "port" => settings.rocket.port.to_string(),
         "data" => settings.data.as_ref().map_or(DEFAULT_FILE.to_owned(), |path| path.display().to_string()),
-        "static_dir" => settings.static_dir.display().to_string(),
+        "static_dir" => settings.static_dir.path.display().to_string(),
         "json" => if settings.json == Style::Compact { "compact" } else { "pretty" }.to_owned(),
         "public_url" if settings.public_url.is_none() => "`http://` and the request's Host".to_owned(),
         "jwt_secret" if settings.jwt_secret.is_none() => default.to_owned(),

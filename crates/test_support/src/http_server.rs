@@ -60,7 +60,7 @@ impl Setup {
 
     /// With that folder behind `/static/`.
     pub fn with_files(limits: HttpLimits, folder: PathBuf) -> Self {
-        Self::with_settings(limits, Settings { static_dir: folder, ..settings() })
+        Self::with_settings(limits, Settings { static_dir: folder.into(), ..settings() })
     }
 
     /// With those settings.

@@ -176,7 +176,7 @@ impl Server {
 /// The default settings, but for the cost of passwords, and for the limits on how many come at a time or in a row.
 pub fn settings() -> Settings {
     Settings {
-        static_dir: here().join("static"),
+        static_dir: here().join("static").into(),
         json: Style::Pretty,
         hasher: CHEAP.hasher().unwrap(),
         password_queue: 1000,

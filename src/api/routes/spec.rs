@@ -32,11 +32,15 @@ impl Specification {
             Some(url) => TEXT.replacen(THIS_SERVER, &format!(r#""url": "{}""#, url.join("")), 1).into(),
             None => Bytes::from_static(TEXT.as_bytes()),
         };
-        // A strong validator (RFC 9110, section 8.8.3): the first 16 bytes of the SHA-256 of the text.
-        let digest = Sha256::digest(&text);
-        let hex: String = digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
-        Self { text, etag: format!("\"{hex}\"") }
+        Self { etag: strong_validator(&text), text }
     }
+}
+
+/// A strong validator (RFC 9110, section 8.8.3): the first 16 bytes of the SHA-256 of the content.
+pub(super) fn strong_validator(content: &[u8]) -> String {
+    let digest = Sha256::digest(content);
+    let hex: String = digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+    format!("\"{hex}\"")
 }
 
 /// The specification, or a 304 for a client that has it.
