@@ -202,6 +202,7 @@ impl AccessLogEntry {
             id = %self.id,
             user = log_context.and_then(|log_context| log_context.user.get()).map(|user| user.number()),
             client = %self.client,
+            reason = log_context.and_then(|log_context| log_context.reason.get()),
             "request"
         );
     }

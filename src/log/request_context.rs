@@ -16,6 +16,8 @@ pub struct RequestLogContext {
     pub user: OnceLock<Id>,
     /// The template of the route.
     pub route: OnceLock<String>,
+    /// Why the request was rejected, where the response does not say so.
+    pub reason: OnceLock<&'static str>,
 }
 
 impl RequestLogContext {
@@ -33,6 +35,13 @@ impl RequestLogContext {
         if let Some(context) = Self::of(request) {
             // A second guard verifies the same token.
             let _ = context.user.set(user);
+        }
+    }
+
+    /// Records why the request was rejected: a text of this server, since the log has none of a client.
+    pub fn record_reason(request: &Request<'_>, reason: &'static str) {
+        if let Some(context) = Self::of(request) {
+            let _ = context.reason.set(reason);
         }
     }
 }

@@ -7,7 +7,7 @@ use test_support::program::{folder, shipyard, Serving};
 use test_support::server::{Answer, Ask};
 
 const APP: &str = "https://app.example";
-const EXPOSED: &str = "Location, Retry-After, WWW-Authenticate, X-Request-Id, ETag";
+const EXPOSED: &str = "Location, Retry-After, WWW-Authenticate, X-Request-Id, ETag, Accept-Post";
 
 fn serving(name: &str, origins: &str) -> Serving {
     Serving::start(shipyard(&folder(name), &["--port", "0"]).env("ROCKET_CORS_ORIGINS", origins))

@@ -165,6 +165,36 @@ fn json_lines_have_the_same_fields() {
     holds_no_secret(&logged.text(), &tokens);
 }
 
+/// The recorded body has no message, so the log says what the developer of a client has to change. It names the media types
+/// that clients send by default, and never another text of a client.
+#[test]
+fn the_log_says_what_a_login_without_a_json_content_type_lacks() {
+    let logged = Logged::start("log_login_not_json", &[]);
+    let login = json!({"username": "user", "password": "password"}).to_string();
+    let cases = [
+        (None, "no Content-Type"),
+        (Some("text/plain;charset=UTF-8"), "Content-Type is text/plain"),
+        (Some("application/x-www-form-urlencoded"), "Content-Type is application/x-www-form-urlencoded"),
+        (Some("multipart/form-data; boundary=hunter2"), "Content-Type is multipart/form-data"),
+        (Some("application/hunter2"), "Content-Type is not JSON"),
+    ];
+    for (content_type, _) in cases {
+        let ask = ask(Method::Post, "/auth/login").body(login.as_str());
+        let ask = content_type.map_or_else(|| ask.clone(), |value| ask.clone().header("Content-Type", value));
+        let answer = logged.serving.send(&ask);
+        assert_eq!((answer.status, answer.body.as_str()), (400, "{\n  \"error\": \"Bad Request\"\n}\n"));
+        assert_eq!(answer.header("Accept-Post"), Some("application/json"), "{answer:?}");
+    }
+    for ((_, reason), line) in cases.iter().zip(logged.lines(cases.len())) {
+        let expected = format!(" reason=\"login refused: {reason}; it must be application/json\"");
+        assert!(line.contains(" status=400 ") && line.ends_with(&expected), "{expected}: {line}");
+        assert!(!line.contains("hunter2"), "{line}");
+    }
+    // Another 400 says itself what is wrong.
+    let incomplete = ask(Method::Post, "/auth/login").json(&json!({"username": "user"}));
+    assert_eq!(logged.serving.send(&incomplete).header("Accept-Post"), None);
+}
+
 #[test]
 fn logs_the_client_address_that_a_trusted_proxy_names() {
     let logged = Logged::start("log_client", &[("TRUSTED_PROXIES", "[\"127.0.0.0/8\"]")]);

@@ -5,7 +5,7 @@ use rocket::response::{self, Responder};
 use rocket::Request;
 use serde::Serialize;
 
-use super::catalog::{ErrorBody, ErrorSpec, Message, AUTHORIZATION_MISSING, LOGIN_INVALID};
+use super::catalog::{ErrorBody, ErrorSpec, Message, AUTHORIZATION_MISSING, LOGIN_INVALID, LOGIN_NOT_JSON};
 use crate::api::json_response;
 use crate::json::Style;
 
@@ -18,6 +18,8 @@ pub struct ApiError {
     challenge: Option<String>,
     /// The `Retry-After` in seconds (RFC 9110, section 10.2.3).
     retry_after: Option<u32>,
+    /// The `Accept-Post` of a request in another media type (W3C Linked Data Platform, section 7.1).
+    accept_post: Option<&'static str>,
 }
 
 impl ApiError {
@@ -29,6 +31,7 @@ impl ApiError {
             status: Status::new(spec.status),
             challenge: challenge(spec),
             retry_after: retry_after(spec),
+            accept_post: accept_post(spec),
             body,
         }
     }
@@ -42,7 +45,8 @@ impl ApiError {
     /// An error with a status that is not in the catalog.
     pub(crate) fn of_status(status: Status) -> Self {
         let error = status.reason_lossy().to_owned();
-        Self { status, body: ErrorBody { error, message: None }, challenge: None, retry_after: None }
+        let body = ErrorBody { error, message: None };
+        Self { status, body, challenge: None, retry_after: None, accept_post: None }
     }
 
     /// The body as JSON.
@@ -52,11 +56,12 @@ impl ApiError {
         style.render(&self.body).unwrap_or_default()
     }
 
-    /// The headers `WWW-Authenticate` and `Retry-After`, if the error has them.
+    /// The headers `WWW-Authenticate`, `Retry-After` and `Accept-Post`, if the error has them.
     pub fn headers(&self) -> impl Iterator<Item = (&'static str, String)> + '_ {
         let challenge = self.challenge.as_ref().map(|challenge| ("WWW-Authenticate", challenge.clone()));
         let retry = self.retry_after.map(|seconds| ("Retry-After", seconds.to_string()));
-        challenge.into_iter().chain(retry)
+        let accept = self.accept_post.map(|media_type| ("Accept-Post", media_type.to_owned()));
+        challenge.into_iter().chain(retry).chain(accept)
     }
 
     pub(crate) fn with_error(mut self, error: String) -> Self {
@@ -78,6 +83,11 @@ impl ApiError {
 /// The default: overload may be over in a second.
 fn retry_after(spec: &ErrorSpec) -> Option<u32> {
     matches!(spec.status, 429 | 503).then_some(1)
+}
+
+/// The media type that a login needs. The recorded body of this error has no room for a message.
+fn accept_post(spec: &ErrorSpec) -> Option<&'static str> {
+    (spec.name == LOGIN_NOT_JSON.name).then_some("application/json")
 }
 
 /// RFC 6750, section 3.1: a request without a token gets the scheme only, a request with a token the reason.

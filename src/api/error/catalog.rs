@@ -141,7 +141,7 @@ catalog! {
     NAME_TAKEN: 400, "Bad Request", Text("User already exists."),
         "Another user has that name.";
     LOGIN_NOT_JSON: 400, "Bad Request", Bare,
-        "The Content-Type is neither `application/json` nor one that ends in `+json`.";
+        "The Content-Type is neither `application/json` nor one that ends in `+json`: `Accept-Post` names the one to send.";
     LOGIN_NOT_AN_OBJECT: 400, "Bad Request", Text("Expected a JSON object with username and password."),
         "The body is JSON, but not an object.";
     LOGIN_INCOMPLETE: 400, "Bad Request", Text("Username or password missing."),

@@ -13,6 +13,7 @@ use super::body::{self, read, ReadError};
 use crate::api::error::error_specs;
 use crate::api::openapi::components;
 use crate::auth::rate_limit::RateLimited;
+use crate::log::RequestLogContext;
 use crate::model::auth::Credentials;
 
 /// Why a login fails.
@@ -52,8 +53,31 @@ pub type LoginBody = Result<Login, LoginRequestError>;
 pub struct Login(pub Credentials);
 
 fn check_content_type(request: &Request<'_>) -> Result<(), LoginRequestError> {
-    let is_json = request.headers().get_one("Content-Type").is_some_and(is_json);
-    is_json.then_some(()).ok_or(LoginRequestError::NotJson)
+    let content_type = request.headers().get_one("Content-Type");
+    if content_type.is_some_and(is_json) {
+        return Ok(());
+    }
+    RequestLogContext::record_reason(request, not_json(content_type));
+    Err(LoginRequestError::NotJson)
+}
+
+/// The log's reason for a Content-Type that is not JSON. It names those that clients send by default, and no others: the
+/// log has no text of a client.
+fn not_json(content_type: Option<&str>) -> &'static str {
+    match content_type.map(media_type).as_deref() {
+        None => "login refused: no Content-Type; it must be application/json",
+        // curl -d
+        Some("application/x-www-form-urlencoded") => {
+            "login refused: Content-Type is application/x-www-form-urlencoded; it must be application/json"
+        }
+        // fetch() with a string
+        Some("text/plain") => "login refused: Content-Type is text/plain; it must be application/json",
+        // fetch() with a FormData
+        Some("multipart/form-data") => {
+            "login refused: Content-Type is multipart/form-data; it must be application/json"
+        }
+        Some(_) => "login refused: Content-Type is not JSON; it must be application/json",
+    }
 }
 
 async fn read_login(request: &Request<'_>, data: Data<'_>) -> Result<Login, LoginRequestError> {
@@ -78,12 +102,17 @@ impl Login {
     }
 }
 
-/// `application/json`, or a type with the suffix `+json` (RFC 6839, section 3.1). Parameters are ignored: Rocket's parser
-/// rejects the empty ones that RFC 9110, section 5.6.6, allows.
+/// `application/json`, or a type with the suffix `+json` (RFC 6839, section 3.1).
 fn is_json(content_type: &str) -> bool {
-    let media_type = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let media_type = media_type(content_type);
     let subtype = media_type.strip_prefix("application/");
     subtype.is_some_and(|subtype| subtype == "json" || subtype.ends_with("+json"))
+}
+
+/// The media type of a Content-Type, in lower case and without parameters. Rocket's parser rejects the empty parameters that
+/// RFC 9110, section 5.6.6, allows.
+fn media_type(content_type: &str) -> String {
+    content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
 }
 
 /// Whether a value is true in Python, for which the original API tests.
