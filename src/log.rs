@@ -40,10 +40,9 @@ pub enum Format {
 /// What is logged, and how.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Settings {
-    /// `log_level`: `off`, nothing; `critical`, errors and warnings; `normal`, each request as well. Default `critical` in
-    /// the release profile, else `normal`.
+    /// `log_level`: `off`, nothing; `critical`, errors and warnings; `normal`, each request as well. Default `normal`.
     pub level: LogLevel,
-    /// `log_format`: `text` or `json`. Default `text`.
+    /// `log_format`: `text` or `json`. Default `text` if standard error is a terminal, else `json`.
     pub format: Format,
 }
 

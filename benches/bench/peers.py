@@ -65,8 +65,10 @@ def _node(name):
         installed=(folder / "node_modules", folder / "server.js"))
 
 
-# Without the limits that its peers do not have: rate limits, and the queue of logins. Other settings have their defaults.
-SETTINGS = {"rate_limits": "false", "password_queue": "10000", "jwt_secret": SECRET}
+# Without the limits that its peers do not have: rate limits, and the queue of logins. Compact JSON and no access log, as in
+# the peers. Other settings have their defaults.
+SETTINGS = {
+    "rate_limits": "false", "password_queue": "10000", "jwt_secret": SECRET, "json": "compact", "log_level": "critical"}
 
 
 def _shipyard(name, **more):

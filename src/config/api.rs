@@ -19,10 +19,11 @@ const STATIC_DIR: Setting = Setting::new(
 
 const JSON: Setting = Setting::new(
     "json",
-    Preset::ByProfile { release: "compact", other: "pretty" },
+    Preset::Text("pretty"),
     Kind::Choice(&["pretty", "compact"]),
     "Layout of JSON responses",
 )
+.details("`compact` has no white space; the example's list of ships is then 29 % smaller")
 .flag("json", None, "LAYOUT");
 
 const PUBLIC_URL: Setting = Setting::new(

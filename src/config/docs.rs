@@ -3,8 +3,6 @@
 use std::fmt::Write;
 
 use rocket::figment::value::{Dict, Value};
-use rocket::figment::Profile;
-use rocket::Config;
 
 use super::setting::{Kind, Preset, Setting};
 use super::table;
@@ -118,8 +116,10 @@ fn in_markdown(default: &Preset) -> String {
         Preset::Unset { instead, .. } => (*instead).to_owned(),
         Preset::OptionalFile(name) => format!("`{name}`"),
         Preset::Cores(_) => "one for each core".to_owned(),
-        Preset::ByProfile { release, other } => format!("`{other}`; in the release profile `{release}`"),
-        value => match value.value(&Config::DEFAULT_PROFILE) {
+        Preset::ByTerminal { terminal, other } => {
+            format!("`{terminal}` if standard error is a terminal, else `{other}`")
+        }
+        value => match value.value() {
             Some(Value::String(_, text)) => format!("`{text}`"),
             Some(other) => format!("`{}`", toml(&other)),
             None => String::new(),
@@ -134,12 +134,9 @@ fn in_toml(default: &Preset) -> (String, String) {
             (toml(&Value::from(*example)), String::new())
         }
         Preset::Cores(_) => ("4".to_owned(), "  # one for each core".to_owned()),
-        Preset::ByProfile { release, .. } => {
-            let value = default.value(&Profile::Default).map(|value| toml(&value)).unwrap_or_default();
-            (value, format!("  # in the release profile {release:?}"))
+        Preset::ByTerminal { terminal, other } => {
+            (toml(&Value::from(*terminal)), format!("  # {other:?} if standard error is not a terminal"))
         }
-        value => {
-            (value.value(&Profile::Default).map(|value| toml(&value)).unwrap_or_default(), String::new())
-        }
+        value => (value.value().map(|value| toml(&value)).unwrap_or_default(), String::new()),
     }
 }

@@ -10,14 +10,14 @@ use crate::log;
 
 const LOG_LEVEL: Setting = Setting::new(
     "log_level",
-    Preset::ByProfile { release: "critical", other: "normal" },
+    Preset::Text("normal"),
     Kind::Text(|text| level(text).map(drop).map_err(Reason::from)),
     "`off`: nothing; `critical`: failures, and what an operator must know; `normal`: also a line for each request",
 );
 
 const LOG_FORMAT: Setting = Setting::new(
     "log_format",
-    Preset::Text("text"),
+    Preset::ByTerminal { terminal: "text", other: "json" },
     Kind::Choice(&["text", "json"]),
     "`text`, or `json` with one object a line",
 );

@@ -1,11 +1,11 @@
 //! Description of a setting: name, default, range, text and flag.
 
 use std::fmt;
+use std::io::{self, IsTerminal};
 use std::thread::available_parallelism;
 
 use rocket::data::ByteUnit;
 use rocket::figment::value::{Dict, Value};
-use rocket::figment::Profile;
 
 use super::error::{Mismatch, Reason};
 use super::values::whole_number;
@@ -85,11 +85,11 @@ pub enum Preset {
     EmptyList,
     /// Members with a default each.
     Members(&'static [(&'static str, Preset)]),
-    /// One text in the release profile, and another in all others.
-    ByProfile {
-        /// In the release profile.
-        release: &'static str,
-        /// In other profiles.
+    /// One text if standard error is a terminal, and another if not.
+    ByTerminal {
+        /// At a terminal.
+        terminal: &'static str,
+        /// In a file, a pipe or a journal.
         other: &'static str,
     },
     /// One for each core, up to this number.
@@ -227,8 +227,8 @@ impl fmt::Display for Kind {
 }
 
 impl Preset {
-    /// The value in a profile, if there is one.
-    pub(super) fn value(&self, profile: &Profile) -> Option<Value> {
+    /// The value, if there is one.
+    pub(super) fn value(&self) -> Option<Value> {
         Some(match *self {
             Self::Integer(number) => number.into(),
             Self::Bool(value) => value.into(),
@@ -237,11 +237,12 @@ impl Preset {
             Self::PerMinute(count) => format!("{count}/minute").into(),
             Self::EmptyList => Vec::<Value>::new().into(),
             Self::Members(members) => {
-                let member =
-                    |(name, preset): &(&str, Self)| Some(((*name).to_owned(), preset.value(profile)?));
+                let member = |(name, preset): &(&str, Self)| Some(((*name).to_owned(), preset.value()?));
                 members.iter().filter_map(member).collect::<Dict>().into()
             }
-            Self::ByProfile { release, other } => if profile == "release" { release } else { other }.into(),
+            Self::ByTerminal { terminal, other } => {
+                if io::stderr().is_terminal() { terminal } else { other }.into()
+            }
             Self::Cores(most) => available_parallelism()
                 .map_or(1, |cores| u64::try_from(cores.get()).unwrap_or(most).min(most))
                 .into(),

@@ -30,8 +30,8 @@ impl Values {
         let figment = figment.merge(Given::flags(flags));
         refuse_unknown(&figment)?;
         let (figment, warnings) = rename(figment)?;
-        let defaults = table::settings()
-            .filter_map(|setting| Some((setting.name.to_owned(), setting.default.value(figment.profile())?)));
+        let defaults =
+            table::settings().filter_map(|setting| Some((setting.name.to_owned(), setting.default.value()?)));
         let defaults = Given::defaults(defaults.collect());
         Ok(Self { figment: figment.join(defaults), warnings })
     }

@@ -90,7 +90,8 @@ fn an_empty_list_and_an_address_that_others_reach_allow_no_origin() {
 fn a_refused_origin_is_logged_once_with_the_setting_that_allows_it() {
     let folder = folder("cors_log");
     let output = folder.join("output");
-    let serving = Serving::start_into(&mut shipyard(&folder, &["--port", "0"]), &output);
+    let mut command = shipyard(&folder, &["--port", "0"]);
+    let serving = Serving::start_into(command.env("ROCKET_LOG_FORMAT", "text"), &output);
     for origin in [APP, APP, "http://localhost:5173", "null", "\"\r", "https://b.example", APP] {
         serving.send(&ask(Method::Get, "/api/ships").header("Origin", origin));
     }

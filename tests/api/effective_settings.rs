@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use test_support::program::{folder, run, shipyard, Run};
 use test_support::settings_table::rows;
@@ -41,7 +41,8 @@ fn shows_the_documented_default_of_every_setting() {
     assert!(values.values().all(|(_, origin)| origin == "default"), "{values:?}");
     for row in rows() {
         let name = row.name.as_str();
-        let usual = row.default.split("; in the release").next().unwrap().trim_matches('`');
+        let default = row.default.split(" if standard error is a terminal, else ").last().unwrap();
+        let usual = default.trim_matches('`');
         match name {
             "data" | "public_url" | "cors_origins" | "jwt_secret" | "jwt_secret_file" => {
                 assert!(run.stdout.contains(&format!("\n# {name} is not set")), "{name}: {}", run.stdout);
@@ -55,6 +56,38 @@ fn shows_the_documented_default_of_every_setting() {
             _ => assert_eq!(values[name].0.trim_matches('"'), usual, "{name}"),
         }
     }
+}
+
+/// What a developer sees in a debug build is what a release build does.
+#[test]
+fn no_default_depends_on_the_profile() {
+    let here = folder("effective_profiles");
+    std::fs::write(here.join("Rocket.toml"), "[release]\nport = 1\n[mine]\n").unwrap();
+    let of = |profile: &str| {
+        let mut values = effective(shipyard(&here, &["config"]).env("ROCKET_PROFILE", profile));
+        let port = values.remove("port").unwrap();
+        (port.0, values)
+    };
+    let (debug, release, mine) = (of("debug"), of("release"), of("mine"));
+    assert_eq!((debug.1 == release.1, debug.1 == mine.1), (true, true), "{debug:?}\n{release:?}\n{mine:?}");
+    // A section of the file is a setting, and still belongs to its profile.
+    assert_eq!([&debug.0, &release.0, &mine.0], ["5000", "1", "5000"]);
+}
+
+/// For people at a terminal, for programs elsewhere.
+#[cfg(target_os = "linux")]
+#[test]
+fn the_default_log_format_depends_on_the_terminal() {
+    let here = folder("effective_terminal");
+    let program = shipyard(&here, &[]);
+    // Runs a command at a terminal of its own.
+    let mut script = Command::new("script");
+    script.args(["-qec", &format!("'{}' config", program.get_program().display()), "/dev/null"]);
+    script.current_dir(&here).env_remove("ROCKET_LOG_FORMAT");
+    script.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let shown = run(&mut script, None);
+    assert!(shown.stdout.contains("\nlog_format = \"text\" "), "{shown:?}");
+    assert_eq!(effective(&mut shipyard(&here, &["config"]))["log_format"].0, "\"json\"");
 }
 
 /// A folder with a Rocket.toml, and the program in its subfolder.
@@ -108,7 +141,7 @@ fn each_value_names_the_default_file_variable_or_flag_that_sets_it() {
         ("shutdown.mercy", "1", "default"),
         ("response_cache_size", "3", &file),
         ("trusted_proxies", "[\"10.0.0.0/8\", \"::1\"]", &file),
-        ("log_level", "\"critical\"", "default"),
+        ("log_level", "\"normal\"", "default"),
         ("max_connections", "1024", "default"),
     ] {
         assert_eq!(values[name], (value.to_owned(), origin.to_owned()), "{name}");

@@ -25,6 +25,7 @@ impl Logged {
         let here = folder(name);
         let file = here.join("log");
         let mut command = shipyard(&here, &["--port", "0"]);
+        command.env("ROCKET_LOG_FORMAT", "text");
         for (name, value) in settings {
             command.env(format!("ROCKET_{name}"), value);
         }
@@ -357,7 +358,7 @@ fn the_log_level_selects_what_is_logged() {
     }
 }
 
-/// An operator who changes keys must see whether they have changed, also at the log level of the release profile.
+/// An operator who changes keys must see whether they have changed, also at the level `critical`.
 #[cfg(unix)]
 #[test]
 fn logs_a_key_reload_at_every_level_but_off() {
@@ -393,8 +394,7 @@ const MANY: usize = 20_000;
 
 fn started_with(here: &Path, stderr: impl Into<Stdio>) -> Serving {
     let mut command: Command = shipyard(here, &["--port", "0"]);
-    command.stderr(stderr);
-    Serving::start(&mut command)
+    Serving::start(command.env("ROCKET_LOG_FORMAT", "text").stderr(stderr))
 }
 
 #[cfg(unix)]

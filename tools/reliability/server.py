@@ -20,6 +20,10 @@ class NotMeasured(Exception):
     """Why a measurement failed."""
 
 
+# The settings with which baselines and documented figures were measured.
+SETTINGS = {"json": "compact", "log_level": "critical"}
+
+
 class Server:
     """`settings` are names and values as in Rocket.toml, `under` is a command that runs the server."""
 
@@ -28,7 +32,7 @@ class Server:
             raise NotMeasured(f"{binary} is missing: cargo build --release --locked --example rocket_loop --bins")
         self.folder = tempfile.TemporaryDirectory()
         environment = {name: value for name, value in os.environ.items() if not name.startswith("ROCKET_")}
-        environment |= {f"ROCKET_{name.upper()}": str(value) for name, value in settings.items()}
+        environment |= {f"ROCKET_{name.upper()}": str(value) for name, value in (SETTINGS | settings).items()}
         command = [*under, binary, "--port", "0", *(["--data", data] if data else [])]
         self.process = subprocess.Popen(
             command, cwd=self.folder.name, env=environment, stdin=subprocess.DEVNULL,
