@@ -1,8 +1,9 @@
 //! `shipyard serve`: startup, and serving until a signal to stop.
 
+mod banner;
+
 use std::ffi::OsString;
 use std::io::{self, IsTerminal};
-use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
@@ -17,11 +18,13 @@ use shipyard::config::Settings;
 use shipyard::http::listen::Address;
 use shipyard::http::{reload, rlimit, shutdown, HttpLimits, Shutdown, Signals};
 use shipyard::internal_error::chain;
+use shipyard::json::Style;
 use shipyard::log::{self, Log};
 use shipyard::store::seed::{Data, Source};
 use shipyard::{http, AppConfig};
 use tokio::runtime::{Builder, Runtime};
 
+use self::banner::Banner;
 use super::error::{failed, failed_at, CliError};
 use super::setting_flags::SettingFlags;
 use super::{print, settings, warn};
@@ -98,6 +101,8 @@ struct Ready {
     keys: KeySource,
     example_users: bool,
     config: rocket::Config,
+    json: Style,
+    log_settings: log::Settings,
     /// Writes the log until it is dropped.
     log: Log,
 }
@@ -107,12 +112,13 @@ fn prepare(settings: Settings) -> Result<Ready, CliError> {
     data.check_limits(&source, settings.store_limits).map_err(failed)?;
     let (set, keys) = keys(&settings)?;
     rlimit::raise_nofile_limit();
-    let log = log::start(settings.log).map_err(failed)?;
+    let (json, log_settings) = (settings.json, settings.log);
+    let log = log::start(log_settings).map_err(failed)?;
     let (config, address, limits) = (settings.rocket.clone(), settings.address, settings.limits.clone());
     let parts = AppConfig { settings, data, keys: set, clock: Clock::System, token_ids: TokenIds::Random };
     let rocket = shipyard::build(parts)?;
     let example_users = rocket.state().is_some_and(|HasExampleUsers(has)| *has);
-    Ok(Ready { rocket, address, limits, source, keys, example_users, config, log })
+    Ok(Ready { rocket, address, limits, source, keys, example_users, config, json, log_settings, log })
 }
 
 /// Source of the keys.
@@ -150,7 +156,8 @@ fn read(file: &KeyFile) -> Result<KeySet, CliError> {
 }
 
 async fn listen_and_serve(ready: Ready, mut signals: Signals) -> Result<(), CliError> {
-    let Ready { rocket, address, limits, source, keys, example_users, config, log: _log } = ready;
+    let Ready { rocket, address, limits, source, keys, example_users, config, json, log_settings, log: _log } =
+        ready;
     let seconds = |seconds: u32| Duration::from_secs(seconds.into());
     let (shutdown_handle, shutdown) =
         Shutdown::new(seconds(config.shutdown.grace), seconds(config.shutdown.mercy));
@@ -165,45 +172,9 @@ async fn listen_and_serve(ready: Ready, mut signals: Signals) -> Result<(), CliE
     shutdown::on_signals(shutdown_handle, signals);
     let bound = listeners.first().and_then(|listener| listener.local_addr().ok());
     // If standard output is closed, the server serves all the same.
-    let _ = print(&announcement(bound, &source, &keys, example_users));
+    let banner = Banner { bound, source: &source, keys: &keys, example_users, log: log_settings, json };
+    let _ = print(&banner.to_string());
     http::serve(rocket, listeners, limits, shutdown).await.map_err(failed)
-}
-
-fn announcement(bound: Option<SocketAddr>, source: &Source, keys: &KeySource, example_users: bool) -> String {
-    let host = match bound {
-        Some(address) if address.ip().is_loopback() || address.ip().is_unspecified() => {
-            format!("localhost:{}", address.port())
-        }
-        Some(address) => address.to_string(),
-        None => "an unknown address".to_owned(),
-    };
-    let mut text = format!("Shipyard {} listens on http://{host}\n", env!("CARGO_PKG_VERSION"));
-    text += &format!("  Docs    http://{host}/docs (the specification: http://{host}/openapi.json)\n");
-    text += &match source {
-        Source::File(path) => {
-            format!("  Data    {} (read once; changes are lost at the end)\n", path.display())
-        }
-        Source::BuiltIn => "  Data    the built-in example (there is no data.json here)\n".to_owned(),
-    };
-    if example_users {
-        text += "  Login   user / password, guest / guest\n";
-    }
-    text += &match keys {
-        KeySource::Setting => String::new(),
-        KeySource::File(file) => {
-            format!("  Tokens  signed with the first key of {}\n", file.path().display())
-        }
-        KeySource::Development(file) => {
-            let path = file.path().display();
-            format!(
-                "  Tokens  signed with the development key in {path}; clients log in again after a restart\n"
-            )
-        }
-        KeySource::ThisRun => {
-            "  Tokens  signed with a key made for this run: logins end with it\n".to_owned()
-        }
-    };
-    text
 }
 
 /// The error of an address that the server cannot listen on.

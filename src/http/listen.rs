@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::str::FromStr;
 
 use thiserror::Error;
@@ -87,6 +87,25 @@ impl Address {
     }
 }
 
+/// The addresses of this machine that others can use to reach a server on that unspecified address: at most one of each
+/// family, that of the default route. A server on `::` is reached over IPv4 too.
+#[must_use]
+pub fn own_addresses(unspecified: IpAddr) -> Vec<IpAddr> {
+    // Addresses for documentation (RFC 5737, RFC 3849), which only the default route leads to.
+    const V4: (IpAddr, IpAddr) = (IpAddr::V4(Ipv4Addr::UNSPECIFIED), IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)));
+    const V6: (IpAddr, IpAddr) =
+        (IpAddr::V6(Ipv6Addr::UNSPECIFIED), IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1)));
+    let families = if unspecified.is_ipv4() { vec![V4] } else { vec![V4, V6] };
+    families.into_iter().filter_map(|(any, other)| source_address(any, other).ok()).collect()
+}
+
+/// The address from which this machine would send to that one. To connect a UDP socket looks up the route, and sends nothing.
+fn source_address(any: IpAddr, destination: IpAddr) -> io::Result<IpAddr> {
+    let socket = UdpSocket::bind((any, 0))?;
+    socket.connect((destination, 9))?;
+    Ok(socket.local_addr()?.ip())
+}
+
 /// Whether the machine or the container has no IPv6.
 fn is_ipv6_unavailable(error: &io::Error) -> bool {
     #[cfg(unix)]
@@ -110,4 +129,17 @@ fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     socket2::SockRef::from(&socket).set_tcp_notsent_lowat(NOTSENT_LOWAT)?;
     socket.bind(address)?;
     socket.listen(BACKLOG)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_on_every_ipv6_address_is_reached_over_ipv4_too() {
+        let v4 = own_addresses(Ipv4Addr::UNSPECIFIED.into());
+        let both = own_addresses(Ipv6Addr::UNSPECIFIED.into());
+        assert!(both.starts_with(&v4), "{both:?}, {v4:?}");
+        assert!(both.iter().all(|address| !address.is_unspecified() && !address.is_loopback()), "{both:?}");
+    }
 }

@@ -96,6 +96,21 @@ fn serves_the_example_files_from_any_folder() {
 }
 
 #[test]
+fn the_announcement_names_log_format_and_layout() {
+    let here = folder("announced_output");
+    for (variables, expected) in [
+        ([("LOG_FORMAT", "text"), ("JSON", "compact")], "log as text (normal); responses as compact JSON"),
+        ([("LOG_LEVEL", "critical"), ("JSON", "pretty")], "log as json (critical); responses as pretty JSON"),
+        ([("LOG_LEVEL", "off"), ("JSON", "pretty")], "no log; responses as pretty JSON"),
+    ] {
+        let mut command = shipyard(&here, &["--port", "0"]);
+        command.envs(variables.map(|(name, value)| (format!("ROCKET_{name}"), value)));
+        let said = Serving::start(&mut command).announcement.clone();
+        assert!(said.ends_with(&format!("\n  Output  {expected}\n")), "{said}");
+    }
+}
+
+#[test]
 fn announces_the_demo_login_only_where_it_works() {
     let here = folder("own_data");
     std::fs::write(here.join("data.json"), r#"{"users": [], "ships": []}"#).unwrap();
