@@ -112,6 +112,7 @@ fn prepare(settings: Settings) -> Result<Ready, CliError> {
     data.check_limits(&source, settings.store_limits).map_err(failed)?;
     let (set, keys) = keys(&settings)?;
     rlimit::raise_nofile_limit();
+    warn_of_public_logins(settings.address, &data);
     let (json, log_settings) = (settings.json, settings.log);
     let log = log::start(log_settings).map_err(failed)?;
     let (config, address, limits) = (settings.rocket.clone(), settings.address, settings.limits.clone());
@@ -119,6 +120,18 @@ fn prepare(settings: Settings) -> Result<Ready, CliError> {
     let rocket = shipyard::build(parts)?;
     let example_users = rocket.state().is_some_and(|HasExampleUsers(has)| *has);
     Ok(Ready { rocket, address, limits, source, keys, example_users, config, json, log_settings, log })
+}
+
+/// The passwords of the example are for this machine only.
+fn warn_of_public_logins(address: Address, data: &Data) {
+    let names = data.public_logins();
+    if !address.first().is_loopback() && !names.is_empty() {
+        let names = names.join(" or ");
+        warn(&format!(
+            "any client that reaches {address} can log in as {names}, since the passwords of the example are public; \
+             start with other users (--data)"
+        ));
+    }
 }
 
 /// Source of the keys.

@@ -158,6 +158,14 @@ impl Data {
         Self::parse("", EXAMPLE.as_bytes()).is_ok_and(|example| example.users == self.users)
     }
 
+    /// The names of the users that have the password of a user of the example, which is public.
+    #[must_use]
+    pub fn public_logins(&self) -> Vec<&str> {
+        let example = Self::parse("", EXAMPLE.as_bytes()).unwrap_or_default();
+        let is_public = |user: &&DataUser| example.users.values().any(|known| known == *user);
+        self.users.values().filter(is_public).map(|user| user.name.as_str()).collect()
+    }
+
     /// Reads the text of a data file; `file` is its name for messages.
     ///
     /// # Errors

@@ -1,6 +1,7 @@
 //! The program over the network: the commands of a newcomer and their output.
 
 use std::collections::HashSet;
+use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::time::UNIX_EPOCH;
 
@@ -93,6 +94,42 @@ fn serves_the_example_files_from_any_folder() {
     std::fs::create_dir(here.join("static")).unwrap();
     assert_eq!(get("/static/ship.svg").status, 404);
     assert!(!std::fs::read_to_string(file).unwrap().contains("warning"));
+}
+
+/// Other machines cannot use `localhost`, and everyone knows the passwords of the example.
+#[test]
+fn on_every_address_it_names_urls_for_other_machines_and_warns_of_the_example_logins() {
+    let here = folder("every_address");
+    let start = |name: &str, arguments: &[&str]| {
+        let arguments = [&["--port", "0"], arguments].concat();
+        Serving::start_into(&mut shipyard(&here, &arguments), &here.join(name))
+    };
+    let warning = "shipyard: warning: any client that reaches 0.0.0.0 can log in as user or guest";
+    let serving = start("open", &["--address", "0.0.0.0"]);
+    let said = &serving.announcement;
+    assert!(said.contains(&format!(" listens on http://localhost:{}\n", serving.port)), "{said}");
+    assert_eq!(said.matches(warning).count(), 1, "{said}");
+    let network = said.lines().find_map(|line| line.strip_prefix("  Network ")).expect(said);
+    // A machine without a network has no address for others.
+    if !network.starts_with("every address") {
+        for url in network.split(", ") {
+            let address: SocketAddr = url.strip_prefix("http://").unwrap().parse().unwrap();
+            assert!(!address.ip().is_loopback() && !address.ip().is_unspecified(), "{url}");
+            assert_eq!(address.port(), serving.port, "{url}");
+            assert!(TcpStream::connect_timeout(&address, LIMIT).is_ok(), "{url}");
+        }
+    }
+    let local = start("local", &[]).announcement.clone();
+    assert!(!local.contains("warning") && !local.contains("Network"), "{local}");
+    // One of the two is enough; others have passwords of their own.
+    let users = r#"{"users": [{"id": 2, "name": "guest", "password": "guest"}, {"id": 3, "name": "user", "password": "other"}], "ships": []}"#;
+    let own = r#"{"users": [{"id": 1, "name": "user", "password": "other"}], "ships": []}"#;
+    for (file, text, expected) in [("guest.json", users, true), ("own.json", own, false)] {
+        std::fs::write(here.join(file), text).unwrap();
+        let said = start("data", &["--address", "0.0.0.0", "--data", file]).announcement.clone();
+        assert_eq!(said.contains("can log in as guest, since"), expected, "{said}");
+        assert_eq!(said.contains("warning"), expected, "{said}");
+    }
 }
 
 #[test]
