@@ -21,6 +21,7 @@ requirements() {
   need node 20.19 "Redocly CLI" node --version
   need npm 10 "Redocly CLI" npm --version
   need python3 3.11 "Schemathesis" python3 --version
+  need curl 7.82 "docs/clients.md" curl --version
   need timeout 8 "GNU coreutils: every step has a limit" timeout --version
   return "$missing"
 }
@@ -32,9 +33,10 @@ is_current() {
   [ -e "$folder/made-from" ] && cat "$@" | cmp -s - "$folder/made-from"
 }
 
+# Both install what a folder pins into another one.
 # The steps of an installation hang together by `&&`: errexit does not hold in a function whose status is looked at.
 install_node_tools() {
-  local from=$REPOSITORY/tools/contract folder=$CACHE/node
+  local from=$1 folder=$2
   is_current "$folder" "$from/package.json" "$from/package-lock.json" && return
   rm -rf "$folder" &&
     mkdir -p "$folder" &&
@@ -44,7 +46,7 @@ install_node_tools() {
 }
 
 install_python_tools() {
-  local from=$REPOSITORY/tools/contract folder=$CACHE/venv
+  local from=$1 folder=$2
   is_current "$folder" "$from/requirements.txt" && return
   rm -rf "$folder" &&
     limited 120 python3 -m venv "$folder" &&
@@ -83,6 +85,11 @@ give_up() {
   exit 1
 }
 
+install_tools() {
+  install_node_tools "$REPOSITORY/$1" "$2/node" || give_up "npm could not install the tools of $1/package-lock.json"
+  install_python_tools "$REPOSITORY/$1" "$2/venv" || give_up "pip could not install the tools of $1/requirements.txt"
+}
+
 # For all steps, or only for those.
 prepare() {
   printf '== Tools and program\n'
@@ -92,8 +99,10 @@ prepare() {
   CACHE=$BUILT/contract
   export BUILT CACHE
   mkdir -p "$CACHE"
-  install_node_tools || give_up "npm could not install the tools of tools/contract/package-lock.json"
-  install_python_tools || give_up "pip could not install the tools of tools/contract/requirements.txt"
+  install_tools tools/contract "$CACHE"
+  if is_wanted clients "$@"; then
+    install_tools tools/contract/clients "$CACHE/clients"
+  fi
   if is_wanted browser "$@"; then
     install_browser ||
       give_up "there is no Chromium that will do, and apt-get could not install one; set CHROMIUM to the path of Chromium or Chrome"
