@@ -225,8 +225,9 @@ class Section:
         self.printed = [line for kind, block in blocks if kind == "text" for line in block.splitlines()]
         lines = [line for kind, block in blocks if kind == "sh" for line in block.splitlines()]
         self.installs = [line for line in lines if re.match("(npm|cargo) init|npm install|pip install|cargo add", line)]
-        # `cargo add` downloads nothing.
-        self.commands = [line for line in lines if line not in self.installs or line.startswith("cargo add ")]
+        # These change Cargo.toml, and install nothing.
+        self.dependencies = [line for line in lines if line.startswith("cargo add ")]
+        self.commands = [line for line in lines if line not in self.installs]
 
     def versions(self):
         return [match.groups() for line in self.installs for match in re.finditer(r"(?<=\s)([@\w][\w./-]*)(?:@|==)(\d\S*)", line)]
@@ -294,13 +295,14 @@ class Check:
     def section(self, section):
         """Runs the commands and the program as the document has them, then the program with the recorded operations."""
         folder = self.folder(section)
-        if section.name == "Progenitor":
-            (folder / "Cargo.toml").write_text(CARGO_TOML)
-            shutil.copy(self.tools / "progenitor.lock", folder / "Cargo.lock")
         with self.server() as url:
             for name, text in section.files.items():
                 (folder / name).parent.mkdir(exist_ok=True)
                 (folder / name).write_text(text.replace(DOCUMENT_URL, url))
+            if section.dependencies:
+                (folder / "Cargo.toml").write_text(CARGO_TOML)
+                self.shell(folder, section.dependencies, url)
+                shutil.copy(self.tools / "progenitor.lock", folder / "Cargo.lock")
             output = self.shell(folder, section.commands, url).replace(url, DOCUMENT_URL)
         missing = [line for line in section.printed if line not in output]
         if missing:
