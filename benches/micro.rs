@@ -25,7 +25,7 @@ use shipyard::model::id::Id;
 use shipyard::model::ship::{Ship, ShipInput};
 use shipyard::model::{self, Input};
 use shipyard::store::seed::EXAMPLE;
-use shipyard::store::{Store, StoreLimits};
+use shipyard::store::{Precondition, Store, StoreLimits};
 use uuid::Builder;
 
 /// That of the program: much of what is measured here is memory that comes and goes.
@@ -273,7 +273,7 @@ fn store(criterion: &mut Criterion) {
     group.bench_function("read all of 10000 ships", |bencher| bencher.iter(list));
     let (id, input) = (Id::new(1), inputs().next().expect("there is one"));
     group.bench_function("read all of 10000 ships, each time after a write", |bencher| {
-        let write = || drop(store.update_ship(id, input.clone()));
+        let write = || drop(store.update_ship(id, input.clone(), &Precondition::NONE));
         bencher.iter_batched(write, |()| list(), BatchSize::PerIteration);
     });
 }
@@ -297,7 +297,7 @@ fn contention(criterion: &mut Criterion) {
     let (store, id) = (store_of(100), Id::new(1));
     let input = inputs().next().expect("there is one");
     let read = || drop(black_box(store.ship(id)));
-    let write = |input| drop(black_box(store.update_ship(id, input)));
+    let write = |input| drop(black_box(store.update_ship(id, input, &Precondition::NONE)));
     let write_constantly = || write(input.clone());
     let mut group = criterion.benchmark_group("two threads");
     let mut measure_read = |what: &str| {

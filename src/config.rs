@@ -73,6 +73,10 @@ pub struct Settings {
     pub public_url: Option<BaseUrl>,
     /// `cors_origins`.
     pub cors: Cors,
+    /// `strict_query`.
+    pub strict_query: bool,
+    /// `require_if_match`.
+    pub require_if_match: bool,
     /// `password_memory`, `password_iterations` and `password_parallelism`.
     pub hasher: Hasher,
     /// `password_queue`.
@@ -145,6 +149,8 @@ impl Settings {
             json: api::json(values)?,
             public_url: api::public_url(values)?,
             cors: api::cors(values, address)?,
+            strict_query: api::strict_query(values)?,
+            require_if_match: api::require_if_match(values)?,
             hasher: auth::hasher(values)?,
             password_queue: auth::password_queue(values)?,
             rates: auth::rates(values)?,

@@ -8,7 +8,7 @@ use parking_lot::Mutex;
 use rocket::http::{Method, Status};
 use rocket::Request;
 
-use crate::json::{JsonBody, Validity};
+use crate::json::{JsonBody, Version};
 
 /// The context of one request, in its local cache as `Some(DispatchContext)`. A request of Rocket's local client in a test
 /// has none.
@@ -109,27 +109,41 @@ pub struct ResponseSlot(Mutex<SlotState>);
 
 #[derive(Debug, Default)]
 struct SlotState {
-    json: Option<(Status, JsonBody)>,
-    /// The flag of the value that the JSON was made from, if all clients get the same.
-    validity: Option<Validity>,
+    status: Option<Status>,
+    content: SlotContent,
+}
+
+/// What a response slot has.
+#[derive(Debug, Default)]
+pub struct SlotContent {
+    /// The JSON.
+    pub json: Option<JsonBody>,
+    /// The version of the stored value that is in the JSON, if it is one.
+    pub version: Option<Version>,
+    /// Whether all clients get the same until a write ends the version.
+    pub is_cacheable: bool,
 }
 
 impl ResponseSlot {
-    /// Puts the JSON of a response with that status.
-    pub fn put(&self, status: Status, json: JsonBody) {
-        *self.0.lock() = SlotState { json: Some((status, json)), validity: None };
+    /// Puts the JSON of a response with that status, and the version of the stored value in it.
+    pub fn put(&self, status: Status, json: JsonBody, version: Option<Version>) {
+        let content = SlotContent { json: Some(json), version, is_cacheable: false };
+        *self.0.lock() = SlotState { status: Some(status), content };
     }
 
-    /// Marks the JSON as the same for all clients for as long as the value that it was made from is valid.
-    pub fn mark_cacheable(&self, validity: Validity) {
-        self.0.lock().validity = Some(validity);
+    /// Marks the JSON as the same for all clients until a write ends its version.
+    pub fn mark_cacheable(&self) {
+        self.0.lock().content.is_cacheable = true;
     }
 
-    /// Takes the JSON of a response with that status, if there is any, and the flag of its value if the response may be
-    /// cached. Empties the slot.
-    pub fn take(&self, status: Status) -> (Option<JsonBody>, Option<Validity>) {
-        let SlotState { json, validity } = std::mem::take(&mut *self.0.lock());
-        (json.and_then(|(its, json)| (its == status).then_some(json)), validity)
+    /// Takes the content of a response with that status. Empties the slot.
+    pub fn take(&self, status: Status) -> SlotContent {
+        let slot = std::mem::take(&mut *self.0.lock());
+        if slot.status == Some(status) {
+            slot.content
+        } else {
+            SlotContent::default()
+        }
     }
 
     /// Empties the slot.

@@ -9,7 +9,7 @@ mod list;
 mod members;
 mod strict;
 mod style;
-mod validity;
+mod version;
 
 pub use self::body::{JsonBody, JsonStream, PIECE};
 pub use self::encoded::EncodedJson;
@@ -18,4 +18,4 @@ pub(crate) use self::members::{Member, Members};
 pub use self::strict::{parse, text, Malformed};
 pub(crate) use self::strict::{parse_with, UniqueKeys};
 pub use self::style::Style;
-pub use self::validity::{HasValidity, Validity};
+pub use self::version::Version;

@@ -27,6 +27,8 @@ use rocket::log::LogLevel;
 use rocket::shield::Shield;
 use rocket::{Build, Rocket};
 
+use crate::api::guards::list_query::StrictQuery;
+use crate::api::guards::precondition::IfMatchRequired;
 use crate::api::routes::index::HasExampleUsers;
 use crate::api::routes::spec::Specification;
 use crate::api::security_headers::SecurityHeaders;
@@ -73,6 +75,8 @@ pub fn build(parts: AppConfig) -> Result<Rocket<Build>, InternalError> {
         .attach(Shield::new())
         .attach(SecurityHeaders)
         .manage(settings.cors)
+        .manage(IfMatchRequired(settings.require_if_match))
+        .manage(StrictQuery(settings.strict_query))
         .manage(settings.json)
         .manage(has_example_users)
         .manage(Specification::new(settings.public_url.as_ref()))

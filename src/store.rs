@@ -6,6 +6,10 @@
 pub mod accounts;
 mod error;
 mod ids;
+mod index;
+mod list;
+mod page;
+mod precondition;
 mod rows;
 pub mod seed;
 mod sessions;
@@ -16,19 +20,23 @@ mod users;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 
 pub use self::error::{
-    AccessSessionError, CreateShipError, CreateUserError, GetError, RefreshSessionError, UpdateShipError,
-    UpdateUserError,
+    AccessSessionError, CreateShipError, CreateUserError, DeleteError, GetError, RefreshSessionError,
+    UpdateShipError, UpdateUserError,
 };
-pub use self::rows::List;
+use self::index::Index;
+pub use self::list::List;
+pub use self::page::Page;
+pub use self::precondition::{Precondition, PreconditionError, Revisions};
 use self::ships::Ships;
 use self::users::Users;
-pub use self::users::{HashedUser, StoredUser};
+pub use self::users::{HashedUser, StoredUser, UserChange};
 use crate::json::Style;
 use crate::model::id::Id;
-use crate::model::ship::Ship;
+use crate::model::ship::{Ship, ShipInput};
+use crate::model::user::UserInput;
 
 /// Limits of what the store takes, so that memory has a bound.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,6 +68,10 @@ pub struct Store(Arc<Shared>);
 struct Shared {
     style: Style,
     state: RwLock<State>,
+    /// Locked before `state`.
+    ship_index: Mutex<Index<ShipInput>>,
+    /// Locked before `state`.
+    user_index: Mutex<Index<UserInput>>,
 }
 
 #[derive(Debug)]
@@ -91,7 +103,12 @@ impl Store {
         style: Style,
     ) -> Self {
         let (users, ships) = (Users::new(users, style), Ships::new(&ships, style));
-        Self(Arc::new(Shared { style, state: RwLock::new(State { ships, users, limits }) }))
+        Self(Arc::new(Shared {
+            style,
+            state: RwLock::new(State { ships, users, limits }),
+            ship_index: Mutex::default(),
+            user_index: Mutex::default(),
+        }))
     }
 
     /// Runs `work` while no other thread can read or write: for tests of a panic at that time.

@@ -84,13 +84,15 @@ pub enum OperationCheck {
     Id,
     /// The name is not taken.
     Name,
+    /// `If-Match` and `If-None-Match`.
+    Precondition,
     /// There is room for one more.
     Capacity,
 }
 
 impl OperationCheck {
     /// The order.
-    pub const ORDER: [Self; 8] = [
+    pub const ORDER: [Self; 9] = [
         Self::Token,
         Self::Owner,
         Self::Body,
@@ -98,6 +100,7 @@ impl OperationCheck {
         Self::Existence,
         Self::Id,
         Self::Name,
+        Self::Precondition,
         Self::Capacity,
     ];
 }

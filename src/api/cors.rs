@@ -14,7 +14,8 @@ use rocket::Request;
 use thiserror::Error;
 
 /// The response headers that a page may read, in addition to the safelisted ones.
-const EXPOSED: &str = "Location, Retry-After, WWW-Authenticate, X-Request-Id, ETag, Accept-Post";
+const EXPOSED: &str =
+    "Location, Retry-After, WWW-Authenticate, X-Request-Id, ETag, Link, X-Total-Count, Accept-Post";
 
 /// How long a browser caches the response to a preflight request, in seconds.
 const MAX_AGE: &str = "600";

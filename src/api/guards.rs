@@ -5,9 +5,11 @@
 
 pub mod access;
 pub mod body;
+pub mod list_query;
 pub mod login;
 pub mod owner;
 pub mod path;
+pub mod precondition;
 pub mod refresh;
 
 use rocket::http::Status;

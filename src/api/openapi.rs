@@ -3,12 +3,18 @@
 use rocket::Route;
 use rocket_okapi::okapi::openapi3::{Info, License, OpenApi, Operation, PathItem, RefOr, Server, Tag};
 use rocket_okapi::settings::OpenApiSettings;
+use schemars::schema::{ArrayValidation, InstanceType, Schema, SchemaObject};
+use serde_json::Value;
 
 pub mod components;
 pub mod links;
 
 use crate::api::routes::{auth, docs, index, ships, spec, static_files, users};
 use crate::api::routing::{canonical, with_rank};
+use crate::model::query;
+use crate::model::ship::ShipInput;
+use crate::model::user::UserInput;
+use crate::model::Input;
 
 /// The path of the specification in the repository.
 pub const SPEC_PATH: &str = "spec/openapi.json";
@@ -28,11 +34,13 @@ macro_rules! operation_list {
             ships::get,
             ships::create,
             ships::update,
+            ships::patch,
             ships::delete,
             users::list,
             users::get,
             users::create,
             users::update,
+            users::patch,
             users::delete,
         ]
     };
@@ -90,17 +98,40 @@ pub fn text() -> Result<String, serde_json::Error> {
     ];
     for (path, item) in &mut spec.paths {
         let thing = if path.starts_with("/api/users") { "user" } else { "ship" };
-        for (_, operation) in operations(item) {
+        for (method, operation) in operations(item) {
             describe_parameters(operation, thing);
+            match operation.operation_id.as_deref() {
+                Some("ships_list") => add_query::<ShipInput>(operation),
+                Some("users_list") => add_query::<UserInput>(operation),
+                _ => {}
+            }
+            add_condition(method, operation);
             // An empty list states that no login is required.
             operation.security.get_or_insert_default();
         }
     }
     links::add(&mut spec);
     // Converted to a Value first, whose maps are sorted: the text must not depend on the order of a hash map.
-    let mut text = serde_json::to_string_pretty(&serde_json::to_value(&spec)?)?;
+    let mut spec = serde_json::to_value(&spec)?;
+    write_whole_numbers(&mut spec);
+    let mut text = serde_json::to_string_pretty(&spec)?;
     text.push('\n');
     Ok(text)
+}
+
+/// Writes `1.0` as `1`: schemars has bounds as floating-point numbers, which generators of clients copy.
+fn write_whole_numbers(value: &mut Value) {
+    match value {
+        Value::Number(number) => {
+            let whole = number.as_f64().filter(|number| number.fract() == 0.0).map(|number| number as i64);
+            if let Some(whole) = whole {
+                *number = whole.into();
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(write_whole_numbers),
+        Value::Object(members) => members.values_mut().for_each(write_whole_numbers),
+        _ => {}
+    }
 }
 
 fn tag(name: &str, description: &str) -> Tag {
@@ -115,10 +146,51 @@ fn describe_parameters(operation: &mut Operation, thing: &str) {
     }
 }
 
+/// Describes the parameters of a list.
+fn add_query<I: Input>(operation: &mut Operation) {
+    for query::Parameter { name, about, rule, repeats } in query::parameters::<I>() {
+        let mut schema = rule.schema();
+        if repeats {
+            schema = SchemaObject {
+                instance_type: Some(InstanceType::Array.into()),
+                array: Some(Box::new(ArrayValidation {
+                    items: Some(Schema::from(schema).into()),
+                    ..ArrayValidation::default()
+                })),
+                ..SchemaObject::default()
+            };
+        }
+        operation.parameters.push(RefOr::Object(components::parameter("query", &name, &about, schema)));
+    }
+}
+
+/// Describes the header of a conditional request (RFC 9110, section 13.1).
+fn add_condition(method: &str, operation: &mut Operation) {
+    if !operation.responses.responses.contains_key("412") {
+        return;
+    }
+    let (name, about) = match method {
+        "GET" => (
+            "If-None-Match",
+            "ETags that the client has; for one of the current version the response is a 304.",
+        ),
+        _ => (
+            "If-Match",
+            "The ETag of the version that the client has read; if it is not current, the response is a 412.",
+        ),
+    };
+    operation.parameters.push(RefOr::Object(components::parameter(
+        "header",
+        name,
+        about,
+        components::string(),
+    )));
+}
+
 /// The operations of a path, with their methods.
 pub(crate) fn operations(item: &mut PathItem) -> Vec<(&'static str, &mut Operation)> {
-    let PathItem { get, put, post, delete, .. } = item;
-    [("GET", get), ("POST", post), ("PUT", put), ("DELETE", delete)]
+    let PathItem { get, put, post, patch, delete, .. } = item;
+    [("GET", get), ("POST", post), ("PUT", put), ("PATCH", patch), ("DELETE", delete)]
         .into_iter()
         .filter_map(|(method, operation)| Some((method, operation.as_mut()?)))
         .collect()

@@ -14,7 +14,9 @@ use crate::api::guards::login::LoginRequestError;
 use crate::api::openapi::components;
 use crate::internal_error::{chain, InternalError, OperationError};
 use crate::store::accounts::{LoginError, RefreshError, WriteError};
-use crate::store::{CreateShipError, CreateUserError, GetError, UpdateShipError, UpdateUserError};
+use crate::store::{
+    CreateShipError, CreateUserError, DeleteError, GetError, UpdateShipError, UpdateUserError,
+};
 
 /// The errors of an operation that reads a body and then fails with `E`.
 #[derive(Debug)]
@@ -61,6 +63,12 @@ impl IntoBodyOr for WriteError<UpdateUserError> {}
 
 impl From<GetError> for HandlerError<GetError> {
     fn from(error: GetError) -> Self {
+        Self::Api(error)
+    }
+}
+
+impl From<DeleteError> for HandlerError<DeleteError> {
+    fn from(error: DeleteError) -> Self {
         Self::Api(error)
     }
 }

@@ -45,11 +45,26 @@ const CORS_ORIGINS: Setting = Setting::new(
 )
 .details("`[]` refuses all. A refused origin is logged once");
 
+const STRICT_QUERY: Setting = Setting::new(
+    "strict_query",
+    Preset::Bool(false),
+    Kind::Bool,
+    "Whether lists refuse unknown parameters with a 400; otherwise they ignore them",
+);
+
+const REQUIRE_IF_MATCH: Setting = Setting::new(
+    "require_if_match",
+    Preset::Bool(false),
+    Kind::Bool,
+    "Whether PUT, PATCH and DELETE need `If-Match`; without it they get 428",
+);
+
 // No version: it would tell an attacker which holes to try.
 const IDENT: Setting =
     Setting::new("ident", Preset::Text("Shipyard"), Kind::Rocket, "The header `Server`; `false` for none");
 
-pub(super) const SETTINGS: &[Setting] = &[STATIC_DIR, JSON, PUBLIC_URL, CORS_ORIGINS, IDENT];
+pub(super) const SETTINGS: &[Setting] =
+    &[STATIC_DIR, JSON, PUBLIC_URL, CORS_ORIGINS, STRICT_QUERY, REQUIRE_IF_MATCH, IDENT];
 
 /// The folder of static files. Only one that is set must exist.
 pub(super) fn static_dir(values: &Values) -> Result<StaticDir, ConfigError> {
@@ -65,6 +80,14 @@ pub(super) fn static_dir(values: &Values) -> Result<StaticDir, ConfigError> {
 
 pub(super) fn json(values: &Values) -> Result<Style, ConfigError> {
     values.get(&JSON)
+}
+
+pub(super) fn strict_query(values: &Values) -> Result<bool, ConfigError> {
+    values.get(&STRICT_QUERY)
+}
+
+pub(super) fn require_if_match(values: &Values) -> Result<bool, ConfigError> {
+    values.get(&REQUIRE_IF_MATCH)
 }
 
 pub(super) fn public_url(values: &Values) -> Result<Option<BaseUrl>, ConfigError> {

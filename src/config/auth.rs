@@ -80,7 +80,7 @@ const RATE_LIMITS: Setting = Setting::new(
     "rate_limits",
     Preset::Bool(true),
     Kind::Bool,
-    "Rate limits on login, refresh, and creating and replacing users",
+    "Rate limits on login, refresh, and creating and changing users",
 )
 .details("`false` suits tests that log in often");
 

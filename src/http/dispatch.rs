@@ -28,11 +28,11 @@ use crate::api::error::api_error::ApiError;
 use crate::api::error::catalog::{BODY_BROKE_OFF, INTERNAL};
 use crate::api::routing;
 use crate::api::security_headers::Place;
-use crate::dispatch_context::{parse_method, DispatchContext, RequestBody, ResponseSlot};
+use crate::dispatch_context::{parse_method, DispatchContext, RequestBody, ResponseSlot, SlotContent};
 use crate::json::JsonBody;
 use crate::log::{AccessLogEntry, RequestId, RequestLogContext};
 
-const X_REQUEST_ID: HeaderName = HeaderName::from_static(RequestId::HEADER);
+static X_REQUEST_ID: HeaderName = HeaderName::from_static(RequestId::HEADER);
 
 /// The state of a connection that its requests share.
 pub(super) struct ConnectionContext {
@@ -87,8 +87,8 @@ pub(super) async fn respond(
             }
         };
     // It cannot fail: a request id has only bytes that a header may have.
-    if let Ok(id) = HeaderValue::from_str(id.as_str()) {
-        response.headers_mut().insert(X_REQUEST_ID, id);
+    if let Ok(id) = HeaderValue::from_bytes(id.as_bytes()) {
+        response.headers_mut().insert(&X_REQUEST_ID, id);
     }
     // A shutdown may have begun meanwhile.
     if closes || *server.stage.borrow() != Stage::Serving {
@@ -100,7 +100,7 @@ pub(super) async fn respond(
 
 /// The client's id for the request if there is exactly one, else a new id.
 fn request_id(headers: &HeaderMap) -> RequestId {
-    let mut values = headers.get_all(X_REQUEST_ID).iter();
+    let mut values = request_head::values(headers, &X_REQUEST_ID);
     let first = values.next().filter(|_| values.next().is_none());
     RequestId::of(first.map(HeaderValue::as_bytes))
 }
@@ -249,19 +249,22 @@ async fn dispatch_to_rocket(
         return None;
     }
     let Some(response) = response else { return Some(internal_error()) };
-    let (json, validity) = connection.response_slot.take(response.status());
-    let cacheable = match (cache_key, validity, &json) {
-        (Some(key), Some(validity), Some(JsonBody::Full(json))) => Some((key, validity, json.clone())),
+    let answer = connection.response_slot.take(response.status());
+    let cacheable = match (cache_key, &answer) {
+        (
+            Some(key),
+            SlotContent { json: Some(JsonBody::Full(json)), version: Some(version), is_cacheable: true },
+        ) => Some((key, version.clone(), json.clone())),
         _ => None,
     };
-    let Some(response) = into_hyper_response(server, head, place, response, json, &connection.progress).await
-    else {
+    let response = into_hyper_response(server, head, place, response, answer, &connection.progress).await;
+    let Some(response) = response else {
         return Some(internal_error());
     };
-    if let Some((cache_key, validity, json)) = cacheable {
+    if let Some((cache_key, version, json)) = cacheable {
         let route = log_context.and_then(|log_context| log_context.route.get().cloned());
         let cached = CachedResponse { head: response.headers().clone(), json, route };
-        cache_key.insert(cached, validity, server.limits.response_cache_size);
+        cache_key.insert(cached, version, server.limits.response_cache_size);
     }
     Some(response)
 }

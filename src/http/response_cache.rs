@@ -4,7 +4,7 @@
 //! nothing else that an operation reads. The HTTP server caches it and returns it again without asking Rocket. A cached
 //! response still passes the checks of every request, and has a request id and a line in the log of its own.
 //!
-//! A response is never stale. It is cached with the [`Validity`] of the stored value that it was made from, which the store
+//! A response is never stale. It is cached with the [`Version`] of the stored value that it was made from, which the store
 //! ends under its lock before it acknowledges a write, and is returned only while that value is current.
 
 use std::cell::RefCell;
@@ -19,7 +19,7 @@ use hyper::http::request::Parts;
 use hyper::Method;
 
 use super::ServerState;
-use crate::json::{Validity, PIECE};
+use crate::json::{Version, PIECE};
 use crate::log::{RequestId, RequestLogContext};
 
 /// The headers that no operation reads. A request with any other, such as `Authorization`, goes to Rocket (RFC 9111,
@@ -63,14 +63,14 @@ struct ResponseCache {
 
 struct Entry {
     response: CachedResponse,
-    validity: Validity,
+    version: Version,
 }
 
 impl ResponseCache {
     /// The response for `path`, if the value that it was made from is current.
     fn get(&mut self, path: &str) -> Option<CachedResponse> {
         let entry = self.entries.get(path)?;
-        if entry.validity.is_current() {
+        if entry.version.is_current() {
             return Some(entry.response.clone());
         }
         self.entries.remove(path);
@@ -82,7 +82,7 @@ impl ResponseCache {
         self.insertions += 1;
         // One pass for as many insertions as it visits entries: an insertion costs the same however many there are.
         if self.insertions > self.entries.len() {
-            self.entries.retain(|_, entry| entry.validity.is_current());
+            self.entries.retain(|_, entry| entry.version.is_current());
             self.insertions = 0;
         }
         if self.entries.len() < max_entries {
@@ -134,9 +134,9 @@ impl<'a> CacheKey<'a> {
 
     /// Caches a response that was made from a value with that flag. A flag that a write has ended by now does no harm: the
     /// response is never returned.
-    pub(super) fn insert(self, response: CachedResponse, validity: Validity, max_entries: usize) {
+    pub(super) fn insert(self, response: CachedResponse, version: Version, max_entries: usize) {
         if response.json.len() <= MAX_CACHED_BODY {
-            CACHE.with_borrow_mut(|cache| cache.insert(self.0, Entry { response, validity }, max_entries));
+            CACHE.with_borrow_mut(|cache| cache.insert(self.0, Entry { response, version }, max_entries));
         }
     }
 }
@@ -146,11 +146,10 @@ mod tests {
     use hyper::http::request;
 
     use super::*;
-    use crate::json::HasValidity;
     use crate::model::id::Id;
     use crate::model::ship::ShipInput;
     use crate::model::{self, Input};
-    use crate::store::Store;
+    use crate::store::{Precondition, Store};
 
     fn is_cacheable(request: request::Builder) -> bool {
         let (head, ()) = request.body(()).expect("a request").into_parts();
@@ -190,10 +189,10 @@ mod tests {
         CachedResponse { head: HeaderMap::new(), json: vec![b' '; length].into(), route }
     }
 
-    fn insert(path: &str, length: usize, max_entries: usize) -> Validity {
-        let validity = Validity::default();
-        CacheKey(path).insert(response(length), validity.clone(), max_entries);
-        validity
+    fn insert(path: &str, length: usize, max_entries: usize) -> Version {
+        let version = Version::default();
+        CacheKey(path).insert(response(length), version.clone(), max_entries);
+        version
     }
 
     fn is_cached(path: &str) -> bool {
@@ -230,14 +229,14 @@ mod tests {
             let is_hit = is_cached(&path);
             if !is_hit {
                 let ship = store.ship(id).expect("it is there");
-                let validity = ship.validity().cloned().expect("it is stored");
-                CacheKey(&path).insert(response(1), validity, 1024);
+                let version = ship.version().cloned().expect("it is stored");
+                CacheKey(&path).insert(response(1), version, 1024);
             }
             is_hit
         };
         assert!(!ids.iter().any(|id| get(*id)));
         for written in ids.iter().cycle().take(ROUNDS) {
-            store.update_ship(*written, input()).expect("it is there");
+            store.update_ship(*written, input(), &Precondition::NONE).expect("it is there");
             assert_eq!(ids.iter().filter(|id| get(**id)).count(), SHIPS - 1);
         }
     }
@@ -245,9 +244,9 @@ mod tests {
     /// A write came between reading the value and inserting the response.
     #[test]
     fn a_response_whose_value_has_ended_is_not_returned() {
-        let validity = Validity::default();
-        validity.end();
-        CacheKey("/a").insert(response(1), validity, 2);
+        let version = Version::default();
+        version.end();
+        CacheKey("/a").insert(response(1), version, 2);
         assert!(!is_cached("/a"));
     }
 
@@ -265,9 +264,9 @@ mod tests {
     fn invalid_entries_make_room() {
         const MAX: usize = 8;
         let path = |number: usize| format!("/{number}");
-        let ended: Vec<Validity> = (0..MAX).map(|number| insert(&path(number), 1, MAX)).collect();
+        let ended: Vec<Version> = (0..MAX).map(|number| insert(&path(number), 1, MAX)).collect();
         assert_eq!(entries(), MAX);
-        ended.iter().for_each(Validity::end);
+        ended.iter().for_each(Version::end);
         // Not at the first insertion in every case, but soon.
         (0..=MAX).for_each(|number| drop(insert(&path(MAX + number), 1, MAX)));
         assert!(is_cached(&path(2 * MAX)));

@@ -7,7 +7,7 @@ use std::pin::{pin, Pin};
 use std::sync::Arc;
 
 use hyper::body::{Body, Bytes};
-use hyper::header::{HeaderMap, HeaderName, HeaderValue, CONTENT_LENGTH, CONTENT_TYPE};
+use hyper::header::{HeaderMap, HeaderName, HeaderValue, CONTENT_LENGTH, CONTENT_TYPE, ETAG};
 use hyper::http::request::Parts;
 use hyper::{Response, StatusCode};
 use rocket::futures::FutureExt;
@@ -18,11 +18,16 @@ use super::progress::Progress;
 use super::response_body::ResponseBody;
 use super::server_response::JSON;
 use super::{cors_headers, ServerState};
+use crate::api::etag;
 use crate::api::security_headers::{Field, Place};
+use crate::dispatch_context::SlotContent;
 use crate::json::{JsonBody, PIECE};
 
 /// The longest body that is read from Rocket at once, in bytes, if Rocket states its size. A longer one is read in pieces.
 const MAX_BUFFERED_BODY: usize = PIECE;
+
+/// The most headers that a response usually gets in addition to Rocket's: growing a map costs more than a few free places.
+const OTHER_HEADERS: usize = 8;
 
 /// Converts Rocket's response, whose JSON was left in the response slot. `None` if a part of it failed.
 pub(super) async fn into_hyper_response(
@@ -30,7 +35,7 @@ pub(super) async fn into_hyper_response(
     head: &Parts,
     place: Place,
     response: LocalResponse<'static>,
-    json: Option<JsonBody>,
+    SlotContent { json, version, .. }: SlotContent,
     progress: &Arc<Progress>,
 ) -> Option<Response<ResponseBody>> {
     let status = StatusCode::from_u16(response.status().code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
@@ -46,6 +51,10 @@ pub(super) async fn into_hyper_response(
     if json.is_some() {
         headers.insert(CONTENT_TYPE, JSON);
     }
+    // It cannot fail: an entity tag has only characters that a header may have.
+    if let Some(etag) = version.and_then(|version| HeaderValue::try_from(etag::of(&version)).ok()) {
+        headers.insert(ETAG, etag);
+    }
     let size = json.as_ref().map(JsonBody::length).or_else(|| response.body().preset_size());
     let without_body = head.method == hyper::Method::HEAD
         || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
@@ -60,7 +69,9 @@ pub(super) async fn into_hyper_response(
     };
     // hyper writes Content-Length itself if the body states its size.
     let unstated = size.filter(|size| body.size_hint().exact() != Some(*size as u64));
-    if let Some(size) = unstated.filter(|_| status != StatusCode::NO_CONTENT) {
+    // That of a 304 would have to be that of the full response (RFC 9110, section 8.6).
+    let states_no_length = matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+    if let Some(size) = unstated.filter(|_| !states_no_length) {
         headers.insert(CONTENT_LENGTH, size.into());
     }
     progress.set_status(status.as_u16());
@@ -71,7 +82,7 @@ pub(super) async fn into_hyper_response(
 }
 
 fn headers(response: &LocalResponse<'_>) -> HeaderMap {
-    let mut headers = HeaderMap::with_capacity(response.headers().len() + 4);
+    let mut headers = HeaderMap::with_capacity(response.headers().len() + OTHER_HEADERS);
     for header in response.headers().iter() {
         let name = HeaderName::from_bytes(header.name.as_str().as_bytes());
         // A line break in a value would end the header, or begin another.

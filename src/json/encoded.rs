@@ -8,7 +8,7 @@ use schemars::schema::Schema;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::{HasValidity, Style, Validity};
+use super::{Style, Version};
 
 /// The JSON text of a `T`, in the style of the server. Clones share the text.
 #[derive(Clone, Debug)]
@@ -16,8 +16,8 @@ pub struct EncodedJson<T> {
     /// The text, with the newline that ends every body. None if the value cannot be written as JSON, which no type of
     /// this crate causes; the response is then a 500.
     text: Option<Bytes>,
-    /// Whether the store still has the value. None if the value is not from the store.
-    validity: Option<Validity>,
+    /// The version of the value. None if it is not from the store.
+    version: Option<Version>,
     of: PhantomData<fn() -> T>,
 }
 
@@ -26,7 +26,7 @@ impl<T: Serialize> EncodedJson<T> {
     pub fn new(value: &T, style: Style) -> Self {
         // Without spare capacity: the store keeps the text for long.
         let text = style.render(value).ok().map(|text| text.into_boxed_slice().into());
-        Self { text, validity: None, of: PhantomData }
+        Self { text, version: None, of: PhantomData }
     }
 }
 
@@ -37,15 +37,15 @@ impl<T> EncodedJson<T> {
         self.text.as_ref()
     }
 
-    /// The same text, as that of a stored value with this flag.
-    pub(crate) fn with_validity(self, validity: Validity) -> Self {
-        Self { validity: Some(validity), ..self }
+    /// The version of the value; none if it is not from the store.
+    #[must_use]
+    pub fn version(&self) -> Option<&Version> {
+        self.version.as_ref()
     }
-}
 
-impl<T> HasValidity for EncodedJson<T> {
-    fn validity(&self) -> Option<&Validity> {
-        self.validity.as_ref()
+    /// The same text, as that of a stored value.
+    pub(crate) fn with_version(self, version: Version) -> Self {
+        Self { version: Some(version), ..self }
     }
 }
 

@@ -68,8 +68,13 @@ impl RequestId {
     /// Its text.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        let text = self.text.get(..self.length).unwrap_or_default();
-        std::str::from_utf8(text).unwrap_or_default()
+        std::str::from_utf8(self.as_bytes()).unwrap_or_default()
+    }
+
+    /// Its text, which is ASCII.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        self.text.get(..self.length).unwrap_or_default()
     }
 }
 

@@ -30,8 +30,18 @@ pub enum InputError {
 /// # Errors
 /// [`InputError`]: the text is not acceptable JSON ([`json::parse`]), or a value breaks the rule of its field.
 pub fn parse<T: Input>(body: &[u8]) -> Result<T, InputError> {
-    let draft = json::parse_with(body, ReadBody(T::FIELDS)).map_err(InputError::Malformed)?;
-    draft.finish().map_err(InputError::Invalid)
+    let draft = json::parse_with(body, ReadBody::of::<T>(Part::Whole)).map_err(InputError::Malformed)?;
+    draft.finish(T::from_values).map_err(InputError::Invalid)
+}
+
+/// Reads the text of a change: a JSON merge patch (RFC 7396) of a resource. Each value has to keep the rule of its field, so
+/// that the changed resource does too. Null removes an optional field; a required one may not be null.
+///
+/// # Errors
+/// As [`parse`].
+pub fn parse_patch<T: Input>(body: &[u8]) -> Result<T::Patch, InputError> {
+    let draft = json::parse_with(body, ReadBody::of::<T>(Part::Change)).map_err(InputError::Malformed)?;
+    draft.finish(T::patch_from_values).map_err(InputError::Invalid)
 }
 
 /// Reads a body that is a JSON value already, by the same rules.
@@ -40,8 +50,13 @@ pub fn parse<T: Input>(body: &[u8]) -> Result<T, InputError> {
 /// [`FieldErrors`]: a value breaks the rule of its field.
 pub fn read<T: Input>(body: Value) -> Result<T, FieldErrors> {
     // A JSON value has neither syntax errors nor a name twice, so reading it cannot fail.
-    let draft = ReadBody(T::FIELDS).deserialize(body);
-    draft.map_err(|error| FieldErrors::of_body(error.to_string()))?.finish()
+    let draft = ReadBody::of::<T>(Part::Whole).deserialize(body);
+    draft.map_err(|error| FieldErrors::of_body(error.to_string()))?.finish(T::from_values)
+}
+
+/// Reads a stored row: the values of its fields, in the order of their descriptions. `None` if it is no JSON object.
+pub fn decode<T: Input>(text: &[u8]) -> Option<Vec<Option<Accepted>>> {
+    Some(json::parse_with(text, ReadBody::of::<T>(Part::Change)).ok()?.values)
 }
 
 /// The accepted values of a body, in the order of the fields' descriptions.
@@ -52,6 +67,15 @@ impl Values {
     /// The value of the next field. `None` if the field's rule does not fit its type.
     pub(super) fn next<T: FieldType>(&mut self) -> Option<T> {
         T::from_value(self.0.next()?)
+    }
+
+    /// The value of the next field of a change; `Some(None)` if the change does not have the field.
+    #[allow(clippy::option_option, reason = "the inner option is whether the field is there")]
+    pub(super) fn next_change<T: FieldType>(&mut self) -> Option<Option<T>> {
+        match self.0.next()? {
+            None => Some(None),
+            value => T::from_value(value).map(Some),
+        }
     }
 }
 
@@ -69,19 +93,37 @@ impl Draft {
     }
 
     /// The body, if nothing is wrong with it.
-    fn finish<T: Input>(self) -> Result<T, FieldErrors> {
+    fn finish<B>(self, from_values: fn(Values) -> Option<B>) -> Result<B, FieldErrors> {
         if !self.errors.is_empty() {
             return Err(self.errors);
         }
         // A test reads the example of every resource: no type has a field with a rule that does not fit its type.
-        T::from_values(Values(self.values.into_iter()))
+        from_values(Values(self.values.into_iter()))
             .ok_or_else(|| FieldErrors::of_body("Invalid input type."))
     }
 }
 
+/// How much of a resource a body has.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Part {
+    /// At least the required fields.
+    Whole,
+    /// Any fields. Null removes an optional one.
+    Change,
+}
+
 /// Reads any JSON value as an object with these fields.
 #[derive(Clone, Copy)]
-struct ReadBody(&'static [Field]);
+struct ReadBody {
+    fields: &'static [Field],
+    part: Part,
+}
+
+impl ReadBody {
+    fn of<T: Input>(part: Part) -> Self {
+        Self { fields: T::FIELDS, part }
+    }
+}
 
 impl<'de> DeserializeSeed<'de> for ReadBody {
     type Value = Draft;
@@ -128,7 +170,7 @@ impl<'de> Visitor<'de> for ReadBody {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Draft, A::Error> {
-        let Self(fields) = self;
+        let Self { fields, part } = self;
         let mut values: Vec<_> = fields.iter().map(|_| None).collect();
         let mut errors = FieldErrors::default();
         let mut next = 0;
@@ -144,7 +186,9 @@ impl<'de> Visitor<'de> for ReadBody {
                 (Key::Known(at, field), Some(slot)) => {
                     next = at + 1;
                     let mut error = None;
-                    *slot = members.next_value_seed(ReadValue { rule: &field.rule, error: &mut error })?;
+                    let accepts_null = part == Part::Change && !field.required;
+                    let seed = ReadValue { rule: &field.rule, accepts_null, error: &mut error };
+                    *slot = members.next_value_seed(seed)?;
                     error
                 }
                 _ => {
@@ -157,7 +201,8 @@ impl<'de> Visitor<'de> for ReadBody {
             }
         }
         for (field, value) in fields.iter().zip(&values) {
-            if field.required && value.is_none() && !errors.contains(field.name) {
+            let is_missing = part == Part::Whole && field.required && value.is_none();
+            if is_missing && !errors.contains(field.name) {
                 errors.insert(field.name, FieldError::new("Missing data for required field."));
             }
         }

@@ -5,7 +5,8 @@ use super::id::Id;
 use super::password::Password;
 use super::rule::Accepted;
 
-/// Defines a resource: the type that is stored and sent in responses, and the type that a request body is read into.
+/// Defines a resource: the type that is stored and sent in responses, the type that a request body is read into, and the
+/// type of a change.
 ///
 /// A line has a field's name, type, rule, description and example. Lines are sorted by name, because the members of
 /// responses are. An `Option` is an optional field; responses leave it out if it has no value. `id` is always optional
@@ -15,7 +16,7 @@ macro_rules! resource {
         $stored:ident, $stored_about:literal {
             $( $name:ident: $type:ty, $rule:expr, $about:literal, $example:expr; )*
         }
-        $input:ident, $input_about:literal {
+        $input:ident, $patch:ident, $input_about:literal {
             $( $extra:ident: $extra_type:ty, $extra_rule:expr, $extra_about:literal, $extra_example:expr; )*
         }
     ) => {
@@ -36,15 +37,37 @@ macro_rules! resource {
             $( #[doc = $extra_about] pub $extra: $extra_type, )*
         }
 
+        /// The fields that a change has.
+        #[derive(Clone, Debug, PartialEq, Eq)]
+        pub struct $patch {
+            $( #[doc = $about] pub $name: Option<$crate::model::resource::input_type!($name $type)>, )*
+            $( #[doc = $extra_about] pub $extra: Option<$extra_type>, )*
+        }
+
         impl $input {
             /// The resource with that id.
             #[must_use]
             pub fn with_id(self, id: $crate::model::id::Id) -> $stored {
                 $stored { $( $name: $crate::model::resource::stored_value!($name self id), )* }
             }
+
+            /// Replaces the fields that the change has.
+            pub fn apply(&mut self, patch: $patch) {
+                $( if let Some(value) = patch.$name { self.$name = value; } )*
+                $( if let Some(value) = patch.$extra { self.$extra = value; } )*
+            }
+        }
+
+        /// The change that replaces every field.
+        impl From<$input> for $patch {
+            fn from(input: $input) -> Self {
+                Self { $( $name: Some(input.$name), )* $( $extra: Some(input.$extra), )* }
+            }
         }
 
         impl $crate::model::Input for $input {
+            type Patch = $patch;
+
             const RESOURCE: &'static str = stringify!($stored);
 
             const FIELDS: &'static [$crate::model::field::Field] = &[
@@ -71,6 +94,13 @@ macro_rules! resource {
                 Some(Self {
                     $( $name: values.next()?, )*
                     $( $extra: values.next()?, )*
+                })
+            }
+
+            fn patch_from_values(mut values: $crate::model::Values) -> Option<$patch> {
+                Some($patch {
+                    $( $name: values.next_change()?, )*
+                    $( $extra: values.next_change()?, )*
                 })
             }
         }
@@ -125,7 +155,7 @@ impl<T: FieldType> FieldType for Option<T> {
 
     fn from_value(value: Option<Accepted>) -> Option<Self> {
         match value {
-            None => Some(None),
+            None | Some(Accepted::Null) => Some(None),
             value => T::from_value(value).map(Some),
         }
     }
@@ -167,7 +197,10 @@ mod tests {
     use crate::model::rule::Rule;
     use crate::model::ship::ShipInput;
     use crate::model::user::UserInput;
-    use crate::model::{create_schema, parse, read, stored_schema, update_schema, Input, InputError};
+    use crate::model::{
+        create_schema, parse, parse_patch, patch_schema, read, stored_schema, update_schema, Input,
+        InputError,
+    };
 
     const CALLSIGN: Rule = Rule::Text { min_length: 1, max_length: 8 };
     const RANGE: Rule = Rule::Integer { min: 0, max: 9 };
@@ -178,7 +211,7 @@ mod tests {
             id: Id, Rule::ID, "The id of the probe.", 3;
             range: i32, RANGE, "A required field.", 5;
         }
-        ProbeInput, "A probe in a request body." {}
+        ProbeInput, ProbePatch, "A probe in a request body." {}
     }
 
     #[test]
@@ -227,6 +260,29 @@ mod tests {
             schema(stored_schema::<ProbeInput>("")),
             expected("callsign id range", json!(["id", "range"]), stored)
         );
+        let patch = serde_json::to_value(patch_schema::<ProbeInput>("")).expect("a schema");
+        assert_eq!(patch.pointer("/properties/callsign/nullable"), Some(&json!(true)));
+        assert_eq!((patch.pointer("/properties/range/nullable"), patch.get("required")), (None, None));
+    }
+
+    #[test]
+    fn a_change_keeps_the_fields_that_it_does_not_have() {
+        let changed = |patch: &str| {
+            let mut probe: ProbeInput = read(json!({"callsign": "ann", "range": 1})).expect("it fits");
+            probe.apply(parse_patch::<ProbeInput>(patch.as_bytes()).expect("it fits"));
+            json!(probe.with_id(Id::new(7)))
+        };
+        assert_eq!(changed("{}"), json!({"callsign": "ann", "id": 7, "range": 1}));
+        assert_eq!(changed(r#"{"range":2}"#), json!({"callsign": "ann", "id": 7, "range": 2}));
+        assert_eq!(changed(r#"{"callsign":"bob"}"#), json!({"callsign": "bob", "id": 7, "range": 1}));
+        // Null removes a field that need not be there.
+        assert_eq!(changed(r#"{"callsign":null}"#), json!({"id": 7, "range": 1}));
+        for wrong in
+            [r#"{"range":null}"#, r#"{"range":10}"#, r#"{"callsign":""}"#, r#"{"other":null}"#, "[]", "null"]
+        {
+            let refused = parse_patch::<ProbeInput>(wrong.as_bytes());
+            assert!(matches!(refused, Err(InputError::Invalid(_))), "{wrong}: {refused:?}");
+        }
     }
 
     proptest! {

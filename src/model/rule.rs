@@ -15,7 +15,7 @@ use super::name;
 use crate::json::UniqueKeys;
 
 /// Which values a field accepts.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub enum Rule {
     /// A whole number within bounds, both included. `1.0` is the whole number 1.
     Integer {
@@ -56,9 +56,14 @@ pub enum Rule {
 
 /// A value that a rule accepts, in normal form.
 #[derive(Debug)]
-pub(super) enum Accepted {
+pub enum Accepted {
+    /// The null that removes an optional field.
+    Null,
+    /// A whole number.
     Integer(i64),
+    /// A text.
     Text(String),
+    /// A list of texts.
     TextList(Vec<String>),
 }
 
@@ -66,8 +71,25 @@ impl Rule {
     /// The ids that the server gives out.
     pub const ID: Self = Self::Integer { min: 1, max: Id::MAX as i64 };
 
+    /// The rule for one value of a parameter: of a list, the rule of its items.
+    #[must_use]
+    pub fn item(&self) -> Self {
+        match *self {
+            Self::TextList { max_length, .. } => item_rule(max_length),
+            rule => rule,
+        }
+    }
+
+    /// Reads a value from the text of a parameter.
+    pub(super) fn parse(&self, text: &str) -> Result<Accepted, FieldError> {
+        match self {
+            Self::Integer { .. } => self.accept_integer(text.parse().map_err(|_| self.wrong_type())?),
+            _ => self.accept_text(text.into()),
+        }
+    }
+
     /// The error for a value of another JSON type.
-    fn wrong_type(&self) -> FieldError {
+    pub(super) fn wrong_type(&self) -> FieldError {
         FieldError::new(match self {
             Self::Integer { .. } => "Not a valid integer.",
             Self::Text { .. } | Self::Name { .. } | Self::Password { .. } => "Not a valid string.",
@@ -123,7 +145,9 @@ impl Rule {
         self.check_text(text).is_ok()
     }
 
-    pub(super) fn schema(&self) -> SchemaObject {
+    /// The JSON Schema of the values.
+    #[must_use]
+    pub fn schema(&self) -> SchemaObject {
         match self {
             Self::Integer { min, max } => SchemaObject {
                 instance_type: Some(InstanceType::Integer.into()),
@@ -185,6 +209,7 @@ fn longer(max_length: u32) -> String {
 /// A refused value is read to its end all the same, so that a syntax error behind it is still found.
 pub(super) struct ReadValue<'a> {
     pub(super) rule: &'a Rule,
+    pub(super) accepts_null: bool,
     pub(super) error: &'a mut Option<FieldError>,
 }
 
@@ -221,7 +246,8 @@ impl<'de> Visitor<'de> for ReadValue<'_> {
     }
 
     fn visit_unit<E>(self) -> Result<Self::Value, E> {
-        self.keep(Err(FieldError::new("Field may not be null.")))
+        let null = self.accepts_null.then_some(Accepted::Null);
+        self.keep(null.ok_or_else(|| FieldError::new("Field may not be null.")))
     }
 
     fn visit_bool<E>(self, _: bool) -> Result<Self::Value, E> {
@@ -268,7 +294,9 @@ impl<'de> Visitor<'de> for ReadValue<'_> {
         let mut errors = BTreeMap::new();
         let mut count = 0;
         let mut error = None;
-        while let Some(item) = items.next_element_seed(ReadValue { rule: &rule, error: &mut error })? {
+        while let Some(item) =
+            items.next_element_seed(ReadValue { rule: &rule, accepts_null: false, error: &mut error })?
+        {
             match item {
                 Some(Accepted::Text(text)) => texts.push(text),
                 _ => errors.extend(error.take().map(|error| (count, error))),

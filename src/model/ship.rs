@@ -23,7 +23,7 @@ resource! {
             ["Destroyer", "Carrier", "Military Transport", "Command Ship"];
         ship_class: String, ANY_TEXT, "The class of the ship.", "Star Destroyer";
     }
-    ShipInput, "A ship in a request body." {}
+    ShipInput, ShipPatch, "A ship in a request body." {}
 }
 
 #[cfg(test)]

@@ -17,7 +17,7 @@ resource! {
         name: String, NAME, "The unique name to log in with, compared in Unicode's normal form C. It has neither \
             control nor invisible characters, and no space at either end.", "new user";
     }
-    UserInput, "A user in a request body." {
+    UserInput, UserPatch, "A user in a request body." {
         password: Password, PASSWORD, "The password, of at most 128 bytes in UTF-8. It is never answered.", "secret";
     }
 }

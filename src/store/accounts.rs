@@ -3,14 +3,18 @@
 use thiserror::Error;
 
 use crate::auth::network::Network;
-use crate::auth::password::{Passwords, QueueFull};
+use crate::auth::password::{Hash, Passwords, QueueFull};
 use crate::auth::rate_limit::{Admission, Operation, RateLimited, RateLimiter};
 use crate::auth::token::{Claims, Kind, Tokens};
 use crate::internal_error::OperationError;
+use crate::json::EncodedJson;
 use crate::model::auth::{Credentials, RefreshedToken, TokenPair};
 use crate::model::id::Id;
-use crate::model::user::{User, UserInput};
-use crate::store::{CreateUserError, HashedUser, RefreshSessionError, Store, UpdateUserError};
+use crate::model::password::Password;
+use crate::model::user::{User, UserInput, UserPatch};
+use crate::store::{
+    CreateUserError, HashedUser, Precondition, RefreshSessionError, Store, UpdateUserError, UserChange,
+};
 
 /// Why a login fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
@@ -138,51 +142,60 @@ impl Accounts {
         &self,
         input: UserInput,
         client: Network,
-    ) -> Result<User, OperationError<WriteError<CreateUserError>>> {
-        let (user, _) = self.hashed(Operation::CreateUser, input, client).await?;
-        self.store.create_user(user).map_err(|error| OperationError::Rejected(WriteError::Store(error)))
+    ) -> Result<(Id, EncodedJson<User>), OperationError<WriteError<CreateUserError>>> {
+        let UserInput { id, name, password } = input;
+        let admission = self.admit_write(Operation::CreateUser, client)?;
+        let hash = self.hash(&admission, password).await?;
+        let user = self.store.create_user(HashedUser { id, name, hash });
+        user.map_err(|error| OperationError::Rejected(WriteError::Store(error)))
     }
 
-    /// Replaces a user's name and password. The user's refresh tokens end; access tokens live on until they
-    /// expire.
+    /// Changes a user. With a new password the user's refresh tokens end; access tokens live on until they expire.
     ///
     /// # Errors
     /// [`WriteError`] with [`UpdateUserError`].
     pub async fn update(
         &self,
         id: Id,
-        input: UserInput,
+        patch: UserPatch,
+        precondition: &Precondition,
         client: Network,
-    ) -> Result<User, OperationError<WriteError<UpdateUserError>>> {
-        let (input, admission) = self.hashed(Operation::UpdateUser, input, client).await?;
-        let hash = input.hash.clone();
+    ) -> Result<EncodedJson<User>, OperationError<WriteError<UpdateUserError>>> {
+        let UserPatch { id: given_id, name, password } = patch;
+        let admission = self.admit_write(Operation::UpdateUser, client)?;
+        let hash = match password {
+            Some(password) => Some(self.hash(&admission, password).await?),
+            None => None,
+        };
+        let change = UserChange { id: given_id.flatten(), name, hash: hash.clone() };
         let user = self
             .store
-            .update_user(id, input, self.tokens.now())
+            .update_user(id, change, precondition, self.tokens.now())
             .map_err(|error| OperationError::Rejected(WriteError::Store(error)))?;
         // A client that sets a password knows it.
-        self.store.remember_network(id, &hash, client);
+        if let Some(hash) = hash {
+            self.store.remember_network(id, &hash, client);
+        }
         self.rate_limiter.succeeded(&admission);
         Ok(user)
     }
 
-    async fn hashed<E>(
+    fn admit_write<E>(
         &self,
         operation: Operation,
-        input: UserInput,
         client: Network,
-    ) -> Result<(HashedUser, Admission), OperationError<WriteError<E>>> {
-        let admission = self
-            .rate_limiter
-            .admit(operation, client)
-            .map_err(|error| OperationError::Rejected(WriteError::RateLimited(error)))?;
-        let UserInput { id, name, password } = input;
-        let hash = self
-            .passwords
-            .hash(&admission, password)
-            .await
-            .map_err(|error| error.map(|QueueFull| WriteError::QueueFull))?;
-        Ok((HashedUser { id, name, hash }, admission))
+    ) -> Result<Admission, OperationError<WriteError<E>>> {
+        let admission = self.rate_limiter.admit(operation, client);
+        admission.map_err(|error| OperationError::Rejected(WriteError::RateLimited(error)))
+    }
+
+    async fn hash<E>(
+        &self,
+        admission: &Admission,
+        password: Password,
+    ) -> Result<Hash, OperationError<WriteError<E>>> {
+        let hash = self.passwords.hash(admission, password).await;
+        hash.map_err(|error| error.map(|QueueFull| WriteError::QueueFull))
     }
 }
 
@@ -223,15 +236,12 @@ mod tests {
         let log_in = |text| {
             accounts.log_in(Credentials { username: "ann".to_owned(), password: password(text) }, None.into())
         };
-        let new = HashedUser {
-            id: None,
-            name: "ann".to_owned(),
-            hash: hasher.hash(&password("new password")).expect("a hash"),
-        };
+        let hash = hasher.hash(&password("new password")).expect("a hash");
+        let new = UserChange { id: None, name: None, hash: Some(hash) };
         tokio::runtime::Builder::new_current_thread().build().expect("a runtime").block_on(async {
             let mut late = pin!(log_in("old password"));
             assert!(late.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
-            store.update_user(ANN, new, 1).expect("ann is there");
+            store.update_user(ANN, new, &Precondition::NONE, 1).expect("ann is there");
             let refused = late.await.err();
             assert!(matches!(refused, Some(OperationError::Rejected(LoginError::Invalid))), "{refused:?}");
             assert!(log_in("new password").await.is_ok());

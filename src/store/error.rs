@@ -2,6 +2,8 @@
 
 use thiserror::Error;
 
+use super::PreconditionError;
+
 /// Why a row is not found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum GetError {
@@ -24,7 +26,7 @@ pub enum CreateShipError {
     Full,
 }
 
-/// Why a ship is not replaced.
+/// Why a ship is not replaced or changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum UpdateShipError {
     /// Nothing has that id.
@@ -33,6 +35,20 @@ pub enum UpdateShipError {
     /// The body names another id than the path.
     #[error("the body names another id than the path")]
     IdMismatch,
+    /// The client does not allow it for the current version.
+    #[error(transparent)]
+    Precondition(#[from] PreconditionError),
+}
+
+/// Why a ship or a user is not deleted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum DeleteError {
+    /// Nothing has that id.
+    #[error("nothing has that id")]
+    NotFound,
+    /// The client does not allow it for the current version.
+    #[error(transparent)]
+    Precondition(#[from] PreconditionError),
 }
 
 /// Why a user is not created.
@@ -52,7 +68,7 @@ pub enum CreateUserError {
     Full,
 }
 
-/// Why a user is not replaced.
+/// Why a user is not replaced or changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum UpdateUserError {
     /// Nothing has that id.
@@ -64,6 +80,9 @@ pub enum UpdateUserError {
     /// Another user has that name.
     #[error("another user has that name")]
     NameTaken,
+    /// The client does not allow it for the current version.
+    #[error(transparent)]
+    Precondition(#[from] PreconditionError),
 }
 
 /// Why the store refuses a valid access token.

@@ -1,4 +1,4 @@
-//! Rows of a table as JSON text, and lists of them.
+//! Rows of a table as JSON text, and snapshots of them.
 //!
 //! A list is sent from a snapshot of the rows: a persistent tree, of which a write copies the path to one row. So a client
 //! that reads slowly keeps the rows that have been replaced since, but no copy of the list. The rows retained for such clients
@@ -6,19 +6,16 @@
 
 use std::collections::VecDeque;
 use std::fmt::Debug;
-use std::io;
-use std::ops::Bound;
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 
 use bytes::Bytes;
 use parking_lot::Mutex;
 use rpds::RedBlackTreeMapSync;
-use schemars::gen::SchemaGenerator;
-use schemars::schema::Schema;
-use schemars::JsonSchema;
 
-use crate::json::{EncodedJson, HasValidity, JsonBody, JsonStream, ListWriter, Style, Validity, PIECE};
+use super::list::{List, Selection, Snapshot};
+use crate::json::{EncodedJson, Style, Version, PIECE};
 use crate::model::id::Id;
 
 /// The most bytes of replaced or deleted rows that are retained for lists that are being sent.
@@ -28,20 +25,21 @@ const MAX_RETAINED: usize = 32 * 1024 * 1024;
 /// row's own node.
 const PATH_SIZE: usize = 1536;
 
-type Tree<T> = RedBlackTreeMapSync<Id, Row<T>>;
+/// Rows by ascending id.
+pub(super) type Tree<T> = RedBlackTreeMapSync<Id, Row<T>>;
 
 /// A row. It lives for as long as the table or a snapshot has it.
 #[derive(Debug)]
-struct Row<T> {
-    /// The text, with a flag of its own that says whether the table still has the row.
-    json: EncodedJson<T>,
+pub(super) struct Row<T> {
+    /// The text, with a version of its own that says whether the table still has the row.
+    pub(super) json: EncodedJson<T>,
     /// The bytes of all replaced rows that snapshots keep.
     retained: Arc<AtomicUsize>,
 }
 
 impl<T> Row<T> {
-    fn new(json: EncodedJson<T>, retained: Arc<AtomicUsize>) -> Self {
-        Self { json: json.with_validity(Validity::default()), retained }
+    fn new(json: EncodedJson<T>, revision: u64, retained: Arc<AtomicUsize>) -> Self {
+        Self { json: json.with_version(Version::new(revision)), retained }
     }
 
     fn size(&self) -> usize {
@@ -50,8 +48,8 @@ impl<T> Row<T> {
 
     /// Records that the table is about to drop the row.
     fn end(&self) {
-        if let Some(validity) = self.json.validity() {
-            validity.end();
+        if let Some(version) = self.json.version() {
+            version.end();
         }
         self.retained.fetch_add(self.size(), Ordering::Relaxed);
     }
@@ -59,7 +57,7 @@ impl<T> Row<T> {
 
 impl<T> Drop for Row<T> {
     fn drop(&mut self) {
-        if !self.json.validity().is_some_and(Validity::is_current) {
+        if !self.json.version().is_some_and(Version::is_current) {
             self.retained.fetch_sub(self.size(), Ordering::Relaxed);
         }
     }
@@ -75,10 +73,34 @@ pub(super) struct Rows<T> {
     /// The number of rows that cannot be written as JSON, which no type of this crate causes.
     unwritable: usize,
     retained: Arc<AtomicUsize>,
-    /// Whether the list of all rows is still what it was. Each write ends it and begins another.
-    list_validity: Validity,
+    /// The version of the list of all rows. Each write ends it and begins another.
+    list_version: Version,
     /// The snapshots of long lists that are being sent, oldest first.
     snapshots: Mutex<VecDeque<Weak<Snapshot<T>>>>,
+    /// The rows that have been written since the index was last brought up to date.
+    changes: Mutex<Changes>,
+}
+
+/// The rows of a table at one moment.
+pub(super) struct TableState<T> {
+    pub(super) tree: Tree<T>,
+    pub(super) all: List<T>,
+    /// The rows that the index has to take.
+    pub(super) changes: Changes,
+}
+
+/// The rows that an index has to take.
+#[derive(Debug)]
+pub(super) enum Changes {
+    All,
+    /// Those with these ids, in the order of the writes.
+    These(Vec<Id>),
+}
+
+/// The number of a table's first version. A version from before a restart should be none of those after it, though both
+/// runs count alike.
+fn random_revision() -> u64 {
+    RandomState::new().build_hasher().finish()
 }
 
 /// What a write has freed. The caller drops it after it has released the lock.
@@ -95,8 +117,9 @@ impl<T: Clone> Rows<T> {
             items_length: 0,
             unwritable: 0,
             retained: Arc::default(),
-            list_validity: Validity::default(),
+            list_version: Version::new(random_revision()),
             snapshots: Mutex::default(),
+            changes: Mutex::new(Changes::All),
         };
         for (id, json) in rows {
             all.insert(id, json);
@@ -112,13 +135,16 @@ impl<T: Clone> Rows<T> {
         self.tree.get(&id).map(|row| &row.json)
     }
 
-    /// Inserts the row with that id, or replaces it.
-    pub(super) fn insert(&mut self, id: Id, json: EncodedJson<T>) -> Freed<T> {
+    /// Inserts the row with that id, or replaces it. Returns it with its version.
+    pub(super) fn insert(&mut self, id: Id, json: EncodedJson<T>) -> (EncodedJson<T>, Freed<T>) {
         let before = self.end(id);
-        self.end_list();
+        let revision = self.end_list();
         self.count(&json, usize::saturating_add);
-        self.tree.insert_mut(id, Row::new(json, Arc::clone(&self.retained)));
-        Freed { _json: before, _snapshot: self.end_oldest() }
+        let row = Row::new(json, revision, Arc::clone(&self.retained));
+        let stored = row.json.clone();
+        self.tree.insert_mut(id, row);
+        self.record_change(id);
+        (stored, Freed { _json: before, _snapshot: self.end_oldest() })
     }
 
     /// Removes the row with that id, if there is one.
@@ -126,12 +152,30 @@ impl<T: Clone> Rows<T> {
         let before = self.end(id)?;
         self.end_list();
         self.tree.remove_mut(&id);
+        self.record_change(id);
         Some(Freed { _json: Some(before), _snapshot: self.end_oldest() })
     }
 
-    /// Records that the lists made so far are no longer what the table has.
-    fn end_list(&mut self) {
-        std::mem::take(&mut self.list_validity).end();
+    /// Records that the lists made so far are no longer what the table has. Returns the number of the new list's version,
+    /// which is new to the table.
+    fn end_list(&mut self) -> u64 {
+        let revision = self.list_version.revision().wrapping_add(1);
+        std::mem::replace(&mut self.list_version, Version::new(revision)).end();
+        revision
+    }
+
+    /// Records that the index has to take the row with that id. There is nothing to record before the first query, or once it
+    /// would cost less to take all rows.
+    fn record_change(&mut self, id: Id) {
+        let all = self.tree.size();
+        let changes = self.changes.get_mut();
+        if let Changes::These(ids) = changes {
+            if ids.len() > all {
+                *changes = Changes::All;
+            } else {
+                ids.push(id);
+            }
+        }
     }
 
     /// Records that the row with that id is about to be dropped.
@@ -168,120 +212,41 @@ impl<T: Clone> Rows<T> {
 
     /// All rows as they are now.
     pub(super) fn list(&self) -> List<T> {
-        let snapshot = Arc::new(Snapshot(Mutex::new(Some(self.tree.clone()))));
+        let list = self.untracked();
+        self.track(&list);
+        list
+    }
+
+    /// All rows as they are now, as a list that no write ends.
+    fn untracked(&self) -> List<T> {
         let length =
             (self.unwritable == 0).then(|| self.style.list_length(self.tree.size(), self.items_length));
-        if length.is_some_and(|length| length > PIECE) {
-            let mut snapshots = self.snapshots.lock();
-            // Forget lists that have been sent before the queue grows.
-            if snapshots.len() == snapshots.capacity() {
-                snapshots.retain(|snapshot| snapshot.strong_count() > 0);
-            }
-            snapshots.push_back(Arc::downgrade(&snapshot));
-        }
-        List { snapshot, style: self.style, length, validity: self.list_validity.clone() }
-    }
-}
-
-/// The rows at one moment. None once the list was ended.
-#[derive(Debug)]
-struct Snapshot<T>(Mutex<Option<Tree<T>>>);
-
-/// All rows at one moment.
-#[derive(Clone, Debug)]
-pub struct List<T> {
-    snapshot: Arc<Snapshot<T>>,
-    style: Style,
-    /// The length of its text in bytes; none if it cannot be written.
-    length: Option<usize>,
-    validity: Validity,
-}
-
-impl<T> HasValidity for List<T> {
-    fn validity(&self) -> Option<&Validity> {
-        Some(&self.validity)
-    }
-}
-
-impl<T: Debug + 'static> List<T> {
-    /// The text of the list. None if a row cannot be written as JSON, which no type of this crate causes.
-    #[must_use]
-    pub fn to_body(&self) -> Option<JsonBody> {
-        let length = self.length?;
-        let mut stream = ListStream {
-            snapshot: Arc::clone(&self.snapshot),
+        List {
+            snapshot: Arc::new(Snapshot(Mutex::new(Some(self.tree.clone())))),
+            selection: Selection::All,
             style: self.style,
             length,
-            at: Position::Begin,
-        };
-        if length > PIECE {
-            return Some(JsonBody::Stream(Box::new(stream)));
+            version: self.list_version.clone(),
         }
-        // No write ends the snapshot of a list that is not streamed.
-        Some(JsonBody::Full(stream.next_piece().ok().flatten().unwrap_or_default()))
-    }
-}
-
-/// The position of the next piece in a list.
-#[derive(Debug)]
-enum Position {
-    Begin,
-    After(Id, ListWriter),
-    End,
-}
-
-/// The text of a list, written piece by piece while it is sent.
-#[derive(Debug)]
-struct ListStream<T> {
-    snapshot: Arc<Snapshot<T>>,
-    style: Style,
-    length: usize,
-    at: Position,
-}
-
-impl<T: Debug> JsonStream for ListStream<T> {
-    fn length(&self) -> usize {
-        self.length
     }
 
-    fn next_piece(&mut self) -> io::Result<Option<Bytes>> {
-        /// Room for the brackets of a list.
-        const BRACKETS: usize = 8;
-        let tree = self.snapshot.0.lock();
-        let tree = tree.as_ref().ok_or_else(|| io::Error::other("the snapshot of the list was given up"))?;
-        let mut text = Vec::with_capacity(self.length.min(PIECE + BRACKETS));
-        let (mut after, mut writer) = match std::mem::replace(&mut self.at, Position::End) {
-            Position::Begin => (Bound::Unbounded, ListWriter::begin(self.style, &mut text)),
-            Position::After(id, writer) => (Bound::Excluded(id), writer),
-            Position::End => return Ok(None),
-        };
-        let began = text.len();
-        for (id, row) in tree.range((after, Bound::Unbounded)) {
-            let row = row.json.text().ok_or_else(|| io::Error::other("a row cannot be written as JSON"))?;
-            let is_full = text.len() + self.style.item_length(row) > PIECE && text.len() > began;
-            if let (Bound::Excluded(last), true) = (after, is_full) {
-                self.at = Position::After(last, writer);
-                return Ok(Some(text.into()));
-            }
-            writer.item(&mut text, row);
-            after = Bound::Excluded(*id);
+    /// The rows as they are now, for the index, which gets each change once.
+    pub(super) fn for_index(&self) -> TableState<T> {
+        let changes = std::mem::replace(&mut *self.changes.lock(), Changes::These(Vec::new()));
+        TableState { tree: self.tree.clone(), all: self.untracked(), changes }
+    }
+
+    /// Keeps track of a list that is streamed, so that a write can end it.
+    pub(super) fn track(&self, list: &List<T>) {
+        if list.length.is_none_or(|length| length <= PIECE) {
+            return;
         }
-        writer.end(&mut text);
-        Ok(Some(text.into()))
-    }
-}
-
-impl<T: JsonSchema> JsonSchema for List<T> {
-    fn schema_name() -> String {
-        Vec::<T>::schema_name()
-    }
-
-    fn is_referenceable() -> bool {
-        Vec::<T>::is_referenceable()
-    }
-
-    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        Vec::<T>::json_schema(generator)
+        let mut snapshots = self.snapshots.lock();
+        // Forget lists that have been sent before the queue grows.
+        if snapshots.len() == snapshots.capacity() {
+            snapshots.retain(|snapshot| snapshot.strong_count() > 0);
+        }
+        snapshots.push_back(Arc::downgrade(&list.snapshot));
     }
 }
 

@@ -25,8 +25,8 @@ fn token(iat: u64) -> Claims {
 }
 
 fn change_password(store: &Store, now: u64) {
-    let user = HashedUser { id: None, name: "ann".to_owned(), hash: hash() };
-    store.update_user(ANN, user, now).expect("ann is there");
+    let change = UserChange { id: None, name: None, hash: Some(hash()) };
+    store.update_user(ANN, change, &Precondition::NONE, now).expect("ann is there");
 }
 
 #[test]
@@ -36,7 +36,7 @@ fn a_login_verified_before_a_password_change_is_refused_after_it() {
     change_password(&store, 10);
     assert!(!store.admit_login(&old, &token(0), &token(10)));
     assert!(!store.admit_login(&old, &token(0), &token(11)));
-    store.delete_user(ANN).expect("ann is there");
+    store.delete_user(ANN, &Precondition::NONE).expect("ann is there");
     assert!(!store.admit_login(&old, &token(0), &token(12)));
 }
 
@@ -75,7 +75,7 @@ fn logging_out_all_tokens_of_a_user_ends_those_issued_before_and_no_others() {
     let old = hash();
     let store = store(&old);
     let eve = HashedUser { id: None, name: "eve".to_owned(), hash: old.clone() };
-    let eve = store.create_user(eve).expect("the name is free").id;
+    let (eve, _) = store.create_user(eve).expect("the name is free");
     let (access, refresh) = (token(10), token(10));
     assert!(store.admit_login(&old, &access, &refresh));
     let hers = Claims { identity: eve, ..token(10) };
@@ -112,20 +112,23 @@ fn a_full_table_takes_nothing_until_a_row_is_removed() {
     assert_eq!(store.create_user(user("ann")), Err(CreateUserError::NameTaken));
     assert!(store.create_ship(ship()).is_ok());
     assert_eq!(store.create_ship(ship()), Err(CreateShipError::Full));
-    assert!(store.delete_user(ANN).is_ok() && store.delete_ship(Id::new(1)).is_ok());
-    assert_eq!(store.create_user(user("cid")).map(|user| user.id), Ok(Id::new(3)));
+    assert!(
+        store.delete_user(ANN, &Precondition::NONE).is_ok()
+            && store.delete_ship(Id::new(1), &Precondition::NONE).is_ok()
+    );
+    assert_eq!(store.create_user(user("cid")).map(|(id, _)| id), Ok(Id::new(3)));
     assert_eq!(store.create_ship(ship()).map(|(id, _)| id), Ok(Id::new(2)));
 }
 
 #[test]
 fn a_renamed_user_leaves_the_old_name_free() {
     let store = store(&hash());
-    let renamed = HashedUser { id: Some(ANN), name: "eve".to_owned(), hash: hash() };
-    store.update_user(ANN, renamed, 0).expect("ann is there");
+    let renamed = UserChange { id: Some(ANN), name: Some("eve".to_owned()), hash: None };
+    store.update_user(ANN, renamed, &Precondition::NONE, 0).expect("ann is there");
     assert!(store.credentials("ann").is_none());
     assert_eq!(store.credentials("eve").map(|(id, _)| id), Some(ANN));
     let new = HashedUser { id: None, name: "ann".to_owned(), hash: hash() };
-    assert_eq!(store.create_user(new).map(|user| user.id), Ok(Id::new(2)));
+    assert_eq!(store.create_user(new).map(|(id, _)| id), Ok(Id::new(2)));
 }
 
 #[test]
@@ -138,7 +141,7 @@ fn a_panic_while_the_lock_is_held_leaves_the_store_usable() {
     });
     assert!(thread.join().is_err());
     assert!(store.user(ANN).is_ok());
-    assert!(store.delete_user(ANN).is_ok());
+    assert!(store.delete_user(ANN, &Precondition::NONE).is_ok());
 }
 
 #[test]

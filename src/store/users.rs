@@ -3,12 +3,15 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::ids::Ids;
-use super::rows::{List, Rows};
+use super::list::List;
+use super::page::{page, Page};
+use super::rows::Rows;
 use super::user_record::UserRecord;
-use super::{CreateUserError, GetError, Store, UpdateUserError};
+use super::{CreateUserError, DeleteError, GetError, Precondition, Shared, Store, UpdateUserError};
 use crate::auth::password::Hash;
 use crate::json::{EncodedJson, Style};
 use crate::model::id::Id;
+use crate::model::query::ListQuery;
 use crate::model::user::User;
 
 /// A user of the data file, with the hash of the password, which is never returned.
@@ -23,12 +26,23 @@ pub struct StoredUser {
 /// A user from a request body, with the password hashed.
 #[derive(Debug)]
 pub struct HashedUser {
-    /// The id, if the body repeats it.
+    /// The id, if the body chooses one.
     pub id: Option<Id>,
     /// The unique name to log in with.
     pub name: String,
     /// The hash of the password.
     pub hash: Hash,
+}
+
+/// A change of a user. What it does not have stays as it is.
+#[derive(Debug)]
+pub struct UserChange {
+    /// The id, if the body repeats it.
+    pub id: Option<Id>,
+    /// The unique name to log in with.
+    pub name: Option<String>,
+    /// The hash of the password.
+    pub hash: Option<Hash>,
 }
 
 /// The users: their records, and the part that clients may see as encoded text.
@@ -73,6 +87,18 @@ impl Store {
         self.0.state.read().users.rows.list()
     }
 
+    /// The users that the query asks for.
+    #[must_use]
+    pub fn find_users(&self, query: &ListQuery) -> Page<User> {
+        let Shared { user_index, state, .. } = &*self.0;
+        page(
+            user_index,
+            query,
+            || state.read().users.rows.for_index(),
+            |list| state.read().users.rows.track(list),
+        )
+    }
+
     /// The user with that id.
     ///
     /// # Errors
@@ -81,11 +107,11 @@ impl Store {
         self.0.state.read().users.rows.get(id).cloned().ok_or(GetError::NotFound)
     }
 
-    /// Adds a user under a new id.
+    /// Adds a user under a new id, and returns both.
     ///
     /// # Errors
     /// [`CreateUserError`].
-    pub fn create_user(&self, input: HashedUser) -> Result<User, CreateUserError> {
+    pub fn create_user(&self, input: HashedUser) -> Result<(Id, EncodedJson<User>), CreateUserError> {
         if input.id.is_some() {
             return Err(CreateUserError::IdGiven);
         }
@@ -102,34 +128,45 @@ impl Store {
         let id = ids.next_id().ok_or(CreateUserError::IdsExhausted)?;
         records.insert(id, UserRecord::new(name.clone(), hash));
         ids_by_name.insert(name.clone(), id);
-        let user = User { id, name };
-        let freed = rows.insert(id, EncodedJson::new(&user, self.0.style));
+        let (user, freed) = rows.insert(id, EncodedJson::new(&User { id, name }, self.0.style));
         drop(state);
         drop(freed);
-        Ok(user)
+        Ok((id, user))
     }
 
-    /// Replaces the name and the password of a user, at the time `now` (seconds since 1970). The refresh tokens issued to
-    /// the user until now end.
+    /// Changes a user, at the time `now` (seconds since 1970). If the password changes, the refresh tokens issued to the user
+    /// until now end.
     ///
     /// # Errors
     /// [`UpdateUserError`].
-    pub fn update_user(&self, id: Id, input: HashedUser, now: u64) -> Result<User, UpdateUserError> {
+    pub fn update_user(
+        &self,
+        id: Id,
+        change: UserChange,
+        precondition: &Precondition,
+        now: u64,
+    ) -> Result<EncodedJson<User>, UpdateUserError> {
+        let UserChange { id: given_id, name, hash } = change;
         let mut state = self.0.state.write();
         let Users { records, rows, ids_by_name, .. } = &mut state.users;
-        let record = records.get_mut(&id).ok_or(UpdateUserError::NotFound)?;
-        if input.id.is_some_and(|given| given != id) {
+        let (record, current) = records.get_mut(&id).zip(rows.get(id)).ok_or(UpdateUserError::NotFound)?;
+        if given_id.is_some_and(|given| given != id) {
             return Err(UpdateUserError::IdMismatch);
         }
-        if ids_by_name.get(&input.name).is_some_and(|owner| *owner != id) {
+        if name.as_ref().and_then(|name| ids_by_name.get(name)).is_some_and(|owner| *owner != id) {
             return Err(UpdateUserError::NameTaken);
         }
-        ids_by_name.remove(&record.name);
-        ids_by_name.insert(input.name.clone(), id);
-        record.name.clone_from(&input.name);
-        record.change_password(input.hash, now);
-        let user = User { id, name: input.name };
-        let freed = rows.insert(id, EncodedJson::new(&user, self.0.style));
+        precondition.check(current.version())?;
+        if let Some(name) = name {
+            ids_by_name.remove(&record.name);
+            ids_by_name.insert(name.clone(), id);
+            record.name = name;
+        }
+        if let Some(hash) = hash {
+            record.change_password(hash, now);
+        }
+        let user = User { id, name: record.name.clone() };
+        let (user, freed) = rows.insert(id, EncodedJson::new(&user, self.0.style));
         drop(state);
         drop(freed);
         Ok(user)
@@ -138,12 +175,15 @@ impl Store {
     /// Removes a user.
     ///
     /// # Errors
-    /// [`GetError::NotFound`].
-    pub fn delete_user(&self, id: Id) -> Result<(), GetError> {
+    /// [`DeleteError`].
+    pub fn delete_user(&self, id: Id, precondition: &Precondition) -> Result<(), DeleteError> {
         let mut state = self.0.state.write();
         let Users { records, rows, ids_by_name, .. } = &mut state.users;
-        let record = records.remove(&id).ok_or(GetError::NotFound)?;
-        ids_by_name.remove(&record.name);
+        let current = rows.get(id).ok_or(DeleteError::NotFound)?;
+        precondition.check(current.version())?;
+        if let Some(record) = records.remove(&id) {
+            ids_by_name.remove(&record.name);
+        }
         let freed = rows.remove(id);
         drop(state);
         drop(freed);

@@ -7,7 +7,8 @@ use test_support::program::{folder, shipyard, Serving};
 use test_support::server::{Answer, Ask};
 
 const APP: &str = "https://app.example";
-const EXPOSED: &str = "Location, Retry-After, WWW-Authenticate, X-Request-Id, ETag, Accept-Post";
+const EXPOSED: &str =
+    "Location, Retry-After, WWW-Authenticate, X-Request-Id, ETag, Link, X-Total-Count, Accept-Post";
 
 fn serving(name: &str, origins: &str) -> Serving {
     Serving::start(shipyard(&folder(name), &["--port", "0"]).env("ROCKET_CORS_ORIGINS", origins))
@@ -140,7 +141,7 @@ fn a_listed_origin_can_read_every_response_and_error() {
 fn a_preflight_lists_allowed_methods_and_headers() {
     let serving = serving("cors_preflight", r#"["https://app.example"]"#);
     let response = serving.send(&preflight("/api/ships/1", APP));
-    let methods = "DELETE, GET, HEAD, OPTIONS, PUT";
+    let methods = "DELETE, GET, HEAD, OPTIONS, PATCH, PUT";
     assert_eq!((response.status, response.body.as_str(), response.header("Allow")), (204, "", Some(methods)));
     let expected = vec![
         ("Access-Control-Allow-Headers", "authorization,content-type,traceparent"),

@@ -80,8 +80,12 @@ fn response_headers_match_the_reviewed_snapshot() {
         let server = Replay::of(&scenario).unwrap();
         let mut text = String::new();
         for exchange in &scenario.exchanges {
-            let answer = Answer::from(server.respond(exchange)).text();
-            text += &format!("### {}: {}\n{answer}\n", exchange.name, exchange.request.line());
+            let mut answer = Answer::from(server.respond(exchange));
+            // The first version of a table is random.
+            for (_, value) in answer.headers.iter_mut().filter(|(name, _)| name == "ETag") {
+                *value = "(version)".to_owned();
+            }
+            text += &format!("### {}: {}\n{}\n", exchange.name, exchange.request.line(), answer.text());
         }
         snapshots().bind(|| insta::assert_snapshot!(format!("replay_{}", scenario.name), text));
     }

@@ -71,6 +71,8 @@ fn in_effect(settings: &Settings, name: &str, default: &str) -> String {
         "max_blocking" => limits.max_blocking.to_string(),
         "shutdown" => format!("{{ grace = {}, mercy = {} }}", shutdown.grace, shutdown.mercy),
         "trusted_proxies" if format!("{:?}", limits.trusted_proxies).ends_with("([])") => "[]".to_owned(),
+        "strict_query" => settings.strict_query.to_string(),
+        "require_if_match" => settings.require_if_match.to_string(),
         "cors_origins" if allows(settings, "http://[::1]:1") && !allows(settings, "http://a.example") => {
             default.to_owned()
         }

@@ -55,10 +55,12 @@ fn undo(folder: &Path) {
     let limits = |minimum: &str, about: &str| {
         format!(
             "\"description\": \"{about}\",\n            \"format\": \"int32\",\n            \
-             \"maximum\": 2147483647.0,\n            \"minimum\": {minimum},\n"
+             \"maximum\": 2147483647,\n            \"minimum\": {minimum},\n"
         )
     };
-    edit(&folder.join("spec/openapi.json"), &limits("1.0", about), &limits("0.0", drone), 3);
+    let specification = folder.join("spec/openapi.json");
+    edit(&specification, &limits("1", about), &limits("0", drone), 4);
+    widen_parameters(&specification);
     let response = folder.join(ANSWER);
     let crew = "    \"crew\": [\n      \"Must be greater than or equal to 1.\"\n    ], \n";
     edit(&response, crew, "", 1);
@@ -69,6 +71,21 @@ fn undo(folder: &Path) {
     let recorded = sum(&root().join(ANSWER));
     edit(&response, "Content-Length: 182\n", "Content-Length: 116\n", 1);
     edit(&folder.join("fixtures/SHA256SUMS"), &recorded, &sum(&response), 1);
+}
+
+/// Lowers the limit of the parameters by which ships are selected by their crew.
+fn widen_parameters(specification: &Path) {
+    let text = std::fs::read_to_string(specification).unwrap();
+    let mut is_of_crew = false;
+    let lines = text.split_inclusive('\n').map(|line| {
+        is_of_crew |= line.trim_start().starts_with("\"name\": \"crew");
+        if is_of_crew && line.contains("\"minimum\": 1,") {
+            is_of_crew = false;
+            return line.replace("1,", "0,");
+        }
+        line.to_owned()
+    });
+    std::fs::write(specification, lines.collect::<String>()).unwrap();
 }
 
 /// The document's folder, with only the source changed.

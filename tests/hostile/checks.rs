@@ -41,7 +41,7 @@ fn fail_from(check: Check) -> RawResponse {
     let order: Vec<Check> = Check::order().collect();
     let position = |check| order.iter().position(|other| *other == check).expect("a check");
     let fails = |other| position(check) <= position(other);
-    use OperationCheck::{Body, Capacity, Existence, Id, Name, Owner, Rate, Token};
+    use OperationCheck::{Body, Capacity, Existence, Id, Name, Owner, Precondition, Rate, Token};
     let server = start(fails(Check::Operation(Rate)));
     let token = token(&server);
     if fails(Check::Operation(Rate)) {
@@ -57,7 +57,7 @@ fn fail_from(check: Check) -> RawResponse {
     }
     let method = match () {
         () if fails(Check::Head(HeadCheck::Tunnel)) => "CONNECT",
-        () if fails(Check::Route(RouteCheck::Method)) => "PATCH",
+        () if fails(Check::Route(RouteCheck::Method)) => "POST",
         () => "PUT",
     };
     let path = match () {
@@ -78,6 +78,9 @@ fn fail_from(check: Check) -> RawResponse {
     }
     if !fails(Check::Operation(Token)) {
         head += &token;
+    }
+    if fails(Check::Operation(Precondition)) {
+        head += "If-Match: \"0\"\r\n";
     }
     let body = match () {
         () if fails(Check::Operation(Body)) => "{".to_owned(),
@@ -119,13 +122,14 @@ fn expected(check: Check) -> (u16, &'static str) {
         Check::Operation(OperationCheck::Existence) => (404, ""),
         Check::Operation(OperationCheck::Id) => (400, "has to match resource id"),
         Check::Operation(OperationCheck::Name) => (400, "User already exists."),
+        Check::Operation(OperationCheck::Precondition) => (412, "not the version that the request requires"),
         Check::Operation(OperationCheck::Capacity) => (507, "No room is left."),
     }
 }
 
 #[test]
 fn the_first_failed_check_decides_the_response() {
-    assert_eq!(Check::order().count(), 17);
+    assert_eq!(Check::order().count(), 18);
     for check in Check::order() {
         let (status, text) = expected(check);
         let response = fail_from(check);

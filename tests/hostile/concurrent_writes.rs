@@ -312,3 +312,40 @@ fn no_login_with_the_old_password_survives_a_password_change() {
         assert_eq!(caller.send(&refresh(&fresh)).status, 200);
     }
 }
+
+/// Clients that read a ship, add one to its crew, and write it back if it is still the version that they have read.
+#[test]
+fn of_1000_concurrent_read_modify_writes_none_is_lost() {
+    const CLIENTS: usize = 20;
+    const EACH: usize = 50;
+    let server = Racing::new();
+    let mut caller = server.caller();
+    let (token, _) = caller.log_in("user", "password").tokens();
+    let crew = |ship: &Value| ship["crew"].as_u64().expect("a number");
+    let before = crew(&caller.send(&Ask::new(Method::Get, "/api/ships/1")).json());
+    let refusals = server.race(CLIENTS, |number, caller| {
+        let (mut done, mut refused) = (0, 0);
+        while done < EACH {
+            let read = caller.send(&Ask::new(Method::Get, "/api/ships/1"));
+            let mut ship = read.json();
+            let body = json!({"crew": crew(&ship) + 1});
+            let write = if number % 2 == 0 {
+                Ask::new(Method::Patch, "/api/ships/1").json(&body)
+            } else {
+                ship["crew"] = body["crew"].clone();
+                Ask::new(Method::Put, "/api/ships/1").json(&ship)
+            };
+            let write = write.bearer(&token).header("If-Match", read.header("ETag").expect("an ETag"));
+            match caller.send(&write).status {
+                200 => done += 1,
+                412 => refused += 1,
+                status => panic!("{status}"),
+            }
+        }
+        refused
+    });
+    // The first connection has been idle for long.
+    let after = crew(&server.caller().send(&Ask::new(Method::Get, "/api/ships/1")).json());
+    assert_eq!(after - before, (CLIENTS * EACH) as u64);
+    assert!(refusals.iter().sum::<usize>() > 0, "the clients have not met");
+}

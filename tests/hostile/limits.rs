@@ -55,7 +55,7 @@ fn is_specified(operation: &str, answer: &Answer) {
 }
 
 /// A request to each operation with a rate limit, and its status when it is admitted.
-fn limited(server: &Server) -> [(&'static str, Ask, u16); 4] {
+fn limited(server: &Server) -> [(&'static str, Ask, u16); 5] {
     let (access, refresh) = server.log_in("guest", "guest").tokens();
     let user = |name: &str| json!({"name": name, "password": "secret"});
     [
@@ -63,6 +63,7 @@ fn limited(server: &Server) -> [(&'static str, Ask, u16); 4] {
         ("auth_refresh", Ask::new(Method::Post, "/auth/refresh").bearer(&refresh), 200),
         ("users_create", Ask::new(Method::Post, "/api/users").json(&user("user")), 400),
         ("users_update", Ask::new(Method::Put, "/api/users/2").bearer(&access).json(&user("guest")), 200),
+        ("users_patch", Ask::new(Method::Patch, "/api/users/2").bearer(&access).json(&user("guest")), 200),
     ]
 }
 
@@ -276,6 +277,10 @@ fn responds_503_when_the_password_queue_is_full() {
             (
                 "users_update",
                 answer(client.put("/api/users/1").header(bearer()).body(&user).dispatch().await).await,
+            ),
+            (
+                "users_patch",
+                answer(client.patch("/api/users/1").header(bearer()).body(&user).dispatch().await).await,
             ),
         ];
         for (operation, answer) in &refused {

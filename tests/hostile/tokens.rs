@@ -78,8 +78,10 @@ fn guarded() -> Vec<(&'static str, Ask)> {
         ("refresh", Ask::new(Method::Post, "/auth/refresh")),
         ("access", Ask::new(Method::Post, "/api/ships").body(SHIP)),
         ("access", Ask::new(Method::Put, "/api/ships/1").body(SHIP)),
+        ("access", Ask::new(Method::Patch, "/api/ships/1").body("{}")),
         ("access", Ask::new(Method::Delete, "/api/ships/1")),
         ("access", Ask::new(Method::Put, "/api/users/1").body(USER)),
+        ("access", Ask::new(Method::Patch, "/api/users/1").body("{}")),
         ("access", Ask::new(Method::Delete, "/api/users/1")),
     ]
 }

@@ -26,6 +26,7 @@ from pathlib import Path
 
 from clients import HOST, Closed, Connection, Good, Greedy, Refused, Slow, log_in, percentile
 import networks as others
+import pages as selected
 import readers as lists
 from server import BUILT, ROOT, NotMeasured, Server, Starting
 
@@ -529,13 +530,18 @@ def writers(figures, short):
     lists.writers(figures, short, CHEAP)
 
 
+def pages(figures, short):
+    """Pages of a list of 100,000 ships: CPU and memory, and the effect on another client."""
+    selected.pages(figures, short, CHEAP)
+
+
 def networks(figures, short):
     """256 networks that exhaust the rate limits of login, refresh and registration, next to a good client."""
     others.networks(figures, short)
 
 
 MEASUREMENTS = {measurement.__name__: measurement for measurement in (
-    slow, slowhttptest, readers, writers, memory, share, networks, early, start, flood, shutdown, soak, rocket)}
+    slow, slowhttptest, readers, writers, pages, memory, share, networks, early, start, flood, shutdown, soak, rocket)}
 
 
 def main():

@@ -134,6 +134,9 @@ catalog! {
     INVALID_FIELDS: 400, "Bad Request",
         Fields { field: "id", message: "Must be greater than or equal to 1." },
         "Fields are missing, unknown, of the wrong type or out of range: the message lists all of them.";
+    INVALID_PARAMETERS: 400, "Bad Request",
+        Fields { field: "limit", message: "Must be less than or equal to 1000." },
+        "Parameters of the query have wrong values: the message lists all of them.";
     ID_GIVEN: 400, "Bad Request", Bare,
         "The body has an `id`; the server chooses ids.";
     ID_MISMATCH: 400, "Bad Request", Text("Request data id has to match resource id."),
@@ -164,6 +167,8 @@ catalog! {
         "Nothing has that id, or there is no such path.";
     METHOD_NOT_ALLOWED: 405, "Method Not Allowed", Bare,
         "The path exists, but not with this method; `Allow` lists those it has.";
+    PRECONDITION_FAILED: 412, "Precondition Failed", Text("The resource is not the version that the request requires."),
+        "The current version is not one that `If-Match` lists, or one that `If-None-Match` lists (RFC 9110, section 13.1).";
     PAYLOAD_TOO_LARGE: 413, "Payload Too Large", Text("The body may have 65536 bytes at most."),
         "The body is larger than the limit.";
     AUTHORIZATION_MALFORMED: 422, "Bad Authorization header. Expected value 'Bearer <JWT>'", Bare,
@@ -192,6 +197,8 @@ catalog! {
         "The token is a refresh token.";
     REFRESH_TOKEN_REQUIRED: 422, "Only refresh tokens are allowed", Bare,
         "The token is an access token.";
+    PRECONDITION_REQUIRED: 428, "Precondition Required", Text("Send If-Match with the ETag of the version that you read."),
+        "The server is configured to require `If-Match` (RFC 6585, section 3).";
     TOO_MANY_REQUESTS: 429, "Too Many Requests", Text("Too many requests. Try again later."),
         "Too many such requests came from that address, under that user name, or overall; \
          `Retry-After` gives the seconds to wait.";

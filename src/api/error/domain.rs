@@ -6,19 +6,31 @@ use super::{error_specs, ToApiError};
 use crate::auth::token::TokenError;
 use crate::store::accounts::{RefreshError, WriteError};
 use crate::store::{
-    CreateShipError, CreateUserError, GetError, RefreshSessionError, UpdateShipError, UpdateUserError,
+    CreateShipError, CreateUserError, DeleteError, GetError, PreconditionError, RefreshSessionError,
+    UpdateShipError, UpdateUserError,
 };
 
 error_specs!(GetError { NotFound => NOT_FOUND });
 error_specs!(CreateShipError { IdGiven => ID_GIVEN, Full => STORAGE_FULL, IdsExhausted => IDS_EXHAUSTED });
-error_specs!(UpdateShipError { NotFound => NOT_FOUND, IdMismatch => ID_MISMATCH });
+error_specs!(PreconditionError { Failed => PRECONDITION_FAILED, Required => PRECONDITION_REQUIRED });
+error_specs!(UpdateShipError {
+    NotFound => NOT_FOUND,
+    IdMismatch => ID_MISMATCH;
+    Precondition(PreconditionError)
+});
+error_specs!(DeleteError { NotFound => NOT_FOUND; Precondition(PreconditionError) });
 error_specs!(CreateUserError {
     IdGiven => ID_GIVEN,
     NameTaken => NAME_TAKEN,
     Full => STORAGE_FULL,
     IdsExhausted => IDS_EXHAUSTED,
 });
-error_specs!(UpdateUserError { NotFound => NOT_FOUND, IdMismatch => ID_MISMATCH, NameTaken => NAME_TAKEN });
+error_specs!(UpdateUserError {
+    NotFound => NOT_FOUND,
+    IdMismatch => ID_MISMATCH,
+    NameTaken => NAME_TAKEN;
+    Precondition(PreconditionError)
+});
 error_specs!(RefreshSessionError { UnknownUser => UNKNOWN_USER, AllLoggedOut => TOKEN_REVOKED, PasswordChanged => TOKEN_OUTDATED });
 error_specs!(RefreshError {
     RateLimited(error) => TOO_MANY_REQUESTS.with_retry_after(error.retry_after);

@@ -1,4 +1,4 @@
-//! JSON body guards for creating and replacing a resource.
+//! JSON body guards for creating, replacing and changing a resource.
 
 use bytes::Bytes;
 use rocket::data::{self, ByteUnit, Data, FromData, ToByteUnit};
@@ -16,11 +16,13 @@ use serde_json::Value;
 use crate::api::error::api_error::ApiError;
 use crate::api::error::catalog::{ErrorSpec, INVALID_FIELDS};
 use crate::api::error::{error_specs, ToApiError};
-use crate::api::openapi::components;
+use crate::api::openapi::components::{self, JSON};
 use crate::dispatch_context::{AwaitedBody, DispatchContext};
 use crate::json;
 use crate::model::field::FieldErrors;
 use crate::model::{self, Input, InputError};
+
+const MERGE_PATCH: &str = "application/merge-patch+json";
 
 /// The default of the maximum body size (`limits.json`).
 pub const DEFAULT_BODY_LIMIT: ByteUnit = ByteUnit::Kibibyte(64);
@@ -42,11 +44,18 @@ pub struct Create<T>(pub T);
 #[derive(Debug)]
 pub struct Update<T>(pub T);
 
+/// A body that changes a resource: a JSON merge patch (RFC 7396). It may repeat the resource's `id`.
+#[derive(Debug)]
+pub struct Patch<T: Input>(pub T::Patch);
+
 /// The argument of a handler: the body, or an error, which the handler returns after the other guards have run.
 pub type CreateBody<T> = Result<Create<T>, BodyError>;
 
 /// The argument of a handler: the body, or an error.
 pub type UpdateBody<T> = Result<Update<T>, BodyError>;
+
+/// The argument of a handler: the body, or an error.
+pub type PatchBody<T> = Result<Patch<T>, BodyError>;
 
 /// Why a body cannot be read as JSON.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -135,22 +144,21 @@ pub(super) async fn read(request: &Request<'_>, data: Data<'_>) -> Result<Value,
     Ok(json::parse(&bytes(request, data).await?)?)
 }
 
-async fn input<T: Input>(request: &Request<'_>, data: Data<'_>) -> Result<T, BodyError> {
-    let body = bytes(request, data).await.map_err(BodyError::Read)?;
-    Ok(model::parse(&body)?)
-}
-
-async fn outcome<'r, T, B>(request: &Request<'_>, data: Data<'r>, body: fn(T) -> B) -> data::Outcome<'r, B>
+async fn outcome<'r, T, B>(
+    request: &Request<'_>,
+    data: Data<'r>,
+    parse: fn(&[u8]) -> Result<T, InputError>,
+    body: fn(T) -> B,
+) -> data::Outcome<'r, B>
 where
-    T: Input,
     B: FromData<'r, Error = BodyError>,
 {
-    let input = match has_arrived(request) {
-        Ok(true) => input(request, data).await,
+    let bytes = match has_arrived(request) {
+        Ok(true) => bytes(request, data).await,
         Ok(false) => return stop(data),
-        Err(error) => Err(BodyError::Read(error)),
+        Err(error) => Err(error),
     };
-    match input {
+    match bytes.map_err(BodyError::Read).and_then(|bytes| Ok(parse(&bytes)?)) {
         Ok(input) => Outcome::Success(body(input)),
         Err(error) => Outcome::Error((Status::BadRequest, error)),
     }
@@ -161,7 +169,7 @@ impl<'r, T: Input> FromData<'r> for Create<T> {
     type Error = BodyError;
 
     async fn from_data(request: &'r Request<'_>, data: Data<'r>) -> data::Outcome<'r, Self> {
-        outcome(request, data, Self).await
+        outcome(request, data, model::parse, Self).await
     }
 }
 
@@ -170,7 +178,16 @@ impl<'r, T: Input> FromData<'r> for Update<T> {
     type Error = BodyError;
 
     async fn from_data(request: &'r Request<'_>, data: Data<'r>) -> data::Outcome<'r, Self> {
-        outcome(request, data, Self).await
+        outcome(request, data, model::parse, Self).await
+    }
+}
+
+#[async_trait]
+impl<'r, T: Input> FromData<'r> for Patch<T> {
+    type Error = BodyError;
+
+    async fn from_data(request: &'r Request<'_>, data: Data<'r>) -> data::Outcome<'r, Self> {
+        outcome(request, data, model::parse_patch::<T>, Self).await
     }
 }
 
@@ -194,14 +211,32 @@ impl<T: Input> JsonSchema for Update<T> {
     }
 }
 
+impl<T: Input> JsonSchema for Patch<T> {
+    fn schema_name() -> String {
+        format!("{}Patch", T::RESOURCE)
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        model::patch_schema::<T>("What to change of a resource. It may repeat the id of the path.")
+    }
+}
+
 impl<'r, T: Input> OpenApiFromData<'r> for Create<T> {
     fn request_body(generator: &mut OpenApiGenerator) -> rocket_okapi::Result<RequestBody> {
-        Ok(components::request_body::<Self>(generator, "What to create.", T::example()))
+        Ok(components::request_body::<Self>(generator, &[JSON], "What to create.", T::example()))
     }
 }
 
 impl<'r, T: Input> OpenApiFromData<'r> for Update<T> {
     fn request_body(generator: &mut OpenApiGenerator) -> rocket_okapi::Result<RequestBody> {
-        Ok(components::request_body::<Self>(generator, "What to put in its place.", T::example()))
+        Ok(components::request_body::<Self>(generator, &[JSON], "What to put in its place.", T::example()))
+    }
+}
+
+impl<'r, T: Input> OpenApiFromData<'r> for Patch<T> {
+    fn request_body(generator: &mut OpenApiGenerator) -> rocket_okapi::Result<RequestBody> {
+        let types = &[MERGE_PATCH, JSON];
+        let about = "What to change: a JSON merge patch (RFC 7396).";
+        Ok(components::request_body::<Self>(generator, types, about, T::patch_example()))
     }
 }

@@ -2,7 +2,8 @@
 
 use rocket_okapi::gen::OpenApiGenerator;
 use rocket_okapi::okapi::openapi3::{
-    Example, ExampleValue, Header, MediaType, Object, ParameterValue, RefOr, RequestBody, Response, Responses,
+    Example, ExampleValue, Header, MediaType, Object, Parameter, ParameterValue, RefOr, RequestBody,
+    Response, Responses,
 };
 use rocket_okapi::okapi::Map;
 use schemars::schema::{InstanceType, SchemaObject};
@@ -12,7 +13,8 @@ use serde_json::{json, Value};
 use crate::api::error::catalog::ErrorBody;
 use crate::api::error::catalog::ErrorSpec;
 
-const JSON: &str = "application/json";
+/// The media type of JSON.
+pub const JSON: &str = "application/json";
 
 /// One response.
 pub fn response(description: &str) -> Response {
@@ -77,13 +79,43 @@ pub fn errors(generator: &mut OpenApiGenerator, specs: &[&ErrorSpec]) -> Respons
     responses
 }
 
+/// A schema of strings.
+pub fn string() -> SchemaObject {
+    SchemaObject { instance_type: Some(InstanceType::String.into()), ..SchemaObject::default() }
+}
+
+/// An optional parameter in that part of the request: `query` or `header`.
+pub fn parameter(location: &str, name: &str, description: &str, schema: SchemaObject) -> Parameter {
+    Parameter {
+        name: name.to_owned(),
+        location: location.to_owned(),
+        description: Some(description.to_owned()),
+        required: false,
+        deprecated: false,
+        allow_empty_value: false,
+        value: ParameterValue::Schema {
+            style: None,
+            explode: None,
+            allow_reserved: false,
+            schema,
+            example: None,
+            examples: None,
+        },
+        extensions: Object::default(),
+    }
+}
+
+/// A response header that some responses have: a string.
+pub fn optional_header(description: &str) -> RefOr<Header> {
+    match header(description, None) {
+        RefOr::Object(header) => RefOr::Object(Header { required: false, ..header }),
+        reference => reference,
+    }
+}
+
 /// A required response header: a string of that format.
 pub fn header(description: &str, format: Option<&str>) -> RefOr<Header> {
-    let schema = SchemaObject {
-        instance_type: Some(InstanceType::String.into()),
-        format: format.map(str::to_owned),
-        ..SchemaObject::default()
-    };
+    let schema = SchemaObject { format: format.map(str::to_owned), ..string() };
     RefOr::Object(Header {
         description: Some(description.to_owned()),
         required: true,
@@ -101,9 +133,10 @@ pub fn header(description: &str, format: Option<&str>) -> RefOr<Header> {
     })
 }
 
-/// A required JSON request body.
+/// A required JSON request body, of one of these media types.
 pub fn request_body<T: JsonSchema>(
     generator: &mut OpenApiGenerator,
+    types: &[&str],
     description: &str,
     example: Value,
 ) -> RequestBody {
@@ -114,7 +147,7 @@ pub fn request_body<T: JsonSchema>(
     };
     RequestBody {
         description: Some(description.to_owned()),
-        content: Map::from_iter([(JSON.to_owned(), media)]),
+        content: types.iter().map(|label| ((*label).to_owned(), media.clone())).collect(),
         required: true,
         extensions: Object::default(),
     }

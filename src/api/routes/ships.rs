@@ -1,24 +1,28 @@
 //! Ships: anyone can read them; logged-in users can change them.
 
-use rocket::{delete, get, post, put, State};
+use rocket::{delete, get, patch, post, put, State};
 use rocket_okapi::openapi;
 
 use crate::api::guards::access::AccessToken;
-use crate::api::guards::body::{CreateBody, UpdateBody};
-use crate::api::response::{Cacheable, Created, Json, NoContent};
+use crate::api::guards::body::{CreateBody, PatchBody, UpdateBody};
+use crate::api::guards::list_query::Query;
+use crate::api::response::{Cacheable, Created, Listing, NoContent, Stored};
 use crate::api::result::{ApiResult, BodyOr};
 use crate::json::EncodedJson;
 use crate::model::id::Id;
 use crate::model::ship::{Ship, ShipInput};
-use crate::store::{CreateShipError, GetError, List, Store, UpdateShipError};
+use crate::store::{CreateShipError, DeleteError, GetError, Precondition, Store, UpdateShipError};
 
-/// # List all ships
+/// # List ships
 ///
-/// Returns all ships by ascending id.
+/// Returns all ships by ascending id; with parameters, a page of those that meet all conditions.
 #[openapi(tag = "ships")]
 #[get("/api/ships")]
-pub fn list(store: &State<Store>) -> Cacheable<List<Ship>> {
-    Cacheable(store.ships())
+pub fn list(query: Query<ShipInput>, store: &State<Store>) -> Listing<Ship> {
+    match query.0 {
+        None => Listing::All(Cacheable(store.ships())),
+        Some(query) => Listing::Page(store.find_ships(&query)),
+    }
 }
 
 /// # Get a ship
@@ -53,11 +57,28 @@ pub fn create(
 pub fn update(
     id: Id,
     _token: AccessToken,
+    precondition: Precondition,
     body: UpdateBody<ShipInput>,
     store: &State<Store>,
-) -> ApiResult<Json<EncodedJson<Ship>>, BodyOr<UpdateShipError>> {
+) -> ApiResult<Stored<Ship>, BodyOr<UpdateShipError>> {
     let ship = body?.0;
-    Ok(Json(store.update_ship(id, ship)?))
+    Ok(Stored(store.update_ship(id, ship, &precondition)?))
+}
+
+/// # Change a ship
+///
+/// Changes the fields of the ship with that id that the body has. The others stay as they are.
+#[openapi(tag = "ships")]
+#[patch("/api/ships/<id>", data = "<body>")]
+pub fn patch(
+    id: Id,
+    _token: AccessToken,
+    precondition: Precondition,
+    body: PatchBody<ShipInput>,
+    store: &State<Store>,
+) -> ApiResult<Stored<Ship>, BodyOr<UpdateShipError>> {
+    let patch = body?.0;
+    Ok(Stored(store.patch_ship(id, patch, &precondition)?))
 }
 
 /// # Delete a ship
@@ -65,7 +86,12 @@ pub fn update(
 /// Removes the ship with that id. The id is never reused.
 #[openapi(tag = "ships")]
 #[delete("/api/ships/<id>")]
-pub fn delete(id: Id, _token: AccessToken, store: &State<Store>) -> ApiResult<NoContent, GetError> {
-    store.delete_ship(id)?;
+pub fn delete(
+    id: Id,
+    _token: AccessToken,
+    precondition: Precondition,
+    store: &State<Store>,
+) -> ApiResult<NoContent, DeleteError> {
+    store.delete_ship(id, &precondition)?;
     Ok(NoContent)
 }

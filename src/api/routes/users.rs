@@ -2,26 +2,30 @@
 
 use std::net::IpAddr;
 
-use rocket::{delete, get, post, put, State};
+use rocket::{delete, get, patch, post, put, State};
 use rocket_okapi::openapi;
 
-use crate::api::guards::body::{CreateBody, UpdateBody};
+use crate::api::guards::body::{CreateBody, PatchBody, UpdateBody};
+use crate::api::guards::list_query::Query;
 use crate::api::guards::owner::Owner;
-use crate::api::response::{Created, Json, NoContent};
+use crate::api::response::{Cacheable, Created, Listing, NoContent, Stored};
 use crate::api::result::{ApiResult, BodyOr};
 use crate::json::EncodedJson;
 use crate::model::id::Id;
 use crate::model::user::{User, UserInput};
 use crate::store::accounts::{Accounts, WriteError};
-use crate::store::{CreateUserError, GetError, List, Store, UpdateUserError};
+use crate::store::{CreateUserError, DeleteError, GetError, Precondition, Store, UpdateUserError};
 
-/// # List all users
+/// # List users
 ///
-/// Returns all users by ascending id, without their passwords.
+/// Returns all users by ascending id, without their passwords; with parameters, a page of those that meet all conditions.
 #[openapi(tag = "users")]
 #[get("/api/users")]
-pub fn list(store: &State<Store>) -> Json<List<User>> {
-    Json(store.users())
+pub fn list(query: Query<UserInput>, store: &State<Store>) -> Listing<User> {
+    match query.0 {
+        None => Listing::All(Cacheable(store.users())),
+        Some(query) => Listing::Page(store.find_users(&query)),
+    }
 }
 
 /// # Get a user
@@ -29,8 +33,8 @@ pub fn list(store: &State<Store>) -> Json<List<User>> {
 /// Returns the user with that id, without the password.
 #[openapi(tag = "users")]
 #[get("/api/users/<id>")]
-pub fn get(id: Id, store: &State<Store>) -> ApiResult<Json<EncodedJson<User>>, GetError> {
-    Ok(Json(store.user(id)?))
+pub fn get(id: Id, store: &State<Store>) -> ApiResult<Cacheable<EncodedJson<User>>, GetError> {
+    Ok(Cacheable(store.user(id)?))
 }
 
 /// # Create a user
@@ -42,9 +46,9 @@ pub async fn create(
     client: Option<IpAddr>,
     body: CreateBody<UserInput>,
     accounts: &State<Accounts>,
-) -> ApiResult<Created<User>, BodyOr<WriteError<CreateUserError>>> {
-    let user = accounts.create(body?.0, client.into()).await?;
-    Ok(Created::under("/api/users", user.id, user))
+) -> ApiResult<Created<EncodedJson<User>>, BodyOr<WriteError<CreateUserError>>> {
+    let (id, user) = accounts.create(body?.0, client.into()).await?;
+    Ok(Created::under("/api/users", id, user))
 }
 
 /// # Replace one's own data
@@ -56,11 +60,30 @@ pub async fn update(
     id: Id,
     _owner: Owner,
     client: Option<IpAddr>,
+    precondition: Precondition,
     body: UpdateBody<UserInput>,
     accounts: &State<Accounts>,
-) -> ApiResult<Json<User>, BodyOr<WriteError<UpdateUserError>>> {
+) -> ApiResult<Stored<User>, BodyOr<WriteError<UpdateUserError>>> {
     let user = body?.0;
-    Ok(Json(accounts.update(id, user, client.into()).await?))
+    Ok(Stored(accounts.update(id, user.into(), &precondition, client.into()).await?))
+}
+
+/// # Change one's own data
+///
+/// Changes the name or the password of the user who is logged in. With a new password, the user's refresh tokens become
+/// invalid.
+#[openapi(tag = "users")]
+#[patch("/api/users/<id>", data = "<body>")]
+pub async fn patch(
+    id: Id,
+    _owner: Owner,
+    client: Option<IpAddr>,
+    precondition: Precondition,
+    body: PatchBody<UserInput>,
+    accounts: &State<Accounts>,
+) -> ApiResult<Stored<User>, BodyOr<WriteError<UpdateUserError>>> {
+    let patch = body?.0;
+    Ok(Stored(accounts.update(id, patch, &precondition, client.into()).await?))
 }
 
 /// # Delete oneself
@@ -68,7 +91,12 @@ pub async fn update(
 /// Removes the user who is logged in. The user's tokens become invalid, and the id is never reused.
 #[openapi(tag = "users")]
 #[delete("/api/users/<id>")]
-pub fn delete(id: Id, _owner: Owner, store: &State<Store>) -> ApiResult<NoContent, GetError> {
-    store.delete_user(id)?;
+pub fn delete(
+    id: Id,
+    _owner: Owner,
+    precondition: Precondition,
+    store: &State<Store>,
+) -> ApiResult<NoContent, DeleteError> {
+    store.delete_user(id, &precondition)?;
     Ok(NoContent)
 }

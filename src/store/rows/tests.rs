@@ -3,6 +3,7 @@
 use serde_json::{json, Value};
 
 use super::*;
+use crate::json::{JsonBody, JsonStream};
 
 fn id(number: usize) -> Id {
     Id::new(number as u64)
@@ -81,16 +82,16 @@ fn a_list_does_not_change_while_it_is_being_sent() {
 }
 
 #[test]
-fn a_write_ends_the_validity_of_its_row_and_of_the_list_and_of_no_other_row() {
+fn a_write_ends_the_version_of_its_row_and_of_the_list_and_of_no_other_row() {
     let style = Style::Compact;
     let mut rows = rows(style, 3);
-    let validity = |rows: &Rows<Value>, number| {
-        rows.get(id(number)).and_then(HasValidity::validity).cloned().expect("a row of the table")
+    let version = |rows: &Rows<Value>, number| {
+        rows.get(id(number)).and_then(EncodedJson::version).cloned().expect("a row of the table")
     };
-    let is_current = |of: &[Validity]| of.iter().map(Validity::is_current).collect::<Vec<_>>();
+    let is_current = |of: &[Version]| of.iter().map(Version::is_current).collect::<Vec<_>>();
     let all = |rows: &Rows<Value>| {
-        let list = rows.list().validity().cloned().expect("a list of the table");
-        [validity(rows, 1), validity(rows, 2), list]
+        let list = rows.list().version().clone();
+        [version(rows, 1), version(rows, 2), list]
     };
     let before = all(&rows);
     assert_eq!(is_current(&before), [true, true, true]);
@@ -109,7 +110,7 @@ fn a_write_ends_the_validity_of_its_row_and_of_the_list_and_of_no_other_row() {
     let shared = EncodedJson::new(&value(5), style);
     rows.insert(id(5), shared.clone());
     rows.insert(id(6), shared);
-    let sixth = validity(&rows, 6);
+    let sixth = version(&rows, 6);
     rows.remove(id(5));
     assert!(sixth.is_current());
 }

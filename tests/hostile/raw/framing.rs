@@ -293,12 +293,7 @@ fn pipelines() -> Vec<Row> {
         )
         .head(),
         Row::new("OPTIONS, then a request", &[204, 404], Open, then(first("").replace("GET", "OPTIONS"))),
-        Row::new(
-            "a wrong method, then a request",
-            &[405, 404],
-            Open,
-            then(first("").replace("GET", "PATCH")),
-        ),
+        Row::new("a wrong method, then a request", &[405, 404], Open, then(first("").replace("GET", "POST"))),
         Row::new(
             "an upgrade, then a request",
             &[200, 404],

@@ -241,7 +241,6 @@ fn methods() -> Vec<Row> {
     ];
     let other = [
         "POST",
-        "PATCH",
         "TRACE",
         "TRACK",
         "PROPFIND",

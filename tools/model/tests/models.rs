@@ -14,13 +14,14 @@ use shipyard::auth::revocation::ValidAfter;
 use shipyard::auth::secret::Secret;
 use shipyard::auth::token::Lifetimes;
 use shipyard::auth::token::{Issued, Kind, TokenError, Tokens};
-use shipyard::json::{HasValidity, JsonBody, Validity};
+use shipyard::internal_error::OperationError;
+use shipyard::json::{JsonBody, Version};
 use shipyard::model::id::Id;
-use shipyard::model::ship::{Ship, ShipInput};
+use shipyard::model::ship::{Ship, ShipInput, ShipPatch};
 use shipyard::model::{self, Input};
 use shipyard::store::{
-    CreateUserError, GetError, HashedUser, RefreshSessionError, Store, StoredUser, UpdateShipError,
-    UpdateUserError,
+    CreateUserError, GetError, HashedUser, Precondition, PreconditionError, RefreshSessionError, Revisions,
+    Store, StoredUser, UpdateShipError, UpdateUserError, UserChange,
 };
 use shuttle::scheduler::DfsScheduler;
 use shuttle::thread::{self, JoinHandle};
@@ -55,6 +56,10 @@ fn hash(number: u32) -> Hash {
         "$argon2id$v=19$m=8,t=1,p=1$c2FsdHNhbHQ$aGFzaGhhc2hoYXNoaGFzaGhhc2hoYXNoaGFzaGhh{number:04}"
     ))
     .expect("a hash")
+}
+
+fn change(name: &str, number: u32) -> UserChange {
+    UserChange { id: None, name: Some(name.to_owned()), hash: Some(hash(number)) }
 }
 
 fn user(name: &str, number: u32) -> HashedUser {
@@ -122,7 +127,7 @@ fn of_creates_of_one_name_one_succeeds() {
         let results: Vec<_> = threads.into_iter().map(join).collect();
         let created: Vec<_> = results.iter().flatten().collect();
         assert_eq!(created.len(), 1);
-        assert_eq!(created[0].id, Id::new(3));
+        assert_eq!(created[0].0, Id::new(3));
         assert!(results.iter().all(|result| result.is_ok() || *result == Err(CreateUserError::NameTaken)));
         assert_names_lead_to_users(&store, &["new"]);
     });
@@ -137,7 +142,7 @@ fn ids_are_given_out_once_while_the_newest_are_deleted() {
                 let store = store.clone();
                 thread::spawn(move || {
                     let first = store.create_ship(ship(1)).expect("ids are left").0;
-                    store.delete_ship(first).expect("it is there");
+                    store.delete_ship(first, &Precondition::NONE).expect("it is there");
                     [first, store.create_ship(ship(1)).expect("ids are left").0]
                 })
             })
@@ -156,7 +161,7 @@ fn a_list_is_of_the_ships_that_there_are() {
         let (reading, writing) = (store.clone(), store.clone());
         let read = thread::spawn(move || [ships(&reading), ships(&reading)]);
         let written = thread::spawn(move || {
-            writing.update_ship(ANN, ship(2)).expect("it is there");
+            writing.update_ship(ANN, ship(2), &Precondition::NONE).expect("it is there");
             writing.create_ship(ship(3)).expect("ids are left").0
         });
         let created = join(written);
@@ -167,17 +172,17 @@ fn a_list_is_of_the_ships_that_there_are() {
         let when = |crews| states.iter().position(|state| *state == crews).expect("one of the states");
         assert!(when(first) <= when(second));
         assert_eq!(crews(&ships(&store)), [2, 3]);
-        store.delete_ship(created).expect("it is there");
+        store.delete_ship(created, &Precondition::NONE).expect("it is there");
         assert_eq!(crews(&ships(&store)), [2]);
     });
 }
 
-/// Cached crews, with the flag of the value that they were read from.
-type Cached = Option<(Vec<u64>, Validity)>;
+/// Cached crews, with the version of the value that they were read from.
+type Cached = Option<(Vec<u64>, Version)>;
 
 /// Answers as the HTTP server does: from the cache if that is valid, and otherwise from the store, which is then cached.
 fn from_cache_or(cached: &mut Cached, read: impl FnOnce() -> Cached) -> Vec<u64> {
-    if !cached.as_ref().is_some_and(|(_, validity)| validity.is_current()) {
+    if !cached.as_ref().is_some_and(|(_, version)| version.is_current()) {
         *cached = read();
     }
     cached.as_ref().map(|(crews, _)| crews.clone()).unwrap_or_default()
@@ -199,11 +204,11 @@ impl Worker {
         let ship = from_cache_or(&mut self.ship, || {
             let ship = self.store.ship(ANN).ok()?;
             let value = serde_json::from_slice(ship.text().expect("JSON")).expect("JSON");
-            Some((vec![crew(&value)], ship.validity().cloned()?))
+            Some((vec![crew(&value)], ship.version().cloned()?))
         });
         let all = from_cache_or(&mut self.list, || {
             let ships = self.store.ships();
-            Some((list(ships.to_body()).iter().map(crew).collect(), ships.validity().cloned()?))
+            Some((list(ships.to_body()).iter().map(crew).collect(), ships.version().clone()))
         });
         let possible = &STATES[acknowledged..];
         assert!(possible.iter().any(|(of_ship, _)| *of_ship == ship), "{ship:?} after {acknowledged} writes");
@@ -224,13 +229,38 @@ fn no_cached_response_is_older_than_an_acknowledged_write() {
             worker.check(known.load(Ordering::SeqCst));
             worker
         });
-        store.update_ship(ANN, ship(2)).expect("it is there");
+        store.update_ship(ANN, ship(2), &Precondition::NONE).expect("it is there");
         acknowledged.store(1, Ordering::SeqCst);
         store.create_ship(ship(3)).expect("ids are left");
         let mut worker = join(reads);
         worker.check(2);
-        store.delete_ship(ANN).expect("it is there");
+        store.delete_ship(ANN, &Precondition::NONE).expect("it is there");
         worker.check(3);
+    });
+}
+
+/// Two clients have read the same version. One replaces it, and the other is refused.
+#[test]
+fn a_version_is_replaced_once() {
+    in_every_order(6, || {
+        let store = store();
+        let read = store.ship(ANN).expect("it is there").version().expect("it is stored").revision();
+        let precondition =
+            Precondition { if_match: Some(Revisions::These(vec![read])), ..Precondition::NONE };
+        let (other, others) = (store.clone(), precondition.clone());
+        let replaced = thread::spawn(move || other.update_ship(ANN, ship(2), &others).map(drop));
+        let mut patch = ShipPatch::from(ship(3));
+        patch.model = None;
+        let changed = store.patch_ship(ANN, patch, &precondition).map(drop);
+        let replaced = join(replaced);
+        assert_ne!(replaced.is_ok(), changed.is_ok());
+        let refused = UpdateShipError::Precondition(PreconditionError::Failed);
+        assert!(replaced.is_ok() || replaced == Err(refused));
+        assert!(
+            changed.is_ok() || matches!(changed, Err(OperationError::Rejected(error)) if error == refused)
+        );
+        let crews: Vec<_> = list(store.ships().to_body()).iter().map(|ship| ship["crew"].as_u64()).collect();
+        assert_eq!(crews, [Some(if replaced.is_ok() { 2 } else { 3 })]);
     });
 }
 
@@ -239,14 +269,18 @@ fn a_deleted_ship_stays_deleted() {
     in_every_order(20, || {
         let store = store();
         let (updating, deleting) = (store.clone(), store.clone());
-        let updated =
-            thread::spawn(move || [2, 3].map(|crew| updating.update_ship(ANN, ship(crew)).map(drop)));
-        let deleted = thread::spawn(move || deleting.delete_ship(ANN));
+        let updated = thread::spawn(move || {
+            [2, 3].map(|crew| updating.update_ship(ANN, ship(crew), &Precondition::NONE).map(drop))
+        });
+        let deleted = thread::spawn(move || deleting.delete_ship(ANN, &Precondition::NONE));
         let [first, second] = join(updated);
         assert_eq!(join(deleted), Ok(()));
         assert!(first.is_ok() || second == Err(UpdateShipError::NotFound));
         assert_eq!(store.ship(ANN).err(), Some(GetError::NotFound));
-        assert_eq!(store.update_ship(ANN, ship(4)).err(), Some(UpdateShipError::NotFound));
+        assert_eq!(
+            store.update_ship(ANN, ship(4), &Precondition::NONE).err(),
+            Some(UpdateShipError::NotFound)
+        );
     });
 }
 
@@ -255,8 +289,9 @@ fn a_deleted_user_stays_deleted_and_leaves_both_names_free() {
     in_every_order(100, || {
         let store = store();
         let (renaming, deleting, creating) = (store.clone(), store.clone(), store.clone());
-        let renamed = thread::spawn(move || renaming.update_user(ANN, user("eve", 3), NOW));
-        let deleted = thread::spawn(move || deleting.delete_user(ANN));
+        let renamed =
+            thread::spawn(move || renaming.update_user(ANN, change("eve", 3), &Precondition::NONE, NOW));
+        let deleted = thread::spawn(move || deleting.delete_user(ANN, &Precondition::NONE));
         let created = thread::spawn(move || creating.create_user(user("eve", 4)));
         let renamed = join(renamed);
         assert_eq!(join(deleted), Ok(()));
@@ -280,10 +315,10 @@ fn names_that_are_swapped_stay_unique() {
         let store = store();
         let (ann, bob) = (store.clone(), store.clone());
         let ann = thread::spawn(move || {
-            ["bob", "eve"].map(|name| ann.update_user(ANN, user(name, 1), NOW).is_ok())
+            ["bob", "eve"].map(|name| ann.update_user(ANN, change(name, 1), &Precondition::NONE, NOW).is_ok())
         });
         let bob = thread::spawn(move || {
-            ["ann", "eve"].map(|name| bob.update_user(BOB, user(name, 2), NOW).is_ok())
+            ["ann", "eve"].map(|name| bob.update_user(BOB, change(name, 2), &Precondition::NONE, NOW).is_ok())
         });
         let (ann, bob) = (join(ann), join(bob));
         assert!(ann[1] || bob[1], "somebody is eve");
@@ -309,7 +344,9 @@ fn no_login_with_the_old_password_survives_a_password_change() {
         let (other, others) = (store.clone(), tokens.clone());
         let login = thread::spawn(move || log_in(&other, &others, &hash(1)));
         let (other, others) = (store.clone(), tokens.clone());
-        let change = thread::spawn(move || other.update_user(ANN, user("ann", 9), others.now()).is_ok());
+        let change = thread::spawn(move || {
+            other.update_user(ANN, change("ann", 9), &Precondition::NONE, others.now()).is_ok()
+        });
         // The second may end anywhere.
         let tick = thread::spawn(move || clock.set(NOW + 2));
         let old = join(login);
@@ -335,7 +372,9 @@ fn the_last_of_two_changes_ends_what_the_first_let_in() {
         let (other, others) = (store.clone(), tokens.clone());
         let changes = thread::spawn(move || {
             for number in [8, 9] {
-                other.update_user(ANN, user("ann", number), others.now()).expect("ann is there");
+                other
+                    .update_user(ANN, change("ann", number), &Precondition::NONE, others.now())
+                    .expect("ann is there");
             }
         });
         let between = join(login);
@@ -354,7 +393,7 @@ fn a_login_of_a_user_who_is_being_deleted_gets_nothing_that_counts() {
         let (other, others) = (store.clone(), tokens.clone());
         let login = thread::spawn(move || log_in(&other, &others, &hash(1)));
         let other = store.clone();
-        let deleted = thread::spawn(move || other.delete_user(ANN));
+        let deleted = thread::spawn(move || other.delete_user(ANN, &Precondition::NONE));
         let issued = join(login);
         assert_eq!(join(deleted), Ok(()));
         if let Some(Issued { claims, .. }) = issued {
