@@ -14,7 +14,6 @@ const { stripVTControlCharacters } = require("node:util");
 const { chromium } = require("playwright-core");
 
 const [shipyard, executablePath, screenshots] = process.argv.slice(2);
-const SPECIFICATION = JSON.parse(readFileSync(join(__dirname, "../../../spec/openapi.json"), "utf8"));
 
 // Vite's port, on which most front ends are developed.
 const PAGE_PORT = 5173;
@@ -167,20 +166,17 @@ async function checkOtherOrigin(browser, server) {
   await other.shows('tr[data-id="16"] td:nth-child(3)', "3");
   await screenshot(page, "page.png");
   expectSilence(seen, "The page of another origin");
-  if (SPECIFICATION.paths["/api/ships/{id}"].patch) {
-    await other.step("change the ship, once with an outdated ETag", other.inRow(16, "Patch"),
-      "GET /api/ships/16: 200", "PATCH /api/ships/16: 200", /^PATCH \/api\/ships\/16: 412\b/, "GET /api/ships: 200");
-    await other.shows('tr[data-id="16"] td:nth-child(3)', "13");
-    expectSilence(seen.filter((line) => !/\b412\b/.test(line)), "The page of another origin");
-    seen.length = 0;
-  }
-  if (SPECIFICATION.paths["/api/ships"].get.parameters?.some(({ name }) => name === "limit")) {
-    await other.step("list a page of ships", other.click("Largest crews"),
-      "GET /api/ships?limit=2&sort=-crew: 200", /^next: \?.*\blimit=2\b/);
-    await other.rows(2);
-    await other.shows("#total", "16");
-    await other.step("list the ships again", other.click("List"), "GET /api/ships: 200");
-  }
+  await other.step("change the ship, once with an outdated ETag", other.inRow(16, "Patch"),
+    "GET /api/ships/16: 200", "PATCH /api/ships/16: 200", "PATCH /api/ships/16: 412 Precondition Failed", "GET /api/ships: 200");
+  await other.shows('tr[data-id="16"] td:nth-child(3)', "13");
+  // Chromium reports each 4xx to the console; this one was asked for.
+  expectSilence(seen.filter((line) => !/\b412\b/.test(line)), "The page of another origin");
+  seen.length = 0;
+  await other.step("list a page of ships", other.click("Largest crews"),
+    "GET /api/ships?limit=2&sort=-crew: 200", /^next: \?.*\blimit=2\b/);
+  await other.rows(2);
+  await other.shows("#total", "16");
+  await other.step("list the ships again", other.click("List"), "GET /api/ships: 200");
   await other.step("refresh the token", other.click("Refresh the token"), "POST /auth/refresh: 200");
   await other.step("delete the ship", other.inRow(16, "Delete"), "DELETE /api/ships/16: 204", "GET /api/ships: 200");
   await other.rows(15);
@@ -201,7 +197,7 @@ async function checkOtherOrigin(browser, server) {
   await other.step("log out the refresh token", other.click("Log out everywhere"), "DELETE /auth/logout2: 200");
   await other.step("refresh after the logout", other.click("Refresh the token"),
     "POST /auth/refresh: 401 Token has been revoked");
-  // Chromium reports each of these to the console; they were asked for.
+  // These were asked for as well.
   expectSilence(seen.filter((line) => !/\b401\b|ERR_CONNECTION_REFUSED/.test(line)), "The page of another origin");
   await page.close();
   console.log(`http://localhost:${PAGE_PORT}: ${other.steps} steps against the default settings`);
