@@ -48,6 +48,18 @@ report("ships_delete", await api.shipsDelete(ship));
 report("auth_logout_access_token", await api.authLogoutAccessToken(user.access));
 report("auth_logout_refresh_token", await api.authLogoutRefreshToken(user.refresh));
 
+// Pages, and changes that must not overwrite those of another client.
+const page = await api.shipsList({ query: { limit: 2, sort: "-crew" } });
+const pageHeaders = page.response?.headers;
+const links = { total: pageHeaders?.get("X-Total-Count"), next: /rel="next"/.test(pageHeaders?.get("Link") ?? "") };
+report("ships_list", { response: page.response, data: { ids: page.data?.map(({ id }) => id), ...links } });
+const login = await logIn("user", "password");
+const read = await api.shipsGet({ path: { id: 1 } });
+for (const crew of [2, 3]) {
+  const headers = { "If-Match": read.response?.headers.get("ETag") ?? "" };
+  report("ships_patch", await api.shipsPatch({ ...login.access, path: { id: 1 }, headers, body: { crew } }));
+}
+
 // Errors: `message` is a text, or has the messages of each field.
 report("auth_login", await api.authLogin({ body: { username: "user", password: "guess" } }));
 const invalid = await api.shipsCreate({

@@ -50,6 +50,19 @@ report("ships_delete", await api.DELETE("/api/ships/{id}", ship));
 report("auth_logout_access_token", await api.DELETE("/auth/logout", { headers: user.as("access_token") }));
 report("auth_logout_refresh_token", await api.DELETE("/auth/logout2", { headers: user.as("refresh_token") }));
 
+// Pages, and changes that must not overwrite those of another client.
+const page = await api.GET("/api/ships", { params: { query: { limit: 2, sort: "-crew" } } });
+const { headers: pageHeaders } = page.response;
+const links = { total: pageHeaders.get("X-Total-Count"), next: /rel="next"/.test(pageHeaders.get("Link") ?? "") };
+report("ships_list", { response: page.response, data: { ids: page.data?.map(({ id }) => id), ...links } });
+const login = await logIn("user", "password");
+const read = await api.GET("/api/ships/{id}", { params: { path: { id: 1 } } });
+for (const crew of [2, 3]) {
+  const header = { "If-Match": read.response.headers.get("ETag") ?? "" };
+  const options = { params: { path: { id: 1 }, header }, headers: login.as("access_token"), body: { crew } };
+  report("ships_patch", await api.PATCH("/api/ships/{id}", options));
+}
+
 // Errors: `message` is a text, or has the messages of each field.
 const wrong = await api.POST("/auth/login", { body: { username: "user", password: "guess" } });
 report("auth_login", wrong);

@@ -5,9 +5,9 @@ from typing import Any
 
 from shipyard_client import AuthenticatedClient, Client
 from shipyard_client.api.auth import auth_login, auth_logout_access_token, auth_logout_refresh_token, auth_refresh
-from shipyard_client.api.ships import ships_create, ships_delete, ships_get, ships_list, ships_update
+from shipyard_client.api.ships import ships_create, ships_delete, ships_get, ships_list, ships_patch, ships_update
 from shipyard_client.api.users import users_create, users_delete, users_get, users_list, users_update
-from shipyard_client.models import Credentials, Error, ErrorMessageType1, NewShip, NewUser, ShipUpdate, TokenPair, UserUpdate
+from shipyard_client.models import Credentials, Error, ErrorMessageType1, NewShip, NewUser, ShipPatch, ShipUpdate, TokenPair, UserUpdate
 from shipyard_client.types import Response
 
 URL = "http://localhost:5000"
@@ -62,6 +62,18 @@ def main() -> None:
     report("ships_delete", ships_delete.sync_detailed(16, client=access))
     report("auth_logout_access_token", auth_logout_access_token.sync_detailed(client=access))
     report("auth_logout_refresh_token", auth_logout_refresh_token.sync_detailed(client=refresh))
+
+    # Pages, and changes that must not overwrite those of another client.
+    page = ships_list.sync_detailed(client=anyone, limit=2, sort="-crew")
+    assert isinstance(page.parsed, list), page
+    links = {"total": page.headers["X-Total-Count"], "next": 'rel="next"' in page.headers["Link"]}
+    body = {"ids": [ship.id for ship in page.parsed], **links}
+    print(json.dumps({"operation": "ships_list", "status": page.status_code, "body": body}))
+    access, _ = clients(log_in("user", "password"))
+    read = ships_get.sync_detailed(1, client=anyone)
+    for crew in (2, 3):
+        patch = ShipPatch(crew=crew)
+        report("ships_patch", ships_patch.sync_detailed(1, client=access, body=patch, if_match=read.headers["ETag"]))
 
     # Errors: `message` is a text, or has the messages of each field.
     report("auth_login", log_in("user", "guess"))
