@@ -108,7 +108,13 @@ fn revoked(number: u64, exp: u64) -> Claims {
     };
     let (high, low) = (bits(2 * number), bits(2 * number + 1));
     let id = (u128::from(high) << 64 | u128::from(low)).to_le_bytes();
-    Claims { identity: USER, jti: Builder::from_random_bytes(id).into_uuid(), iat: exp - 900, exp }
+    Claims {
+        identity: USER,
+        jti: Builder::from_random_bytes(id).into_uuid(),
+        iat: exp - 900,
+        exp,
+        family: None,
+    }
 }
 
 /// A line of /proc/self/status, in bytes; `None` where there is no such thing.

@@ -67,6 +67,8 @@ pub struct Settings {
     pub jwt_secret_file: Option<PathBuf>,
     /// `access_token_ttl` and `refresh_token_ttl`.
     pub lifetimes: Lifetimes,
+    /// `refresh_grace` in seconds, if `refresh_rotation` is on.
+    pub rotation_grace: Option<u64>,
     /// `json`.
     pub json: Style,
     /// `public_url`.
@@ -146,6 +148,7 @@ impl Settings {
             jwt_secret: auth::jwt_secret(values)?,
             jwt_secret_file: auth::jwt_secret_file(values)?,
             lifetimes: auth::lifetimes(values)?,
+            rotation_grace: auth::rotation_grace(values)?,
             json: api::json(values)?,
             public_url: api::public_url(values)?,
             cors: api::cors(values, address)?,

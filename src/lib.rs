@@ -69,7 +69,8 @@ pub fn build(parts: AppConfig) -> Result<Rocket<Build>, InternalError> {
     let passwords = Passwords::new(settings.hasher, settings.password_queue)?;
     let tokens = Tokens::new(keys, settings.lifetimes, settings.store_limits.revocations, clock, token_ids);
     let rate_limiter = RateLimiter::new(settings.rates);
-    let accounts = Accounts::new(store.clone(), tokens.clone(), passwords, rate_limiter);
+    let accounts = Accounts::new(store.clone(), tokens.clone(), passwords, rate_limiter)
+        .with_rotation(settings.rotation_grace);
     let mut rocket = rocket::custom(settings.rocket)
         // Rocket's default shield sets headers for pages. `SecurityHeaders` sets those for JSON.
         .attach(Shield::new())

@@ -5,6 +5,7 @@
 
 pub mod accounts;
 mod error;
+mod families;
 mod ids;
 mod index;
 mod list;
@@ -26,6 +27,7 @@ pub use self::error::{
     AccessSessionError, CreateShipError, CreateUserError, DeleteError, GetError, RefreshSessionError,
     UpdateShipError, UpdateUserError,
 };
+pub use self::families::Rotation;
 use self::index::Index;
 pub use self::list::List;
 pub use self::page::Page;

@@ -16,10 +16,9 @@ use std::sync::Arc;
 
 use parking_lot::RwLock;
 use thiserror::Error;
-use uuid::Uuid;
 
-use self::claims::{key_id, str_claim, u64_claim, Segments, WireClaims};
-pub use self::claims::{Claims, Kind, Lifetimes};
+use self::claims::{key_id, u64_claim, uuid_claim, Segments, WireClaims};
+pub use self::claims::{Claims, Family, Kind, Lifetimes};
 use crate::auth::clock::{Clock, ClockMonitor, TokenIds};
 use crate::auth::keys::{DecodeError, KeySet};
 pub use crate::auth::revocation::CapacityExceeded;
@@ -144,23 +143,47 @@ impl Tokens {
     /// [`InternalError`] if signing fails or the system returns no random bytes.
     pub fn issue(&self, kind: Kind, identity: Id) -> Result<Issued, InternalError> {
         let iat = self.now();
-        let claims = Claims {
-            identity,
-            jti: self.0.ids.next()?,
-            iat,
-            exp: iat.saturating_add(self.0.lifetimes.get(kind)),
-        };
+        let exp = iat.saturating_add(self.0.lifetimes.get(kind));
+        self.sign(kind, Claims { identity, jti: self.0.ids.next()?, iat, exp, family: None })
+    }
+
+    /// Issues the first refresh token of a family to a user.
+    ///
+    /// # Errors
+    /// As [`Tokens::issue`].
+    pub fn issue_first_of_family(&self, identity: Id) -> Result<Issued, InternalError> {
+        let (iat, jti) = (self.now(), self.0.ids.next()?);
+        let exp = iat.saturating_add(self.0.lifetimes.refresh);
+        self.sign(
+            Kind::Refresh,
+            Claims { identity, jti, iat, exp, family: Some(Family { id: jti, generation: 0 }) },
+        )
+    }
+
+    /// Issues the refresh token that follows `spent` in its family. It expires with that token: rotation does not prolong a
+    /// login.
+    ///
+    /// # Errors
+    /// As [`Tokens::issue`].
+    pub fn issue_next_of_family(&self, spent: &Claims, family: Family) -> Result<Issued, InternalError> {
+        let (iat, jti) = (self.now(), self.0.ids.next()?);
+        self.sign(Kind::Refresh, Claims { jti, iat, family: Some(family.next()), ..*spent })
+    }
+
+    fn sign(&self, kind: Kind, claims: Claims) -> Result<Issued, InternalError> {
         let wire = WireClaims {
-            iat,
-            nbf: iat,
+            iat: claims.iat,
+            nbf: claims.iat,
             jti: claims.jti.to_string(),
             exp: claims.exp,
-            identity,
+            identity: claims.identity,
             fresh: (kind == Kind::Access).then_some(false),
             r#type: kind.name(),
+            family: claims.family.map(|family| family.id.to_string()),
+            generation: claims.family.map(|family| family.generation),
         };
         let text = self.0.keys.read().sign(&wire)?;
-        self.0.start.record(iat, claims.jti);
+        self.0.start.record(claims.iat, claims.jti);
         Ok(Issued { text, claims })
     }
 
@@ -197,18 +220,15 @@ impl Tokens {
         }
         let identity = Id::new(u64_claim(members, "identity")?);
         let token_kind = Kind::from_claims(members)?;
-        let jti = str_claim(members, "jti")?;
-        let claims = Claims {
-            identity,
-            jti: Uuid::try_parse(jti).map_err(|_| TokenError::InvalidClaim("jti"))?,
-            iat: u64_claim(members, "iat")?,
-            exp,
-        };
+        let jti = uuid_claim(members, "jti")?;
+        let iat = u64_claim(members, "iat")?;
         match (kind, token_kind) {
             (Kind::Access, Kind::Access) | (Kind::Refresh, Kind::Refresh) => {}
             (Kind::Access, Kind::Refresh) => return Err(TokenError::NotAnAccessToken),
             (Kind::Refresh, Kind::Access) => return Err(TokenError::NotARefreshToken),
         }
+        let family = if kind == Kind::Refresh { Family::from_claims(members)? } else { None };
+        let claims = Claims { identity, jti, iat, exp, family };
         // Tokens are revoked by their time of issue: one from the future would escape that.
         if claims.iat > now {
             return Err(TokenError::NotYetIssued);

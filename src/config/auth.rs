@@ -43,6 +43,25 @@ const REFRESH_TOKEN_TTL: Setting = Setting::new(
     "Lifetime of refresh tokens in seconds, {range}",
 );
 
+const REFRESH_ROTATION: Setting = Setting::new(
+    "refresh_rotation",
+    Preset::Bool(false),
+    Kind::Bool,
+    "Refresh rotation: a refresh returns a new refresh token as well, and spends the old one",
+)
+.details(
+    "A spent token that is used again ends all refresh tokens of its login (RFC 9700, section 4.14.2), of which a user has 32 at \
+     most: [api.md](api.md#refresh-rotation)",
+);
+
+const REFRESH_GRACE: Setting = Setting::new(
+    "refresh_grace",
+    Preset::Integer(10),
+    Kind::Integer(0, 60),
+    "With `refresh_rotation`, seconds in which the same network can use a spent refresh token again, {range}; the response \
+     may have been lost",
+);
+
 const PASSWORD_MEMORY: Setting = Setting::new(
     "password_memory",
     Preset::Integer(Cost::DEFAULT.memory as u64),
@@ -116,6 +135,8 @@ pub(super) const SETTINGS: &[Setting] = &[
     JWT_SECRET_FILE,
     ACCESS_TOKEN_TTL,
     REFRESH_TOKEN_TTL,
+    REFRESH_ROTATION,
+    REFRESH_GRACE,
     PASSWORD_MEMORY,
     PASSWORD_ITERATIONS,
     PASSWORD_PARALLELISM,
@@ -154,6 +175,12 @@ pub(super) fn jwt_secret_file(values: &Values) -> Result<Option<PathBuf>, Config
 
 pub(super) fn lifetimes(values: &Values) -> Result<Lifetimes, ConfigError> {
     Ok(Lifetimes { access: values.get(&ACCESS_TOKEN_TTL)?, refresh: values.get(&REFRESH_TOKEN_TTL)? })
+}
+
+/// The grace of refresh rotation in seconds, if that is on.
+pub(super) fn rotation_grace(values: &Values) -> Result<Option<u64>, ConfigError> {
+    let grace = values.get(&REFRESH_GRACE)?;
+    Ok(values.get::<bool>(&REFRESH_ROTATION)?.then_some(grace))
 }
 
 pub(super) fn hasher(values: &Values) -> Result<Hasher, ConfigError> {

@@ -89,6 +89,9 @@ pub struct TokenPair {
 pub struct RefreshedToken {
     /// The token that changes ships and the user's own data, as `Authorization: Bearer <token>`.
     pub access_token: String,
+    /// The refresh token to use from now on, if the server rotates refresh tokens. The one of the request is spent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub refresh_token: Option<String>,
 }
 
 // `{:?}` does not print tokens. (The comments on the types are texts of the specification.)

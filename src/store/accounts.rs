@@ -13,7 +13,8 @@ use crate::model::id::Id;
 use crate::model::password::Password;
 use crate::model::user::{User, UserInput, UserPatch};
 use crate::store::{
-    CreateUserError, HashedUser, Precondition, RefreshSessionError, Store, UpdateUserError, UserChange,
+    CreateUserError, HashedUser, Precondition, RefreshSessionError, Rotation, Store, UpdateUserError,
+    UserChange,
 };
 
 /// Why a login fails.
@@ -62,13 +63,20 @@ pub struct Accounts {
     tokens: Tokens,
     passwords: Passwords,
     rate_limiter: RateLimiter,
+    rotation_grace: Option<u64>,
 }
 
 impl Accounts {
     /// Accounts over the users of `store`.
     #[must_use]
     pub fn new(store: Store, tokens: Tokens, passwords: Passwords, rate_limiter: RateLimiter) -> Self {
-        Self { store, tokens, passwords, rate_limiter }
+        Self { store, tokens, passwords, rate_limiter, rotation_grace: None }
+    }
+
+    /// With refresh rotation, if there is a grace: how many seconds a client has for using a refresh token again.
+    #[must_use]
+    pub fn with_rotation(self, grace: Option<u64>) -> Self {
+        Self { rotation_grace: grace, ..self }
     }
 
     /// Checks a name and a password, and issues both tokens. An unknown name takes as long as a wrong password, and has the
@@ -96,16 +104,21 @@ impl Accounts {
         let invalid = OperationError::Rejected(LoginError::Invalid);
         let Some((id, hash)) = found.filter(|_| matches) else { return Err(invalid) };
         let access = self.tokens.issue(Kind::Access, id)?;
-        let refresh = self.tokens.issue(Kind::Refresh, id)?;
+        let refresh = match self.rotation_grace {
+            None => self.tokens.issue(Kind::Refresh, id)?,
+            Some(_) => self.tokens.issue_first_of_family(id)?,
+        };
         if !self.store.admit_login(&hash, &access.claims, &refresh.claims) {
             return Err(invalid);
         }
+        self.store.begin_family(&refresh.claims);
         self.store.remember_network(id, &hash, client);
         self.rate_limiter.succeeded(&admission);
         Ok(TokenPair { access_token: access.text, refresh_token: refresh.text })
     }
 
-    /// A new access token for the user of a refresh token.
+    /// A new access token for the user of a refresh token. With refresh rotation, a new refresh token as well: the old one is
+    /// spent.
     ///
     /// # Errors
     /// [`RefreshError`].
@@ -119,16 +132,31 @@ impl Accounts {
             .admit(Operation::Refresh, client)
             .map_err(|error| OperationError::Rejected(RefreshError::RateLimited(error)))?;
         let access = self.tokens.issue(Kind::Access, refresh.identity)?;
-        self.store
-            .admit_refresh(refresh, &access.claims)
-            .map_err(|error| OperationError::Rejected(RefreshError::Refresh(error)))?;
+        let rejected = |error| OperationError::Rejected(RefreshError::Refresh(error));
+        let refresh_token = if let Some(grace) = self.rotation_grace {
+            let family = refresh.family.ok_or_else(|| rejected(RefreshSessionError::FamilyEnded))?;
+            let next = self.tokens.issue_next_of_family(refresh, family)?;
+            let rotation = Rotation { client, now: self.tokens.now(), grace };
+            let rotated = self.store.rotate(refresh, &access.claims, &next.claims, &rotation);
+            if rotated == Err(RefreshSessionError::Reused) {
+                tracing::warn!(user = %refresh.identity, "a refresh token was used a second time; its login has ended");
+            }
+            rotated.map_err(rejected)?;
+            Some(next.text)
+        } else {
+            self.store.admit_refresh(refresh, &access.claims).map_err(rejected)?;
+            None
+        };
         self.rate_limiter.refreshed(&admission);
-        Ok(RefreshedToken { access_token: access.text })
+        Ok(RefreshedToken { access_token: access.text, refresh_token })
     }
 
     /// Ends a token. If the deny list is full, ends all tokens that were issued to its user until now: no logged-out token is
     /// accepted again, and other users are not affected.
+    ///
+    /// With refresh rotation, a refresh token ends together with its family.
     pub fn log_out(&self, token: &Claims) {
+        self.store.end_family(token);
         if self.tokens.revoke(token).is_err() {
             self.store.log_out(token.identity, self.tokens.now());
         }

@@ -108,4 +108,11 @@ pub enum RefreshSessionError {
     /// The user's password was changed after the token was issued.
     #[error("the password was changed after the token was issued")]
     PasswordChanged,
+    /// The token was spent before, which ends its family.
+    #[error("the token was used a second time")]
+    Reused,
+    /// The family of the token has ended: one of its tokens was used a second time or logged out, or there were too many
+    /// logins since.
+    #[error("the family of the token has ended")]
+    FamilyEnded,
 }

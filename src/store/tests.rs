@@ -21,7 +21,7 @@ fn store(hash: &Hash) -> Store {
 }
 
 fn token(iat: u64) -> Claims {
-    Claims { identity: ANN, jti: TokenIds::Random.next().expect("an id"), iat, exp: iat + 100 }
+    Claims { identity: ANN, jti: TokenIds::Random.next().expect("an id"), iat, exp: iat + 100, family: None }
 }
 
 fn change_password(store: &Store, now: u64) {

@@ -1,5 +1,6 @@
 //! User record: the password of a user, and which tokens of the user are accepted.
 
+use super::families::{Families, Rotation};
 use super::{AccessSessionError, RefreshSessionError};
 use crate::auth::network::Network;
 use crate::auth::password::Hash;
@@ -22,11 +23,21 @@ pub(super) struct UserRecord {
     newest_token: u64,
     /// The networks from which the user has proved the present password, the latest last.
     networks: Vec<Network>,
+    /// The logins whose refresh tokens are rotated.
+    pub(super) families: Families,
 }
 
 impl UserRecord {
     pub(super) fn new(name: String, hash: Hash) -> Self {
-        Self { name, hash, password_change: None, logout: None, newest_token: 0, networks: Vec::new() }
+        Self {
+            name,
+            hash,
+            password_change: None,
+            logout: None,
+            newest_token: 0,
+            networks: Vec::new(),
+            families: Families::default(),
+        }
     }
 
     /// A mark that ends the tokens issued until `now`. That time was read before the lock was taken, so a token may have been
@@ -80,11 +91,30 @@ impl UserRecord {
             return false;
         }
         self.issued(access);
+        self.issued_refresh(refresh);
+        true
+    }
+
+    /// Records a new refresh token.
+    fn issued_refresh(&mut self, refresh: &Claims) {
         self.issued(refresh);
         if let Some(valid_after) = &self.password_change {
             valid_after.record(refresh.iat, refresh.jti);
         }
-        true
+    }
+
+    pub(super) fn rotate(
+        &mut self,
+        spent: &Claims,
+        access: &Claims,
+        next: &Claims,
+        rotation: &Rotation,
+    ) -> Result<(), RefreshSessionError> {
+        self.check_refresh(spent)?;
+        self.families.spend(spent.family.ok_or(RefreshSessionError::FamilyEnded)?, rotation)?;
+        self.issued(access);
+        self.issued_refresh(next);
+        Ok(())
     }
 
     pub(super) fn admit_refresh(
@@ -110,8 +140,12 @@ impl UserRecord {
         }
         match &self.password_change {
             Some(valid_after) if !valid_after.allows(refresh.iat, refresh.jti) => {
-                Err(RefreshSessionError::PasswordChanged)
+                return Err(RefreshSessionError::PasswordChanged);
             }
+            _ => {}
+        }
+        match refresh.family {
+            Some(family) if !self.families.contains(family) => Err(RefreshSessionError::FamilyEnded),
             _ => Ok(()),
         }
     }

@@ -390,7 +390,8 @@ fn secrets_cannot_be_printed() {
     let tokens = Tokens::new(keys(), Lifetimes::default(), 1000, Clock::manual(NOW), TokenIds::Random);
     let issued = tokens.issue(Kind::Access, Id::new(1)).unwrap();
     let pair = TokenPair { access_token: issued.text.clone(), refresh_token: issued.text.clone() };
-    let refreshed = RefreshedToken { access_token: issued.text.clone() };
+    let refreshed =
+        RefreshedToken { access_token: issued.text.clone(), refresh_token: Some(issued.text.clone()) };
     let credentials = Credentials { username: "user".into(), password: password.clone() };
     let parts = AppConfig {
         settings: Settings { jwt_secret: Some(secret.clone()), ..settings() },

@@ -38,6 +38,9 @@ fn in_effect(settings: &Settings, name: &str, default: &str) -> String {
         "jwt_secret_file" if settings.jwt_secret_file.is_none() => String::new(),
         "access_token_ttl" => settings.lifetimes.access.to_string(),
         "refresh_token_ttl" => settings.lifetimes.refresh.to_string(),
+        "refresh_rotation" => settings.rotation_grace.is_some().to_string(),
+        // The value itself is seen with rotation only: `tests/hostile/refresh_rotation.rs`.
+        "refresh_grace" if settings.rotation_grace.is_none() => default.to_owned(),
         "password_memory" => hash_parameter(settings, "m="),
         "password_iterations" => hash_parameter(settings, "t="),
         "password_parallelism" => hash_parameter(settings, "p="),

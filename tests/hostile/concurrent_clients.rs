@@ -6,13 +6,15 @@ use std::net::TcpStream;
 use std::sync::Barrier;
 use std::time::Duration;
 
+use shipyard::config::Settings;
 use shipyard::contract::client::response_reader::ResponseReader;
 use shipyard::http::listen::Address;
 use shipyard::http::shutdown::ShutdownHandle;
 use shipyard::http::{serve, Shutdown};
 use tokio::runtime::{Builder, Runtime};
 
-use test_support::server::{settings, unstarted, Answer, Ask};
+use test_support::http_server::Setup;
+use test_support::server::{settings, Answer, Ask};
 
 /// The maximum time of a response.
 pub const LIMIT: Duration = Duration::from_secs(30);
@@ -29,12 +31,18 @@ pub struct Caller(ResponseReader);
 
 impl Racing {
     pub fn new() -> Self {
+        Self::configured(settings())
+    }
+
+    pub fn configured(settings: Settings) -> Self {
+        let limits = settings.limits.clone();
+        let rocket = Setup::with_settings(limits.clone(), settings).rocket;
         let runtime = Builder::new_multi_thread().worker_threads(4).enable_all().build().unwrap();
         let (shutdown_handle, shutdown) = Shutdown::new(Duration::ZERO, Duration::ZERO);
         let port = runtime.block_on(async {
             let listeners = Address::Ip([127, 0, 0, 1].into()).listen(0).expect("a port");
             let port = listeners[0].local_addr().unwrap().port();
-            tokio::spawn(serve(unstarted(), listeners, settings().limits, shutdown));
+            tokio::spawn(serve(rocket, listeners, limits, shutdown));
             port
         });
         Self { port, runtime: Some(runtime), _ender: shutdown_handle }

@@ -26,6 +26,7 @@ mod lingering_close;
 mod lockout;
 mod ownership;
 mod raw;
+mod refresh_rotation;
 mod response_cache;
 mod slow;
 mod slow_readers;

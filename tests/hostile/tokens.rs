@@ -66,6 +66,7 @@ fn bad(kind: &'static str) -> Vec<Bad> {
     rows.extend(claim::times(kind));
     rows.extend(claim::identities(kind));
     rows.extend(claim::ids(kind));
+    rows.extend(claim::families(kind));
     rows.extend(claim::kinds(kind));
     rows
 }

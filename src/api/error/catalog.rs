@@ -159,6 +159,8 @@ catalog! {
         "The token was logged out, or issued before the server's start.";
     TOKEN_OUTDATED: 401, "Token has been revoked", Bare,
         "The token was issued before the user's password was changed.";
+    REFRESH_TOKEN_SPENT: 401, "Token has been revoked", Bare,
+        "The server rotates refresh tokens, and one of the same login was used a second time.";
     UNKNOWN_USER: 401, "Unauthorized", Text("Unknown user."),
         "The user of the token has been deleted.";
     FORBIDDEN: 403, "Forbidden", Bare,

@@ -31,7 +31,13 @@ error_specs!(UpdateUserError {
     NameTaken => NAME_TAKEN;
     Precondition(PreconditionError)
 });
-error_specs!(RefreshSessionError { UnknownUser => UNKNOWN_USER, AllLoggedOut => TOKEN_REVOKED, PasswordChanged => TOKEN_OUTDATED });
+error_specs!(RefreshSessionError {
+    UnknownUser => UNKNOWN_USER,
+    AllLoggedOut => TOKEN_REVOKED,
+    PasswordChanged => TOKEN_OUTDATED,
+    Reused => REFRESH_TOKEN_SPENT,
+    FamilyEnded => REFRESH_TOKEN_SPENT,
+});
 error_specs!(RefreshError {
     RateLimited(error) => TOO_MANY_REQUESTS.with_retry_after(error.retry_after);
     Refresh(RefreshSessionError)

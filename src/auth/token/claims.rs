@@ -78,6 +78,34 @@ pub struct Claims {
     pub iat: u64,
     /// The first second in which the token is no longer valid.
     pub exp: u64,
+    /// The place of a refresh token among those of its login, with refresh rotation.
+    pub family: Option<Family>,
+}
+
+/// The place of a refresh token in its family: the refresh tokens of one login, each but the first issued for another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Family {
+    /// The id of the first token of the family, which the login returned.
+    pub id: Uuid,
+    /// How many tokens came before it, one issued for the other.
+    pub generation: u32,
+}
+
+impl Family {
+    /// Reads the claims `family` and `generation`. Neither occurs without the other.
+    pub(super) fn from_claims(claims: &Members) -> Result<Option<Self>, TokenError> {
+        if claims.get("family").is_none() && claims.get("generation").is_none() {
+            return Ok(None);
+        }
+        let id = uuid_claim(claims, "family")?;
+        let generation = u32::try_from(u64_claim(claims, "generation")?);
+        Ok(Some(Self { id, generation: generation.map_err(|_| TokenError::InvalidClaim("generation"))? }))
+    }
+
+    /// The place of a token that is issued for this one.
+    pub(super) fn next(self) -> Self {
+        Self { generation: self.generation.saturating_add(1), ..self }
+    }
 }
 
 /// The payload of a token, in the order of the recorded tokens.
@@ -91,6 +119,10 @@ pub(super) struct WireClaims {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) fresh: Option<bool>,
     pub(super) r#type: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) family: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) generation: Option<u32>,
 }
 
 /// A claim by name. A claim that is null counts as missing.
@@ -105,11 +137,15 @@ pub(super) fn u64_claim(claims: &Members, name: &'static str) -> Result<u64, Tok
     }
 }
 
-pub(super) fn str_claim<'a>(claims: &'a Members, name: &'static str) -> Result<&'a str, TokenError> {
+fn str_claim<'a>(claims: &'a Members, name: &'static str) -> Result<&'a str, TokenError> {
     match claim(claims, name)? {
         Member::Text(text) => Ok(text),
         _ => Err(TokenError::InvalidClaim(name)),
     }
+}
+
+pub(super) fn uuid_claim(claims: &Members, name: &'static str) -> Result<Uuid, TokenError> {
+    Uuid::try_parse(str_claim(claims, name)?).map_err(|_| TokenError::InvalidClaim(name))
 }
 
 /// The segments of a token: header, payload and signature.

@@ -243,6 +243,46 @@ pub(super) fn ids(kind: &str) -> Vec<Bad> {
     .collect()
 }
 
+/// Claims of refresh rotation. An access token has none, and its are ignored.
+pub(super) fn families(kind: &str) -> Vec<Bad> {
+    if kind == "access" {
+        return Vec::new();
+    }
+    let id = claims(kind)["jti"].clone();
+    let row = |what: &str, family: Value, generation: Value, status, error: &str| {
+        let mut claims = claims(kind);
+        claims["family"] = family;
+        claims["generation"] = generation;
+        Bad::token(what, &sign(&header(), &claims), status, json!({"error": error}))
+    };
+    let mut rows = vec![
+        Bad::refused(
+            "a generation without a family",
+            &with_claim(kind, "generation", json!(0)),
+            "Missing claim: family",
+        ),
+        Bad::refused(
+            "a family without a generation",
+            &with_claim(kind, "family", id.clone()),
+            "Missing claim: generation",
+        ),
+        row("a family that is null", Value::Null, json!(0), 422, "Missing claim: family"),
+        row("a generation that is null", id.clone(), Value::Null, 422, "Missing claim: generation"),
+        row("a family that never logged in", id.clone(), json!(0), 401, "Token has been revoked"),
+        row("a later generation of it", id.clone(), json!(u32::MAX), 401, "Token has been revoked"),
+    ];
+    for family in [json!(1), json!([id]), json!(""), json!("x"), json!(true)] {
+        rows.push(row(&format!("family is {family}"), family, json!(0), 422, &invalid("family")));
+    }
+    for generation in
+        [json!(-1), json!(1.5), json!("0"), json!([]), json!(u64::from(u32::MAX) + 1), json!(true)]
+    {
+        let what = format!("generation is {generation}");
+        rows.push(row(&what, id.clone(), generation, 422, &invalid("generation")));
+    }
+    rows
+}
+
 pub(super) fn kinds(kind: &str) -> Vec<Bad> {
     let other = if kind == "access" { "refresh" } else { "access" };
     let unknown = [

@@ -13,7 +13,7 @@ use shipyard::auth::password::Hash;
 use shipyard::auth::revocation::ValidAfter;
 use shipyard::auth::secret::Secret;
 use shipyard::auth::token::Lifetimes;
-use shipyard::auth::token::{Issued, Kind, TokenError, Tokens};
+use shipyard::auth::token::{Claims, Issued, Kind, TokenError, Tokens};
 use shipyard::internal_error::OperationError;
 use shipyard::json::{JsonBody, Version};
 use shipyard::model::id::Id;
@@ -21,7 +21,7 @@ use shipyard::model::ship::{Ship, ShipInput, ShipPatch};
 use shipyard::model::{self, Input};
 use shipyard::store::{
     CreateUserError, GetError, HashedUser, Precondition, PreconditionError, RefreshSessionError, Revisions,
-    Store, StoredUser, UpdateShipError, UpdateUserError, UserChange,
+    Rotation, Store, StoredUser, UpdateShipError, UpdateUserError, UserChange,
 };
 use shuttle::scheduler::DfsScheduler;
 use shuttle::thread::{self, JoinHandle};
@@ -430,6 +430,66 @@ fn a_logged_out_token_stays_out() {
         }
         let untouched = issue();
         assert_eq!(tokens.verify(&untouched.text, Kind::Access), Ok(untouched.claims));
+    });
+}
+
+/// One refresh of a token whose login has a family.
+fn rotate(store: &Store, tokens: &Tokens, spent: &Claims, grace: u64) -> Result<Claims, RefreshSessionError> {
+    let access = tokens.issue(Kind::Access, ANN).expect("it is signed");
+    let family = spent.family.expect("it has a family");
+    let next = tokens.issue_next_of_family(spent, family).expect("it is signed");
+    let rotation = Rotation { client: None.into(), now: tokens.now(), grace };
+    store.rotate(spent, &access.claims, &next.claims, &rotation).map(|()| next.claims)
+}
+
+/// Two clients use one refresh token. One of them is first. Without a grace the other ends the login, wherever it comes.
+#[test]
+fn of_two_uses_of_a_refresh_token_one_is_the_first() {
+    for grace in [0, 10] {
+        in_every_order(20, move || {
+            let (store, clock) = (store(), Clock::manual(NOW));
+            let tokens = tokens(&clock);
+            let access = tokens.issue(Kind::Access, ANN).expect("it is signed");
+            let first = tokens.issue_first_of_family(ANN).expect("it is signed").claims;
+            assert!(store.admit_login(&hash(1), &access.claims, &first));
+            store.begin_family(&first);
+            let uses: Vec<_> = (0..2)
+                .map(|_| {
+                    let (store, tokens) = (store.clone(), tokens.clone());
+                    thread::spawn(move || rotate(&store, &tokens, &first, grace))
+                })
+                .collect();
+            let results: Vec<_> = uses.into_iter().map(join).collect();
+            let next: Vec<&Claims> = results.iter().flatten().collect();
+            if grace == 0 {
+                assert_eq!(next.len(), 1, "{results:?}");
+                assert!(results.contains(&Err(RefreshSessionError::Reused)), "{results:?}");
+                assert_eq!(store.check_refresh(next[0]), Err(RefreshSessionError::FamilyEnded));
+            } else {
+                assert_eq!(next.len(), 2, "{results:?}");
+                assert!(rotate(&store, &tokens, next[0], grace).is_ok());
+            }
+        });
+    }
+}
+
+/// A logout and a refresh of one login: whatever the refresh got has ended.
+#[test]
+fn a_log_out_ends_what_a_racing_rotation_has_got() {
+    in_every_order(20, || {
+        let (store, clock) = (store(), Clock::manual(NOW));
+        let tokens = tokens(&clock);
+        let access = tokens.issue(Kind::Access, ANN).expect("it is signed");
+        let first = tokens.issue_first_of_family(ANN).expect("it is signed").claims;
+        assert!(store.admit_login(&hash(1), &access.claims, &first));
+        store.begin_family(&first);
+        let (other, others) = (store.clone(), tokens.clone());
+        let refresh = thread::spawn(move || rotate(&other, &others, &first, 10));
+        let other = store.clone();
+        join(thread::spawn(move || other.end_family(&first)));
+        if let Ok(next) = join(refresh) {
+            assert_eq!(store.check_refresh(&next), Err(RefreshSessionError::FamilyEnded));
+        }
     });
 }
 
