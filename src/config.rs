@@ -9,6 +9,7 @@ mod auth;
 pub mod docs;
 mod effective;
 mod error;
+mod faults;
 mod file;
 mod framework;
 mod http;
@@ -39,6 +40,7 @@ use crate::auth::password::Hasher;
 use crate::auth::rate_limit::Rates;
 use crate::auth::secret::Secret;
 use crate::auth::token::Lifetimes;
+use crate::http::fault_injection::FaultSettings;
 use crate::http::listen::Address;
 use crate::http::HttpLimits;
 use crate::json::Style;
@@ -57,6 +59,8 @@ pub struct Settings {
     pub address: Address,
     /// Limits of connections and requests.
     pub limits: HttpLimits,
+    /// `delay`, `fail` and `seed`.
+    pub faults: FaultSettings,
     /// `data`.
     pub data: Option<PathBuf>,
     /// `static_dir`.
@@ -140,6 +144,7 @@ impl Settings {
         Ok(Self {
             warnings: values.warnings.clone(),
             limits: http::limits(values, &rocket)?,
+            faults: faults::read(values)?,
             rocket,
             address,
             log: log::read(values)?,

@@ -14,6 +14,7 @@ mod connection;
 mod cors_headers;
 mod dispatch;
 mod eviction;
+pub mod fault_injection;
 pub mod limits;
 pub mod listen;
 mod origin;
@@ -45,6 +46,7 @@ pub use self::limits::HttpLimits;
 pub use self::shutdown::{Shutdown, Stage};
 pub use self::signals::Signals;
 
+use self::fault_injection::{FaultInjection, FaultSettings};
 use self::registry::Registry;
 use self::workers::Workers;
 use crate::api::cors::{Cors, RefusedOrigins};
@@ -62,6 +64,7 @@ struct ServerState {
     cors: Cors,
     refused_origins: RefusedOrigins,
     limits: HttpLimits,
+    faults: Option<FaultInjection>,
     registry: Registry,
     /// Permits for connections that get an error because there is no room for them.
     rejection_permits: Arc<Semaphore>,
@@ -89,10 +92,12 @@ pub async fn serve(
         .map_err(|error| InternalError::new("starting the threads of `workers`", error))?;
     let style = rocket.rocket().state::<Style>().copied().unwrap_or(Style::Compact);
     let cors = rocket.rocket().state::<Cors>().cloned().unwrap_or_default();
+    let faults = rocket.rocket().state::<FaultSettings>().copied().map(FaultInjection::new);
     let server: &'static ServerState = Box::leak(Box::new(ServerState {
         rocket,
         style,
         cors,
+        faults,
         refused_origins: RefusedOrigins::default(),
         registry: Registry::new(&limits),
         rejection_permits: Arc::new(Semaphore::new(MAX_CONCURRENT_REJECTIONS)),

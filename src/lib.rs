@@ -90,6 +90,9 @@ pub fn build(parts: AppConfig) -> Result<Rocket<Build>, InternalError> {
     if settings.log.level == LogLevel::Normal {
         rocket = rocket.attach(RecordRoute);
     }
+    if settings.faults.is_on() {
+        rocket = rocket.manage(settings.faults);
+    }
     if let Some(url) = settings.public_url {
         rocket = rocket.manage(url);
     }

@@ -91,20 +91,33 @@ pub fn is_for_operations<'a>(
     method: Method,
     target: &Origin<'_>,
 ) -> bool {
-    // As Rocket compares them: without empty segments, and with any value for a parameter.
-    let could_be = |route: &&Route| {
-        if route.method != method {
-            return false;
-        }
-        let mut path = target.path().segments();
-        let mut parts = route.uri.path().split('/').filter(|part| !part.is_empty());
-        let mut has_rest = false;
-        parts.all(|part| {
-            has_rest = part.ends_with("..>");
-            has_rest || path.next().is_some_and(|at| part.starts_with('<') || part == at)
-        }) && (has_rest || path.next().is_none())
-    };
-    routes.filter(could_be).all(|route| route.rank < LEAST_RANK)
+    let mut candidates = routes.filter(|route| could_be(route, method, target));
+    candidates.all(|route| route.rank < LEAST_RANK)
+}
+
+/// Whether a route that matches the request is an operation. HEAD has the routes of GET.
+pub fn is_operation<'a>(
+    routes: impl Iterator<Item = &'a Route>,
+    method: Method,
+    target: &Origin<'_>,
+) -> bool {
+    let method = if method == Method::Head { Method::Get } else { method };
+    let mut candidates = routes.filter(|route| could_be(route, method, target));
+    candidates.any(|route| route.rank < LEAST_RANK)
+}
+
+/// Whether a route matches the request as Rocket compares them: without empty segments, and with any value for a parameter.
+fn could_be(route: &Route, method: Method, target: &Origin<'_>) -> bool {
+    if route.method != method {
+        return false;
+    }
+    let mut path = target.path().segments();
+    let mut parts = route.uri.path().split('/').filter(|part| !part.is_empty());
+    let mut has_rest = false;
+    parts.all(|part| {
+        has_rest = part.ends_with("..>");
+        has_rest || path.next().is_some_and(|at| part.starts_with('<') || part == at)
+    }) && (has_rest || path.next().is_none())
 }
 
 /// The routes, tried before all others. By default Rocket first tries those without parameters, of which Swagger UI has many.

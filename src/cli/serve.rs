@@ -15,6 +15,7 @@ use shipyard::auth::keys::{development, KeySet};
 use shipyard::auth::secret::Secret;
 use shipyard::auth::token::Tokens;
 use shipyard::config::Settings;
+use shipyard::http::fault_injection::FaultSettings;
 use shipyard::http::listen::Address;
 use shipyard::http::{reload, rlimit, shutdown, HttpLimits, Shutdown, Signals};
 use shipyard::internal_error::chain;
@@ -102,6 +103,7 @@ struct Ready {
     example_users: bool,
     config: rocket::Config,
     json: Style,
+    faults: FaultSettings,
     log_settings: log::Settings,
     /// Writes the log until it is dropped.
     log: Log,
@@ -113,13 +115,25 @@ fn prepare(settings: Settings) -> Result<Ready, CliError> {
     let (set, keys) = keys(&settings)?;
     rlimit::raise_nofile_limit();
     warn_of_public_logins(settings.address, &data);
-    let (json, log_settings) = (settings.json, settings.log);
+    let (json, faults, log_settings) = (settings.json, settings.faults, settings.log);
     let log = log::start(log_settings).map_err(failed)?;
     let (config, address, limits) = (settings.rocket.clone(), settings.address, settings.limits.clone());
     let parts = AppConfig { settings, data, keys: set, clock: Clock::System, token_ids: TokenIds::Random };
     let rocket = shipyard::build(parts)?;
     let example_users = rocket.state().is_some_and(|HasExampleUsers(has)| *has);
-    Ok(Ready { rocket, address, limits, source, keys, example_users, config, json, log_settings, log })
+    Ok(Ready {
+        rocket,
+        address,
+        limits,
+        source,
+        keys,
+        example_users,
+        config,
+        json,
+        faults,
+        log_settings,
+        log,
+    })
 }
 
 /// The passwords of the example are for this machine only.
@@ -169,8 +183,19 @@ fn read(file: &KeyFile) -> Result<KeySet, CliError> {
 }
 
 async fn listen_and_serve(ready: Ready, mut signals: Signals) -> Result<(), CliError> {
-    let Ready { rocket, address, limits, source, keys, example_users, config, json, log_settings, log: _log } =
-        ready;
+    let Ready {
+        rocket,
+        address,
+        limits,
+        source,
+        keys,
+        example_users,
+        config,
+        json,
+        faults,
+        log_settings,
+        log: _log,
+    } = ready;
     let seconds = |seconds: u32| Duration::from_secs(seconds.into());
     let (shutdown_handle, shutdown) =
         Shutdown::new(seconds(config.shutdown.grace), seconds(config.shutdown.mercy));
@@ -185,7 +210,8 @@ async fn listen_and_serve(ready: Ready, mut signals: Signals) -> Result<(), CliE
     shutdown::on_signals(shutdown_handle, signals);
     let bound = listeners.first().and_then(|listener| listener.local_addr().ok());
     // If standard output is closed, the server serves all the same.
-    let banner = Banner { bound, source: &source, keys: &keys, example_users, log: log_settings, json };
+    let banner =
+        Banner { bound, source: &source, keys: &keys, example_users, log: log_settings, json, faults };
     let _ = print(&banner.to_string());
     http::serve(rocket, listeners, limits, shutdown).await.map_err(failed)
 }

@@ -94,7 +94,7 @@ const BODY_TIMEOUT: Setting = Setting::new(
     "Seconds for the body of a request to arrive, {range}",
 );
 
-const REQUEST_TIMEOUT: Setting = Setting::new(
+pub(super) const REQUEST_TIMEOUT: Setting = Setting::new(
     "request_timeout",
     Preset::Integer(DEFAULT.request_timeout.as_secs()),
     Kind::Seconds,

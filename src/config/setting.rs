@@ -8,7 +8,7 @@ use rocket::data::ByteUnit;
 use rocket::figment::value::{Dict, Value};
 
 use super::error::{Mismatch, Reason};
-use super::values::whole_number;
+use super::values::{text_or_number, whole_number};
 use crate::auth::rate_limit::Rate;
 
 /// A setting. Documentation, flags and checks are made from this description.
@@ -56,6 +56,8 @@ pub enum Kind {
     Choice(&'static [&'static str]),
     /// A text that this function accepts.
     Text(fn(&str) -> Result<(), Reason>),
+    /// The same, or a whole number, which counts as its text.
+    TextOrNumber(fn(&str) -> Result<(), Reason>),
     /// The path of a file or folder. If it is relative, it is relative to the file that sets it.
     Path,
     /// A key, which no message shows.
@@ -132,7 +134,12 @@ impl Setting {
     /// [`Mismatch`]: the text is not of its kind.
     pub fn parse(&self, text: &str) -> Result<Value, Mismatch> {
         let value = match self.kind {
-            Kind::Path | Kind::Text(_) | Kind::Choice(_) | Kind::Rate | Kind::Secret => Value::from(text),
+            Kind::Path
+            | Kind::Text(_)
+            | Kind::TextOrNumber(_)
+            | Kind::Choice(_)
+            | Kind::Rate
+            | Kind::Secret => Value::from(text),
             _ => text.parse().unwrap_or_else(|never| match never {}),
         };
         self.kind.check(&value).map(|()| value)
@@ -171,6 +178,10 @@ impl Kind {
             },
             Self::Text(check) => match value.as_str() {
                 Some(text) => return check(text).map_err(Mismatch::Rule),
+                None => false,
+            },
+            Self::TextOrNumber(check) => match text_or_number(value) {
+                Some(text) => return check(&text).map_err(Mismatch::Rule),
                 None => false,
             },
             Self::Bool => matches!(value, Value::Bool(..)),
@@ -216,6 +227,7 @@ impl fmt::Display for Kind {
             Self::Bool => f.write_str("true or false"),
             Self::Choice(choices) => f.write_str(&choices.join(" or ")),
             Self::Text(_) | Self::Secret | Self::Rocket => f.write_str("a text in quotation marks"),
+            Self::TextOrNumber(_) => f.write_str("a whole number, or a text in quotation marks"),
             Self::Path => f.write_str("a path in quotation marks"),
             Self::List => f.write_str("a text or a list of texts, such as [\"a\", \"b\"]"),
             Self::Members(members) => {

@@ -3,14 +3,16 @@
 use rocket::Config;
 
 use super::setting::{Flag, Setting};
-use super::{api, auth, http, log, store};
+use super::{api, auth, faults, http, log, store};
 
 /// Old names of settings, accepted with a warning for one version, and the names that replace them.
 pub(super) const RENAMED: [(&str, &str); 1] = [("kept_answers", "response_cache_size")];
 
 /// Every setting, in the order of the documentation.
 pub fn settings() -> impl Iterator<Item = &'static Setting> {
-    [http::SETTINGS, api::SETTINGS, auth::SETTINGS, store::SETTINGS, log::SETTINGS].into_iter().flatten()
+    [http::SETTINGS, api::SETTINGS, auth::SETTINGS, store::SETTINGS, log::SETTINGS, faults::SETTINGS]
+        .into_iter()
+        .flatten()
 }
 
 /// The flag of the setting of that name, if it has one.

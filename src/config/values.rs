@@ -111,7 +111,11 @@ impl Values {
         T: std::str::FromStr,
         T::Err: Into<Reason>,
     {
-        self.get::<String>(setting)?.parse().map_err(|reason: T::Err| invalid(setting.name, reason))
+        let value = self.figment.find_value(setting.name)?;
+        text_or_number(&value)
+            .unwrap_or_default()
+            .parse()
+            .map_err(|reason: T::Err| invalid(setting.name, reason))
     }
 
     /// The path that a setting names, if it has a value.
@@ -175,6 +179,11 @@ fn shown(value: &Value) -> String {
             actual => actual.to_string(),
         },
     }
+}
+
+/// The text of a text or a whole number.
+pub(super) fn text_or_number(value: &Value) -> Option<String> {
+    value.as_str().map(str::to_owned).or_else(|| whole_number(value).map(|number| number.to_string()))
 }
 
 /// The whole number that a value is.

@@ -132,6 +132,9 @@ async fn read_request<'a>(
     log_context: Option<&Arc<RequestLogContext>>,
 ) -> Result<Routed<'a>, ApiError> {
     let target = request_head::read(head, &connection.last_host, &server.limits)?;
+    if let Some(faults) = &server.faults {
+        faults.inject(server, connection, head, target.as_ref(), &body).await?;
+    }
     let cache_key = if body.is_end_stream() { CacheKey::of(server, head) } else { None };
     if let Some(response) = cache_key.and_then(|key| key.lookup(log_context.map(Arc::as_ref))) {
         return Ok(Routed::Cached(response));

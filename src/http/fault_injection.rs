@@ -225,14 +225,18 @@ mod tests {
         for text in ["0", "300", "200..800", "0..4294967295"] {
             assert_eq!(text.parse::<Delay>().ok().map(|delay| delay.to_string()).as_deref(), Some(text));
         }
-        for text in ["", "..", "1..", "..1", "2..1", "-1", "+1", "1.5", "1...2", "200..=800", "1s", "4294967296"] {
+        for text in
+            ["", "..", "1..", "..1", "2..1", "-1", "+1", "1.5", "1...2", "200..=800", "1s", "4294967296"]
+        {
             assert!(text.parse::<Delay>().is_err(), "{text:?}");
         }
         for text in ["0%", "5%", "0.5%", "12.3456%", "0.0001%", "100%"] {
             let read = text.parse::<Percentage>().ok().map(|fail| fail.to_string());
             assert_eq!(read.as_deref(), Some(text));
         }
-        for text in ["", "%", "5", "-1%", "+1%", "101%", "100.0001%", "1.%", ".5%", "0.00001%", "5 %", "5%%", "1e1%"] {
+        for text in
+            ["", "%", "5", "-1%", "+1%", "101%", "100.0001%", "1.%", ".5%", "0.00001%", "5 %", "5%%", "1e1%"]
+        {
             assert!(text.parse::<Percentage>().is_err(), "{text:?}");
         }
     }
@@ -253,9 +257,9 @@ mod tests {
             let delays = || all.iter().map(|fault| fault.delay.as_millis());
             assert!(delays().all(|delay| (200..=800).contains(&delay)));
             assert_eq!((delays().min(), delays().max()), (Some(200), Some(800)));
-            assert!(faults(100, settings("5", "100%", seed)).iter().all(|fault| {
-                *fault == Fault { delay: Duration::from_millis(5), fails: true }
-            }));
+            assert!(faults(100, settings("5", "100%", seed))
+                .iter()
+                .all(|fault| { *fault == Fault { delay: Duration::from_millis(5), fails: true } }));
             assert!(faults(1000, settings("5", "0%", seed)).iter().all(|fault| !fault.fails));
         }
     }

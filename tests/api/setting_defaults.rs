@@ -79,6 +79,9 @@ fn in_effect(settings: &Settings, name: &str, default: &str) -> String {
         "cors_origins" if allows(settings, "http://[::1]:1") && !allows(settings, "http://a.example") => {
             default.to_owned()
         }
+        "delay" => settings.faults.delay.to_string(),
+        "fail" => settings.faults.fail.to_string(),
+        "seed" => settings.faults.seed.to_string(),
         "log_level" => settings.log.level.to_string().to_lowercase(),
         "log_format" => if settings.log.format == Format::Text { "text" } else { "json" }.to_owned(),
         "ident" => settings.rocket.ident.as_str().unwrap_or("false").to_owned(),
@@ -148,6 +151,9 @@ fn the_example_file_and_the_help_name_the_same_defaults() {
         ("--data", "data"),
         ("--static-dir", "static_dir"),
         ("--json", "json"),
+        ("--delay", "delay"),
+        ("--fail", "fail"),
+        ("--seed", "seed"),
     ] {
         let row = rows().into_iter().find(|row| row.name == name).unwrap();
         let shown = help.split(&format!("{flag} <")).nth(1).unwrap().split("[default: ").nth(1).unwrap();

@@ -18,6 +18,7 @@ mod concurrent_writes;
 mod connection_share;
 mod cors_on_errors;
 mod expect_continue;
+mod fault_injection;
 mod faults;
 mod fuzz;
 mod key_rotation;

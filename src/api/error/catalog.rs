@@ -236,6 +236,8 @@ catalog! {
         "The body has a transfer coding that the server cannot read (RFC 9112, section 6.1).";
     CONNECTIONS_EXHAUSTED: 503, "Service Unavailable", Text("Too many connections. Try again soon."),
         "The server has as many connections as it accepts.";
+    INJECTED_FAILURE: 503, "Service Unavailable", Text("This failure is for tests: see the settings fail and seed."),
+        "The server was told to let some requests fail (`fail`), to test clients.";
     RESPONSE_TIMEOUT: 503, "Service Unavailable", Text("There was no answer within 15 seconds."),
         "The server took too long to respond.";
     HTTP_VERSION: 505, "HTTP Version Not Supported", Text("This server speaks HTTP/1.1 and HTTP/1.0."),

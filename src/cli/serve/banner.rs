@@ -4,6 +4,7 @@ use std::fmt::{self, Display, Formatter};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use rocket::log::LogLevel;
+use shipyard::http::fault_injection::FaultSettings;
 use shipyard::http::listen;
 use shipyard::json::Style;
 use shipyard::log::{self, Format};
@@ -20,6 +21,7 @@ pub(super) struct Banner<'a> {
     pub(super) example_users: bool,
     pub(super) log: log::Settings,
     pub(super) json: Style,
+    pub(super) faults: FaultSettings,
 }
 
 impl Display for Banner<'_> {
@@ -40,6 +42,10 @@ impl Display for Banner<'_> {
             writeln!(f, "  Login   user / password, guest / guest")?;
         }
         self.keys(f)?;
+        let FaultSettings { delay, fail, seed } = self.faults;
+        if self.faults.is_on() {
+            writeln!(f, "  Faults  operations are delayed by {delay} ms, and {fail} of them fail with 503 (seed {seed})")?;
+        }
         writeln!(f, "  Output  {}; responses as {} JSON", output(self.log), layout(self.json))
     }
 }
