@@ -40,6 +40,7 @@ use crate::auth::password::Hasher;
 use crate::auth::rate_limit::Rates;
 use crate::auth::secret::Secret;
 use crate::auth::token::Lifetimes;
+use crate::http::admin::AdminAddress;
 use crate::http::fault_injection::FaultSettings;
 use crate::http::listen::Address;
 use crate::http::HttpLimits;
@@ -61,6 +62,10 @@ pub struct Settings {
     pub limits: HttpLimits,
     /// `delay`, `fail` and `seed`.
     pub faults: FaultSettings,
+    /// `admin_address`.
+    pub admin_address: Option<AdminAddress>,
+    /// `watch`.
+    pub watch: bool,
     /// `data`.
     pub data: Option<PathBuf>,
     /// `static_dir`.
@@ -148,6 +153,8 @@ impl Settings {
             rocket,
             address,
             log: log::read(values)?,
+            admin_address: http::admin_address(values)?,
+            watch: store::watch(values)?,
             data: store::data(values)?,
             static_dir: api::static_dir(values)?,
             jwt_secret: auth::jwt_secret(values)?,

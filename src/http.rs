@@ -8,6 +8,7 @@
 //! `dispatch` (checks the request and passes it to Rocket).
 
 mod accept;
+pub mod admin;
 mod client_address;
 mod close;
 mod connection;

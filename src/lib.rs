@@ -41,6 +41,7 @@ use crate::config::Settings;
 use crate::internal_error::InternalError;
 use crate::log::request_context::RecordRoute;
 use crate::store::accounts::Accounts;
+use crate::store::initial_data::InitialData;
 use crate::store::seed::Data;
 
 /// The parts of a server.
@@ -64,10 +65,14 @@ pub struct AppConfig {
 /// [`InternalError`] where the system gives no random bytes.
 pub fn build(parts: AppConfig) -> Result<Rocket<Build>, InternalError> {
     let AppConfig { settings, data, keys, clock, token_ids } = parts;
-    let has_example_users = HasExampleUsers(data.has_example_users());
-    let store = data.into_store(&settings.hasher, settings.store_limits, settings.json)?;
+    let has_example_users = HasExampleUsers::new(data.has_example_users());
+    let rows = data.hashed(&settings.hasher)?;
+    let initial_rows = (settings.admin_address.is_some() || settings.watch).then(|| rows.clone());
+    let store = rows.into_store(settings.store_limits, settings.json);
+    let hasher = settings.hasher.clone();
     let passwords = Passwords::new(settings.hasher, settings.password_queue)?;
     let tokens = Tokens::new(keys, settings.lifetimes, settings.store_limits.revocations, clock, token_ids);
+    let initial_data = initial_rows.map(|rows| InitialData::new(rows, store.clone(), tokens.clone(), hasher));
     let rate_limiter = RateLimiter::new(settings.rates);
     let accounts = Accounts::new(store.clone(), tokens.clone(), passwords, rate_limiter)
         .with_rotation(settings.rotation_grace);
@@ -89,6 +94,9 @@ pub fn build(parts: AppConfig) -> Result<Rocket<Build>, InternalError> {
     // A fairing is attached only if it is enabled: idle ones still cost each request.
     if settings.log.level == LogLevel::Normal {
         rocket = rocket.attach(RecordRoute);
+    }
+    if let Some(initial_data) = initial_data {
+        rocket = rocket.manage(initial_data);
     }
     if settings.faults.is_on() {
         rocket = rocket.manage(settings.faults);

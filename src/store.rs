@@ -8,6 +8,7 @@ mod error;
 mod families;
 mod ids;
 mod index;
+pub mod initial_data;
 mod list;
 mod page;
 mod precondition;
@@ -35,6 +36,7 @@ pub use self::precondition::{Precondition, PreconditionError, Revisions};
 use self::ships::Ships;
 use self::users::Users;
 pub use self::users::{HashedUser, StoredUser, UserChange};
+use crate::auth::revocation::ValidAfter;
 use crate::json::Style;
 use crate::model::id::Id;
 use crate::model::ship::{Ship, ShipInput};
@@ -81,6 +83,8 @@ struct State {
     ships: Ships,
     users: Users,
     limits: StoreLimits,
+    /// Since when tokens are accepted; none if the users and ships were never replaced.
+    started_over: Option<ValidAfter>,
 }
 
 impl Default for Store {
@@ -107,7 +111,7 @@ impl Store {
         let (users, ships) = (Users::new(users, style), Ships::new(&ships, style));
         Self(Arc::new(Shared {
             style,
-            state: RwLock::new(State { ships, users, limits }),
+            state: RwLock::new(State { ships, users, limits, started_over: None }),
             ship_index: Mutex::default(),
             user_index: Mutex::default(),
         }))

@@ -1,9 +1,11 @@
 //! `shipyard serve`: startup, and serving until a signal to stop.
 
 mod banner;
+mod watch;
 
 use std::ffi::OsString;
 use std::io::{self, IsTerminal};
+use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
@@ -15,17 +17,21 @@ use shipyard::auth::keys::{development, KeySet};
 use shipyard::auth::secret::Secret;
 use shipyard::auth::token::Tokens;
 use shipyard::config::Settings;
+use shipyard::http::admin::{self, Admin, AdminAddress};
 use shipyard::http::fault_injection::FaultSettings;
 use shipyard::http::listen::Address;
 use shipyard::http::{reload, rlimit, shutdown, HttpLimits, Shutdown, Signals};
 use shipyard::internal_error::chain;
 use shipyard::json::Style;
 use shipyard::log::{self, Log};
-use shipyard::store::seed::{Data, Source};
+use shipyard::store::initial_data::InitialData;
+use shipyard::store::seed::{Data, Source, DEFAULT_FILE};
+use shipyard::store::StoreLimits;
 use shipyard::{http, AppConfig};
 use tokio::runtime::{Builder, Runtime};
 
 use self::banner::Banner;
+use self::watch::{Stamp, Watch};
 use super::error::{failed, failed_at, CliError};
 use super::setting_flags::SettingFlags;
 use super::{print, settings, warn};
@@ -104,23 +110,34 @@ struct Ready {
     config: rocket::Config,
     json: Style,
     faults: FaultSettings,
+    admin: Option<AdminAddress>,
+    /// With the stamp of the file from before it was read.
+    watch: Option<(Watch, Stamp)>,
     log_settings: log::Settings,
     /// Writes the log until it is dropped.
     log: Log,
 }
 
 fn prepare(settings: Settings) -> Result<Ready, CliError> {
+    // Taken first: a later change is noticed.
+    let stamp = Stamp::of(settings.data.as_deref().unwrap_or(Path::new(DEFAULT_FILE)));
     let (data, source) = Data::find(settings.data.as_deref()).map_err(failed)?;
+    if settings.watch && source == Source::BuiltIn {
+        return Err(failed("there is no data file to watch: name one with --data"));
+    }
     data.check_limits(&source, settings.store_limits).map_err(failed)?;
     let (set, keys) = keys(&settings)?;
     rlimit::raise_nofile_limit();
     warn_of_public_logins(settings.address, &data);
     let (json, faults, log_settings) = (settings.json, settings.faults, settings.log);
+    let (admin, watches, store_limits) = (settings.admin_address, settings.watch, settings.store_limits);
     let log = log::start(log_settings).map_err(failed)?;
     let (config, address, limits) = (settings.rocket.clone(), settings.address, settings.limits.clone());
     let parts = AppConfig { settings, data, keys: set, clock: Clock::System, token_ids: TokenIds::Random };
     let rocket = shipyard::build(parts)?;
-    let example_users = rocket.state().is_some_and(|HasExampleUsers(has)| *has);
+    let example_users = rocket.state().is_some_and(HasExampleUsers::get);
+    let watch =
+        watch(&rocket, &source, store_limits, address).filter(|_| watches).map(|watch| (watch, stamp));
     Ok(Ready {
         rocket,
         address,
@@ -131,8 +148,24 @@ fn prepare(settings: Settings) -> Result<Ready, CliError> {
         config,
         json,
         faults,
+        admin,
+        watch,
         log_settings,
         log,
+    })
+}
+
+/// The watch over the data file, if there is one.
+fn watch(rocket: &Rocket<Build>, source: &Source, limits: StoreLimits, address: Address) -> Option<Watch> {
+    let Source::File(file) = source else { return None };
+    let (initial_data, has_example_users) =
+        (rocket.state::<InitialData>()?, rocket.state::<HasExampleUsers>()?);
+    Some(Watch {
+        file: file.clone(),
+        limits,
+        address,
+        initial_data: initial_data.clone(),
+        has_example_users: has_example_users.clone(),
     })
 }
 
@@ -193,6 +226,8 @@ async fn listen_and_serve(ready: Ready, mut signals: Signals) -> Result<(), CliE
         config,
         json,
         faults,
+        admin,
+        watch,
         log_settings,
         log: _log,
     } = ready;
@@ -208,12 +243,41 @@ async fn listen_and_serve(ready: Ready, mut signals: Signals) -> Result<(), CliE
         }
     }
     shutdown::on_signals(shutdown_handle, signals);
+    let watches = watch.is_some();
+    if let Some((watch, stamp)) = watch {
+        tokio::spawn(watch.run(stamp));
+    }
+    let admin = match (admin, rocket.state::<InitialData>()) {
+        (Some(address), Some(data)) => {
+            serve_admin(address, Admin { initial_data: data.clone(), style: json })?
+        }
+        _ => None,
+    };
     let bound = listeners.first().and_then(|listener| listener.local_addr().ok());
     // If standard output is closed, the server serves all the same.
-    let banner =
-        Banner { bound, source: &source, keys: &keys, example_users, log: log_settings, json, faults };
+    let banner = Banner {
+        bound,
+        source: &source,
+        keys: &keys,
+        example_users,
+        log: log_settings,
+        json,
+        faults,
+        watch: watches,
+        admin,
+    };
     let _ = print(&banner.to_string());
     http::serve(rocket, listeners, limits, shutdown).await.map_err(failed)
+}
+
+/// Starts the admin listener. Returns its address.
+fn serve_admin(address: AdminAddress, admin: Admin) -> Result<Option<SocketAddr>, CliError> {
+    let listener = address
+        .listen()
+        .map_err(|error| failed_at(format!("cannot listen on {address} (see --admin-address)"), error))?;
+    let bound = listener.local_addr().ok();
+    tokio::spawn(admin::serve(listener, admin));
+    Ok(bound)
 }
 
 /// The error of an address that the server cannot listen on.

@@ -46,6 +46,11 @@ fn arg(setting: &'static Setting, flag: Flag) -> Arg {
         .value_name(flag.value_name)
         .help(config::docs::help(setting))
         .value_parser(parser);
+    // `--watch` alone turns it on.
+    let arg = match setting.kind {
+        Kind::Bool => arg.num_args(0..=1).require_equals(true).default_missing_value("true"),
+        _ => arg,
+    };
     match flag.short {
         Some(short) => arg.short(short),
         None => arg,

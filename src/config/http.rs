@@ -8,6 +8,7 @@ use super::error::{invalid, ConfigError, Reason};
 use super::setting::{Kind, Preset, Setting};
 use super::values::Values;
 use crate::api::guards::body::DEFAULT_BODY_LIMIT;
+use crate::http::admin::{AdminAddress, InvalidAdminAddress};
 use crate::http::listen::Address;
 use crate::http::{HttpLimits, TrustedProxies};
 
@@ -35,6 +36,15 @@ const PORT: Setting = Setting::new(
     "Port to listen on, {range}; 0 for any free port",
 )
 .flag("port", Some('p'), "PORT");
+
+const ADMIN_ADDRESS: Setting = Setting::new(
+    "admin_address",
+    Preset::Unset { instead: "", example: "127.0.0.1:5001" },
+    Kind::Text(|text| text.parse::<AdminAddress>().map(drop).map_err(Reason::from)),
+    "Loopback address and port of the admin listener, where `POST /reset` puts the data back to what the server started with",
+)
+.details("It asks for no login. See [front-end-tests.md](front-end-tests.md#start-over-between-tests)")
+.flag("admin-address", None, "ADDRESS");
 
 const LIMITS: Setting = Setting::new(
     "limits",
@@ -155,6 +165,7 @@ const TRUSTED_PROXIES: Setting = Setting::new(
 pub(super) const SETTINGS: &[Setting] = &[
     ADDRESS,
     PORT,
+    ADMIN_ADDRESS,
     LIMITS,
     MAX_CONNECTIONS,
     MAX_CONNECTIONS_PER_ADDRESS,
@@ -173,6 +184,14 @@ pub(super) const SETTINGS: &[Setting] = &[
 
 pub(super) fn address(values: &Values) -> Result<Address, ConfigError> {
     values.parse(&ADDRESS)
+}
+
+pub(super) fn admin_address(values: &Values) -> Result<Option<AdminAddress>, ConfigError> {
+    let address = values.optional::<String>(&ADMIN_ADDRESS)?;
+    let parse = |address: String| {
+        address.parse().map_err(|reason: InvalidAdminAddress| invalid(ADMIN_ADDRESS.name, reason))
+    };
+    address.map(parse).transpose()
 }
 
 pub(super) fn limits(values: &Values, rocket: &rocket::Config) -> Result<HttpLimits, ConfigError> {

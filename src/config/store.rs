@@ -19,6 +19,15 @@ const DATA: Setting = Setting::new(
 )
 .flag("data", Some('d'), "FILE");
 
+const WATCH: Setting = Setting::new(
+    "watch",
+    Preset::Bool(false),
+    Kind::Bool,
+    "Read the data file again when it changes: it replaces all users and ships, and ends all tokens",
+)
+.details("An invalid file changes nothing; the log says what is wrong with it")
+.flag("watch", None, "BOOL");
+
 const MAX_USERS: Setting = Setting::new(
     "max_users",
     Preset::Integer(DEFAULT.users as u64),
@@ -43,11 +52,15 @@ const MAX_REVOCATIONS: Setting = Setting::new(
 )
 .details("Beyond that a logout ends all tokens of its user instead. 30 bytes each");
 
-pub(super) const SETTINGS: &[Setting] = &[DATA, MAX_USERS, MAX_SHIPS, MAX_REVOCATIONS];
+pub(super) const SETTINGS: &[Setting] = &[DATA, WATCH, MAX_USERS, MAX_SHIPS, MAX_REVOCATIONS];
 
 /// The data file, if one is set.
 pub(super) fn data(values: &Values) -> Result<Option<PathBuf>, ConfigError> {
     values.path(&DATA)
+}
+
+pub(super) fn watch(values: &Values) -> Result<bool, ConfigError> {
+    values.get(&WATCH)
 }
 
 pub(super) fn limits(values: &Values) -> Result<StoreLimits, ConfigError> {

@@ -118,7 +118,7 @@ fn is_ipv6_unavailable(error: &io::Error) -> bool {
     unknown_family || error.kind() == io::ErrorKind::AddrNotAvailable
 }
 
-fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+pub(super) fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
     // Connections of an earlier run that are in TIME_WAIT must not block the port.
     #[cfg(unix)]

@@ -62,7 +62,7 @@ pub(super) fn from_cache(
     response
 }
 
-fn add_security_headers(headers: &mut HeaderMap) {
+pub(super) fn add_security_headers(headers: &mut HeaderMap) {
     for Field { name, value, .. } in security_headers::for_server_responses() {
         headers.insert(name, value.clone());
     }

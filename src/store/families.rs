@@ -107,8 +107,13 @@ impl Store {
         rotation: &Rotation,
     ) -> Result<(), RefreshSessionError> {
         let mut state = self.0.state.write();
+        if state.has_ended(spent) {
+            return Err(RefreshSessionError::AllLoggedOut);
+        }
         let record = state.users.record_mut(spent.identity).ok_or(RefreshSessionError::UnknownUser)?;
-        record.rotate(spent, access, next, rotation)
+        record.rotate(spent, access, next, rotation)?;
+        state.issued(&[access, next]);
+        Ok(())
     }
 
     /// Ends the family of a token that was logged out, if it has one.

@@ -156,6 +156,15 @@ impl<T: Clone> Rows<T> {
         Some(Freed { _json: Some(before), _snapshot: self.end_oldest() })
     }
 
+    /// Records that all rows are about to be dropped. Long lists that are being sent break off, since they would keep the rows:
+    /// the caller drops their snapshots after it has released the lock.
+    pub(super) fn end_all(&mut self) -> Vec<Tree<T>> {
+        self.tree.values().for_each(Row::end);
+        self.end_list();
+        let snapshots = self.snapshots.get_mut().drain(..);
+        snapshots.filter_map(|snapshot| snapshot.upgrade()?.0.lock().take()).collect()
+    }
+
     /// Records that the lists made so far are no longer what the table has. Returns the number of the new list's version,
     /// which is new to the table.
     fn end_list(&mut self) -> u64 {

@@ -18,6 +18,7 @@ use crate::model::ship::{Ship, ShipInput};
 use crate::model::user::UserInput;
 use crate::model::{self, Input};
 use crate::regular_file;
+use crate::store::initial_data::InitialRows;
 use crate::store::{Store, StoreLimits, StoredUser};
 
 /// The example data, which is also in the repository as `data.json`.
@@ -231,17 +232,12 @@ impl Data {
         Ok(())
     }
 
-    /// The store with this data, which gives JSON in that style. Passwords in clear text are hashed, which takes the time of one login each, as many at
+    /// The rows of this data. Passwords in clear text are hashed, which takes the time of one login each, as many at
     /// a time as when clients log in.
     ///
     /// # Errors
     /// [`InternalError`] where the system gives no random bytes or no threads.
-    pub fn into_store(
-        self,
-        hasher: &Hasher,
-        limits: StoreLimits,
-        style: Style,
-    ) -> Result<Store, InternalError> {
+    pub fn hashed(self, hasher: &Hasher) -> Result<InitialRows, InternalError> {
         let users: Vec<(Id, DataUser)> = self.users.into_iter().collect();
         let share = users.len().div_ceil(Passwords::cores()).max(1);
         let broken = |why: Box<dyn std::error::Error + Send + Sync>| {
@@ -256,7 +252,26 @@ impl Data {
                 .map(|share| share.join().map_err(|_| broken("a thread panicked".into()))?)
                 .collect()
         });
-        Ok(Store::with_limits(hashed?.into_iter().flatten().collect(), self.ships, limits, style))
+        Ok(InitialRows { users: hashed?.into_iter().flatten().collect(), ships: self.ships })
+    }
+
+    /// The store with this data, which gives JSON in that style.
+    ///
+    /// # Errors
+    /// As [`Data::hashed`].
+    pub fn into_store(
+        self,
+        hasher: &Hasher,
+        limits: StoreLimits,
+        style: Style,
+    ) -> Result<Store, InternalError> {
+        Ok(self.hashed(hasher)?.into_store(limits, style))
+    }
+
+    /// The numbers of users and ships.
+    #[must_use]
+    pub fn counts(&self) -> (usize, usize) {
+        (self.users.len(), self.ships.len())
     }
 }
 

@@ -1,10 +1,24 @@
 //! Logins of the users in the store: credentials, and which tokens are accepted.
 
-use super::{AccessSessionError, RefreshSessionError, Store};
+use super::{AccessSessionError, RefreshSessionError, State, Store};
 use crate::auth::network::Network;
 use crate::auth::password::Hash;
 use crate::auth::token::Claims;
 use crate::model::id::Id;
+
+impl State {
+    /// Whether the store has started over since the token was issued.
+    pub(super) fn has_ended(&self, token: &Claims) -> bool {
+        self.started_over.as_ref().is_some_and(|started| !started.allows(token.iat, token.jti))
+    }
+
+    /// Records new tokens.
+    pub(super) fn issued(&self, tokens: &[&Claims]) {
+        if let Some(started) = &self.started_over {
+            tokens.iter().for_each(|token| started.record(token.iat, token.jti));
+        }
+    }
+}
 
 impl Store {
     /// The id and the password hash of the user with that name.
@@ -37,7 +51,11 @@ impl Store {
     pub fn admit_login(&self, verified: &Hash, access: &Claims, refresh: &Claims) -> bool {
         let mut state = self.0.state.write();
         let record = state.users.record_mut(refresh.identity);
-        record.is_some_and(|record| record.admit_login(verified, access, refresh))
+        let is_admitted = record.is_some_and(|record| record.admit_login(verified, access, refresh));
+        if is_admitted {
+            state.issued(&[access, refresh]);
+        }
+        is_admitted
     }
 
     /// Accepts an access token that was issued for a refresh token, if the store still accepts that one.
@@ -46,8 +64,13 @@ impl Store {
     /// [`RefreshSessionError`].
     pub fn admit_refresh(&self, refresh: &Claims, access: &Claims) -> Result<(), RefreshSessionError> {
         let mut state = self.0.state.write();
+        if state.has_ended(refresh) {
+            return Err(RefreshSessionError::AllLoggedOut);
+        }
         let record = state.users.record_mut(refresh.identity).ok_or(RefreshSessionError::UnknownUser)?;
-        record.admit_refresh(refresh, access)
+        record.admit_refresh(refresh, access)?;
+        state.issued(&[access]);
+        Ok(())
     }
 
     /// Ends all tokens issued to a user until now, at the time `now` (seconds since 1970). Those of a deleted user have
@@ -64,6 +87,9 @@ impl Store {
     /// [`AccessSessionError`].
     pub fn check_access(&self, access: &Claims) -> Result<(), AccessSessionError> {
         let state = self.0.state.read();
+        if state.has_ended(access) {
+            return Err(AccessSessionError::AllLoggedOut);
+        }
         let record = state.users.record(access.identity).ok_or(AccessSessionError::UnknownUser)?;
         record.check_access(access)
     }
@@ -75,6 +101,9 @@ impl Store {
     /// [`RefreshSessionError`].
     pub fn check_refresh(&self, refresh: &Claims) -> Result<(), RefreshSessionError> {
         let state = self.0.state.read();
+        if state.has_ended(refresh) {
+            return Err(RefreshSessionError::AllLoggedOut);
+        }
         let record = state.users.record(refresh.identity).ok_or(RefreshSessionError::UnknownUser)?;
         record.check_refresh(refresh)
     }

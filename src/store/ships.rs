@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::ids::Ids;
 use super::list::List;
 use super::page::{page, Page};
-use super::rows::Rows;
+use super::rows::{Rows, Tree};
 use super::{CreateShipError, DeleteError, GetError, Precondition, Shared, Store, UpdateShipError};
 use crate::internal_error::{InternalError, OperationError};
 use crate::json::{EncodedJson, Style};
@@ -25,6 +25,11 @@ impl Ships {
     pub(super) fn new(ships: &BTreeMap<Id, Ship>, style: Style) -> Self {
         let encoded = ships.iter().map(|(id, ship)| (*id, EncodedJson::new(ship, style)));
         Self { rows: Rows::new(style, encoded), ids: Ids::after(ships.keys().next_back().copied()) }
+    }
+
+    /// Records that all rows are about to be dropped.
+    pub(super) fn end_all(&mut self) -> Vec<Tree<Ship>> {
+        self.rows.end_all()
     }
 
     /// The ship that a write would replace, if the write is allowed. `given_id` is the one in the body.

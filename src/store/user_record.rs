@@ -46,6 +46,10 @@ impl UserRecord {
         ValidAfter::at(now.max(self.newest_token), ValidAfter::USER_CAPACITY)
     }
 
+    pub(super) fn newest_token(&self) -> u64 {
+        self.newest_token
+    }
+
     /// Records a new token of either kind.
     fn issued(&mut self, token: &Claims) {
         self.newest_token = self.newest_token.max(token.iat);

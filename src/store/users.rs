@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use super::ids::Ids;
 use super::list::List;
 use super::page::{page, Page};
-use super::rows::Rows;
+use super::rows::{Rows, Tree};
 use super::user_record::UserRecord;
 use super::{CreateUserError, DeleteError, GetError, Precondition, Shared, Store, UpdateUserError};
 use crate::auth::password::Hash;
@@ -15,7 +15,7 @@ use crate::model::query::ListQuery;
 use crate::model::user::User;
 
 /// A user of the data file, with the hash of the password, which is never returned.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct StoredUser {
     /// The unique name to log in with, in normal form.
     pub name: String,
@@ -64,6 +64,16 @@ impl Users {
         let ids_by_name = users.iter().map(|(id, user)| (user.name.clone(), *id)).collect();
         let record = |(id, StoredUser { name, hash })| (id, UserRecord::new(name, hash));
         Self { records: users.into_iter().map(record).collect(), rows, ids, ids_by_name }
+    }
+
+    /// When the newest token of these users was issued, in seconds since 1970.
+    pub(super) fn newest_token(&self) -> u64 {
+        self.records.values().map(UserRecord::newest_token).max().unwrap_or(0)
+    }
+
+    /// Records that all rows are about to be dropped.
+    pub(super) fn end_all(&mut self) -> Vec<Tree<User>> {
+        self.rows.end_all()
     }
 
     pub(super) fn record(&self, id: Id) -> Option<&UserRecord> {

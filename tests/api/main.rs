@@ -31,6 +31,7 @@ mod properties;
 mod record;
 mod record_other_servers;
 mod replay;
+mod reset;
 mod seeded_breaks;
 mod setting_defaults;
 mod setting_ranges;

@@ -30,6 +30,8 @@ fn in_effect(settings: &Settings, name: &str, default: &str) -> String {
     match name {
         "address" => settings.address.to_string(),
         "port" => settings.rocket.port.to_string(),
+        "admin_address" if settings.admin_address.is_none() => String::new(),
+        "watch" => settings.watch.to_string(),
         "data" => settings.data.as_ref().map_or(DEFAULT_FILE.to_owned(), |path| path.display().to_string()),
         "static_dir" => settings.static_dir.path.display().to_string(),
         "json" => if settings.json == Style::Compact { "compact" } else { "pretty" }.to_owned(),
@@ -135,8 +137,15 @@ fn the_example_file_and_the_help_name_the_same_defaults() {
     let toml = std::fs::read_to_string(here().join("Rocket.toml")).unwrap();
     let help = run(&mut shipyard(here(), &["--help"]), None).stdout;
     // Defaults that are not a value, and those that depend on the machine.
-    let examples =
-        ["public_url", "cors_origins", "jwt_secret", "jwt_secret_file", "trusted_proxies", "workers"];
+    let examples = [
+        "admin_address",
+        "public_url",
+        "cors_origins",
+        "jwt_secret",
+        "jwt_secret_file",
+        "trusted_proxies",
+        "workers",
+    ];
     for row in rows() {
         let (name, default) = (row.name.as_str(), usual(&row.default));
         if !examples.contains(&name) {

@@ -1,6 +1,8 @@
 //! The start page: what runs here, and where to go on.
 
 use std::io::Cursor;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Arc;
 
 use quick_xml::escape::escape;
 use rocket::http::{Accept, ContentType, MediaType, Status};
@@ -14,9 +16,28 @@ use crate::api::json_response;
 const PAGE: &str = include_str!("pages/index.html");
 const ICON: &str = include_str!("../../../static/ship.svg");
 
-/// Whether the server started with the users of the example data, whose passwords are public.
-#[derive(Clone, Copy, Debug)]
-pub struct HasExampleUsers(pub bool);
+/// Whether the initial data has the users of the example, whose passwords are public. Clones share it.
+#[derive(Clone, Debug)]
+pub struct HasExampleUsers(Arc<AtomicBool>);
+
+impl HasExampleUsers {
+    /// Whether it has.
+    #[must_use]
+    pub fn new(has: bool) -> Self {
+        Self(Arc::new(AtomicBool::new(has)))
+    }
+
+    /// Whether it has.
+    #[must_use]
+    pub fn get(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    /// Records that the initial data was replaced.
+    pub fn set(&self, has: bool) {
+        self.0.store(has, Ordering::Relaxed);
+    }
+}
 
 /// The start page for browsers, links for programs.
 pub struct Index {
@@ -26,7 +47,7 @@ pub struct Index {
 /// The start page.
 #[get("/")]
 pub fn index(has_example_users: &State<HasExampleUsers>) -> Index {
-    Index { has_example_users: has_example_users.0 }
+    Index { has_example_users: has_example_users.get() }
 }
 
 /// The icon of the pages, where browsers look for it.

@@ -22,6 +22,9 @@ pub(super) struct Banner<'a> {
     pub(super) log: log::Settings,
     pub(super) json: Style,
     pub(super) faults: FaultSettings,
+    pub(super) watch: bool,
+    /// The address of the admin listener, if it is on.
+    pub(super) admin: Option<SocketAddr>,
 }
 
 impl Display for Banner<'_> {
@@ -34,7 +37,8 @@ impl Display for Banner<'_> {
         writeln!(f, "  Docs    http://{host}/docs (the specification: http://{host}/openapi.json)")?;
         match self.source {
             Source::File(path) => {
-                writeln!(f, "  Data    {} (read once; changes are lost at the end)", path.display())?;
+                let when = if self.watch { "read again when it changes" } else { "read once" };
+                writeln!(f, "  Data    {} ({when}; changes are lost at the end)", path.display())?;
             }
             Source::BuiltIn => writeln!(f, "  Data    the built-in example (there is no data.json here)")?,
         }
@@ -42,6 +46,9 @@ impl Display for Banner<'_> {
             writeln!(f, "  Login   user / password, guest / guest")?;
         }
         self.keys(f)?;
+        if let Some(admin) = self.admin {
+            writeln!(f, "  Admin   POST http://{admin}/reset puts the data back")?;
+        }
         let FaultSettings { delay, fail, seed } = self.faults;
         if self.faults.is_on() {
             writeln!(f, "  Faults  operations are delayed by {delay} ms, and {fail} of them fail with 503 (seed {seed})")?;

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 use shipyard::auth::clock::{Clock, TokenIds};
-use shipyard::auth::password::Hash;
+use shipyard::auth::password::{Cost, Hash};
 use shipyard::auth::revocation::ValidAfter;
 use shipyard::auth::secret::Secret;
 use shipyard::auth::token::Lifetimes;
@@ -19,9 +19,11 @@ use shipyard::json::{JsonBody, Version};
 use shipyard::model::id::Id;
 use shipyard::model::ship::{Ship, ShipInput, ShipPatch};
 use shipyard::model::{self, Input};
+use shipyard::store::initial_data::{InitialData, InitialRows};
 use shipyard::store::{
-    CreateUserError, GetError, HashedUser, Precondition, PreconditionError, RefreshSessionError, Revisions,
-    Rotation, Store, StoredUser, UpdateShipError, UpdateUserError, UserChange,
+    AccessSessionError, CreateUserError, GetError, HashedUser, Precondition, PreconditionError,
+    RefreshSessionError, Revisions, Rotation, Store, StoredUser, UpdateShipError, UpdateUserError,
+    UserChange,
 };
 use shuttle::scheduler::DfsScheduler;
 use shuttle::thread::{self, JoinHandle};
@@ -489,6 +491,33 @@ fn a_log_out_ends_what_a_racing_rotation_has_got() {
         join(thread::spawn(move || other.end_family(&first)));
         if let Ok(next) = join(refresh) {
             assert_eq!(store.check_refresh(&next), Err(RefreshSessionError::FamilyEnded));
+        }
+    });
+}
+
+/// A reset and a refresh: whatever the refresh got has ended, although ids begin again.
+#[test]
+fn a_reset_ends_what_a_racing_refresh_has_got() {
+    let hasher = Cost { memory: 8, iterations: 1, parallelism: 1 }.hasher().expect("a cheap cost");
+    in_every_order(20, move || {
+        let (store, clock) = (store(), Clock::manual(NOW));
+        let tokens = tokens(&clock);
+        let session = log_in(&store, &tokens, &hash(1)).expect("the password");
+        let initial_data =
+            InitialData::new(InitialRows::default(), store.clone(), tokens.clone(), hasher.clone());
+        let (other, others, claims) = (store.clone(), tokens.clone(), session.claims);
+        let refresh = thread::spawn(move || {
+            let access = others.issue(Kind::Access, ANN).expect("it is signed");
+            other.admit_refresh(&claims, &access.claims).is_ok().then_some(access.claims)
+        });
+        let reset = thread::spawn(move || initial_data.reset());
+        // The second may end anywhere.
+        let tick = thread::spawn(move || clock.set(NOW + 2));
+        join(reset);
+        join(tick);
+        assert_eq!(store.check_refresh(&session.claims), Err(RefreshSessionError::AllLoggedOut));
+        if let Some(access) = join(refresh) {
+            assert_eq!(store.check_access(&access), Err(AccessSessionError::AllLoggedOut));
         }
     });
 }
