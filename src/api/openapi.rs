@@ -1,7 +1,9 @@
 //! OpenAPI specification, generated from the list of operations.
 
 use rocket::Route;
-use rocket_okapi::okapi::openapi3::{Info, License, OpenApi, Operation, PathItem, RefOr, Server, Tag};
+use rocket_okapi::okapi::openapi3::{
+    Contact, Info, License, OpenApi, Operation, ParameterValue, PathItem, RefOr, Server, Tag,
+};
 use rocket_okapi::settings::OpenApiSettings;
 use schemars::schema::{ArrayValidation, InstanceType, Schema, SchemaObject};
 use serde_json::Value;
@@ -78,6 +80,7 @@ pub fn text() -> Result<String, serde_json::Error> {
                 .to_owned(),
         ),
         version: env!("CARGO_PKG_VERSION").to_owned(),
+        contact: Some(Contact { name: Some("The developers of Shipyard".to_owned()), ..Contact::default() }),
         license: Some(License {
             name: "MIT".to_owned(),
             url: Some("https://spdx.org/licenses/MIT.html".to_owned()),
@@ -85,12 +88,12 @@ pub fn text() -> Result<String, serde_json::Error> {
         }),
         ..Info::default()
     };
-    spec.servers = vec![Server {
+    spec.servers = vec![
         // Relative, so that Swagger UI uses the server that it came from.
-        url: "/".to_owned(),
-        description: Some("The server that serves this specification.".to_owned()),
-        ..Server::default()
-    }];
+        server("/", "The server that serves this specification."),
+        // Some generators take no relative URL.
+        server("http://localhost:5000", "A server on this machine with the default settings."),
+    ];
     spec.tags = vec![
         tag("auth", "Login, refresh and logout."),
         tag("ships", "Anyone can read ships; logged-in users can change them."),
@@ -134,6 +137,10 @@ fn write_whole_numbers(value: &mut Value) {
     }
 }
 
+fn server(url: &str, description: &str) -> Server {
+    Server { url: url.to_owned(), description: Some(description.to_owned()), ..Server::default() }
+}
+
 fn tag(name: &str, description: &str) -> Tag {
     Tag { name: name.to_owned(), description: Some(description.to_owned()), ..Tag::default() }
 }
@@ -142,14 +149,20 @@ fn describe_parameters(operation: &mut Operation, thing: &str) {
     for parameter in &mut operation.parameters {
         if let RefOr::Object(parameter) = parameter {
             parameter.description = Some(format!("The id of the {thing}, in decimal digits."));
+            if let ParameterValue::Schema { example, .. } = &mut parameter.value {
+                *example = Some(Value::from(1));
+            }
         }
     }
 }
 
 /// Describes the parameters of a list.
 fn add_query<I: Input>(operation: &mut Operation) {
-    for query::Parameter { name, about, rule, repeats } in query::parameters::<I>() {
+    for query::Parameter { name, about, rule, pattern, repeats } in query::parameters::<I>() {
         let mut schema = rule.schema();
+        if pattern.is_some() {
+            schema.string().pattern = pattern;
+        }
         if repeats {
             schema = SchemaObject {
                 instance_type: Some(InstanceType::Array.into()),

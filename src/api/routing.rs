@@ -107,6 +107,7 @@ pub fn is_operation<'a>(
 }
 
 /// Whether a route matches the request as Rocket compares them: without empty segments, and with any value for a parameter.
+#[inline]
 fn could_be(route: &Route, method: Method, target: &Origin<'_>) -> bool {
     if route.method != method {
         return false;

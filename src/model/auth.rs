@@ -67,10 +67,16 @@ impl JsonSchema for Credentials {
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         let mut schema: SchemaObject = object_schema("Name and password. Other fields are ignored.", FIELDS);
-        schema.object().additional_properties = Some(Box::new(Schema::Bool(true)));
+        // Not `true`, which means the same: generators of TypeScript would accept misspelt names.
+        schema.object().additional_properties = None;
         schema.metadata().examples = vec![Self::example()];
         schema.into()
     }
+}
+
+/// A token for the specification, shorter than a real one. Its signature is wrong.
+fn example_token() -> &'static str {
+    "eyJhbGciOiJIUzI1NiJ9.eyJpZGVudGl0eSI6MX0.c2lnbmF0dXJl"
 }
 
 /// Both tokens of a login.
@@ -78,8 +84,10 @@ impl JsonSchema for Credentials {
 #[schemars(deny_unknown_fields)]
 pub struct TokenPair {
     /// The token that changes ships and the user's own data, as `Authorization: Bearer <token>`.
+    #[schemars(example = "example_token")]
     pub access_token: String,
     /// The token that gets new access tokens.
+    #[schemars(example = "example_token")]
     pub refresh_token: String,
 }
 
@@ -88,6 +96,7 @@ pub struct TokenPair {
 #[schemars(deny_unknown_fields)]
 pub struct RefreshedToken {
     /// The token that changes ships and the user's own data, as `Authorization: Bearer <token>`.
+    #[schemars(example = "example_token")]
     pub access_token: String,
     /// The refresh token to use from now on, if the server rotates refresh tokens. The one of the request is spent.
     #[serde(skip_serializing_if = "Option::is_none")]

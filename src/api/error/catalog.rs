@@ -18,7 +18,7 @@ pub struct ErrorBody {
 
 impl JsonSchema for ErrorBody {
     fn schema_name() -> String {
-        "Error".to_owned()
+        "ApiError".to_owned()
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
@@ -30,18 +30,21 @@ impl JsonSchema for ErrorBody {
                 "message": {
                     "description": "Details, if there are any.",
                     "oneOf": [
-                        {"type": "string", "description": "A sentence."},
+                        {"title": "Sentence", "type": "string", "description": "A sentence."},
                         {
+                            "title": "MessagesByField",
                             "type": "object",
                             "description": "Messages by field; `_schema` stands for the whole body.",
                             "additionalProperties": {
                                 "oneOf": [
                                     {
+                                        "title": "MessagesOfField",
                                         "type": "array",
                                         "description": "What is wrong with the field.",
                                         "items": {"type": "string"},
                                     },
                                     {
+                                        "title": "MessagesByItem",
                                         "type": "object",
                                         "description": "What is wrong with the items of a list, by position from 0.",
                                         "additionalProperties": {"type": "array", "items": {"type": "string"}},

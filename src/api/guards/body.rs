@@ -16,13 +16,11 @@ use serde_json::Value;
 use crate::api::error::api_error::ApiError;
 use crate::api::error::catalog::{ErrorSpec, INVALID_FIELDS};
 use crate::api::error::{error_specs, ToApiError};
-use crate::api::openapi::components::{self, JSON};
+use crate::api::openapi::components;
 use crate::dispatch_context::{AwaitedBody, DispatchContext};
 use crate::json;
 use crate::model::field::FieldErrors;
 use crate::model::{self, Input, InputError};
-
-const MERGE_PATCH: &str = "application/merge-patch+json";
 
 /// The default of the maximum body size (`limits.json`).
 pub const DEFAULT_BODY_LIMIT: ByteUnit = ByteUnit::Kibibyte(64);
@@ -223,20 +221,20 @@ impl<T: Input> JsonSchema for Patch<T> {
 
 impl<'r, T: Input> OpenApiFromData<'r> for Create<T> {
     fn request_body(generator: &mut OpenApiGenerator) -> rocket_okapi::Result<RequestBody> {
-        Ok(components::request_body::<Self>(generator, &[JSON], "What to create.", T::example()))
+        Ok(components::request_body::<Self>(generator, "What to create.", T::example()))
     }
 }
 
 impl<'r, T: Input> OpenApiFromData<'r> for Update<T> {
     fn request_body(generator: &mut OpenApiGenerator) -> rocket_okapi::Result<RequestBody> {
-        Ok(components::request_body::<Self>(generator, &[JSON], "What to put in its place.", T::example()))
+        Ok(components::request_body::<Self>(generator, "What to put in its place.", T::example()))
     }
 }
 
 impl<'r, T: Input> OpenApiFromData<'r> for Patch<T> {
     fn request_body(generator: &mut OpenApiGenerator) -> rocket_okapi::Result<RequestBody> {
-        let types = &[MERGE_PATCH, JSON];
+        // Not `application/merge-patch+json` as well: generators of clients cannot choose.
         let about = "What to change: a JSON merge patch (RFC 7396).";
-        Ok(components::request_body::<Self>(generator, types, about, T::patch_example()))
+        Ok(components::request_body::<Self>(generator, about, T::patch_example()))
     }
 }

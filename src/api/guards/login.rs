@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::body::{self, read, ReadError};
 use crate::api::error::error_specs;
-use crate::api::openapi::components::{self, JSON};
+use crate::api::openapi::components;
 use crate::auth::rate_limit::RateLimited;
 use crate::log::RequestLogContext;
 use crate::model::auth::Credentials;
@@ -148,11 +148,6 @@ impl<'r> FromData<'r> for Login {
 
 impl<'r> OpenApiFromData<'r> for Login {
     fn request_body(generator: &mut OpenApiGenerator) -> rocket_okapi::Result<RequestBody> {
-        Ok(components::request_body::<Credentials>(
-            generator,
-            &[JSON],
-            "Whom to log in.",
-            Credentials::example(),
-        ))
+        Ok(components::request_body::<Credentials>(generator, "Whom to log in.", Credentials::example()))
     }
 }

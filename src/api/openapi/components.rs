@@ -13,8 +13,20 @@ use serde_json::{json, Value};
 use crate::api::error::catalog::ErrorBody;
 use crate::api::error::catalog::ErrorSpec;
 
-/// The media type of JSON.
-pub const JSON: &str = "application/json";
+const JSON: &str = "application/json";
+
+/// The description of a status that stands for many errors of tokens.
+fn about(status: u16) -> Option<&'static str> {
+    match status {
+        401 => Some(
+            "The token is missing, has expired or was revoked, or its user no longer exists; `error` says which.",
+        ),
+        422 => Some(
+            "The token is malformed, not of this server, not yet valid or of the other kind; `error` says which.",
+        ),
+        _ => None,
+    }
+}
 
 /// One response.
 pub fn response(description: &str) -> Response {
@@ -62,10 +74,15 @@ pub fn errors(generator: &mut OpenApiGenerator, specs: &[&ErrorSpec]) -> Respons
         {
             continue;
         }
-        if !response.description.is_empty() {
-            response.description.push(' ');
+        match about(spec.status) {
+            // One sentence instead of one for each of a dozen errors, which are listed as examples.
+            Some(about) if !response.description.is_empty() => about.clone_into(&mut response.description),
+            _ => {
+                let space = if response.description.is_empty() { "" } else { " " };
+                response.description.push_str(space);
+                response.description.push_str(spec.when);
+            }
         }
-        response.description.push_str(spec.when);
         if let Some(media) = response.content.get_mut(JSON) {
             let example = Example {
                 summary: Some(spec.when.to_owned()),
@@ -133,10 +150,9 @@ pub fn header(description: &str, format: Option<&str>) -> RefOr<Header> {
     })
 }
 
-/// A required JSON request body, of one of these media types.
+/// A required JSON request body.
 pub fn request_body<T: JsonSchema>(
     generator: &mut OpenApiGenerator,
-    types: &[&str],
     description: &str,
     example: Value,
 ) -> RequestBody {
@@ -147,7 +163,7 @@ pub fn request_body<T: JsonSchema>(
     };
     RequestBody {
         description: Some(description.to_owned()),
-        content: types.iter().map(|label| ((*label).to_owned(), media.clone())).collect(),
+        content: Map::from_iter([(JSON.to_owned(), media)]),
         required: true,
         extensions: Object::default(),
     }

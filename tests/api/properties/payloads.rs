@@ -81,7 +81,7 @@ fn a_broken_payload_is_refused_by_field<T: Input>() {
     let server = Server::start();
     let (token, _) = server.log_in("user", "password").tokens();
     let before = server.state();
-    let schema = component("Error");
+    let schema = component("ApiError");
     check(broken::<T>(), |(payload, field)| {
         for response in every_write::<T>(&server, &token, &payload) {
             prop_assert_eq!(response.status, 400, "{}", response.body);

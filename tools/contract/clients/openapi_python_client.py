@@ -7,7 +7,9 @@ from shipyard_client import AuthenticatedClient, Client
 from shipyard_client.api.auth import auth_login, auth_logout_access_token, auth_logout_refresh_token, auth_refresh
 from shipyard_client.api.ships import ships_create, ships_delete, ships_get, ships_list, ships_patch, ships_update
 from shipyard_client.api.users import users_create, users_delete, users_get, users_list, users_update
-from shipyard_client.models import Credentials, Error, ErrorMessageType1, NewShip, NewUser, ShipPatch, ShipUpdate, TokenPair, UserUpdate
+from shipyard_client.models import (
+    ApiError, ApiErrorMessagesByField, Credentials, NewShip, NewUser, ShipPatch, ShipUpdate, TokenPair, UserUpdate,
+)
 from shipyard_client.types import Response
 
 URL = "http://localhost:5000"
@@ -31,11 +33,11 @@ def report(operation: str, response: Response[Any]) -> None:
     print(json.dumps({"operation": operation, "status": response.status_code, "body": body}))
 
 
-def log_in(username: str, password: str) -> Response[Error | TokenPair]:
+def log_in(username: str, password: str) -> Response[ApiError | TokenPair]:
     return auth_login.sync_detailed(client=Client(URL), body=Credentials(username=username, password=password))
 
 
-def clients(response: Response[Error | TokenPair]) -> tuple[AuthenticatedClient, AuthenticatedClient]:
+def clients(response: Response[ApiError | TokenPair]) -> tuple[AuthenticatedClient, AuthenticatedClient]:
     """One with the access token, one with the refresh token."""
     tokens = response.parsed
     assert isinstance(tokens, TokenPair), f"auth_login: {tokens}"
@@ -83,7 +85,7 @@ def main() -> None:
     access, _ = clients(log_in("user", "password"))
     invalid = ships_create.sync_detailed(client=access, body=NewShip.from_dict(INVALID))
     report("ships_create", invalid)
-    assert isinstance(invalid.parsed, Error) and isinstance(invalid.parsed.message, ErrorMessageType1), invalid
+    assert isinstance(invalid.parsed, ApiError) and isinstance(invalid.parsed.message, ApiErrorMessagesByField), invalid
     assert "crew" in invalid.parsed.message.additional_properties, "ships_create: no message for crew"
 
 

@@ -7,9 +7,11 @@ No check is weakened here. The hooks shape requests only:
 * The owner of `/api/users/{id}` is the user that was created with that id during the run; the users of the example
   data stay as they are.
 * Valid bodies stay valid in the server's state: names are new, and an `id` repeats that of the path.
-* Passwords that create or replace a user have at most the 128 bytes that their description names; the schema can count
+* Passwords that create, replace or change a user have at most the 128 bytes that their description names; the schema can count
   characters only.
-* Names that create or replace a user have only characters that can be seen, as their description says.
+* Names that create, replace, change or select a user have only characters that can be seen, as their description says.
+* A precondition names the current version by `*`, and no valid request has a cursor: both come from earlier responses.
+* Parameters are at most 12,000 bytes long in all. More is an error of the connection (431) before any operation is found.
 """
 
 import base64
@@ -21,6 +23,7 @@ import os
 import re
 import time
 import unicodedata
+import urllib.parse
 import uuid
 
 import requests
@@ -105,9 +108,19 @@ class Login:
 
 
 @schemathesis.hook
+def filter_query(context, query):
+    return len(urllib.parse.urlencode(query or {}, doseq=True)) <= 12_000
+
+
+@schemathesis.hook
 def before_call(context, case, kwargs):
-    if is_positive(case) and isinstance(case.body, dict):
-        fit_to_the_state(case)
+    if is_positive(case):
+        fit_conditions_to_the_state(case)
+        if isinstance(case.body, dict):
+            fit_to_the_state(case)
+    if isinstance((case.query or {}).get("cursor"), str) and 0 < len(case.query["cursor"]) <= 8192:
+        # 400 otherwise
+        case.query.pop("cursor")
     if case._has_explicit_auth:
         case.headers["Authorization"] = f"Bearer {token(case)}"
 
@@ -125,22 +138,34 @@ def visible(name):
     return re.sub("^ | $| (?= )", "_", "".join(kept)[:64]).ljust(2, "_")
 
 
+def fit_conditions_to_the_state(case):
+    """Makes headers and parameters that fit their schemas such that the server's state allows them, too."""
+    if "If-Match" in (case.headers or {}):
+        # 412 otherwise
+        case.headers["If-Match"] = "*"
+    query = case.query or {}
+    if operation_id(case) == "users_list" and "name" in query:
+        # 400 otherwise: docs/differences.md, `visible_names`
+        query["name"] = [visible(name) for name in query["name"]]
+
+
 def fit_to_the_state(case):
     """Makes a body that fits its schema one that the server's state allows, too."""
-    operation = operation_id(case)
-    if operation in ("ships_update", "users_update") and "id" in case.body:
+    operation, body = operation_id(case), case.body
+    if operation.endswith(("_update", "_patch")) and body.get("id") is not None:
         # 400 otherwise: fixtures/ship-errors/20-update-with-other-id.txt
-        case.body["id"] = path_id(case)
-    if operation in ("users_create", "users_update"):
+        body["id"] = path_id(case)
+    if operation.startswith("users_") and "name" in body:
         # 400 otherwise: docs/differences.md, `visible_names`
-        case.body["name"] = visible(case.body["name"])
+        body["name"] = visible(body["name"])
         # 400 otherwise: fixtures/user-errors/08-create-name-taken.txt
-        while case.body["name"] in taken:
+        while body["name"] in taken:
             # The longest names have no room for more.
-            case.body["name"] = f"{case.body['name'][:52]}-{next(numbers)}"
-        taken.add(case.body["name"])
+            body["name"] = f"{body['name'][:52]}-{next(numbers)}"
+        taken.add(body["name"])
+    if operation.startswith("users_") and "password" in body:
         # 400 otherwise. Cut in the midst of a character, that goes too; four of them are left.
-        case.body["password"] = case.body["password"].encode()[:128].decode(errors="ignore")
+        body["password"] = body["password"].encode()[:128].decode(errors="ignore")
     if operation == "auth_login" and (is_stateful(case) or len(case.body["username"]) % 2 == 0):
         # Passwords are not guessed. In the stateful phase every login succeeds, for what follows it; elsewhere about
         # every other one. The data decides which, rather than a counter: Hypothesis gives up on answers that change
@@ -154,6 +179,10 @@ def after_call(context, case, response):
     if operation in ("users_create", "users_update") and response.status_code in (200, 201):
         credentials = {"username": case.body["name"], "password": case.body["password"]}
         users[response.json()["id"]] = credentials
+    if operation == "users_patch" and response.status_code == 200 and path_id(case) in users:
+        credentials = users[path_id(case)]
+        credentials["username"] = response.json()["name"]
+        credentials["password"] = case.body.get("password", credentials["password"])
     if operation == "users_delete" and response.status_code == 204:
         users.pop(path_id(case), None)
     if operation == "auth_login" and response.status_code == 200:
