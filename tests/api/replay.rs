@@ -6,6 +6,7 @@ use rocket::http::Method;
 use shipyard::contract::compare::allowed_difference::{named, Case, Side};
 use shipyard::contract::compare::difference::{difference, CompareMode};
 use shipyard::contract::recording::history::History;
+use shipyard::contract::recording::message::Response;
 use shipyard::contract::replay::Replay;
 
 use test_support::server::Answer;
@@ -16,7 +17,7 @@ use test_support::transcript::{scenarios, FIXTURES};
 const RECORDED: usize = 243;
 
 /// The exchanges in which this server intentionally differs from the original, with their sections of
-/// docs/differences.md. All 204s differ by `no_content_type_on_204` as well.
+/// docs/differences.md. All 204s that have a Content-Type differ by `no_content_type_on_204` as well.
 const DIFFERENT: [(&str, &str); 13] = [
     ("after-writes/25-create-after-deleting-the-newest", "ids_are_never_reused"),
     ("odd-requests/02-unknown-path", "json_errors"),
@@ -34,9 +35,10 @@ const DIFFERENT: [(&str, &str); 13] = [
 ];
 
 /// The section that allows an exchange to differ, if there is one.
-fn section(place: &str, status: u16) -> Option<&'static str> {
+fn section(place: &str, recorded: &Response) -> Option<&'static str> {
     let found = DIFFERENT.iter().find(|(known, _)| *known == place).map(|(_, section)| *section);
-    found.or((status == 204).then_some("no_content_type_on_204"))
+    let has_label = recorded.status == 204 && recorded.header("Content-Type").is_some();
+    found.or(has_label.then_some("no_content_type_on_204"))
 }
 
 /// Only exchanges that [`section`] names differ, and they differ as their section says.
@@ -52,7 +54,7 @@ fn every_recorded_exchange_replays_byte_for_byte() {
             let answer = server.respond(exchange);
             let shown = format!("fixtures/{place}.txt");
             let differs = difference(exchange, &answer, CompareMode::Exact, &shown);
-            let Some(section) = section(&place, exchange.response.status) else {
+            let Some(section) = section(&place, &exchange.response) else {
                 differences.extend(differs);
                 continue;
             };
@@ -107,14 +109,15 @@ fn recorded_transcripts_match_their_checksums() {
     assert_eq!(sums.files().collect::<BTreeSet<_>>(), files.iter().map(String::as_str).collect());
 }
 
-/// A 204 has no body and must not announce one.
+/// A 204 and a 304 have no body, and must not announce one.
 #[test]
 fn recorded_content_lengths_match_the_bodies() {
     for scenario in scenarios() {
         // HEAD announces the length of the body that GET has.
         for exchange in scenario.exchanges.iter().filter(|exchange| exchange.request.method != Method::Head) {
             let announced = exchange.response.header("Content-Length").map(|length| length.parse().unwrap());
-            let expected = (exchange.response.status != 204).then_some(exchange.response.body.len());
+            let has_none = matches!(exchange.response.status, 204 | 304);
+            let expected = (!has_none).then_some(exchange.response.body.len());
             assert_eq!(announced, expected, "{}/{}", scenario.name, exchange.name);
         }
     }

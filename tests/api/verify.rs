@@ -116,7 +116,7 @@ fn every_scenario_matches_over_the_network() {
     let skipped: Vec<&str> = done.stdout.lines().filter(|line| line.starts_with("skipped")).collect();
     assert_eq!(skipped.len(), 27, "{done:?}");
     assert!(skipped.iter().all(|line| line.contains("--secret is needed to sign its token")), "{skipped:?}");
-    assert!(done.stdout.contains("243 exchanges: 216 match"), "{done:?}");
+    assert!(done.stdout.contains("283 exchanges: 256 match"), "{done:?}");
 }
 
 #[test]
@@ -132,7 +132,7 @@ fn skips_nothing_when_the_signing_key_is_given() {
     }
     let done = verify(&["--start", &command, "--url", &url, "--secret", KEY]);
     assert_eq!(done.code, Some(0), "{done:?}");
-    assert!(done.stdout.contains("\n243 exchanges: 243 match"), "{done:?}");
+    assert!(done.stdout.contains("\n283 exchanges: 283 match"), "{done:?}");
     let empty = ["verify", "--start", &command, "--url", &url, "--scenario", "token-errors"];
     let done = run(shipyard(here(), &empty).env("SHIPYARD_VERIFY_SECRET", ""), None);
     assert!(done.code == Some(0) && done.stdout.contains("18 match, 3 skipped"), "{done:?}");
@@ -213,7 +213,7 @@ fn the_report_has_three_forms() {
     let summary = &report["summary"];
     assert_eq!(
         (&summary["exchanges"], &summary["matching"], &summary["mismatching"]),
-        (&json!(229), &json!(228), &json!(1))
+        (&json!(269), &json!(268), &json!(1))
     );
     let wrong =
         report["exchanges"].as_array().unwrap().iter().find(|one| one["outcome"] == "mismatch").unwrap();
@@ -228,9 +228,9 @@ fn the_report_has_three_forms() {
     assert_eq!(done.code, Some(1));
     let suites = junit(&done.stdout);
     assert!(suites.texts.contains("(tolerated: no_content_type_on_204)"), "{}", suites.texts);
-    assert_eq!(suites.cases, 230);
+    assert_eq!(suites.cases, 270);
     assert_eq!((suites.failures, suites.errors, suites.skipped), (2, 0, 0));
-    assert_eq!(suites.announced, (230, 2, 0));
+    assert_eq!(suites.announced, (270, 2, 0));
     assert!(
         suites.texts.contains("<invalid>") && suites.texts.contains("07-delete-user.txt"),
         "{}",
