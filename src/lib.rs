@@ -15,6 +15,7 @@ pub mod config;
 pub mod contract;
 pub mod dispatch_context;
 pub mod escape;
+mod hex;
 pub mod http;
 pub mod internal_error;
 pub mod json;

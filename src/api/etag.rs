@@ -1,12 +1,11 @@
 //! Entity tags and conditional requests (RFC 9110, sections 8.8.3 and 13).
 
-use std::fmt::Write;
-
 use rocket::http::{ContentType, Header, Status};
 use rocket::response;
 use rocket::{Request, Response};
 use tokio::io::{AsyncRead, AsyncSeek};
 
+use crate::hex;
 use crate::json::Version;
 use crate::store::{Precondition, Revisions};
 
@@ -25,9 +24,11 @@ pub struct WithEtag<B> {
 /// The entity tag of a stored value.
 #[must_use]
 pub fn of(version: &Version) -> String {
+    let digits = hex::digits(version.revision(), 1);
     let mut etag = String::with_capacity(18);
-    // Writing to a string cannot fail.
-    let _ = write!(etag, "\"{:x}\"", version.revision());
+    etag.push('"');
+    etag.extend(digits.map(char::from));
+    etag.push('"');
     etag
 }
 
@@ -36,7 +37,7 @@ fn revision(etag: &str) -> Option<u64> {
     let number = etag.strip_prefix('"')?.strip_suffix('"')?;
     let revision = u64::from_str_radix(number, 16).ok()?;
     // Two tags that differ are not the same version (RFC 9110, section 8.8.3.2).
-    (format!("{revision:x}") == number).then_some(revision)
+    hex::digits(revision, 1).eq(number.bytes()).then_some(revision)
 }
 
 /// The entity tags that the header lists.

@@ -91,8 +91,9 @@ pub fn is_for_operations<'a>(
     method: Method,
     target: &Origin<'_>,
 ) -> bool {
-    let mut candidates = routes.filter(|route| could_be(route, method, target));
-    candidates.all(|route| route.rank < LEAST_RANK)
+    // The rank first: most requests with a body have a method that no other route has.
+    let mut others = routes.filter(|route| route.rank >= LEAST_RANK);
+    !others.any(|route| could_be(route, method, target))
 }
 
 /// Whether a route that matches the request is an operation. HEAD has the routes of GET.
@@ -107,7 +108,6 @@ pub fn is_operation<'a>(
 }
 
 /// Whether a route matches the request as Rocket compares them: without empty segments, and with any value for a parameter.
-#[inline]
 fn could_be(route: &Route, method: Method, target: &Origin<'_>) -> bool {
     if route.method != method {
         return false;

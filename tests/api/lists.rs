@@ -196,6 +196,57 @@ proptest! {
     }
 }
 
+proptest! {
+    /// Whatever the parameters are, the response is a page or says which are wrong, and nothing fails.
+    #[test]
+    fn any_parameters_get_a_page_or_a_reason(
+        parameters in prop::collection::vec(
+            (
+                prop_oneof![
+                    select(vec!["limit", "cursor", "sort", "q", "crew", "crew.gte", "crew.lt", "model", "roles", "id"])
+                        .prop_map(str::to_owned),
+                    "[a-z.%&=+]{0,8}",
+                ],
+                prop_oneof!["[0-9-]{0,12}", "[ -~]{0,20}", any::<String>(), "(-?[a-z_]{2,6},?){0,3}", "(%[0-9A-Fa-f]{2}){0,6}"],
+            ),
+            0..8,
+        )
+    ) {
+        let server = Server::start();
+        let parameters: Vec<String> = parameters
+            .iter()
+            .map(|(name, value)| {
+                let is_encoded = value.starts_with('%');
+                format!("{name}={}", if is_encoded { value.clone() } else { encoded(value) })
+            })
+            .collect();
+        for path in ["/api/ships", "/api/users"] {
+            let target = format!("{path}?{}", encoded(&parameters.join("\0")).replace("%00", "&").replace("%3D", "=").replace("%25", "%"));
+            if rocket::http::uri::Origin::parse(&target).is_err() {
+                continue;
+            }
+            let response = server.get(&target);
+            match response.status {
+                200 => prop_assert!(response.json().is_array()),
+                400 => prop_assert!(response.json()["message"].is_object(), "{:?}", response),
+                status => prop_assert!(false, "{}: {}", target, status),
+            }
+        }
+    }
+}
+
+/// As many values as a request has room for cost about as much as one.
+#[test]
+fn repeated_parameters_are_bounded() {
+    let server = Server::start();
+    let many = |parameter: &str| vec![parameter; 16 * 1024 / (parameter.len() + 1)].join("&");
+    for parameter in ["crew=1", "crew.gte=1", "model=a", "roles=Carrier", "id.lt=9"] {
+        assert_eq!(server.get(&format!("/api/ships?{}", many(parameter))).status, 200, "{parameter}");
+    }
+    let sort = vec!["crew"; 2000].join(",");
+    assert_eq!(server.get(&format!("/api/ships?sort={sort}")).status, 200);
+}
+
 /// Ships that are written while a client reads the pages make it neither miss nor repeat another.
 #[test]
 fn pages_are_stable_while_others_write() {
