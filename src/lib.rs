@@ -43,6 +43,7 @@ use crate::internal_error::InternalError;
 use crate::log::request_context::RecordRoute;
 use crate::store::accounts::Accounts;
 use crate::store::initial_data::InitialData;
+use crate::store::page_selector::PageSelector;
 use crate::store::seed::Data;
 
 /// The parts of a server.
@@ -88,6 +89,7 @@ pub fn build(parts: AppConfig) -> Result<Rocket<Build>, InternalError> {
         .manage(has_example_users)
         .manage(Specification::new(settings.public_url.as_ref()))
         .manage(settings.static_dir)
+        .manage(PageSelector::new(store.clone()))
         .manage(accounts)
         .manage(store)
         .manage(tokens)

@@ -11,6 +11,7 @@ mod index;
 pub mod initial_data;
 mod list;
 mod page;
+pub mod page_selector;
 mod precondition;
 mod rows;
 pub mod seed;

@@ -2,7 +2,7 @@
 
 use std::fmt::Debug;
 
-use rocket::http::{Header, Status};
+use rocket::http::{Header, RawStr, Status};
 use rocket::response::{self, Responder};
 use rocket::{Request, Response};
 use rocket_okapi::gen::OpenApiGenerator;
@@ -135,8 +135,11 @@ impl<'r, T: Debug + 'static> Responder<'r, 'static> for Listing<T> {
 /// The URL of the request with another cursor.
 fn next_page(request: &Request<'_>, cursor: &str) -> String {
     let query = request.uri().query().map_or("", |query| query.as_str());
-    let others =
-        query.split('&').filter(|parameter| !parameter.is_empty() && !parameter.starts_with("cursor="));
+    let is_cursor = |parameter: &str| {
+        let name = parameter.split('=').next().unwrap_or_default();
+        RawStr::new(name).url_decode_lossy() == "cursor"
+    };
+    let others = query.split('&').filter(|parameter| !parameter.is_empty() && !is_cursor(parameter));
     let cursor = format!("cursor={cursor}");
     let parameters: Vec<&str> = others.chain([cursor.as_str()]).collect();
     BaseUrl::of(request).join(&format!("{}?{}", request.uri().path(), parameters.join("&")))

@@ -14,6 +14,7 @@ use crate::api::guards::login::LoginRequestError;
 use crate::api::openapi::components;
 use crate::internal_error::{chain, InternalError, OperationError};
 use crate::store::accounts::{LoginError, RefreshError, WriteError};
+use crate::store::page_selector::TooManyQueries;
 use crate::store::{
     CreateShipError, CreateUserError, DeleteError, GetError, UpdateShipError, UpdateUserError,
 };
@@ -63,6 +64,12 @@ impl IntoBodyOr for WriteError<UpdateUserError> {}
 
 impl From<GetError> for HandlerError<GetError> {
     fn from(error: GetError) -> Self {
+        Self::Api(error)
+    }
+}
+
+impl From<TooManyQueries> for HandlerError<TooManyQueries> {
+    fn from(error: TooManyQueries) -> Self {
         Self::Api(error)
     }
 }

@@ -1,6 +1,5 @@
 //! Password hashing with argon2id (RFC 9106).
 
-mod queue;
 mod service;
 #[cfg(test)]
 mod tests;

@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::cursor::Cursor;
 use super::field::{Field, FieldError, FieldErrors};
+use super::id::Id;
 use super::rule::{Accepted, Rule};
 use super::Input;
 
@@ -18,6 +19,8 @@ pub const DEFAULT_LIMIT: usize = 100;
 pub const MAX_LIMIT: usize = 1000;
 
 const LIMIT: Rule = Rule::Integer { min: 1, max: MAX_LIMIT as i64 };
+/// A bound may be any number, also one that the field never has.
+const BOUND: Rule = Rule::Integer { min: i32::MIN as i64, max: i32::MAX as i64 };
 const SEARCH: Rule = Rule::Text { min_length: 1, max_length: 128 };
 
 /// Rows of a list.
@@ -29,7 +32,7 @@ pub struct ListQuery {
     pub after: Option<Cursor>,
     /// The order. Rows that are equal in all of it are in the order of their ids.
     pub sort: Vec<SortKey>,
-    /// The order as the client wrote it.
+    /// The order as a text, which cursors repeat.
     pub order: String,
     /// Conditions, which a row must meet all.
     pub filters: Vec<Filter>,
@@ -172,7 +175,7 @@ fn filters_by(field: &Field) -> Vec<Parameter> {
     let value = Parameter { repeats: true, ..Parameter::single(name, about, field.rule.item()) };
     let bounds = Bound::ALL.into_iter().filter(|_| matches!(field.rule, Rule::Integer { .. }));
     let bounds = bounds.map(|(_, end, beginning)| {
-        Parameter::single(&format!("{name}.{end}"), format!("{beginning} this `{name}`."), field.rule)
+        Parameter::single(&format!("{name}.{end}"), format!("{beginning} this `{name}`."), BOUND)
     });
     std::iter::once(value).chain(bounds).collect()
 }
@@ -264,7 +267,8 @@ impl Draft {
         let Some(FilterParameter { position, field, bound }) = FilterParameter::named::<T>(name) else {
             return Ok(());
         };
-        let key = key(field.rule.item().parse(value)?);
+        let rule = if bound.is_some() { BOUND } else { field.rule.item() };
+        let key = key(rule.parse(value)?);
         let filter = self.filters.entry(position).or_default();
         filter.field = position;
         match (bound, key) {
@@ -280,11 +284,11 @@ impl Draft {
             Accepted::Integer(limit) => Ok(limit.unsigned_abs() as usize),
             _ => Err(LIMIT.wrong_type()),
         });
-        let order = self.single.get("sort").cloned().unwrap_or_default();
         let sort = self.take("sort", parse_sort::<T>).unwrap_or_default();
+        let order = order_of::<T>(&sort);
         let after = self.take("cursor", |text| {
-            Cursor::decode(text, &order, sort.len())
-                .ok_or_else(|| FieldError::new("Not a cursor of this list."))
+            let cursor = Cursor::decode(text, &order).filter(|cursor| is_at::<T>(cursor, &sort));
+            cursor.ok_or_else(|| FieldError::new("Not a cursor of this list."))
         });
         let search = self.take("q", |text| SEARCH.parse(text).map(|_| text.to_owned()));
         if !self.errors.is_empty() {
@@ -305,6 +309,30 @@ impl Draft {
             }
         }
     }
+}
+
+/// The text of an order.
+fn order_of<T: Input>(sort: &[SortKey]) -> String {
+    let name = |key: &SortKey| {
+        let name = T::FIELDS.get(key.field).map_or("", |field| field.name);
+        format!("{}{name}", if key.is_descending { "-" } else { "" })
+    };
+    sort.iter().map(name).collect::<Vec<_>>().join(",")
+}
+
+/// Whether rows in that order can have the values of the cursor.
+fn is_at<T: Input>(cursor: &Cursor, sort: &[SortKey]) -> bool {
+    let can_be = |sort_key: &SortKey, key: &Key| {
+        let field = T::FIELDS.get(sort_key.field);
+        field.is_some_and(|field| match key {
+            Key::Absent => !field.required,
+            Key::Integer(_) => matches!(field.rule, Rule::Integer { .. }),
+            Key::Text(_) => !matches!(field.rule, Rule::Integer { .. } | Rule::TextList { .. }),
+        })
+    };
+    cursor.id.number() <= Id::MAX
+        && cursor.keys.len() == sort.len()
+        && sort.iter().zip(&cursor.keys).all(|(sort_key, key)| can_be(sort_key, key))
 }
 
 /// A field that is there twice has no effect the second time.

@@ -178,13 +178,14 @@ impl Accounts {
         user.map_err(|error| OperationError::Rejected(WriteError::Store(error)))
     }
 
-    /// Changes a user. With a new password the user's refresh tokens end; access tokens live on until they expire.
+    /// Changes the user of the access token. With a new password the user's refresh tokens end; access tokens live on until they expire.
     ///
     /// # Errors
     /// [`WriteError`] with [`UpdateUserError`].
     pub async fn update(
         &self,
         id: Id,
+        token: &Claims,
         patch: UserPatch,
         precondition: &Precondition,
         client: Network,
@@ -195,7 +196,7 @@ impl Accounts {
             Some(password) => Some(self.hash(&admission, password).await?),
             None => None,
         };
-        let change = UserChange { id: given_id.flatten(), name, hash: hash.clone() };
+        let change = UserChange { id: given_id.flatten(), name, hash: hash.clone(), token: Some(*token) };
         let user = self
             .store
             .update_user(id, change, precondition, self.tokens.now())
@@ -265,7 +266,7 @@ mod tests {
             accounts.log_in(Credentials { username: "ann".to_owned(), password: password(text) }, None.into())
         };
         let hash = hasher.hash(&password("new password")).expect("a hash");
-        let new = UserChange { id: None, name: None, hash: Some(hash) };
+        let new = UserChange { id: None, name: None, hash: Some(hash), token: None };
         tokio::runtime::Builder::new_current_thread().build().expect("a runtime").block_on(async {
             let mut late = pin!(log_in("old password"));
             assert!(late.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());

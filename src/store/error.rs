@@ -71,6 +71,9 @@ pub enum CreateUserError {
 /// Why a user is not replaced or changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum UpdateUserError {
+    /// The token has ended since it was checked.
+    #[error("the token has ended")]
+    TokenEnded,
     /// Nothing has that id.
     #[error("nothing has that id")]
     NotFound,

@@ -104,7 +104,9 @@ mod tests {
     use crate::model::password::Password;
     use crate::model::ship::ShipInput;
     use crate::model::{self, Input};
-    use crate::store::{AccessSessionError, HashedUser, Precondition, RefreshSessionError};
+    use crate::store::{
+        AccessSessionError, HashedUser, Precondition, RefreshSessionError, UpdateUserError, UserChange,
+    };
 
     const ANN: Id = Id::new(1);
 
@@ -162,6 +164,22 @@ mod tests {
         for list in [list, changed] {
             assert!(!list.version().is_current());
         }
+    }
+
+    /// While the password was hashed, the store started over, and the id became another user's.
+    #[test]
+    fn a_change_that_began_before_changes_nothing() {
+        let hash = hash();
+        let store = store(&hash);
+        let old = token(ANN, 10);
+        store.start_over(rows(&hash), 10);
+        let change = |token| UserChange { id: None, name: Some("eve".to_owned()), hash: None, token };
+        let refused = store.update_user(ANN, change(Some(old)), &Precondition::NONE, 11);
+        assert_eq!(refused.err(), Some(UpdateUserError::TokenEnded));
+        assert!(store.credentials("ann").is_some() && store.credentials("eve").is_none());
+        let new = token(ANN, 11);
+        assert!(store.admit_login(&hash, &new, &token(ANN, 11)));
+        assert!(store.update_user(ANN, change(Some(new)), &Precondition::NONE, 11).is_ok());
     }
 
     #[test]

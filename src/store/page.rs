@@ -21,8 +21,7 @@ pub struct Page<T> {
     pub next: Option<String>,
 }
 
-/// The page that the query asks for. `read` and `track` take the lock of the store. Pages are selected one after the other, so
-/// that queries cannot take more than one core from other requests.
+/// The page that the query asks for. `read` and `track` take the lock of the store.
 pub(super) fn page<T: Clone + Debug + 'static, I: Input>(
     index: &Mutex<Index<I>>,
     query: &ListQuery,

@@ -25,7 +25,7 @@ fn token(iat: u64) -> Claims {
 }
 
 fn change_password(store: &Store, now: u64) {
-    let change = UserChange { id: None, name: None, hash: Some(hash()) };
+    let change = UserChange { id: None, name: None, hash: Some(hash()), token: None };
     store.update_user(ANN, change, &Precondition::NONE, now).expect("ann is there");
 }
 
@@ -123,7 +123,7 @@ fn a_full_table_takes_nothing_until_a_row_is_removed() {
 #[test]
 fn a_renamed_user_leaves_the_old_name_free() {
     let store = store(&hash());
-    let renamed = UserChange { id: Some(ANN), name: Some("eve".to_owned()), hash: None };
+    let renamed = UserChange { id: Some(ANN), name: Some("eve".to_owned()), hash: None, token: None };
     store.update_user(ANN, renamed, &Precondition::NONE, 0).expect("ann is there");
     assert!(store.credentials("ann").is_none());
     assert_eq!(store.credentials("eve").map(|(id, _)| id), Some(ANN));

@@ -9,6 +9,7 @@ use super::rows::{Rows, Tree};
 use super::user_record::UserRecord;
 use super::{CreateUserError, DeleteError, GetError, Precondition, Shared, Store, UpdateUserError};
 use crate::auth::password::Hash;
+use crate::auth::token::Claims;
 use crate::json::{EncodedJson, Style};
 use crate::model::id::Id;
 use crate::model::query::ListQuery;
@@ -43,6 +44,8 @@ pub struct UserChange {
     pub name: Option<String>,
     /// The hash of the password.
     pub hash: Option<Hash>,
+    /// The token that allows the change, if it has been checked a while ago.
+    pub token: Option<Claims>,
 }
 
 /// The users: their records, and the part that clients may see as encoded text.
@@ -156,8 +159,12 @@ impl Store {
         precondition: &Precondition,
         now: u64,
     ) -> Result<EncodedJson<User>, UpdateUserError> {
-        let UserChange { id: given_id, name, hash } = change;
+        let UserChange { id: given_id, name, hash, token } = change;
         let mut state = self.0.state.write();
+        // While the password was hashed, the store may have started over, and another user may have the id.
+        if token.is_some_and(|token| state.has_ended(&token)) {
+            return Err(UpdateUserError::TokenEnded);
+        }
         let Users { records, rows, ids_by_name, .. } = &mut state.users;
         let (record, current) = records.get_mut(&id).zip(rows.get(id)).ok_or(UpdateUserError::NotFound)?;
         if given_id.is_some_and(|given| given != id) {

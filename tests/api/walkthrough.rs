@@ -60,7 +60,7 @@ fn undo(folder: &Path) {
     };
     let specification = folder.join("spec/openapi.json");
     edit(&specification, &limits("1", about), &limits("0", drone), 4);
-    widen_parameters(&specification);
+    widen_parameter(&specification);
     let response = folder.join(ANSWER);
     let crew = "    \"crew\": [\n      \"Must be greater than or equal to 1.\"\n    ], \n";
     edit(&response, crew, "", 1);
@@ -73,12 +73,12 @@ fn undo(folder: &Path) {
     edit(&folder.join("fixtures/SHA256SUMS"), &recorded, &sum(&response), 1);
 }
 
-/// Lowers the limit of the parameters by which ships are selected by their crew.
-fn widen_parameters(specification: &Path) {
+/// Lowers the limit of the parameter that selects ships by their crew.
+fn widen_parameter(specification: &Path) {
     let text = std::fs::read_to_string(specification).unwrap();
     let mut is_of_crew = false;
     let lines = text.split_inclusive('\n').map(|line| {
-        is_of_crew |= line.trim_start().starts_with("\"name\": \"crew");
+        is_of_crew |= line.trim_start().starts_with("\"name\": \"crew\",");
         if is_of_crew && line.contains("\"minimum\": 1,") {
             is_of_crew = false;
             return line.replace("1,", "0,");

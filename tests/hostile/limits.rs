@@ -1,6 +1,7 @@
 //! Rate limits, the password queue and storage limits.
 
 use std::net::IpAddr;
+use std::sync::mpsc::channel;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -15,12 +16,12 @@ use shipyard::auth::rate_limit::{Rate, Rates};
 use shipyard::auth::secret::Secret;
 use shipyard::config::Settings;
 use shipyard::store::seed::{Data, EXAMPLE};
-use shipyard::store::StoreLimits;
+use shipyard::store::{Store, StoreLimits};
 use shipyard::AppConfig;
 
 use test_support::contract::{conforms, operations};
 use test_support::program::{folder, run, shipyard, Serving, LIMIT};
-use test_support::server::{settings, Answer, Ask, Server};
+use test_support::server::{settings, unstarted, Answer, Ask, Server};
 
 fn login(name: &str, password: &str) -> Ask {
     Ask::new(Method::Post, "/auth/login").json(&json!({"username": name, "password": password}))
@@ -363,4 +364,46 @@ fn a_logout_with_a_full_deny_list_revokes_all_tokens_of_the_user() {
     let (one, other) = (log_in(), log_in());
     log_out("/auth/logout", &one.0);
     assert_eq!((stands(&server, &one), stands(&server, &other)), ((false, true), (true, true)));
+}
+
+/// The places of one client are used up; another client still gets one.
+#[test]
+fn too_many_queries_at_a_time_are_refused() {
+    /// One query is being selected, and half of the places are for those of one client that wait.
+    const OF_ONE: usize = 1 + 32;
+    rocket::execute(async {
+        let client = Arc::new(Client::untracked(unstarted()).await.unwrap());
+        let store = client.rocket().state::<Store>().unwrap().clone();
+        let ask = |client: Arc<Client>, operation: &'static str, last: u8| async move {
+            let path = if operation == "ships_list" { "/api/ships" } else { "/api/users" };
+            let mut request = client.get(format!("{path}?limit=1"));
+            request.inner_mut().set_remote(([192, 0, 2, last], 1).into());
+            answer(request.dispatch().await).await
+        };
+        // No query gets on while the store is locked.
+        let ((locked, is_locked), (release, is_released)) = (channel(), channel::<()>());
+        let holder = std::thread::spawn(move || {
+            store.while_locked(|| {
+                locked.send(()).unwrap();
+                let _ = is_released.recv();
+            });
+        });
+        is_locked.recv().unwrap();
+        let mut waiting = JoinSet::new();
+        for _ in 0..OF_ONE {
+            waiting.spawn(ask(Arc::clone(&client), "ships_list", 1));
+        }
+        sleep(Duration::from_millis(200)).await;
+        for operation in ["ships_list", "users_list"] {
+            let refused = ask(Arc::clone(&client), operation, 1).await;
+            assert_eq!((refused.status, refused.header("Retry-After")), (503, Some("1")), "{operation}");
+            is_specified(operation, &refused);
+        }
+        waiting.spawn(ask(Arc::clone(&client), "users_list", 2));
+        sleep(Duration::from_millis(100)).await;
+        drop(release);
+        holder.join().unwrap();
+        assert!(waiting.join_all().await.iter().all(|answer| answer.status == 200));
+        assert_eq!(ask(client, "ships_list", 1).await.status, 200);
+    });
 }

@@ -1,5 +1,6 @@
 """Pages of long lists: their cost, their memory, and the effect of clients that ask for nothing else."""
 
+import collections
 import json
 import tempfile
 import threading
@@ -22,6 +23,8 @@ QUERIES = [
     "limit=20&q=9999",
     "limit=20&q=e",
 ]
+# Many ships are equal in each of these fields, and each further one comes before all that were found.
+WORST = "limit=1000&sort=affiliation,category,length,manufacturer,ship_class,-id"
 
 
 def ships(folder, count):
@@ -66,13 +69,17 @@ def pages(figures, short, cheap):
         token, _ = log_in(server.port)
         ending = threading.Event()
 
-        def greedy():
+        figures.tell(f"{what}: {WORST}", f"{cost(server, connection, f'/api/ships?{WORST}', 5):.0f} ms of CPU a page")
+        selected = collections.Counter()
+
+        def greedy(query):
             own = Connection(server.port)
             while not ending.is_set():
-                own.request("GET", f"/api/ships?{QUERIES[3]}")
+                status, _, _ = own.request("GET", f"/api/ships?{query}")
+                selected[status] += 1
                 write(own, token, 5)
 
-        threads = [threading.Thread(target=greedy) for _ in range(4)]
+        threads = [threading.Thread(target=greedy, args=[query]) for query in 4 * [QUERIES[3]] + 28 * [WORST]]
         with Good(server.port) as good:
             for thread in threads:
                 thread.start()
@@ -80,6 +87,7 @@ def pages(figures, short, cheap):
             ending.set()
             for thread in threads:
                 thread.join(30)
-        who = f"{what}, 4 clients that ask for pages and write: another client"
+        who = f"{what}, 32 clients that ask for pages and write: another client"
+        figures.tell(f"{what}, 32 clients that ask for pages and write: statuses", dict(selected))
         figures.add(f"{who}, success", good.success() * 100, "%", least=99.9)
         figures.add(f"{who}, p99", percentile(good.latencies, 0.99) * 1000, "ms", most=50)

@@ -211,6 +211,8 @@ catalog! {
         "The server has a defect. The log has the reason.";
     BUSY: 503, "Service Unavailable", Text("Too many passwords are being checked. Try again soon."),
         "The queue of passwords to be hashed is full.";
+    TOO_MANY_QUERIES: 503, "Service Unavailable", Text("Too many lists are being selected. Try again soon."),
+        "The queue of lists with parameters is full, for all clients or for this one.";
     STORAGE_FULL: 507, "Insufficient Storage", Text("No room is left."),
         "The server is configured to keep no more.";
     IDS_EXHAUSTED: 507, "Insufficient Storage", Text("No ids are left."),

@@ -1,10 +1,11 @@
 //! Mapping of the errors of `store` and `auth`, which know nothing of HTTP.
 
 use super::api_error::ApiError;
-use super::catalog::{ErrorSpec, BUSY, TOO_MANY_REQUESTS};
+use super::catalog::{ErrorSpec, BUSY, TOO_MANY_QUERIES, TOO_MANY_REQUESTS};
 use super::{error_specs, ToApiError};
 use crate::auth::token::TokenError;
 use crate::store::accounts::{RefreshError, WriteError};
+use crate::store::page_selector::TooManyQueries;
 use crate::store::{
     CreateShipError, CreateUserError, DeleteError, GetError, PreconditionError, RefreshSessionError,
     UpdateShipError, UpdateUserError,
@@ -26,6 +27,7 @@ error_specs!(CreateUserError {
     IdsExhausted => IDS_EXHAUSTED,
 });
 error_specs!(UpdateUserError {
+    TokenEnded => TOKEN_REVOKED,
     NotFound => NOT_FOUND,
     IdMismatch => ID_MISMATCH,
     NameTaken => NAME_TAKEN;
@@ -59,6 +61,16 @@ error_specs!(TokenError {
     NotARefreshToken => REFRESH_TOKEN_REQUIRED,
     Revoked => TOKEN_REVOKED,
 });
+
+impl ToApiError for TooManyQueries {
+    fn error_specs() -> Vec<&'static ErrorSpec> {
+        vec![&TOO_MANY_QUERIES]
+    }
+
+    fn to_api_error(&self) -> ApiError {
+        ApiError::of(&TOO_MANY_QUERIES)
+    }
+}
 
 impl<E: ToApiError> ToApiError for WriteError<E> {
     fn error_specs() -> Vec<&'static ErrorSpec> {

@@ -19,7 +19,7 @@ use crate::store::AccessSessionError;
 /// Requires an access token of the user whose id is in the path. The store checks whether that user still exists, so
 /// that the owner of a deleted account gets a 404.
 #[derive(Debug)]
-pub struct Owner;
+pub struct Owner(pub Claims);
 
 /// Why the guard rejects a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,9 +42,9 @@ fn authenticate(auth: &AuthState<'_>, request: &Request<'_>) -> Result<(Claims, 
     }
 }
 
-fn check_owner(auth: &AuthState<'_>, request: &Request<'_>, id: Id) -> Result<(), OwnerError> {
+fn check_owner(auth: &AuthState<'_>, request: &Request<'_>, id: Id) -> Result<Claims, OwnerError> {
     match authenticate(auth, request).map_err(OwnerError::Access)? {
-        (claims, _) if claims.identity == id => Ok(()),
+        (claims, _) if claims.identity == id => Ok(claims),
         (_, false) => Err(OwnerError::NotTheOwner),
         (_, true) => Err(OwnerError::Access(AccessTokenError::UnknownUser)),
     }
@@ -57,7 +57,7 @@ impl<'r> FromRequest<'r> for Owner {
     async fn from_request(request: &'r Request<'_>) -> Outcome<Self, OwnerError> {
         let id = routing::id_position(request).and_then(|position| request.param::<Id>(position));
         let Some(Ok(id)) = id else { return Outcome::Forward(Status::NotFound) };
-        run_guard(request, |auth| check_owner(auth, request, id).map(|()| Self))
+        run_guard(request, |auth| check_owner(auth, request, id).map(Self))
     }
 }
 

@@ -1,5 +1,7 @@
 //! Ships: anyone can read them; logged-in users can change them.
 
+use std::net::IpAddr;
+
 use rocket::{delete, get, patch, post, put, State};
 use rocket_okapi::openapi;
 
@@ -11,6 +13,7 @@ use crate::api::result::{ApiResult, BodyOr};
 use crate::json::EncodedJson;
 use crate::model::id::Id;
 use crate::model::ship::{Ship, ShipInput};
+use crate::store::page_selector::{PageSelector, TooManyQueries};
 use crate::store::{CreateShipError, DeleteError, GetError, Precondition, Store, UpdateShipError};
 
 /// # List ships
@@ -18,11 +21,16 @@ use crate::store::{CreateShipError, DeleteError, GetError, Precondition, Store, 
 /// Returns all ships by ascending id; with parameters, a page of those that meet all conditions.
 #[openapi(tag = "ships")]
 #[get("/api/ships")]
-pub fn list(query: Query<ShipInput>, store: &State<Store>) -> Listing<Ship> {
-    match query.0 {
+pub async fn list(
+    query: Query<ShipInput>,
+    client: Option<IpAddr>,
+    store: &State<Store>,
+    selector: &State<PageSelector>,
+) -> ApiResult<Listing<Ship>, TooManyQueries> {
+    Ok(match query.0 {
         None => Listing::All(Cacheable(store.ships())),
-        Some(query) => Listing::Page(store.find_ships(&query)),
-    }
+        Some(query) => Listing::Page(selector.ships(query, client.into()).await?),
+    })
 }
 
 /// # Get a ship

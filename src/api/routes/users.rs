@@ -14,6 +14,7 @@ use crate::json::EncodedJson;
 use crate::model::id::Id;
 use crate::model::user::{User, UserInput};
 use crate::store::accounts::{Accounts, WriteError};
+use crate::store::page_selector::{PageSelector, TooManyQueries};
 use crate::store::{CreateUserError, DeleteError, GetError, Precondition, Store, UpdateUserError};
 
 /// # List users
@@ -21,11 +22,16 @@ use crate::store::{CreateUserError, DeleteError, GetError, Precondition, Store, 
 /// Returns all users by ascending id, without their passwords; with parameters, a page of those that meet all conditions.
 #[openapi(tag = "users")]
 #[get("/api/users")]
-pub fn list(query: Query<UserInput>, store: &State<Store>) -> Listing<User> {
-    match query.0 {
+pub async fn list(
+    query: Query<UserInput>,
+    client: Option<IpAddr>,
+    store: &State<Store>,
+    selector: &State<PageSelector>,
+) -> ApiResult<Listing<User>, TooManyQueries> {
+    Ok(match query.0 {
         None => Listing::All(Cacheable(store.users())),
-        Some(query) => Listing::Page(store.find_users(&query)),
-    }
+        Some(query) => Listing::Page(selector.users(query, client.into()).await?),
+    })
 }
 
 /// # Get a user
@@ -58,14 +64,14 @@ pub async fn create(
 #[put("/api/users/<id>", data = "<body>")]
 pub async fn update(
     id: Id,
-    _owner: Owner,
+    owner: Owner,
     client: Option<IpAddr>,
     precondition: Precondition,
     body: UpdateBody<UserInput>,
     accounts: &State<Accounts>,
 ) -> ApiResult<Stored<User>, BodyOr<WriteError<UpdateUserError>>> {
     let user = body?.0;
-    Ok(Stored(accounts.update(id, user.into(), &precondition, client.into()).await?))
+    Ok(Stored(accounts.update(id, &owner.0, user.into(), &precondition, client.into()).await?))
 }
 
 /// # Change one's own data
@@ -76,14 +82,14 @@ pub async fn update(
 #[patch("/api/users/<id>", data = "<body>")]
 pub async fn patch(
     id: Id,
-    _owner: Owner,
+    owner: Owner,
     client: Option<IpAddr>,
     precondition: Precondition,
     body: PatchBody<UserInput>,
     accounts: &State<Accounts>,
 ) -> ApiResult<Stored<User>, BodyOr<WriteError<UpdateUserError>>> {
     let patch = body?.0;
-    Ok(Stored(accounts.update(id, patch, &precondition, client.into()).await?))
+    Ok(Stored(accounts.update(id, &owner.0, patch, &precondition, client.into()).await?))
 }
 
 /// # Delete oneself

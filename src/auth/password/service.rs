@@ -8,8 +8,8 @@ use thiserror::Error;
 use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 
-use super::queue::Queue;
 use super::{Hash, Hasher};
+use crate::auth::queue::Queue;
 use crate::auth::rate_limit::Admission;
 use crate::internal_error::{InternalError, OperationError};
 use crate::model::password::Password;

@@ -61,7 +61,7 @@ fn hash(number: u32) -> Hash {
 }
 
 fn change(name: &str, number: u32) -> UserChange {
-    UserChange { id: None, name: Some(name.to_owned()), hash: Some(hash(number)) }
+    UserChange { id: None, name: Some(name.to_owned()), hash: Some(hash(number)), token: None }
 }
 
 fn user(name: &str, number: u32) -> HashedUser {

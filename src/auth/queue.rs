@@ -1,4 +1,4 @@
-//! Queue of passwords to hash, with fair shares for client networks.
+//! Queue of expensive work, with fair shares for client networks.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -8,11 +8,11 @@ use parking_lot::Mutex;
 use crate::auth::network::Network;
 use crate::auth::rate_limit::Admission;
 
-/// Permits for the passwords that are being hashed and for those that wait.
+/// Permits for the work that is being done and for the work that waits.
 ///
 /// One network gets at most half of the permits to wait, and the last quarter is reserved for networks with a recent
 /// success. So neither one network nor all unknown networks together can fill the queue.
-pub(super) struct Queue {
+pub(crate) struct Queue {
     capacity: usize,
     /// The maximum for one network.
     network_limit: usize,
@@ -30,14 +30,14 @@ struct InUse {
 }
 
 /// A permit; dropping it returns it to the queue.
-pub(super) struct Permit {
+pub(crate) struct Permit {
     queue: Arc<Queue>,
     network: Network,
 }
 
 impl Queue {
-    /// A queue for one password on each of `cores`, and `waiting` more that wait.
-    pub(super) fn new(cores: usize, waiting: usize) -> Self {
+    /// A queue for one piece of work on each of `cores`, and `waiting` more that wait.
+    pub(crate) fn new(cores: usize, waiting: usize) -> Self {
         let reserved = waiting / 4;
         Self {
             capacity: cores.saturating_add(waiting),
@@ -49,7 +49,7 @@ impl Queue {
     }
 
     /// Takes a permit; `None` if there is none for this client.
-    pub(super) fn enter(self: &Arc<Self>, admission: &Admission) -> Option<Permit> {
+    pub(crate) fn enter(self: &Arc<Self>, admission: &Admission) -> Option<Permit> {
         let network = admission.network;
         let mut in_use = self.in_use.lock();
         let free = self.capacity.saturating_sub(in_use.total);
