@@ -17,8 +17,9 @@ use crate::model::id::Id;
 use crate::model::query::ListQuery;
 use crate::model::{self, Input};
 
-/// So much garbage is kept: rows that were deleted, and values that no row has any more.
-const MAX_GARBAGE: usize = 4096;
+/// The most deleted rows, and values that no row has any more, beyond half of the number of rows. With more of either, the
+/// index is built again, which costs three rows or fewer for each write since.
+const MAX_GARBAGE: usize = 256;
 
 /// The values of the rows, by ascending id.
 #[derive(Debug)]
@@ -52,14 +53,22 @@ impl<I: Input> Index<I> {
     /// Takes the rows of `tree` that have changed since the last time.
     pub(super) fn update<T>(&mut self, tree: &Tree<T>, changes: Changes) {
         match changes {
-            Changes::These(ids) => ids.into_iter().for_each(|id| self.take(tree, id)),
+            Changes::These(ids) => {
+                for id in ids {
+                    self.take(tree, id);
+                    if self.has_too_much_garbage() {
+                        return self.rebuild(tree);
+                    }
+                }
+            }
             Changes::All => self.rebuild(tree),
         }
+    }
+
+    fn has_too_much_garbage(&self) -> bool {
         let dead = self.ids.len() - self.live;
         let unused = self.columns.iter().flatten().map(Column::unused).max().unwrap_or(0);
-        if dead.max(unused) > self.live + MAX_GARBAGE {
-            self.rebuild(tree);
-        }
+        dead.max(unused) > self.live / 2 + MAX_GARBAGE
     }
 
     fn rebuild<T>(&mut self, tree: &Tree<T>) {

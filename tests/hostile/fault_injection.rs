@@ -156,7 +156,7 @@ fn the_program_says_that_faults_are_on() {
     let here = folder("fault_injection");
     let flags = ["--port", "0", "--delay", "1..2", "--fail", "100%", "--seed", "9"];
     let serving = Serving::start(&mut shipyard(&here, &flags));
-    let said = "operations are delayed by 1..2 ms, and 100% of them fail with 503 (seed 9)";
+    let said = "of operations: delay 1..2 ms, failures (503) 100%, seed 9";
     assert!(serving.announcement.contains(said), "{}", serving.announcement);
     let ask = Ask::new(Method::Get, "/api/ships").header("Host", "localhost");
     assert_eq!(serving.send(&ask).status, 503);
@@ -173,5 +173,5 @@ fn the_program_says_that_faults_are_on() {
     // A number in the environment is a number.
     let mut command = shipyard(&here, &["--port", "0"]);
     let serving = Serving::start(command.env("ROCKET_DELAY", "3").env("ROCKET_FAIL", "5%"));
-    assert!(serving.announcement.contains("by 3 ms, and 5%"), "{}", serving.announcement);
+    assert!(serving.announcement.contains("delay 3 ms, failures (503) 5%"), "{}", serving.announcement);
 }

@@ -51,7 +51,7 @@ impl Display for Banner<'_> {
         }
         let FaultSettings { delay, fail, seed } = self.faults;
         if self.faults.is_on() {
-            writeln!(f, "  Faults  operations are delayed by {delay} ms, and {fail} of them fail with 503 (seed {seed})")?;
+            writeln!(f, "  Faults  of operations: delay {delay} ms, failures (503) {fail}, seed {seed}")?;
         }
         writeln!(f, "  Output  {}; responses as {} JSON", output(self.log), layout(self.json))
     }
