@@ -126,7 +126,8 @@ pub fn text() -> Result<String, serde_json::Error> {
 fn write_whole_numbers(value: &mut Value) {
     match value {
         Value::Number(number) => {
-            let whole = number.as_f64().filter(|number| number.fract() == 0.0).map(|number| number as i64);
+            let real = number.as_f64().filter(|_| number.is_f64());
+            let whole = real.filter(|number| number.fract() == 0.0).map(|number| number as i64);
             if let Some(whole) = whole {
                 *number = whole.into();
             }

@@ -1,11 +1,14 @@
 //! List queries: which rows of a list a client wants, in which order. The parameters follow from the descriptions of the
 //! fields.
 
+mod parameters;
+
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
+pub use self::parameters::{parameters, Parameter};
 use super::cursor::Cursor;
 use super::field::{Field, FieldError, FieldErrors};
 use super::id::Id;
@@ -104,82 +107,6 @@ impl Filter {
     }
 }
 
-/// A parameter of a list, for the specification.
-#[derive(Debug)]
-pub struct Parameter {
-    /// The name.
-    pub name: String,
-    /// The description.
-    pub about: String,
-    /// The rule of its values.
-    pub rule: Rule,
-    /// A regular expression that its values match, if there is one (ECMA-262).
-    pub pattern: Option<String>,
-    /// Whether it can be given more than once.
-    pub repeats: bool,
-}
-
-impl Parameter {
-    /// One that can be given once.
-    fn single(name: &str, about: impl Into<String>, rule: Rule) -> Self {
-        Self { name: name.to_owned(), about: about.into(), rule, pattern: None, repeats: false }
-    }
-}
-
-/// Every parameter of a list of such resources.
-#[must_use]
-pub fn parameters<T: Input>() -> Vec<Parameter> {
-    /// The length of a cursor or an order, which the limit of a request's head keeps far below.
-    const TEXT: Rule = Rule::Text { min_length: 1, max_length: 8192 };
-    let names: Vec<&str> =
-        fields::<T>().filter(|(_, field)| is_sortable(field)).map(|(_, field)| field.name).collect();
-    let sort = format!(
-        "Fields to sort by, with commas between them; `-` before one sorts its greatest value first. Texts are compared by \
-         code points; items that are equal are in the order of their ids. Fields: {}.",
-        names.join(", ")
-    );
-    let name = format!("-?({})", names.join("|"));
-    let mut all = vec![
-        Parameter::single(
-            "limit",
-            format!(
-                "The most items on a page. With any of these parameters it is {DEFAULT_LIMIT} by default."
-            ),
-            LIMIT,
-        ),
-        Parameter::single(
-            "cursor",
-            "Where the page before ended: from its header `Link`, whose other parameters must not change.",
-            TEXT,
-        ),
-        Parameter { pattern: Some(format!("^{name}(,{name})*$")), ..Parameter::single("sort", sort, TEXT) },
-        Parameter::single(
-            "q",
-            "A text that one of the item's texts contains. ASCII letters match in either case.",
-            SEARCH,
-        ),
-    ];
-    all.extend(fields::<T>().flat_map(|(_, field)| filters_by(field)));
-    all
-}
-
-/// The parameters that select rows by a field.
-fn filters_by(field: &Field) -> Vec<Parameter> {
-    let name = field.name;
-    let about = match field.rule {
-        Rule::TextList { .. } => {
-            format!("A text that the list `{name}` has. Given more than once: one of them.")
-        }
-        _ => format!("The value of `{name}`. Given more than once: one of them."),
-    };
-    let value = Parameter { repeats: true, ..Parameter::single(name, about, field.rule.item()) };
-    let bounds = Bound::ALL.into_iter().filter(|_| matches!(field.rule, Rule::Integer { .. }));
-    let bounds = bounds.map(|(_, end, beginning)| {
-        Parameter::single(&format!("{name}.{end}"), format!("{beginning} this `{name}`."), BOUND)
-    });
-    std::iter::once(value).chain(bounds).collect()
-}
-
 /// The fields that clients can see, with their positions.
 fn fields<T: Input>() -> impl Iterator<Item = (usize, &'static Field)> {
     T::FIELDS.iter().enumerate().filter(|(_, field)| !field.write_only)
@@ -200,16 +127,11 @@ pub fn parse<'a, T: Input>(
 ) -> Result<Option<ListQuery>, FieldErrors> {
     let mut draft = Draft::default();
     for (name, value) in parameters {
-        let read = match value.as_deref() {
-            _ if !is_known::<T>(&name) => {
-                if is_strict {
-                    Err(FieldError::new("Unknown parameter."))
-                } else {
-                    continue;
-                }
-            }
-            None => Err(FieldError::new("Not valid UTF-8.")),
-            Some(value) => draft.read::<T>(&name, value),
+        let read = match (Known::named::<T>(&name), value.as_deref()) {
+            (None, _) if is_strict => Err(FieldError::new("Unknown parameter.")),
+            (None, _) => continue,
+            (Some(_), None) => Err(FieldError::new("Not valid UTF-8.")),
+            (Some(known), Some(value)) => draft.read(known, value),
         };
         if let Err(error) = read {
             draft.errors.insert(name, error);
@@ -252,20 +174,25 @@ impl FilterParameter {
     }
 }
 
-fn is_known<T: Input>(name: &str) -> bool {
-    SINGLE.contains(&name) || FilterParameter::named::<T>(name).is_some()
+/// A parameter that lists have.
+enum Known {
+    Single(&'static str),
+    Filter(FilterParameter),
+}
+
+impl Known {
+    fn named<T: Input>(name: &str) -> Option<Self> {
+        let single = SINGLE.into_iter().find(|single| *single == name);
+        single.map(Self::Single).or_else(|| FilterParameter::named::<T>(name).map(Self::Filter))
+    }
 }
 
 impl Draft {
-    fn read<T: Input>(&mut self, name: &str, value: &str) -> Result<(), FieldError> {
-        if let Some(single) = SINGLE.into_iter().find(|single| *single == name) {
-            return match self.single.insert(single, value.to_owned()) {
-                None => Ok(()),
-                Some(_) => Err(FieldError::new("Given more than once.")),
-            };
-        }
-        let Some(FilterParameter { position, field, bound }) = FilterParameter::named::<T>(name) else {
-            return Ok(());
+    fn read(&mut self, known: Known, value: &str) -> Result<(), FieldError> {
+        let FilterParameter { position, field, bound } = match known {
+            Known::Filter(parameter) => parameter,
+            Known::Single(name) if self.single.insert(name, value.to_owned()).is_none() => return Ok(()),
+            Known::Single(_) => return Err(FieldError::new("Given more than once.")),
         };
         let rule = if bound.is_some() { BOUND } else { field.rule.item() };
         let key = key(rule.parse(value)?);

@@ -178,7 +178,8 @@ impl Accounts {
         user.map_err(|error| OperationError::Rejected(WriteError::Store(error)))
     }
 
-    /// Changes the user of the access token. With a new password the user's refresh tokens end; access tokens live on until they expire.
+    /// Changes the user of the access token. With a new password the user's refresh tokens end; access tokens live on until they
+    /// expire.
     ///
     /// # Errors
     /// [`WriteError`] with [`UpdateUserError`].

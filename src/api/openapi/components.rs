@@ -101,6 +101,17 @@ pub fn string() -> SchemaObject {
     SchemaObject { instance_type: Some(InstanceType::String.into()), ..SchemaObject::default() }
 }
 
+fn value_of(schema: SchemaObject) -> ParameterValue {
+    ParameterValue::Schema {
+        style: None,
+        explode: None,
+        allow_reserved: false,
+        schema,
+        example: None,
+        examples: None,
+    }
+}
+
 /// An optional parameter in that part of the request: `query` or `header`.
 pub fn parameter(location: &str, name: &str, description: &str, schema: SchemaObject) -> Parameter {
     Parameter {
@@ -110,14 +121,7 @@ pub fn parameter(location: &str, name: &str, description: &str, schema: SchemaOb
         required: false,
         deprecated: false,
         allow_empty_value: false,
-        value: ParameterValue::Schema {
-            style: None,
-            explode: None,
-            allow_reserved: false,
-            schema,
-            example: None,
-            examples: None,
-        },
+        value: value_of(schema),
         extensions: Object::default(),
     }
 }
@@ -138,14 +142,7 @@ pub fn header(description: &str, format: Option<&str>) -> RefOr<Header> {
         required: true,
         deprecated: false,
         allow_empty_value: false,
-        value: ParameterValue::Schema {
-            style: None,
-            explode: None,
-            allow_reserved: false,
-            schema,
-            example: None,
-            examples: None,
-        },
+        value: value_of(schema),
         extensions: Object::default(),
     })
 }

@@ -87,9 +87,6 @@ impl Column {
 
     /// The condition of a filter.
     pub(super) fn condition(&self, filter: &Filter) -> Condition<'_> {
-        let has = |text: &String| {
-            filter.any_of.as_ref().is_none_or(|any_of| any_of.contains(&Key::Text(text.clone())))
-        };
         match self {
             Self::Integer(numbers) => Condition::Numbers {
                 numbers,
@@ -98,17 +95,10 @@ impl Column {
                 max: filter.max.unwrap_or(i64::MAX),
             },
             Self::Text { codes, texts } => {
-                let mut accepted = vec![false; texts.len()];
-                for key in filter.any_of.iter().flatten() {
-                    if let Key::Text(text) = key {
-                        let slot = texts.code(text).and_then(|code| accepted.get_mut(code as usize));
-                        slot.into_iter().for_each(|accepted| *accepted = true);
-                    }
-                }
-                Condition::Codes { codes, accepted }
+                Condition::Codes { codes, accepted: accepted_texts(texts, filter) }
             }
             Self::TextList { codes, lists, texts } => {
-                let accepted = texts.which(has);
+                let accepted = accepted_texts(texts, filter);
                 Condition::Codes { codes, accepted: lists.which(|list| has_one(list, &accepted)) }
             }
         }
@@ -187,6 +177,18 @@ fn put<V>(values: &mut Vec<V>, row: usize, value: V) -> Option<V> {
             None
         }
     }
+}
+
+/// For each code of a text, whether the filter accepts the text.
+fn accepted_texts(texts: &Dictionary<String>, filter: &Filter) -> Vec<bool> {
+    let mut accepted = vec![false; texts.len()];
+    for key in filter.any_of.iter().flatten() {
+        if let Key::Text(text) = key {
+            let slot = texts.code(text).and_then(|code| accepted.get_mut(code as usize));
+            slot.into_iter().for_each(|accepted| *accepted = true);
+        }
+    }
+    accepted
 }
 
 fn has_one(list: &[Code], accepted: &[bool]) -> bool {

@@ -3,7 +3,7 @@
 
 usage: check.py REPOSITORY SHIPYARD CACHE [SECTION...]      all sections of the document, or only those
 
-CACHE has the installed tools: node/, venv/. Each section gets the folder work/SECTION there, with the generated code. This program
+CACHE has the installed tools: node/, venv/. Each section gets the folder generated/SECTION there, with the generated code. This program
 leaves nothing elsewhere.
 """
 import difflib
@@ -296,7 +296,7 @@ class Check:
         }
 
     def place(self, section):
-        return self.cache / "work" / re.sub(r"\W+", "-", section.name.lower())
+        return self.cache / "generated" / re.sub(r"\W+", "-", section.name.lower())
 
     def folder(self, section):
         folder = self.place(section)
