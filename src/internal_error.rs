@@ -19,6 +19,21 @@ impl InternalError {
     }
 }
 
+/// The store cannot be reached at the moment. Its text is for the log only, and holds no secret.
+#[derive(Debug, Error)]
+#[error("the store is unavailable: {what}")]
+pub struct Unavailable {
+    what: String,
+    source: Box<dyn Error + Send + Sync>,
+}
+
+impl Unavailable {
+    /// An outage, with its cause: which host, what, and for how long.
+    pub fn new(what: impl Into<String>, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self { what: what.into(), source: source.into() }
+    }
+}
+
 /// Why an operation failed: for a reason of its own, or for one that no client causes.
 #[derive(Debug, Error)]
 pub enum OperationError<E> {
