@@ -17,6 +17,7 @@ mod rows;
 pub mod seed;
 mod sessions;
 mod ships;
+pub mod sql;
 mod user_record;
 mod users;
 

@@ -1,0 +1,3 @@
+//! Users and ships in PostgreSQL, which several nodes share.
+
+pub mod database;
