@@ -3,6 +3,7 @@
 pub mod contract;
 pub mod forge;
 pub mod http_server;
+pub mod postgres;
 pub mod program;
 pub mod server;
 pub mod settings_table;
