@@ -22,13 +22,22 @@ def _run(*command, cwd=ROOT):
 def build(peers):
     """Builds what these peers need, and `load`."""
     _run("cargo", "build", "--release", "--locked", "--bins")
-    _run("cargo", "build", "--release", "--locked", "--bins", "--manifest-path", "benches/Cargo.toml")
+    _run(
+        "cargo", "build", "--release", "--locked", "--bins", "--workspace", "--exclude", "peer-axum-sql", "--manifest-path",
+        "benches/Cargo.toml")
     for name in peers:
         folder = BENCHES / "peers" / name
         if (folder / "requirements.txt").is_file():
             venv(VENVS / name, folder / "requirements.txt")
         elif (folder / "package-lock.json").is_file():
             _node_modules(folder)
+
+
+def build_sql():
+    """Builds what the comparison on SQL needs: the peer with the whole-program optimisation that the server has."""
+    _run("cargo", "build", "--release", "--locked", "--bins")
+    _run("cargo", "build", "--release", "--locked", "--package", "load", "--manifest-path", "benches/Cargo.toml")
+    _run("cargo", "build", "--profile", "whole", "--locked", "--package", "peer-axum-sql", "--manifest-path", "benches/Cargo.toml")
 
 
 def venv(folder, requirements):

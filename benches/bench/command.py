@@ -13,7 +13,7 @@ from pathlib import Path
 
 from server import NotMeasured
 
-from bench import BENCHES, canned, growth_report, machine, promises, report, summary
+from bench import BENCHES, canned, growth_report, machine, promises, report, sql_report, summary
 from bench.build import NotBuilt, build
 from bench.measure import Measurement, Options
 from bench.peers import all_peers
@@ -70,6 +70,10 @@ def arguments(words):
         help="instead: cost and memory with many ships, users, logged-out tokens, connections; exit code 1 if a promise"
         " is not kept")
     parser.add_argument(
+        "--sql", action="store_true",
+        help="instead: in memory, on PostgreSQL with one node and with three, and axum with sqlx on PostgreSQL; exit code 1 if"
+        " CPU time or p99 of one node is above that of axum with sqlx")
+    parser.add_argument(
         "--revocations", type=int, default=REVOCATIONS, metavar="N",
         help=f"how many tokens --growth logs out, from 100000; default {REVOCATIONS}")
     chosen = parser.parse_args(words)
@@ -86,7 +90,11 @@ def main(words=None):
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(2))
     try:
         if chosen.growth:
-            return 0 if _grow(chosen, words) else 1
+            return 0 if _instead(chosen, words, growth_report) else 1
+        if chosen.sql:
+            if chosen.connections == CONNECTIONS:
+                chosen.connections = (1, 32)
+            return 0 if _instead(chosen, words, sql_report) else 1
         if chosen.check:
             return 0 if promises.check(json.loads(chosen.check.read_text())) else 1
         if chosen.report_only:
@@ -141,14 +149,14 @@ def _measure(chosen, words):
     return _report(results, report.write_results(results, folder), folder, whole)
 
 
-def _grow(chosen, words):
+def _instead(chosen, words, what):
     """Whether all promises are kept."""
     whole = not chosen.quick and chosen.out is None
     folder = report.FOLDER if whole else chosen.out or PARTIAL
     if chosen.report_only:
-        return growth_report.again(json.loads(chosen.report_only.read_text()), folder, whole)
+        return what.again(json.loads(chosen.report_only.read_text()), folder, whole)
     _need_cores()
-    return growth_report.measure(chosen, words, folder, whole)
+    return what.measure(chosen, words, folder, whole)
 
 
 def _tell(line):

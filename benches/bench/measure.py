@@ -147,13 +147,13 @@ def measured(running, workload, connections, warmup, options):
     return loaded(running, workload, checked(running, workload), connections, warmup, options.seconds)
 
 
-def loaded(running, workload, requests, connections, warmup, seconds):
-    """The same, with requests that were checked."""
+def loaded(running, workload, requests, connections, warmup, seconds, more=None):
+    """The same, with requests that were checked, and with `more` in the job."""
     job = {
         "address": f"127.0.0.1:{running.port}", "connections": connections, "warmup_s": warmup,
         "seconds": seconds, "min_requests": workload.min_requests, "request_limit_s": workload.limit,
         "limit_s": warmup + seconds + 2 * workload.limit + CELL_LIMIT,
-        "requests": requests, "order": workload.order, "pids": running.pids()}
+        "requests": requests, "order": workload.order, "pids": running.pids(), **(more or {})}
     load = subprocess.run(
         [LOAD], input=json.dumps(job), capture_output=True, text=True, timeout=job["limit_s"] + CELL_LIMIT)
     if load.returncode != 0:

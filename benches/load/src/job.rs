@@ -14,6 +14,9 @@ use crate::template::Template;
 pub struct Job {
     /// The server's.
     pub address: SocketAddr,
+    /// Those of other nodes of the same server. The connections are spread evenly over all.
+    #[serde(default)]
+    pub more_addresses: Vec<SocketAddr>,
     /// How many connections ask at a time.
     pub connections: usize,
     /// Seconds of requests that are checked but not counted. Every connection sends one, however short this is.
@@ -28,6 +31,9 @@ pub struct Job {
     pub limit_s: f64,
     /// The processes of the server, whose CPU time is read.
     pub pids: Vec<i32>,
+    /// The first process of the database, whose CPU time is read as well, with that of its children.
+    #[serde(default)]
+    pub database: Option<i32>,
     /// The different requests.
     pub requests: Vec<Request>,
     /// Which request comes when, again from the beginning after the last. Positions in `requests`.
@@ -57,6 +63,15 @@ impl Job {
         let job: Self = serde_json::from_str(&text).map_err(|error| format!("the job: {error}"))?;
         job.check()?;
         Ok(job)
+    }
+
+    /// The address for the connection at that position.
+    pub(crate) fn address(&self, position: usize) -> SocketAddr {
+        let nodes = self.more_addresses.len() + 1;
+        match position % nodes {
+            0 => self.address,
+            node => self.more_addresses[node - 1],
+        }
     }
 
     fn check(&self) -> Result<(), String> {

@@ -52,7 +52,7 @@ impl<'a> Pool<'a> {
     pub fn new(job: &'a Job) -> Result<Self, String> {
         let poll = Poll::new().map_err(|error| error.to_string())?;
         let connections = (0..job.connections)
-            .map(|position| Connection::open(job.address, poll.registry(), Token(position)))
+            .map(|position| Connection::open(job.address(position), poll.registry(), Token(position)))
             .collect::<Result<_, _>>()
             .map_err(|error| format!("connect: {error}"))?;
         Ok(Self {
@@ -72,6 +72,7 @@ impl<'a> Pool<'a> {
     /// The first thing that was not as it must be.
     pub fn phase(&mut self, seconds: f64, at_least: u64) -> Result<Measured, String> {
         let (cpu, own_cpu) = (cpu::of(&self.job.pids)?, cpu::own()?);
+        let database_cpu = self.database_cpu()?;
         let began = Instant::now();
         self.phase = phase(began + Duration::from_secs_f64(seconds), at_least)?;
         for position in 0..self.connections.len() {
@@ -98,9 +99,14 @@ impl<'a> Pool<'a> {
             elapsed,
             cpu: cpu::of(&self.job.pids)?.saturating_sub(cpu),
             own_cpu: cpu::own()?.saturating_sub(own_cpu),
+            database_cpu: self.database_cpu()?.saturating_sub(database_cpu),
             latencies: std::mem::replace(&mut self.phase.latencies, histogram()?),
             reconnects: self.phase.reconnects,
         })
+    }
+
+    fn database_cpu(&self) -> Result<Duration, String> {
+        self.job.database.map_or(Ok(Duration::ZERO), cpu::with_children)
     }
 
     /// Sends the next request.
@@ -115,8 +121,9 @@ impl<'a> Pool<'a> {
     fn send(&mut self, position: usize, request: usize, began: Instant) -> Result<(), String> {
         if !self.connections[position].is_usable() {
             let token = Token(position);
-            self.connections[position] = Connection::open(self.job.address, self.poll.registry(), token)
-                .map_err(|error| format!("connect: {error}"))?;
+            self.connections[position] =
+                Connection::open(self.job.address(position), self.poll.registry(), token)
+                    .map_err(|error| format!("connect: {error}"))?;
             self.phase.reconnects += 1;
         }
         let connection = &mut self.connections[position];

@@ -13,6 +13,8 @@ pub struct Measured {
     pub cpu: Duration,
     /// This process's CPU time meanwhile.
     pub own_cpu: Duration,
+    /// The database's CPU time meanwhile.
+    pub database_cpu: Duration,
     /// Nanoseconds from sending a request to the end of its answer.
     pub latencies: Histogram<u64>,
     /// How often a connection had to be opened again.
@@ -32,6 +34,8 @@ pub struct Report {
     pub cpu_s: f64,
     /// This process's CPU time meanwhile.
     pub own_cpu_s: f64,
+    /// The database's CPU time meanwhile.
+    pub database_cpu_s: f64,
     /// How often a connection had to be opened again.
     pub reconnects: u64,
     /// Latencies in microseconds: half, 99 % and 99.9 % are at most this, and the longest.
@@ -55,6 +59,7 @@ impl Report {
             seconds: measured.elapsed.as_secs_f64(),
             cpu_s: measured.cpu.as_secs_f64(),
             own_cpu_s: measured.own_cpu.as_secs_f64(),
+            database_cpu_s: measured.database_cpu.as_secs_f64(),
             reconnects: measured.reconnects,
             p50_us: latency(0.5),
             p99_us: latency(0.99),

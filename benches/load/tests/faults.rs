@@ -68,6 +68,7 @@ fn request(name: &str) -> Request {
 fn job(address: SocketAddr, connections: usize, requests: u64) -> Job {
     Job {
         address,
+        more_addresses: Vec::new(),
         connections,
         warmup_s: 0.0,
         seconds: 0.0,
@@ -75,6 +76,7 @@ fn job(address: SocketAddr, connections: usize, requests: u64) -> Job {
         request_limit_s: 0.5,
         limit_s: 5.0,
         pids: vec![i32::try_from(std::process::id()).unwrap()],
+        database: None,
         requests: vec![request("a"), request("b")],
         order: vec![0, 0, 1],
     }
@@ -207,4 +209,14 @@ fn a_job_that_cannot_be_done_is_refused() {
         assert!(Job::read(wrong.as_bytes()).is_err(), "{wrong}");
     }
     assert!(Job::read(text("[0]", 1, r#"["jwt","jwt"]"#).as_bytes()).is_err());
+}
+
+#[test]
+fn the_connections_are_spread_over_all_nodes() {
+    let ((first, asked_first), (second, asked_second)) = (serve(|_| good()), serve(|_| good()));
+    let mut job = job(first, 4, 40);
+    job.more_addresses.push(second);
+    assert_eq!(load::run(&job).error, None);
+    let (one, other) = (asked_first.lock().unwrap().len(), asked_second.lock().unwrap().len());
+    assert!(one >= 2 && other >= 2, "{one} and {other}");
 }
