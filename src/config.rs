@@ -45,6 +45,7 @@ use crate::http::fault_injection::FaultSettings;
 use crate::http::listen::Address;
 use crate::http::HttpLimits;
 use crate::json::Style;
+use crate::store::sql::database::DatabaseSettings;
 use crate::store::StoreLimits;
 
 /// The value of every setting, checked.
@@ -96,6 +97,8 @@ pub struct Settings {
     pub rates: Option<Rates>,
     /// `max_users`, `max_ships` and `max_revocations`.
     pub store_limits: StoreLimits,
+    /// `database_url` or `database_url_file`, and the other settings of the database.
+    pub database: Option<DatabaseSettings>,
 }
 
 /// The configuration in which nothing is set, so that every default is in effect.
@@ -170,6 +173,7 @@ impl Settings {
             password_queue: auth::password_queue(values)?,
             rates: auth::rates(values)?,
             store_limits: store::limits(values)?,
+            database: store::database(values)?,
         })
     }
 }

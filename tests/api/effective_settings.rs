@@ -44,7 +44,8 @@ fn shows_the_documented_default_of_every_setting() {
         let default = row.default.split(" if standard error is a terminal, else ").last().unwrap();
         let usual = default.trim_matches('`');
         match name {
-            "admin_address" | "data" | "public_url" | "cors_origins" | "jwt_secret" | "jwt_secret_file" => {
+            "admin_address" | "data" | "public_url" | "cors_origins" | "jwt_secret" | "jwt_secret_file"
+            | "database_url" | "database_url_file" | "database_ca_file" => {
                 assert!(run.stdout.contains(&format!("\n# {name} is not set")), "{name}: {}", run.stdout);
             }
             "limits" => assert_eq!(values["limits.json"].0, "\"64KiB\""),

@@ -54,6 +54,11 @@ fn in_effect(settings: &Settings, name: &str, default: &str) -> String {
         "max_users" => settings.store_limits.users.to_string(),
         "max_ships" => settings.store_limits.ships.to_string(),
         "max_revocations" => settings.store_limits.revocations.to_string(),
+        "database_url" | "database_url_file" if settings.database.is_none() => String::new(),
+        // What the others are is seen with a database only: `tests/database`.
+        "database_ca_file" | "database_pool" | "database_pooler" if settings.database.is_none() => {
+            default.to_owned()
+        }
         "limits" => {
             let limit = settings.rocket.limits.get("json").unwrap();
             assert_eq!(limit.as_u64(), limits.max_body as u64);
@@ -143,6 +148,9 @@ fn the_example_file_and_the_help_name_the_same_defaults() {
         "cors_origins",
         "jwt_secret",
         "jwt_secret_file",
+        "database_url",
+        "database_url_file",
+        "database_ca_file",
         "trusted_proxies",
         "workers",
     ];

@@ -3,7 +3,9 @@
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
 mod outages;
+mod settings;
 mod statements;
+mod tls;
 
 use std::time::{Duration, Instant};
 

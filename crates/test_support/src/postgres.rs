@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{kill_process, Pid, Signal};
 use tokio_postgres::{NoTls, SimpleQueryMessage};
 
-pub use self::folder::Version;
+pub use self::folder::{give_to_server, with_data, Version};
 
 /// Starts the server that its arguments are, and stops it when standard input ends, or as a line there says: a signal, and
 /// `keep` if the folder stays. A process that a test has stopped (SIGSTOP) takes no signal but SIGKILL until it goes on.

@@ -70,7 +70,7 @@ impl Version {
 }
 
 /// A new folder for a server, with `data` in it.
-pub(super) fn with_data(version: Version) -> PathBuf {
+pub fn with_data(version: Version) -> PathBuf {
     let template = template(version);
     let folder = new_folder();
     copy(&template, &folder.join("data"));
@@ -122,6 +122,14 @@ fn template(version: Version) -> PathBuf {
     }
     let _ = fs::remove_dir_all(&folder);
     template
+}
+
+/// Makes a file readable for the server, and for no one else, which it demands of a key.
+pub fn give_to_server(file: &Path) {
+    run(Command::new("chmod").arg("600").arg(file));
+    if is_root() {
+        run(Command::new("chown").arg("postgres:postgres").arg(file));
+    }
 }
 
 /// Copies a folder with its owner and modes.

@@ -173,3 +173,6 @@ impl fmt::Debug for DatabaseUrl {
         write!(f, "DatabaseUrl({self})")
     }
 }
+
+#[cfg(test)]
+mod tests;
