@@ -18,14 +18,17 @@ use criterion::{BatchSize, BenchmarkGroup, BenchmarkId, Criterion, Throughput};
 use mimalloc::MiMalloc;
 use serde_json::Value;
 use shipyard::auth::clock::{Clock, TokenIds};
+use shipyard::auth::password::Hash;
 use shipyard::auth::secret::Secret;
 use shipyard::auth::token::{Claims, Kind, Lifetimes, TokenError, Tokens};
 use shipyard::json::{EncodedJson, Style};
 use shipyard::model::id::Id;
 use shipyard::model::ship::{Ship, ShipInput};
 use shipyard::model::{self, Input};
+use shipyard::store::initial_rows::InitialRows;
+use shipyard::store::memory::{Memory, MemoryConfig};
 use shipyard::store::seed::EXAMPLE;
-use shipyard::store::{Precondition, Store, StoreLimits};
+use shipyard::store::{Precondition, StoreLimits, StoredUser};
 use uuid::Builder;
 
 /// That of the program: much of what is measured here is memory that comes and goes.
@@ -55,16 +58,11 @@ fn main() {
 
 // Tokens.
 
-/// Tokens of the usual lifetimes. The second of their start has passed: only in that one are new tokens remembered.
+/// Tokens of the usual lifetimes.
 fn new_tokens() -> Tokens {
     let secret = Secret::new(*b"a key that only benchmarks sign with").expect("it is long enough");
     let lifetimes = Lifetimes { access: 900, refresh: 2_592_000 };
-    let tokens = Tokens::new(secret, lifetimes, usize::MAX, Clock::System, TokenIds::Random);
-    let start = tokens.now();
-    while tokens.now() == start {
-        thread::sleep(Duration::from_millis(10));
-    }
-    tokens
+    Tokens::new(secret, lifetimes, Clock::System, TokenIds::Random)
 }
 
 fn tokens(criterion: &mut Criterion) {
@@ -126,7 +124,7 @@ fn memory(field: &str) -> Option<f64> {
 
 /// Revokes `count` tokens, of which each expires at `exp` of its number. Says what one takes, in the end and at most, which
 /// is while a table grows and is there twice; and how long the longest revocation took, for which all else waits.
-fn revoke(tokens: &Tokens, what: &str, count: u64, exp: impl Fn(u64) -> u64) {
+fn revoke(store: &Memory, what: &str, count: u64, exp: impl Fn(u64) -> u64) {
     // What the peak was until now is forgotten; where that cannot be, too much is found rather than too little.
     let _ = fs::write("/proc/self/clear_refs", "5");
     let before = memory("VmRSS");
@@ -134,7 +132,7 @@ fn revoke(tokens: &Tokens, what: &str, count: u64, exp: impl Fn(u64) -> u64) {
     for number in 0..count {
         let claims = revoked(number, exp(number));
         let began = Instant::now();
-        tokens.revoke(&claims).expect("there is room");
+        store.log_out(&claims, 0);
         longest = longest.max(began.elapsed());
         let done = number + 1;
         // Of few, much of what comes and goes is something else.
@@ -171,25 +169,25 @@ fn verify_beside(group: &mut BenchmarkGroup<'_, WallTime>, count: u64) -> f64 {
     // Within the measure, for filling takes its time.
     let filled = LazyCell::new(|| {
         if count == MANY {
-            let tokens = new_tokens();
-            let now = tokens.now();
-            revoke(&tokens, "over 30 days", count, |number| now + 900 + number * 2_591_000 / count);
+            let now = new_tokens().now();
+            revoke(&store_of(0), "over 30 days", count, |number| now + 900 + number * 2_591_000 / count);
         }
-        let tokens = new_tokens();
+        let (tokens, store) = (new_tokens(), store_of(0));
         let issued: Vec<_> =
             (0..VERIFIED).map(|_| tokens.issue(Kind::Access, USER).expect("a token")).collect();
         // In the hour in which those expire that are verified: nothing is left out of the look-up.
         let exp = issued.last().map_or(0, |token| token.claims.exp);
-        revoke(&tokens, "in one hour", count, |_| exp);
-        (tokens, issued.into_iter().map(|token| token.text).collect::<Vec<_>>())
+        revoke(&store, "in one hour", count, |_| exp);
+        (tokens, store, issued.into_iter().map(|token| token.text).collect::<Vec<_>>())
     });
     let best = Cell::new(f64::NAN);
     group.bench_function(BenchmarkId::from_parameter(count), |bencher| {
-        let (tokens, texts) = &*filled;
+        let (tokens, store, texts) = &*filled;
         bencher.iter_custom(|rounds| {
             let began = Instant::now();
             for text in (0..rounds).zip(texts.iter().cycle()).map(|(_, text)| text) {
-                black_box(tokens.verify(text, Kind::Access)).expect("it is in order");
+                let claims = tokens.verify(text, Kind::Access).expect("it is in order");
+                black_box(store.check_access(&claims)).expect("it is not revoked");
             }
             let took = began.elapsed();
             // A few rounds say nothing.
@@ -217,9 +215,17 @@ fn ships(count: u64) -> BTreeMap<Id, Ship> {
     (1..=count).map(Id::new).zip(inputs()).map(|(id, ship)| (id, ship.with_id(id))).collect()
 }
 
-fn store_of(count: u64) -> Store {
-    let caps = StoreLimits { ships: usize::MAX, ..StoreLimits::default() };
-    Store::with_limits(BTreeMap::new(), ships(count), caps, Style::Compact)
+/// A store with that many ships and a user.
+fn store_of(count: u64) -> Memory {
+    styled_store_of(count, Style::Compact)
+}
+
+fn styled_store_of(count: u64, style: Style) -> Memory {
+    let hash = "$argon2id$v=19$m=8,t=1,p=1$c2FsdHNhbHQ$aGFzaGhhc2hoYXNoaGFzaGhhc2hoYXNoaGFzaGhhc2g";
+    let user = StoredUser { name: "user".to_owned(), hash: Hash::parse(hash).expect("a hash") };
+    let limits = StoreLimits { ships: usize::MAX, revocations: usize::MAX, ..StoreLimits::default() };
+    let rows = InitialRows { users: BTreeMap::from([(USER, user)]), ships: ships(count) };
+    Memory::new(rows, &MemoryConfig { limits, style, ..MemoryConfig::default() })
 }
 
 fn bodies(criterion: &mut Criterion) {
@@ -238,8 +244,7 @@ fn bodies(criterion: &mut Criterion) {
             bencher.iter(|| EncodedJson::new(black_box(&ship), style));
         });
         for (what, count) in [("15 ships", 15), ("10,000 ships", 10_000)] {
-            let caps = StoreLimits::default();
-            let store = Store::with_limits(BTreeMap::new(), ships(count), caps, style);
+            let store = styled_store_of(count, style);
             let list = || store.ships().to_body().expect("JSON");
             group.throughput(Throughput::Bytes(list().length() as u64));
             group.bench_function(format!("list {what}, {style:?}"), |bencher| {
@@ -260,7 +265,7 @@ fn scattered(count: u64) -> impl Iterator<Item = Id> {
     })
 }
 
-fn read_next(store: &Store, ids: &mut impl Iterator<Item = Id>) {
+fn read_next(store: &Memory, ids: &mut impl Iterator<Item = Id>) {
     let ship = ids.next().map(|id| store.ship(id).expect("it is there"));
     black_box(ship);
 }

@@ -43,6 +43,9 @@ pub enum OperationError<E> {
     /// An internal error.
     #[error(transparent)]
     Internal(#[from] InternalError),
+    /// The store is out of reach.
+    #[error(transparent)]
+    Unavailable(#[from] Unavailable),
 }
 
 impl<E> OperationError<E> {
@@ -51,6 +54,7 @@ impl<E> OperationError<E> {
         match self {
             Self::Rejected(error) => OperationError::Rejected(f(error)),
             Self::Internal(error) => OperationError::Internal(error),
+            Self::Unavailable(error) => OperationError::Unavailable(error),
         }
     }
 }

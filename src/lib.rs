@@ -36,15 +36,15 @@ use crate::api::security_headers::SecurityHeaders;
 use crate::auth::clock::{Clock, TokenIds};
 use crate::auth::keys::KeySet;
 use crate::auth::password::Passwords;
-use crate::auth::rate_limit::RateLimiter;
 use crate::auth::token::Tokens;
 use crate::config::Settings;
 use crate::internal_error::InternalError;
 use crate::log::request_context::RecordRoute;
 use crate::store::accounts::Accounts;
-use crate::store::initial_data::InitialData;
-use crate::store::page_selector::PageSelector;
+use crate::store::memory::initial_data::InitialData;
+use crate::store::memory::{Memory, MemoryConfig};
 use crate::store::seed::Data;
+use crate::store::Store;
 
 /// The parts of a server.
 #[derive(Debug)]
@@ -70,14 +70,21 @@ pub fn build(parts: AppConfig) -> Result<Rocket<Build>, InternalError> {
     let has_example_users = HasExampleUsers::new(data.has_example_users());
     let rows = data.hashed(&settings.hasher)?;
     let initial_rows = (settings.admin_address.is_some() || settings.watch).then(|| rows.clone());
-    let store = rows.into_store(settings.store_limits, settings.json);
+    let config = MemoryConfig {
+        limits: settings.store_limits,
+        style: settings.json,
+        rates: settings.rates,
+        now: clock.now(),
+    };
+    let memory = Memory::new(rows, &config);
     let hasher = settings.hasher.clone();
     let passwords = Passwords::new(settings.hasher, settings.password_queue)?;
-    let tokens = Tokens::new(keys, settings.lifetimes, settings.store_limits.revocations, clock, token_ids);
-    let initial_data = initial_rows.map(|rows| InitialData::new(rows, store.clone(), tokens.clone(), hasher));
-    let rate_limiter = RateLimiter::new(settings.rates);
-    let accounts = Accounts::new(store.clone(), tokens.clone(), passwords, rate_limiter)
-        .with_rotation(settings.rotation_grace);
+    let tokens = Tokens::new(keys, settings.lifetimes, clock, token_ids);
+    let initial_data =
+        initial_rows.map(|rows| InitialData::new(rows, memory.clone(), tokens.clone(), hasher));
+    let store = Store::Memory(memory);
+    let accounts =
+        Accounts::new(store.clone(), tokens.clone(), passwords).with_rotation(settings.rotation_grace);
     let mut rocket = rocket::custom(settings.rocket)
         // Rocket's default shield sets headers for pages. `SecurityHeaders` sets those for JSON.
         .attach(Shield::new())
@@ -89,7 +96,6 @@ pub fn build(parts: AppConfig) -> Result<Rocket<Build>, InternalError> {
         .manage(has_example_users)
         .manage(Specification::new(settings.public_url.as_ref()))
         .manage(settings.static_dir)
-        .manage(PageSelector::new(store.clone()))
         .manage(accounts)
         .manage(store)
         .manage(tokens)

@@ -27,8 +27,9 @@ use shipyard::model::name::normalized;
 use shipyard::model::ship::ShipInput;
 use shipyard::model::user::UserInput;
 use shipyard::model::{self, Input};
+use shipyard::store::memory::{Memory, MemoryConfig};
 use shipyard::store::seed::Data;
-use shipyard::store::{CreateShipError, StoreLimits};
+use shipyard::store::CreateShipError;
 
 /// What must hold for any bytes: panics if it does not.
 pub type Target = fn(&[u8]);
@@ -45,7 +46,7 @@ const NOW: u64 = 1_795_392_001;
 static TOKENS: LazyLock<Tokens> = LazyLock::new(|| {
     let clock = Clock::manual(NOW - 1);
     let secret = Secret::new(KEY).expect("a key");
-    let tokens = Tokens::new(&secret, Lifetimes::default(), 1000, clock.clone(), TokenIds::Random);
+    let tokens = Tokens::new(&secret, Lifetimes::default(), clock.clone(), TokenIds::Random);
     clock.set(NOW);
     tokens
 });
@@ -151,7 +152,7 @@ pub fn data(input: &[u8]) {
         Err(error) => return assert_one_line(&error.to_string()),
     };
     let cheap = Cost { memory: 8, iterations: 1, parallelism: 1 }.hasher().expect("a cost");
-    let store = data.into_store(&cheap, StoreLimits::default(), Style::Compact).expect("random bytes");
+    let store = Memory::new(data.hashed(&cheap).expect("random bytes"), &MemoryConfig::default());
     let list = |list: Option<JsonBody>| -> Vec<Value> {
         let text = list.and_then(|list| list.into_bytes().ok()).expect("JSON");
         serde_json::from_slice(&text).expect("a list")

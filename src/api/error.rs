@@ -8,8 +8,11 @@ pub mod api_error;
 pub mod catalog;
 mod domain;
 
+use std::convert::Infallible;
+
 use self::api_error::ApiError;
-use self::catalog::ErrorSpec;
+use self::catalog::{ErrorSpec, INTERNAL, STORE_UNAVAILABLE};
+use crate::internal_error::{chain, OperationError};
 
 /// An error of another module, as error specs of the catalog.
 pub trait ToApiError {
@@ -18,6 +21,37 @@ pub trait ToApiError {
 
     /// The response.
     fn to_api_error(&self) -> ApiError;
+}
+
+/// An error of the operation, or one that no client causes.
+impl<E: ToApiError> ToApiError for OperationError<E> {
+    fn error_specs() -> Vec<&'static ErrorSpec> {
+        let mut specs = E::error_specs();
+        specs.push(&STORE_UNAVAILABLE);
+        specs
+    }
+
+    fn to_api_error(&self) -> ApiError {
+        match self {
+            Self::Rejected(error) => error.to_api_error(),
+            Self::Unavailable(_) => ApiError::of(&STORE_UNAVAILABLE),
+            Self::Internal(error) => {
+                tracing::error!(reason = chain(error), "internal error");
+                ApiError::of(&INTERNAL)
+            }
+        }
+    }
+}
+
+/// Operations without an error of their own.
+impl ToApiError for Infallible {
+    fn error_specs() -> Vec<&'static ErrorSpec> {
+        Vec::new()
+    }
+
+    fn to_api_error(&self) -> ApiError {
+        match *self {}
+    }
 }
 
 /// Maps each variant of an enum to an error spec of the catalog. A variant's value can replace the spec's example. After the

@@ -12,6 +12,8 @@ pub mod path;
 pub mod precondition;
 pub mod refresh;
 
+use std::future::Future;
+
 use rocket::http::Status;
 use rocket::request::Outcome;
 use rocket::{Ignite, Request, Rocket};
@@ -22,10 +24,12 @@ use crate::api::error::api_error::ApiError;
 use crate::api::error::catalog::ErrorSpec;
 use crate::api::error::{error_specs, ToApiError};
 use crate::auth::token::{Claims, Kind, TokenError, Tokens};
+use crate::internal_error::OperationError;
 use crate::log::RequestLogContext;
 use crate::store::Store;
 
 /// The managed state that the guards use. A server without it does not start: see [`AuthState::is_unmanaged`].
+#[derive(Clone, Copy)]
 struct AuthState<'r> {
     tokens: &'r Tokens,
     store: &'r Store,
@@ -89,14 +93,18 @@ fn security(name: &str, description: &str) -> RequestHeaderInput {
 }
 
 /// Runs the check of a guard. An error is stored for the catcher.
-fn run_guard<'r, T, E: ToApiError>(
+async fn run_guard<'r, T, E, F>(
     request: &'r Request<'_>,
-    check: impl FnOnce(&AuthState<'r>) -> Result<T, E>,
-) -> Outcome<T, E> {
+    check: impl FnOnce(AuthState<'r>) -> F,
+) -> Outcome<T, OperationError<E>>
+where
+    E: ToApiError,
+    F: Future<Output = Result<T, OperationError<E>>>,
+{
     let Some(auth) = AuthState::from_request(request) else {
         return Outcome::Forward(Status::InternalServerError);
     };
-    match check(&auth) {
+    match check(auth).await {
         Ok(value) => Outcome::Success(value),
         Err(error) => reject(request, error),
     }
@@ -135,6 +143,8 @@ mod tests {
     use crate::auth::clock::{Clock, TokenIds};
     use crate::auth::secret::Secret;
     use crate::auth::token::Lifetimes;
+    use crate::store::initial_rows::InitialRows;
+    use crate::store::memory::{Memory, MemoryConfig};
 
     fn config() -> Config {
         Config { log_level: rocket::config::LogLevel::Off, ..Config::debug_default() }
@@ -149,6 +159,10 @@ mod tests {
     #[delete("/<_>")]
     fn with_owner(_owner: owner::Owner) {}
 
+    fn store() -> Store {
+        Store::Memory(Memory::new(InitialRows::default(), &MemoryConfig::default()))
+    }
+
     fn starts(rocket: Rocket<Build>) -> bool {
         match rocket::execute(rocket.ignite()) {
             Ok(_) => true,
@@ -162,7 +176,7 @@ mod tests {
     #[test]
     fn a_server_without_the_state_of_a_guard_does_not_start() {
         let secret = Secret::random().expect("a key");
-        let tokens = Tokens::new(&secret, Lifetimes::default(), 1000, Clock::System, TokenIds::Random);
+        let tokens = Tokens::new(&secret, Lifetimes::default(), Clock::System, TokenIds::Random);
         let guarded: [Vec<Route>; 3] =
             [routes![with_access_token], routes![with_refresh_token], routes![with_owner]];
         for routes in guarded {
@@ -170,8 +184,8 @@ mod tests {
             let name = format!("{routes:?}");
             assert!(!starts(bare()), "{name}");
             assert!(!starts(bare().manage(tokens.clone())), "{name}");
-            assert!(!starts(bare().manage(Store::default())), "{name}");
-            assert!(starts(bare().manage(tokens.clone()).manage(Store::default())), "{name}");
+            assert!(!starts(bare().manage(store())), "{name}");
+            assert!(starts(bare().manage(tokens.clone()).manage(store())), "{name}");
         }
     }
 }

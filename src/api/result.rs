@@ -1,5 +1,7 @@
 //! Result of an operation: a success, or one of the errors that its type lists.
 
+use std::convert::Infallible;
+
 use rocket::response::{self, Responder};
 use rocket::Request;
 use rocket_okapi::gen::OpenApiGenerator;
@@ -7,16 +9,15 @@ use rocket_okapi::okapi::openapi3::Responses;
 use rocket_okapi::response::OpenApiResponderInner;
 
 use crate::api::error::api_error::ApiError;
-use crate::api::error::catalog::{ErrorSpec, INTERNAL};
+use crate::api::error::catalog::ErrorSpec;
 use crate::api::error::ToApiError;
 use crate::api::guards::body::BodyError;
 use crate::api::guards::login::LoginRequestError;
 use crate::api::openapi::components;
-use crate::internal_error::{chain, InternalError, OperationError};
+use crate::internal_error::{InternalError, OperationError, Unavailable};
 use crate::store::accounts::{LoginError, RefreshError, WriteError};
-use crate::store::page_selector::TooManyQueries;
 use crate::store::{
-    CreateShipError, CreateUserError, DeleteError, GetError, UpdateShipError, UpdateUserError,
+    CreateShipError, CreateUserError, DeleteError, GetError, TooManyQueries, UpdateShipError, UpdateUserError,
 };
 
 /// The errors of an operation that reads a body and then fails with `E`.
@@ -50,6 +51,8 @@ pub enum HandlerError<E> {
     Api(E),
     /// A defect.
     Internal(InternalError),
+    /// The store is out of reach.
+    Unavailable(Unavailable),
 }
 
 /// The result of an operation.
@@ -71,6 +74,12 @@ impl From<GetError> for HandlerError<GetError> {
 impl From<TooManyQueries> for HandlerError<TooManyQueries> {
     fn from(error: TooManyQueries) -> Self {
         Self::Api(error)
+    }
+}
+
+impl From<Infallible> for HandlerError<Infallible> {
+    fn from(never: Infallible) -> Self {
+        match never {}
     }
 }
 
@@ -128,25 +137,25 @@ where
         match error {
             OperationError::Rejected(error) => error.into(),
             OperationError::Internal(error) => Self::Internal(error),
+            OperationError::Unavailable(error) => Self::Unavailable(error),
         }
     }
 }
 
 impl<'r, E: ToApiError> Responder<'r, 'static> for HandlerError<E> {
     fn respond_to(self, request: &'r Request<'_>) -> response::Result<'static> {
-        match self {
-            Self::Api(error) => error.to_api_error().respond_to(request),
-            Self::Internal(error) => {
-                tracing::error!(reason = chain(&error), "internal error");
-                ApiError::of(&INTERNAL).respond_to(request)
-            }
-        }
+        let error = match self {
+            Self::Api(error) => OperationError::Rejected(error),
+            Self::Internal(error) => OperationError::Internal(error),
+            Self::Unavailable(error) => OperationError::Unavailable(error),
+        };
+        error.to_api_error().respond_to(request)
     }
 }
 
 impl<E: ToApiError> OpenApiResponderInner for HandlerError<E> {
     fn responses(generator: &mut OpenApiGenerator) -> rocket_okapi::Result<Responses> {
-        Ok(components::errors(generator, &E::error_specs()))
+        Ok(components::errors(generator, &OperationError::<E>::error_specs()))
     }
 }
 

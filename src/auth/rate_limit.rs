@@ -18,6 +18,7 @@ mod buckets;
 #[cfg(test)]
 mod tests;
 
+use std::fmt;
 use std::hash::{BuildHasher, RandomState};
 use std::num::NonZeroU32;
 use std::str::FromStr;
@@ -154,6 +155,15 @@ pub struct Admission {
     pub(crate) is_known: bool,
 }
 
+impl Admission {
+    /// An admission of an unknown network without a count, for tests of what needs one.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn uncounted(network: Network) -> Self {
+        Self { network, is_known: false }
+    }
+}
+
 /// Counts requests, and rejects those above the limits. Clones share their counts.
 #[derive(Clone)]
 pub struct RateLimiter<C: Clock = Ticker>(Arc<Shared<C>>);
@@ -175,6 +185,12 @@ struct Buckets<C: Clock> {
     overall: KeyedLimiter<Operation, C>,
     /// For known networks, when the overall limit is used up.
     reserve: KeyedLimiter<(Operation, Network), C>,
+}
+
+impl<C: Clock> fmt::Debug for RateLimiter<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("RateLimiter(..)")
+    }
 }
 
 impl RateLimiter {

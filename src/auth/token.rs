@@ -1,10 +1,10 @@
-//! Token service: issues, verifies and revokes tokens.
+//! Token service: issues and verifies tokens. Whether a token was revoked, the store knows.
 //!
 //! A token is a JWT (RFC 7519) signed with HS256 (RFC 7518). jsonwebtoken signs, decodes and verifies the signature.
 //! The other checks are here: jsonwebtoken ignores `crit`, accepts a header with duplicate names, and reads the
 //! machine's clock.
 //!
-//! All times come from the clock that is passed in. If it is set back to before the start of the server, new tokens are
+//! All times come from the clock that is passed in. If it is set back to before the start of the store, new tokens are
 //! rejected as older than the start until the clock has caught up. If it was ahead for a while, tokens are rejected that
 //! would have expired by then. In both cases the server rejects too many tokens rather than too few, and logs it
 //! ([`ClockMonitor`]).
@@ -21,8 +21,6 @@ use self::claims::{key_id, u64_claim, uuid_claim, Segments, WireClaims};
 pub use self::claims::{Claims, Family, Kind, Lifetimes};
 use crate::auth::clock::{Clock, ClockMonitor, TokenIds};
 use crate::auth::keys::{DecodeError, KeySet};
-pub use crate::auth::revocation::CapacityExceeded;
-use crate::auth::revocation::{Revocations, ValidAfter};
 use crate::internal_error::InternalError;
 use crate::json::Members;
 use crate::model::id::Id;
@@ -73,11 +71,9 @@ pub enum TokenError {
     NotAnAccessToken,
     #[error("not a refresh token")]
     NotARefreshToken,
-    #[error("revoked")]
-    Revoked,
 }
 
-/// Issues, verifies and revokes tokens. Clones share their state.
+/// Issues and verifies tokens. Clones share their keys.
 #[derive(Clone)]
 pub struct Tokens(Arc<Shared>);
 
@@ -94,31 +90,19 @@ struct Shared {
     clock: Clock,
     clock_monitor: ClockMonitor,
     ids: TokenIds,
-    /// Tokens from before the start are rejected: their users and revocations are lost.
-    start: ValidAfter,
-    revoked: Revocations,
 }
 
 impl Tokens {
-    /// A token service with these keys. It rejects tokens that were issued before this call.
+    /// A token service with these keys.
     #[must_use]
-    pub fn new(
-        keys: impl Into<KeySet>,
-        lifetimes: Lifetimes,
-        max_revocations: usize,
-        clock: Clock,
-        ids: TokenIds,
-    ) -> Self {
+    pub fn new(keys: impl Into<KeySet>, lifetimes: Lifetimes, clock: Clock, ids: TokenIds) -> Self {
         let now = clock.now();
-        let start = ValidAfter::at(now, ValidAfter::SERVER_CAPACITY);
         Self(Arc::new(Shared {
             keys: RwLock::new(keys.into()),
             lifetimes,
             clock,
             clock_monitor: ClockMonitor::new(now),
             ids,
-            start,
-            revoked: Revocations::new(max_revocations),
         }))
     }
 
@@ -183,7 +167,6 @@ impl Tokens {
             generation: claims.family.map(|family| family.generation),
         };
         let text = self.0.keys.read().sign(&wire)?;
-        self.0.start.record(claims.iat, claims.jti);
         Ok(Issued { text, claims })
     }
 
@@ -233,18 +216,7 @@ impl Tokens {
         if claims.iat > now {
             return Err(TokenError::NotYetIssued);
         }
-        if !self.0.start.allows(claims.iat, claims.jti) || self.0.revoked.contains(claims.jti, claims.exp) {
-            return Err(TokenError::Revoked);
-        }
         Ok(claims)
-    }
-
-    /// Revokes a token.
-    ///
-    /// # Errors
-    /// [`CapacityExceeded`] if the deny list is full: the token stays valid.
-    pub fn revoke(&self, claims: &Claims) -> Result<(), CapacityExceeded> {
-        self.0.revoked.revoke(claims.jti, claims.exp, self.now())
     }
 
     /// Verifies the signature of a token and decodes its claims; `None` if they cannot be decoded. The checks that

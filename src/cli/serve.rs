@@ -24,7 +24,7 @@ use shipyard::http::{reload, rlimit, shutdown, HttpLimits, Shutdown, Signals};
 use shipyard::internal_error::chain;
 use shipyard::json::Style;
 use shipyard::log::{self, Log};
-use shipyard::store::initial_data::InitialData;
+use shipyard::store::memory::initial_data::InitialData;
 use shipyard::store::seed::{Data, Source, DEFAULT_FILE};
 use shipyard::store::StoreLimits;
 use shipyard::{http, AppConfig};

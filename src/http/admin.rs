@@ -28,7 +28,7 @@ use super::server_response::{add_all, add_security_headers, JSON};
 use crate::api::error::api_error::ApiError;
 use crate::api::error::catalog::{FORBIDDEN, INTERNAL, METHOD_NOT_ALLOWED, NOT_FOUND};
 use crate::json::Style;
-use crate::store::initial_data::InitialData;
+use crate::store::memory::initial_data::InitialData;
 
 /// How many connections are served at a time. Others wait in the system's queue.
 const MAX_CONNECTIONS: usize = 16;

@@ -149,7 +149,9 @@ mod tests {
     use crate::model::id::Id;
     use crate::model::ship::ShipInput;
     use crate::model::{self, Input};
-    use crate::store::{Precondition, Store};
+    use crate::store::initial_rows::InitialRows;
+    use crate::store::memory::{Memory, MemoryConfig};
+    use crate::store::Precondition;
 
     fn is_cacheable(request: request::Builder) -> bool {
         let (head, ()) = request.body(()).expect("a request").into_parts();
@@ -222,7 +224,7 @@ mod tests {
         const SHIPS: usize = 15;
         const ROUNDS: usize = 10;
         let input = || -> ShipInput { model::read(ShipInput::example()).expect("the example fits") };
-        let store = Store::default();
+        let store = Memory::new(InitialRows::default(), &MemoryConfig::default());
         let ids: Vec<Id> = (0..SHIPS).map(|_| store.create_ship(input()).expect("there is room").0).collect();
         let get = |id: Id| {
             let path = format!("/api/ships/{id}");

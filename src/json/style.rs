@@ -7,12 +7,13 @@ use serde_json::ser::{Formatter, PrettyFormatter};
 use serde_json::Serializer;
 
 /// The layout of response bodies. In both, keys are sorted and one newline ends the text.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Style {
     /// Two spaces of indent, and a space after each comma, as in the recorded exchanges.
     Pretty,
     /// No white space.
+    #[default]
     Compact,
 }
 

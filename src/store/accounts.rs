@@ -1,10 +1,12 @@
 //! Accounts: login, refresh, logout, and every write of a password. No HTTP here.
 
+use std::convert::Infallible;
+
 use thiserror::Error;
 
 use crate::auth::network::Network;
 use crate::auth::password::{Hash, Passwords, QueueFull};
-use crate::auth::rate_limit::{Admission, Operation, RateLimited, RateLimiter};
+use crate::auth::rate_limit::{Admission, Operation, RateLimited};
 use crate::auth::token::{Claims, Kind, Tokens};
 use crate::internal_error::OperationError;
 use crate::json::EncodedJson;
@@ -13,8 +15,8 @@ use crate::model::id::Id;
 use crate::model::password::Password;
 use crate::model::user::{User, UserInput, UserPatch};
 use crate::store::{
-    CreateUserError, HashedUser, Precondition, RefreshSessionError, Rotation, Store, UpdateUserError,
-    UserChange,
+    CreateUserError, HashedUser, LoginAttempt, Precondition, RefreshSessionError, Rotation, Store,
+    UpdateUserError, UserChange,
 };
 
 /// Why a login fails.
@@ -62,15 +64,14 @@ pub struct Accounts {
     store: Store,
     tokens: Tokens,
     passwords: Passwords,
-    rate_limiter: RateLimiter,
     rotation_grace: Option<u64>,
 }
 
 impl Accounts {
     /// Accounts over the users of `store`.
     #[must_use]
-    pub fn new(store: Store, tokens: Tokens, passwords: Passwords, rate_limiter: RateLimiter) -> Self {
-        Self { store, tokens, passwords, rate_limiter, rotation_grace: None }
+    pub fn new(store: Store, tokens: Tokens, passwords: Passwords) -> Self {
+        Self { store, tokens, passwords, rotation_grace: None }
     }
 
     /// With refresh rotation, if there is a grace: how many seconds a client has for using a refresh token again.
@@ -89,31 +90,26 @@ impl Accounts {
         login: Credentials,
         client: Network,
     ) -> Result<TokenPair, OperationError<LoginError>> {
-        let returning = self.store.returning_user(&login.username, client);
-        let admission = self
-            .rate_limiter
-            .admit_login(&login.username, returning, client)
-            .map_err(|error| OperationError::Rejected(LoginError::RateLimited(error)))?;
-        let found = self.store.credentials(&login.username);
-        let hash = found.as_ref().map(|(_, hash)| hash.clone());
+        let attempt = self.store.begin_login(&login.username, client).await;
+        let LoginAttempt { admission, account } =
+            attempt.map_err(|error| error.map(LoginError::RateLimited))?;
+        let hash = account.as_ref().map(|(_, hash)| hash.clone());
         let matches = self
             .passwords
             .verify(&admission, login.password, hash)
             .await
             .map_err(|error| error.map(|QueueFull| LoginError::QueueFull))?;
         let invalid = OperationError::Rejected(LoginError::Invalid);
-        let Some((id, hash)) = found.filter(|_| matches) else { return Err(invalid) };
+        let Some((id, hash)) = account.filter(|_| matches) else { return Err(invalid) };
         let access = self.tokens.issue(Kind::Access, id)?;
         let refresh = match self.rotation_grace {
             None => self.tokens.issue(Kind::Refresh, id)?,
             Some(_) => self.tokens.issue_first_of_family(id)?,
         };
-        if !self.store.admit_login(&hash, &access.claims, &refresh.claims) {
+        let completed = self.store.complete_login(&hash, &access.claims, &refresh.claims, &admission).await;
+        if !completed.map_err(|error| error.map(|never| match never {}))? {
             return Err(invalid);
         }
-        self.store.begin_family(&refresh.claims);
-        self.store.remember_network(id, &hash, client);
-        self.rate_limiter.succeeded(&admission);
         Ok(TokenPair { access_token: access.text, refresh_token: refresh.text })
     }
 
@@ -122,44 +118,40 @@ impl Accounts {
     ///
     /// # Errors
     /// [`RefreshError`].
-    pub fn refresh(
+    pub async fn refresh(
         &self,
         refresh: &Claims,
         client: Network,
     ) -> Result<RefreshedToken, OperationError<RefreshError>> {
-        let admission = self
-            .rate_limiter
-            .admit(Operation::Refresh, client)
-            .map_err(|error| OperationError::Rejected(RefreshError::RateLimited(error)))?;
+        let admission = self.store.admit(Operation::Refresh, client).await;
+        let admission = admission.map_err(|error| error.map(RefreshError::RateLimited))?;
         let access = self.tokens.issue(Kind::Access, refresh.identity)?;
-        let rejected = |error| OperationError::Rejected(RefreshError::Refresh(error));
         let refresh_token = if let Some(grace) = self.rotation_grace {
-            let family = refresh.family.ok_or_else(|| rejected(RefreshSessionError::FamilyEnded))?;
+            let ended = OperationError::Rejected(RefreshError::Refresh(RefreshSessionError::FamilyEnded));
+            let family = refresh.family.ok_or(ended)?;
             let next = self.tokens.issue_next_of_family(refresh, family)?;
             let rotation = Rotation { client, now: self.tokens.now(), grace };
-            let rotated = self.store.rotate(refresh, &access.claims, &next.claims, &rotation);
-            if rotated == Err(RefreshSessionError::Reused) {
+            let rotated =
+                self.store.rotate(refresh, &access.claims, &next.claims, &rotation, &admission).await;
+            if matches!(rotated, Err(OperationError::Rejected(RefreshSessionError::Reused))) {
                 tracing::warn!(user = %refresh.identity, "a refresh token was used a second time; its login has ended");
             }
-            rotated.map_err(rejected)?;
+            rotated.map_err(|error| error.map(RefreshError::Refresh))?;
             Some(next.text)
         } else {
-            self.store.admit_refresh(refresh, &access.claims).map_err(rejected)?;
+            let refreshed = self.store.refresh(refresh, &access.claims, &admission).await;
+            refreshed.map_err(|error| error.map(RefreshError::Refresh))?;
             None
         };
-        self.rate_limiter.refreshed(&admission);
         Ok(RefreshedToken { access_token: access.text, refresh_token })
     }
 
-    /// Ends a token. If the deny list is full, ends all tokens that were issued to its user until now: no logged-out token is
-    /// accepted again, and other users are not affected.
+    /// Ends a token, as [`Store::log_out`] does.
     ///
-    /// With refresh rotation, a refresh token ends together with its family.
-    pub fn log_out(&self, token: &Claims) {
-        self.store.end_family(token);
-        if self.tokens.revoke(token).is_err() {
-            self.store.log_out(token.identity, self.tokens.now());
-        }
+    /// # Errors
+    /// None of its own.
+    pub async fn log_out(&self, token: &Claims) -> Result<(), OperationError<Infallible>> {
+        self.store.log_out(token, self.tokens.now()).await
     }
 
     /// Creates a user.
@@ -172,10 +164,10 @@ impl Accounts {
         client: Network,
     ) -> Result<(Id, EncodedJson<User>), OperationError<WriteError<CreateUserError>>> {
         let UserInput { id, name, password } = input;
-        let admission = self.admit_write(Operation::CreateUser, client)?;
+        let admission = self.admit_write(Operation::CreateUser, client).await?;
         let hash = self.hash(&admission, password).await?;
-        let user = self.store.create_user(HashedUser { id, name, hash });
-        user.map_err(|error| OperationError::Rejected(WriteError::Store(error)))
+        let user = self.store.create_user(HashedUser { id, name, hash }).await;
+        user.map_err(|error| error.map(WriteError::Store))
     }
 
     /// Changes the user of the access token. With a new password the user's refresh tokens end; access tokens live on until they
@@ -192,31 +184,23 @@ impl Accounts {
         client: Network,
     ) -> Result<EncodedJson<User>, OperationError<WriteError<UpdateUserError>>> {
         let UserPatch { id: given_id, name, password } = patch;
-        let admission = self.admit_write(Operation::UpdateUser, client)?;
+        let admission = self.admit_write(Operation::UpdateUser, client).await?;
         let hash = match password {
             Some(password) => Some(self.hash(&admission, password).await?),
             None => None,
         };
-        let change = UserChange { id: given_id.flatten(), name, hash: hash.clone(), token: Some(*token) };
-        let user = self
-            .store
-            .update_user(id, change, precondition, self.tokens.now())
-            .map_err(|error| OperationError::Rejected(WriteError::Store(error)))?;
-        // A client that sets a password knows it.
-        if let Some(hash) = hash {
-            self.store.remember_network(id, &hash, client);
-        }
-        self.rate_limiter.succeeded(&admission);
-        Ok(user)
+        let change = UserChange { id: given_id.flatten(), name, hash, token: Some(*token) };
+        let user = self.store.update_user(id, change, precondition, &admission, self.tokens.now()).await;
+        user.map_err(|error| error.map(WriteError::Store))
     }
 
-    fn admit_write<E>(
+    async fn admit_write<E>(
         &self,
         operation: Operation,
         client: Network,
     ) -> Result<Admission, OperationError<WriteError<E>>> {
-        let admission = self.rate_limiter.admit(operation, client);
-        admission.map_err(|error| OperationError::Rejected(WriteError::RateLimited(error)))
+        let admission = self.store.admit(operation, client).await;
+        admission.map_err(|error| error.map(WriteError::RateLimited))
     }
 
     async fn hash<E>(
@@ -242,6 +226,8 @@ mod tests {
     use crate::auth::secret::Secret;
     use crate::auth::token::Lifetimes;
     use crate::model::password::Password;
+    use crate::store::initial_rows::InitialRows;
+    use crate::store::memory::{Memory, MemoryConfig};
     use crate::store::StoredUser;
 
     const ANN: Id = Id::new(1);
@@ -258,20 +244,22 @@ mod tests {
         let hasher = Cost { memory: 32 * 1024, iterations: 3, parallelism: 1 }.hasher().expect("a cost");
         let hash = hasher.hash(&password("old password")).expect("a hash");
         let users = BTreeMap::from([(ANN, StoredUser { name: "ann".to_owned(), hash })]);
-        let store = Store::new(users, BTreeMap::new());
+        let rows = InitialRows { users, ..InitialRows::default() };
+        let memory = Memory::new(rows, &MemoryConfig::default());
         let secret = Secret::random().expect("a key");
-        let tokens = Tokens::new(&secret, Lifetimes::default(), 1000, Clock::manual(1), TokenIds::Random);
+        let tokens = Tokens::new(&secret, Lifetimes::default(), Clock::manual(1), TokenIds::Random);
         let passwords = Passwords::new(hasher.clone(), 16).expect("a hash");
-        let accounts = Accounts::new(store.clone(), tokens, passwords, RateLimiter::new(None));
+        let accounts = Accounts::new(Store::Memory(memory.clone()), tokens, passwords);
         let log_in = |text| {
             accounts.log_in(Credentials { username: "ann".to_owned(), password: password(text) }, None.into())
         };
         let hash = hasher.hash(&password("new password")).expect("a hash");
         let new = UserChange { id: None, name: None, hash: Some(hash), token: None };
         tokio::runtime::Builder::new_current_thread().build().expect("a runtime").block_on(async {
+            let admission = Admission::uncounted(None.into());
             let mut late = pin!(log_in("old password"));
             assert!(late.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
-            store.update_user(ANN, new, &Precondition::NONE, 1).expect("ann is there");
+            memory.update_user(ANN, new, &Precondition::NONE, &admission, 1).expect("ann is there");
             let refused = late.await.err();
             assert!(matches!(refused, Some(OperationError::Rejected(LoginError::Invalid))), "{refused:?}");
             assert!(log_in("new password").await.is_ok());

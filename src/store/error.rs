@@ -88,9 +88,17 @@ pub enum UpdateUserError {
     Precondition(#[from] PreconditionError),
 }
 
+/// Too many queries wait, of all clients or of this one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("too many queries wait")]
+pub struct TooManyQueries;
+
 /// Why the store refuses a valid access token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum AccessSessionError {
+    /// The token was logged out.
+    #[error("the token was logged out")]
+    Revoked,
     /// The user has been deleted.
     #[error("the user has been deleted")]
     UnknownUser,
@@ -102,6 +110,9 @@ pub enum AccessSessionError {
 /// Why the store refuses a valid refresh token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum RefreshSessionError {
+    /// The token was logged out.
+    #[error("the token was logged out")]
+    Revoked,
     /// The user has been deleted.
     #[error("the user has been deleted")]
     UnknownUser,

@@ -12,14 +12,14 @@ use thiserror::Error;
 use crate::auth::password::{Hash, Hasher, InvalidHash, Passwords};
 use crate::escape::escape_invisible;
 use crate::internal_error::{chain, InternalError};
-use crate::json::{self, Malformed, Style};
+use crate::json::{self, Malformed};
 use crate::model::id::Id;
 use crate::model::ship::{Ship, ShipInput};
 use crate::model::user::UserInput;
 use crate::model::{self, Input};
 use crate::regular_file;
-use crate::store::initial_data::InitialRows;
-use crate::store::{Store, StoreLimits, StoredUser};
+use crate::store::initial_rows::InitialRows;
+use crate::store::{StoreLimits, StoredUser};
 
 /// The example data, which is also in the repository as `data.json`.
 pub const EXAMPLE: &str = include_str!("../../data.json");
@@ -253,19 +253,6 @@ impl Data {
                 .collect()
         });
         Ok(InitialRows { users: hashed?.into_iter().flatten().collect(), ships: self.ships })
-    }
-
-    /// The store with this data, which gives JSON in that style.
-    ///
-    /// # Errors
-    /// As [`Data::hashed`].
-    pub fn into_store(
-        self,
-        hasher: &Hasher,
-        limits: StoreLimits,
-        style: Style,
-    ) -> Result<Store, InternalError> {
-        Ok(self.hashed(hasher)?.into_store(limits, style))
     }
 
     /// The numbers of users and ships.

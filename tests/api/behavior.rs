@@ -374,7 +374,7 @@ fn the_defaults_are_those_of_the_settings_page() {
 #[test]
 fn does_not_sign_with_an_empty_key() {
     let tokens =
-        Tokens::new(Secret::for_replay(""), Lifetimes::default(), 1000, Clock::manual(NOW), TokenIds::Random);
+        Tokens::new(Secret::for_replay(""), Lifetimes::default(), Clock::manual(NOW), TokenIds::Random);
     assert!(tokens.issue(Kind::Access, Id::new(1)).is_err());
     let forged = test_support::forge::hs256("e30.e30", b"");
     assert!(tokens.verify(&format!("e30.e30.{forged}"), Kind::Access).is_err());
@@ -387,7 +387,7 @@ fn secrets_cannot_be_printed() {
     let secret = Secret::new(SECRET).unwrap();
     let key = Key { id: KeyId::new("shown"), secret: secret.clone() };
     let keys = || KeySet::new(std::slice::from_ref(&key)).unwrap();
-    let tokens = Tokens::new(keys(), Lifetimes::default(), 1000, Clock::manual(NOW), TokenIds::Random);
+    let tokens = Tokens::new(keys(), Lifetimes::default(), Clock::manual(NOW), TokenIds::Random);
     let issued = tokens.issue(Kind::Access, Id::new(1)).unwrap();
     let pair = TokenPair { access_token: issued.text.clone(), refresh_token: issued.text.clone() };
     let refreshed =

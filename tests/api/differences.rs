@@ -9,7 +9,7 @@ use rocket::tokio::task::JoinSet;
 use serde_json::{json, Value};
 use shipyard::auth::rate_limit::Rates;
 use shipyard::config::Settings;
-use shipyard::json::Style;
+use shipyard::store::memory::{Memory, MemoryConfig};
 use shipyard::store::seed::{Data, EXAMPLE};
 use shipyard::store::StoreLimits;
 
@@ -315,7 +315,7 @@ fn hashed_passwords() {
     assert_eq!(answer.status, 401);
     // A plain-text password of the data file is not kept either. The store knows everything but the salt and the hash.
     let data = Data::parse("the example", EXAMPLE.as_bytes()).unwrap();
-    let store = data.into_store(&CHEAP.hasher().unwrap(), StoreLimits::default(), Style::Compact).unwrap();
+    let store = Memory::new(data.hashed(&CHEAP.hasher().unwrap()).unwrap(), &MemoryConfig::default());
     let (_, kept) = store.credentials("user").unwrap();
     let shape: Vec<&str> = kept.as_str().split('$').take(4).collect();
     let ours = format!("{}$<salt>$<hash>", shape.join("$"));

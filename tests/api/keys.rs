@@ -13,7 +13,10 @@ use shipyard::auth::secret::Secret;
 use shipyard::auth::token::Lifetimes;
 use shipyard::auth::token::{Kind, TokenError, Tokens};
 use shipyard::model::id::Id;
+use shipyard::store::initial_rows::InitialRows;
+use shipyard::store::memory::{Memory, MemoryConfig};
 use shipyard::store::seed::EXAMPLE;
+use shipyard::store::RefreshSessionError;
 
 use test_support::forge::{claims, hs256};
 use test_support::program::{folder, run, shipyard, Serving};
@@ -34,7 +37,7 @@ fn set(keys: &[Key]) -> KeySet {
 }
 
 fn tokens(keys: &[Key]) -> Tokens {
-    Tokens::new(set(keys), Lifetimes::default(), 1000, Clock::manual(NOW), TokenIds::Random)
+    Tokens::new(set(keys), Lifetimes::default(), Clock::manual(NOW), TokenIds::Random)
 }
 
 /// The decoded header of a token.
@@ -129,11 +132,13 @@ fn a_key_change_reaches_every_clone_at_once() {
 /// A revocation belongs to a token, whatever key signed it.
 #[test]
 fn a_logged_out_token_stays_revoked_after_a_key_change() {
-    let tokens = tokens(&[key(None, A)]);
+    let (tokens, store) =
+        (tokens(&[key(None, A)]), Memory::new(InitialRows::default(), &MemoryConfig::default()));
     let token = tokens.issue(Kind::Refresh, Id::new(1)).unwrap();
-    tokens.revoke(&token.claims).unwrap();
+    store.log_out(&token.claims, NOW);
     tokens.change_keys(set(&[key(None, B), key(None, A)]));
-    assert_eq!(tokens.verify(&token.text, Kind::Refresh).err(), Some(TokenError::Revoked));
+    let claims = tokens.verify(&token.text, Kind::Refresh).unwrap();
+    assert_eq!(store.check_refresh(&claims), Err(RefreshSessionError::Revoked));
 }
 
 fn file(folder: &Path, content: impl AsRef<[u8]>) -> PathBuf {
@@ -167,8 +172,7 @@ fn reads_a_key_file_line_by_line() {
         let found = KeyFile::at(file(&folder, &content)).read();
         let found = found.unwrap_or_else(|error| panic!("{content}: {error}"));
         assert!(found.keys.to_string().ends_with(&format!(", {verify} verify")), "{content}: {}", found.keys);
-        let tokens =
-            Tokens::new(found.keys, Lifetimes::default(), 1000, Clock::manual(NOW), TokenIds::Random);
+        let tokens = Tokens::new(found.keys, Lifetimes::default(), Clock::manual(NOW), TokenIds::Random);
         let token = tokens.issue(Kind::Access, Id::new(1)).unwrap().text;
         let header: Value = serde_json::from_str(&header_of(&token)).unwrap();
         assert_eq!(header.get("kid").and_then(Value::as_str), id, "{content}");

@@ -373,7 +373,7 @@ fn too_many_queries_at_a_time_are_refused() {
     const OF_ONE: usize = 1 + 32;
     rocket::execute(async {
         let client = Arc::new(Client::untracked(unstarted()).await.unwrap());
-        let store = client.rocket().state::<Store>().unwrap().clone();
+        let store = client.rocket().state::<Store>().and_then(Store::memory).unwrap().clone();
         let ask = |client: Arc<Client>, operation: &'static str, last: u8| async move {
             let path = if operation == "ships_list" { "/api/ships" } else { "/api/users" };
             let mut request = client.get(format!("{path}?limit=1"));

@@ -213,6 +213,8 @@ catalog! {
         "The queue of passwords to be hashed is full.";
     TOO_MANY_QUERIES: 503, "Service Unavailable", Text("Too many lists are being selected. Try again soon."),
         "The queue of lists with parameters is full, for all clients or for this one.";
+    STORE_UNAVAILABLE: 503, "Service Unavailable", Text("The store cannot be reached. Try again soon."),
+        "The store cannot be reached. A write may have been done or not.";
     STORAGE_FULL: 507, "Insufficient Storage", Text("No room is left."),
         "The server is configured to keep no more.";
     IDS_EXHAUSTED: 507, "Insufficient Storage", Text("No ids are left."),

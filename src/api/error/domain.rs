@@ -5,10 +5,9 @@ use super::catalog::{ErrorSpec, BUSY, TOO_MANY_QUERIES, TOO_MANY_REQUESTS};
 use super::{error_specs, ToApiError};
 use crate::auth::token::TokenError;
 use crate::store::accounts::{RefreshError, WriteError};
-use crate::store::page_selector::TooManyQueries;
 use crate::store::{
     CreateShipError, CreateUserError, DeleteError, GetError, PreconditionError, RefreshSessionError,
-    UpdateShipError, UpdateUserError,
+    TooManyQueries, UpdateShipError, UpdateUserError,
 };
 
 error_specs!(GetError { NotFound => NOT_FOUND });
@@ -34,6 +33,7 @@ error_specs!(UpdateUserError {
     Precondition(PreconditionError)
 });
 error_specs!(RefreshSessionError {
+    Revoked => TOKEN_REVOKED,
     UnknownUser => UNKNOWN_USER,
     AllLoggedOut => TOKEN_REVOKED,
     PasswordChanged => TOKEN_OUTDATED,
@@ -59,7 +59,6 @@ error_specs!(TokenError {
     Expired => TOKEN_EXPIRED,
     NotAnAccessToken => ACCESS_TOKEN_REQUIRED,
     NotARefreshToken => REFRESH_TOKEN_REQUIRED,
-    Revoked => TOKEN_REVOKED,
 });
 
 impl ToApiError for TooManyQueries {

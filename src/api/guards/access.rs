@@ -12,6 +12,7 @@ use crate::api::error::catalog::{ErrorSpec, REFRESH_TOKEN_REQUIRED, TOKEN_REVOKE
 use crate::api::error::ToApiError;
 use crate::api::openapi::components;
 use crate::auth::token::{Claims, Kind, TokenError};
+use crate::internal_error::OperationError;
 use crate::store::AccessSessionError;
 
 /// Requires a valid access token of a user who exists.
@@ -25,15 +26,15 @@ pub enum AccessTokenError {
     Bearer(BearerError),
     /// The token is invalid.
     Token(TokenError),
+    /// The token, or all tokens of the user, have been revoked.
+    Revoked,
     /// The token's user has been deleted.
     UnknownUser,
-    /// All tokens of the user have been revoked.
-    AllLoggedOut,
 }
 
 impl ToApiError for AccessTokenError {
     fn error_specs() -> Vec<&'static ErrorSpec> {
-        token_guard_errors(&REFRESH_TOKEN_REQUIRED, vec![&UNKNOWN_USER])
+        token_guard_errors(&REFRESH_TOKEN_REQUIRED, vec![&TOKEN_REVOKED, &UNKNOWN_USER])
     }
 
     fn to_api_error(&self) -> ApiError {
@@ -41,7 +42,7 @@ impl ToApiError for AccessTokenError {
             Self::Bearer(error) => error.to_api_error(),
             Self::Token(error) => error.to_api_error(),
             Self::UnknownUser => ApiError::of(&UNKNOWN_USER),
-            Self::AllLoggedOut => ApiError::of(&TOKEN_REVOKED),
+            Self::Revoked => ApiError::of(&TOKEN_REVOKED),
         }
     }
 }
@@ -50,30 +51,34 @@ impl From<AccessSessionError> for AccessTokenError {
     fn from(error: AccessSessionError) -> Self {
         match error {
             AccessSessionError::UnknownUser => Self::UnknownUser,
-            AccessSessionError::AllLoggedOut => Self::AllLoggedOut,
+            AccessSessionError::Revoked | AccessSessionError::AllLoggedOut => Self::Revoked,
         }
     }
 }
 
-/// Verifies the access token, but not whether its user still exists.
-pub(super) fn verify(auth: &AuthState<'_>, request: &Request<'_>) -> Result<Claims, AccessTokenError> {
+/// Verifies signature and claims of the access token, but not whether the store still accepts it.
+pub(super) fn verify(auth: AuthState<'_>, request: &Request<'_>) -> Result<Claims, AccessTokenError> {
     let token = bearer_token(request).map_err(AccessTokenError::Bearer)?;
     auth.verify_token(request, token, Kind::Access).map_err(AccessTokenError::Token)
 }
 
-/// Verifies the access token, and that its user exists and has not logged out all tokens since.
-fn authenticate(auth: &AuthState<'_>, request: &Request<'_>) -> Result<Claims, AccessTokenError> {
-    let claims = verify(auth, request)?;
-    auth.store.check_access(&claims)?;
-    Ok(claims)
+/// Verifies the access token, and that the store still accepts it.
+async fn authenticate(
+    auth: AuthState<'_>,
+    request: &Request<'_>,
+) -> Result<AccessToken, OperationError<AccessTokenError>> {
+    let claims = verify(auth, request).map_err(OperationError::Rejected)?;
+    let checked = auth.store.check_access(&claims).await;
+    checked.map_err(|error| error.map(AccessTokenError::from))?;
+    Ok(AccessToken(claims))
 }
 
 #[async_trait]
 impl<'r> FromRequest<'r> for AccessToken {
-    type Error = AccessTokenError;
+    type Error = OperationError<AccessTokenError>;
 
-    async fn from_request(request: &'r Request<'_>) -> Outcome<Self, AccessTokenError> {
-        run_guard(request, |auth| authenticate(auth, request).map(Self))
+    async fn from_request(request: &'r Request<'_>) -> Outcome<Self, Self::Error> {
+        run_guard(request, |auth| authenticate(auth, request)).await
     }
 }
 

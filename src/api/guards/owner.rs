@@ -13,6 +13,7 @@ use crate::api::error::{error_specs, ToApiError};
 use crate::api::openapi::components;
 use crate::api::routing;
 use crate::auth::token::Claims;
+use crate::internal_error::OperationError;
 use crate::model::id::Id;
 use crate::store::AccessSessionError;
 
@@ -33,31 +34,40 @@ pub enum OwnerError {
 error_specs!(OwnerError { NotTheOwner => FORBIDDEN; Access(AccessTokenError) });
 
 /// Verifies the access token. Returns its claims, and whether its user has been deleted.
-fn authenticate(auth: &AuthState<'_>, request: &Request<'_>) -> Result<(Claims, bool), AccessTokenError> {
-    let claims = access::verify(auth, request)?;
-    match auth.store.check_access(&claims) {
+async fn authenticate(
+    auth: AuthState<'_>,
+    request: &Request<'_>,
+) -> Result<(Claims, bool), OperationError<AccessTokenError>> {
+    let claims = access::verify(auth, request).map_err(OperationError::Rejected)?;
+    match auth.store.check_access(&claims).await {
         Ok(()) => Ok((claims, false)),
-        Err(AccessSessionError::UnknownUser) => Ok((claims, true)),
-        Err(error @ AccessSessionError::AllLoggedOut) => Err(error.into()),
+        Err(OperationError::Rejected(AccessSessionError::UnknownUser)) => Ok((claims, true)),
+        Err(error) => Err(error.map(AccessTokenError::from)),
     }
 }
 
-fn check_owner(auth: &AuthState<'_>, request: &Request<'_>, id: Id) -> Result<Claims, OwnerError> {
-    match authenticate(auth, request).map_err(OwnerError::Access)? {
-        (claims, _) if claims.identity == id => Ok(claims),
-        (_, false) => Err(OwnerError::NotTheOwner),
-        (_, true) => Err(OwnerError::Access(AccessTokenError::UnknownUser)),
-    }
+async fn check_owner(
+    auth: AuthState<'_>,
+    request: &Request<'_>,
+    id: Id,
+) -> Result<Owner, OperationError<OwnerError>> {
+    let authenticated = authenticate(auth, request).await;
+    let rejected = match authenticated.map_err(|error| error.map(OwnerError::Access))? {
+        (claims, _) if claims.identity == id => return Ok(Owner(claims)),
+        (_, false) => OwnerError::NotTheOwner,
+        (_, true) => OwnerError::Access(AccessTokenError::UnknownUser),
+    };
+    Err(OperationError::Rejected(rejected))
 }
 
 #[async_trait]
 impl<'r> FromRequest<'r> for Owner {
-    type Error = OwnerError;
+    type Error = OperationError<OwnerError>;
 
-    async fn from_request(request: &'r Request<'_>) -> Outcome<Self, OwnerError> {
+    async fn from_request(request: &'r Request<'_>) -> Outcome<Self, Self::Error> {
         let id = routing::id_position(request).and_then(|position| request.param::<Id>(position));
         let Some(Ok(id)) = id else { return Outcome::Forward(Status::NotFound) };
-        run_guard(request, |auth| check_owner(auth, request, id).map(Self))
+        run_guard(request, |auth| check_owner(auth, request, id)).await
     }
 }
 

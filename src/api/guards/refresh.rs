@@ -12,6 +12,7 @@ use crate::api::error::catalog::{ErrorSpec, ACCESS_TOKEN_REQUIRED};
 use crate::api::error::ToApiError;
 use crate::api::openapi::components;
 use crate::auth::token::{Claims, Kind, TokenError};
+use crate::internal_error::OperationError;
 use crate::store::RefreshSessionError;
 
 /// Requires a valid refresh token of a user who exists, and has not changed the password or logged out all
@@ -44,19 +45,29 @@ impl ToApiError for RefreshTokenError {
     }
 }
 
-fn authenticate(auth: &AuthState<'_>, request: &Request<'_>) -> Result<Claims, RefreshTokenError> {
+/// Verifies signature and claims of the refresh token.
+fn verify(auth: AuthState<'_>, request: &Request<'_>) -> Result<Claims, RefreshTokenError> {
     let token = bearer_token(request).map_err(RefreshTokenError::Bearer)?;
-    let claims = auth.verify_token(request, token, Kind::Refresh).map_err(RefreshTokenError::Token)?;
-    auth.store.check_refresh(&claims).map_err(RefreshTokenError::User)?;
-    Ok(claims)
+    auth.verify_token(request, token, Kind::Refresh).map_err(RefreshTokenError::Token)
+}
+
+/// Verifies the refresh token, and that the store still accepts it.
+async fn authenticate(
+    auth: AuthState<'_>,
+    request: &Request<'_>,
+) -> Result<RefreshToken, OperationError<RefreshTokenError>> {
+    let claims = verify(auth, request).map_err(OperationError::Rejected)?;
+    let checked = auth.store.check_refresh(&claims).await;
+    checked.map_err(|error| error.map(RefreshTokenError::User))?;
+    Ok(RefreshToken(claims))
 }
 
 #[async_trait]
 impl<'r> FromRequest<'r> for RefreshToken {
-    type Error = RefreshTokenError;
+    type Error = OperationError<RefreshTokenError>;
 
-    async fn from_request(request: &'r Request<'_>) -> Outcome<Self, RefreshTokenError> {
-        run_guard(request, |auth| authenticate(auth, request).map(Self))
+    async fn from_request(request: &'r Request<'_>) -> Outcome<Self, Self::Error> {
+        run_guard(request, |auth| authenticate(auth, request)).await
     }
 }
 

@@ -1,5 +1,6 @@
 //! Login, refresh and the two logouts.
 
+use std::convert::Infallible;
 use std::net::IpAddr;
 
 use rocket::{delete, post, State};
@@ -35,12 +36,12 @@ pub async fn login(
 /// Returns a new access token for a refresh token, which stays valid.
 #[openapi(tag = "auth")]
 #[post("/auth/refresh")]
-pub fn refresh(
+pub async fn refresh(
     token: RefreshToken,
     client: Option<IpAddr>,
     accounts: &State<Accounts>,
 ) -> ApiResult<Json<RefreshedToken>, RefreshError> {
-    Ok(Json(accounts.refresh(&token.0, client.into())?))
+    Ok(Json(accounts.refresh(&token.0, client.into()).await?))
 }
 
 /// # Log out the access token
@@ -48,9 +49,12 @@ pub fn refresh(
 /// Revokes the access token that the request carries.
 #[openapi(tag = "auth")]
 #[delete("/auth/logout")]
-pub fn logout_access_token(token: AccessToken, accounts: &State<Accounts>) -> Json<Message> {
-    accounts.log_out(&token.0);
-    Json(LOGGED_OUT)
+pub async fn logout_access_token(
+    token: AccessToken,
+    accounts: &State<Accounts>,
+) -> ApiResult<Json<Message>, Infallible> {
+    accounts.log_out(&token.0).await?;
+    Ok(Json(LOGGED_OUT))
 }
 
 /// # Log out the refresh token
@@ -58,7 +62,10 @@ pub fn logout_access_token(token: AccessToken, accounts: &State<Accounts>) -> Js
 /// Revokes the refresh token that the request carries.
 #[openapi(tag = "auth")]
 #[delete("/auth/logout2")]
-pub fn logout_refresh_token(token: RefreshToken, accounts: &State<Accounts>) -> Json<Message> {
-    accounts.log_out(&token.0);
-    Json(LOGGED_OUT)
+pub async fn logout_refresh_token(
+    token: RefreshToken,
+    accounts: &State<Accounts>,
+) -> ApiResult<Json<Message>, Infallible> {
+    accounts.log_out(&token.0).await?;
+    Ok(Json(LOGGED_OUT))
 }

@@ -13,8 +13,9 @@ use crate::api::result::{ApiResult, BodyOr};
 use crate::json::EncodedJson;
 use crate::model::id::Id;
 use crate::model::ship::{Ship, ShipInput};
-use crate::store::page_selector::{PageSelector, TooManyQueries};
-use crate::store::{CreateShipError, DeleteError, GetError, Precondition, Store, UpdateShipError};
+use crate::store::{
+    CreateShipError, DeleteError, GetError, Precondition, Store, TooManyQueries, UpdateShipError,
+};
 
 /// # List ships
 ///
@@ -25,11 +26,10 @@ pub async fn list(
     query: Query<ShipInput>,
     client: Option<IpAddr>,
     store: &State<Store>,
-    selector: &State<PageSelector>,
 ) -> ApiResult<Listing<Ship>, TooManyQueries> {
     Ok(match query.0 {
-        None => Listing::All(Cacheable(store.ships())),
-        Some(query) => Listing::Page(selector.ships(query, client.into()).await?),
+        None => Listing::All(Cacheable(store.ships().await?)),
+        Some(query) => Listing::Page(store.find_ships(query, client.into()).await?),
     })
 }
 
@@ -38,8 +38,8 @@ pub async fn list(
 /// Returns the ship with that id.
 #[openapi(tag = "ships")]
 #[get("/api/ships/<id>")]
-pub fn get(id: Id, store: &State<Store>) -> ApiResult<Cacheable<EncodedJson<Ship>>, GetError> {
-    Ok(Cacheable(store.ship(id)?))
+pub async fn get(id: Id, store: &State<Store>) -> ApiResult<Cacheable<EncodedJson<Ship>>, GetError> {
+    Ok(Cacheable(store.ship(id).await?))
 }
 
 /// # Create a ship
@@ -47,13 +47,13 @@ pub fn get(id: Id, store: &State<Store>) -> ApiResult<Cacheable<EncodedJson<Ship
 /// Adds a ship under a new id.
 #[openapi(tag = "ships")]
 #[post("/api/ships", data = "<body>")]
-pub fn create(
+pub async fn create(
     _token: AccessToken,
     body: CreateBody<ShipInput>,
     store: &State<Store>,
 ) -> ApiResult<Created<EncodedJson<Ship>>, BodyOr<CreateShipError>> {
     let ship = body?.0;
-    let (id, ship) = store.create_ship(ship)?;
+    let (id, ship) = store.create_ship(ship).await?;
     Ok(Created::under("/api/ships", id, ship))
 }
 
@@ -62,7 +62,7 @@ pub fn create(
 /// Replaces the ship with that id.
 #[openapi(tag = "ships")]
 #[put("/api/ships/<id>", data = "<body>")]
-pub fn update(
+pub async fn update(
     id: Id,
     _token: AccessToken,
     precondition: Precondition,
@@ -70,7 +70,7 @@ pub fn update(
     store: &State<Store>,
 ) -> ApiResult<Stored<Ship>, BodyOr<UpdateShipError>> {
     let ship = body?.0;
-    Ok(Stored(store.update_ship(id, ship, &precondition)?))
+    Ok(Stored(store.update_ship(id, ship, &precondition).await?))
 }
 
 /// # Change a ship
@@ -78,7 +78,7 @@ pub fn update(
 /// Changes the fields of the ship with that id that the body has. The others stay as they are.
 #[openapi(tag = "ships")]
 #[patch("/api/ships/<id>", data = "<body>")]
-pub fn patch(
+pub async fn patch(
     id: Id,
     _token: AccessToken,
     precondition: Precondition,
@@ -86,7 +86,7 @@ pub fn patch(
     store: &State<Store>,
 ) -> ApiResult<Stored<Ship>, BodyOr<UpdateShipError>> {
     let patch = body?.0;
-    Ok(Stored(store.patch_ship(id, patch, &precondition)?))
+    Ok(Stored(store.patch_ship(id, patch, &precondition).await?))
 }
 
 /// # Delete a ship
@@ -94,12 +94,12 @@ pub fn patch(
 /// Removes the ship with that id. The id is never reused.
 #[openapi(tag = "ships")]
 #[delete("/api/ships/<id>")]
-pub fn delete(
+pub async fn delete(
     id: Id,
     _token: AccessToken,
     precondition: Precondition,
     store: &State<Store>,
 ) -> ApiResult<NoContent, DeleteError> {
-    store.delete_ship(id, &precondition)?;
+    store.delete_ship(id, &precondition).await?;
     Ok(NoContent)
 }

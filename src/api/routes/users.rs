@@ -14,8 +14,9 @@ use crate::json::EncodedJson;
 use crate::model::id::Id;
 use crate::model::user::{User, UserInput};
 use crate::store::accounts::{Accounts, WriteError};
-use crate::store::page_selector::{PageSelector, TooManyQueries};
-use crate::store::{CreateUserError, DeleteError, GetError, Precondition, Store, UpdateUserError};
+use crate::store::{
+    CreateUserError, DeleteError, GetError, Precondition, Store, TooManyQueries, UpdateUserError,
+};
 
 /// # List users
 ///
@@ -26,11 +27,10 @@ pub async fn list(
     query: Query<UserInput>,
     client: Option<IpAddr>,
     store: &State<Store>,
-    selector: &State<PageSelector>,
 ) -> ApiResult<Listing<User>, TooManyQueries> {
     Ok(match query.0 {
-        None => Listing::All(Cacheable(store.users())),
-        Some(query) => Listing::Page(selector.users(query, client.into()).await?),
+        None => Listing::All(Cacheable(store.users().await?)),
+        Some(query) => Listing::Page(store.find_users(query, client.into()).await?),
     })
 }
 
@@ -39,8 +39,8 @@ pub async fn list(
 /// Returns the user with that id, without the password.
 #[openapi(tag = "users")]
 #[get("/api/users/<id>")]
-pub fn get(id: Id, store: &State<Store>) -> ApiResult<Cacheable<EncodedJson<User>>, GetError> {
-    Ok(Cacheable(store.user(id)?))
+pub async fn get(id: Id, store: &State<Store>) -> ApiResult<Cacheable<EncodedJson<User>>, GetError> {
+    Ok(Cacheable(store.user(id).await?))
 }
 
 /// # Create a user
@@ -97,12 +97,12 @@ pub async fn patch(
 /// Removes the user who is logged in. The user's tokens become invalid, and the id is never reused.
 #[openapi(tag = "users")]
 #[delete("/api/users/<id>")]
-pub fn delete(
+pub async fn delete(
     id: Id,
     _owner: Owner,
     precondition: Precondition,
     store: &State<Store>,
 ) -> ApiResult<NoContent, DeleteError> {
-    store.delete_user(id, &precondition)?;
+    store.delete_user(id, &precondition).await?;
     Ok(NoContent)
 }

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 use shipyard::api::routes::index::HasExampleUsers;
 use shipyard::http::listen::Address;
 use shipyard::internal_error::chain;
-use shipyard::store::initial_data::InitialData;
+use shipyard::store::memory::initial_data::InitialData;
 use shipyard::store::seed::{Data, Source};
 use shipyard::store::StoreLimits;
 

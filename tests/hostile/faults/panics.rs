@@ -87,7 +87,9 @@ fn body(size: usize) -> Body {
 
 #[rocket::get("/lock")]
 fn lock(store: &State<Store>) -> &'static str {
-    store.while_locked(|| panic!("while the store is locked"))
+    store
+        .memory()
+        .map_or("not in memory", |memory| memory.while_locked(|| panic!("while the store is locked")))
 }
 
 #[rocket::get("/catcher")]

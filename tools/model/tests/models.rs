@@ -10,20 +10,22 @@ use std::sync::Arc;
 use serde_json::Value;
 use shipyard::auth::clock::{Clock, TokenIds};
 use shipyard::auth::password::{Cost, Hash};
+use shipyard::auth::rate_limit::Admission;
 use shipyard::auth::revocation::ValidAfter;
 use shipyard::auth::secret::Secret;
 use shipyard::auth::token::Lifetimes;
-use shipyard::auth::token::{Claims, Issued, Kind, TokenError, Tokens};
+use shipyard::auth::token::{Claims, Issued, Kind, Tokens};
 use shipyard::internal_error::OperationError;
 use shipyard::json::{JsonBody, Version};
 use shipyard::model::id::Id;
 use shipyard::model::ship::{Ship, ShipInput, ShipPatch};
 use shipyard::model::{self, Input};
-use shipyard::store::initial_data::{InitialData, InitialRows};
+use shipyard::store::initial_rows::InitialRows;
+use shipyard::store::memory::initial_data::InitialData;
+use shipyard::store::memory::{Memory, MemoryConfig};
 use shipyard::store::{
     AccessSessionError, CreateUserError, GetError, HashedUser, Precondition, PreconditionError,
-    RefreshSessionError, Revisions, Rotation, Store, StoredUser, UpdateShipError, UpdateUserError,
-    UserChange,
+    RefreshSessionError, Revisions, Rotation, StoredUser, UpdateShipError, UpdateUserError, UserChange,
 };
 use shuttle::scheduler::DfsScheduler;
 use shuttle::thread::{self, JoinHandle};
@@ -73,10 +75,20 @@ fn ship(crew: i32) -> ShipInput {
 }
 
 /// Ann, with hash 1, and Bob, with hash 2; and a ship.
-fn store() -> Store {
+fn store() -> Memory {
+    store_at(0)
+}
+
+/// The same, with a start at that time.
+fn store_at(now: u64) -> Memory {
     let account = |name: &str, number| StoredUser { name: name.to_owned(), hash: hash(number) };
     let ships: BTreeMap<Id, Ship> = BTreeMap::from([(ANN, ship(1).with_id(ANN))]);
-    Store::new(BTreeMap::from([(ANN, account("ann", 1)), (BOB, account("bob", 2))]), ships)
+    let users = BTreeMap::from([(ANN, account("ann", 1)), (BOB, account("bob", 2))]);
+    Memory::new(InitialRows { users, ships }, &MemoryConfig { now, ..MemoryConfig::default() })
+}
+
+fn admission() -> Admission {
+    Admission::uncounted(None.into())
 }
 
 /// A list as it is answered.
@@ -86,12 +98,12 @@ fn list(body: Option<JsonBody>) -> Vec<Value> {
 }
 
 /// All ships as they are answered.
-fn ships(store: &Store) -> Vec<Value> {
+fn ships(store: &Memory) -> Vec<Value> {
     list(store.ships().to_body())
 }
 
 /// The ids and names of all users as they are answered.
-fn users(store: &Store) -> Vec<(Id, String)> {
+fn users(store: &Memory) -> Vec<(Id, String)> {
     let user = |user: &Value| Some((Id::new(user["id"].as_u64()?), user["name"].as_str()?.to_owned()));
     list(store.users().to_body()).iter().map(|row| user(row).expect("a user")).collect()
 }
@@ -99,13 +111,13 @@ fn users(store: &Store) -> Vec<(Id, String)> {
 /// A server that was started a second ago.
 fn tokens(clock: &Clock) -> Tokens {
     let secret = Secret::new(*b"a key for models, of thirty-two bytes or more").expect("a key");
-    let tokens = Tokens::new(&secret, Lifetimes::default(), 1000, clock.clone(), TokenIds::Random);
+    let tokens = Tokens::new(&secret, Lifetimes::default(), clock.clone(), TokenIds::Random);
     clock.set(NOW + 1);
     tokens
 }
 
 /// Every name leads to its user, and every user is led to.
-fn assert_names_lead_to_users(store: &Store, names: &[&str]) {
+fn assert_names_lead_to_users(store: &Memory, names: &[&str]) {
     let users = users(store);
     for (id, name) in &users {
         assert_eq!(store.credentials(name).map(|(id, _)| id), Some(*id), "{name}");
@@ -192,7 +204,7 @@ fn from_cache_or(cached: &mut Cached, read: impl FnOnce() -> Cached) -> Vec<u64>
 
 /// A worker of the HTTP server, with its cached responses.
 struct Worker {
-    store: Store,
+    store: Memory,
     ship: Cached,
     list: Cached,
 }
@@ -331,11 +343,11 @@ fn names_that_are_swapped_stay_unique() {
 }
 
 /// A login as `Accounts::log_in` makes it: look up, verify (which takes time), issue, admit.
-fn log_in(store: &Store, tokens: &Tokens, password: &Hash) -> Option<Issued> {
+fn log_in(store: &Memory, tokens: &Tokens, password: &Hash) -> Option<Issued> {
     let (id, hash) = store.credentials("ann").filter(|(_, hash)| hash == password)?;
     let access = tokens.issue(Kind::Access, id).expect("it is signed");
     let refresh = tokens.issue(Kind::Refresh, id).expect("it is signed");
-    store.admit_login(&hash, &access.claims, &refresh.claims).then_some(refresh)
+    store.complete_login(&hash, &access.claims, &refresh.claims, &admission()).then_some(refresh)
 }
 
 #[test]
@@ -347,7 +359,7 @@ fn no_login_with_the_old_password_survives_a_password_change() {
         let login = thread::spawn(move || log_in(&other, &others, &hash(1)));
         let (other, others) = (store.clone(), tokens.clone());
         let change = thread::spawn(move || {
-            other.update_user(ANN, change("ann", 9), &Precondition::NONE, others.now()).is_ok()
+            other.update_user(ANN, change("ann", 9), &Precondition::NONE, &admission(), others.now()).is_ok()
         });
         // The second may end anywhere.
         let tick = thread::spawn(move || clock.set(NOW + 2));
@@ -375,7 +387,7 @@ fn the_last_of_two_changes_ends_what_the_first_let_in() {
         let changes = thread::spawn(move || {
             for number in [8, 9] {
                 other
-                    .update_user(ANN, change("ann", number), &Precondition::NONE, others.now())
+                    .update_user(ANN, change("ann", number), &Precondition::NONE, &admission(), others.now())
                     .expect("ann is there");
             }
         });
@@ -410,38 +422,39 @@ fn a_login_of_a_user_who_is_being_deleted_gets_nothing_that_counts() {
 fn a_logged_out_token_stays_out() {
     in_every_order(100, || {
         let clock = Clock::manual(NOW);
-        let tokens = tokens(&clock);
-        let issue = || tokens.issue(Kind::Access, ANN).expect("it is signed");
+        let (store, tokens) = (store(), tokens(&clock));
+        let issue = || tokens.issue(Kind::Access, ANN).expect("it is signed").claims;
         let issued = [issue(), issue()];
         let thread = |number: usize, now| {
-            let (tokens, clock) = (tokens.clone(), clock.clone());
-            let Issued { claims, text } = &issued[number];
-            let (claims, text) = (*claims, text.clone());
+            let (store, claims) = (store.clone(), issued[number]);
             thread::spawn(move || {
-                clock.set(now);
-                tokens.revoke(&claims).expect("there is room");
-                // A login that begins now is refused.
-                assert_eq!(tokens.verify(&text, Kind::Access), Err(TokenError::Revoked));
+                store.log_out(&claims, now);
+                // A request that begins now is refused.
+                assert_eq!(store.check_access(&claims), Err(AccessSessionError::Revoked));
             })
         };
         // The latter is within the lifetime of the tokens, and in another bucket of the revocations.
         let threads = [thread(0, NOW + 2), thread(1, NOW + 890)];
         threads.into_iter().for_each(join);
-        for token in &issued {
-            assert_eq!(tokens.verify(&token.text, Kind::Access), Err(TokenError::Revoked));
+        for claims in &issued {
+            assert_eq!(store.check_access(claims), Err(AccessSessionError::Revoked));
         }
-        let untouched = issue();
-        assert_eq!(tokens.verify(&untouched.text, Kind::Access), Ok(untouched.claims));
+        assert_eq!(store.check_access(&issue()), Ok(()));
     });
 }
 
 /// One refresh of a token whose login has a family.
-fn rotate(store: &Store, tokens: &Tokens, spent: &Claims, grace: u64) -> Result<Claims, RefreshSessionError> {
+fn rotate(
+    store: &Memory,
+    tokens: &Tokens,
+    spent: &Claims,
+    grace: u64,
+) -> Result<Claims, RefreshSessionError> {
     let access = tokens.issue(Kind::Access, ANN).expect("it is signed");
     let family = spent.family.expect("it has a family");
     let next = tokens.issue_next_of_family(spent, family).expect("it is signed");
     let rotation = Rotation { client: None.into(), now: tokens.now(), grace };
-    store.rotate(spent, &access.claims, &next.claims, &rotation).map(|()| next.claims)
+    store.rotate(spent, &access.claims, &next.claims, &rotation, &admission()).map(|()| next.claims)
 }
 
 /// Two clients use one refresh token. One of them is first. Without a grace the other ends the login, wherever it comes.
@@ -453,8 +466,7 @@ fn of_two_uses_of_a_refresh_token_one_is_the_first() {
             let tokens = tokens(&clock);
             let access = tokens.issue(Kind::Access, ANN).expect("it is signed");
             let first = tokens.issue_first_of_family(ANN).expect("it is signed").claims;
-            assert!(store.admit_login(&hash(1), &access.claims, &first));
-            store.begin_family(&first);
+            assert!(store.complete_login(&hash(1), &access.claims, &first, &admission()));
             let uses: Vec<_> = (0..2)
                 .map(|_| {
                     let (store, tokens) = (store.clone(), tokens.clone());
@@ -483,12 +495,11 @@ fn a_log_out_ends_what_a_racing_rotation_has_got() {
         let tokens = tokens(&clock);
         let access = tokens.issue(Kind::Access, ANN).expect("it is signed");
         let first = tokens.issue_first_of_family(ANN).expect("it is signed").claims;
-        assert!(store.admit_login(&hash(1), &access.claims, &first));
-        store.begin_family(&first);
+        assert!(store.complete_login(&hash(1), &access.claims, &first, &admission()));
         let (other, others) = (store.clone(), tokens.clone());
         let refresh = thread::spawn(move || rotate(&other, &others, &first, 10));
         let other = store.clone();
-        join(thread::spawn(move || other.end_family(&first)));
+        join(thread::spawn(move || other.log_out(&first, NOW + 1)));
         if let Ok(next) = join(refresh) {
             assert_eq!(store.check_refresh(&next), Err(RefreshSessionError::FamilyEnded));
         }
@@ -510,7 +521,7 @@ fn a_reset_ends_what_a_racing_refresh_has_got() {
             // The reset may have read the time before.
             clock.set(NOW + 2);
             let access = others.issue(Kind::Access, ANN).expect("it is signed");
-            other.admit_refresh(&claims, &access.claims).is_ok().then_some(access.claims)
+            other.refresh(&claims, &access.claims, &admission()).is_ok().then_some(access.claims)
         });
         let reset = thread::spawn(move || initial_data.reset());
         join(reset);
@@ -532,10 +543,10 @@ fn a_log_out_of_all_ends_what_a_racing_refresh_has_got() {
         let (other, others, claims) = (store.clone(), tokens.clone(), session.claims);
         let refresh = thread::spawn(move || {
             let access = others.issue(Kind::Access, ANN).expect("it is signed");
-            other.admit_refresh(&claims, &access.claims).is_ok().then_some(access.claims)
+            other.refresh(&claims, &access.claims, &admission()).is_ok().then_some(access.claims)
         });
         let (other, others) = (store.clone(), tokens.clone());
-        let log_out = thread::spawn(move || other.log_out(ANN, others.now()));
+        let log_out = thread::spawn(move || other.log_out_everywhere(ANN, others.now()));
         // The second may end anywhere.
         let tick = thread::spawn(move || clock.set(NOW + 2));
         join(log_out);
@@ -572,20 +583,21 @@ fn a_cutoff_admits_what_came_after_it_and_nothing_else() {
     });
 }
 
-/// The same with the tokens of a server that has just started: a token counts at once in the thread that issues it, while
-/// another issues one, and then in any thread.
+/// The same with the tokens of a store that has just started: those of a login count at once in the thread that logs in, while
+/// another thread does, and then in any thread.
 #[test]
-fn a_token_counts_from_the_moment_it_is_issued() {
+fn a_token_counts_from_the_moment_of_its_login() {
     in_every_order(20, || {
-        let secret = Secret::new(*b"a key for models, of thirty-two bytes or more").expect("a key");
-        let tokens = Tokens::new(&secret, Lifetimes::default(), 1000, Clock::manual(NOW), TokenIds::Random);
-        let others = tokens.clone();
-        let issue = |tokens: &Tokens| tokens.issue(Kind::Access, ANN).expect("it is signed");
-        let other = thread::spawn(move || issue(&others));
-        let own = issue(&tokens);
-        assert_eq!(tokens.verify(&own.text, Kind::Access), Ok(own.claims));
-        for issued in [own, join(other)] {
-            assert_eq!(tokens.verify(&issued.text, Kind::Access), Ok(issued.claims));
+        let clock = Clock::manual(NOW);
+        let (store, tokens) = (store_at(NOW + 1), tokens(&clock));
+        let (other, others) = (store.clone(), tokens.clone());
+        let login =
+            |store: &Memory, tokens: &Tokens| log_in(store, tokens, &hash(1)).expect("the password").claims;
+        let thread = thread::spawn(move || login(&other, &others));
+        let own = login(&store, &tokens);
+        assert_eq!(store.check_refresh(&own), Ok(()));
+        for claims in [own, join(thread)] {
+            assert_eq!(store.check_refresh(&claims), Ok(()));
         }
     });
 }

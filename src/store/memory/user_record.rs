@@ -1,11 +1,11 @@
 //! User record: the password of a user, and which tokens of the user are accepted.
 
-use super::families::{Families, Rotation};
-use super::{AccessSessionError, RefreshSessionError};
+use super::families::Families;
 use crate::auth::network::Network;
 use crate::auth::password::Hash;
 use crate::auth::revocation::ValidAfter;
 use crate::auth::token::Claims;
+use crate::store::{AccessSessionError, RefreshSessionError, Rotation};
 
 /// The most networks that are remembered for a user: 300 bytes.
 const MAX_NETWORKS: usize = 16;

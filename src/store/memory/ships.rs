@@ -4,15 +4,16 @@ use std::collections::BTreeMap;
 
 use super::ids::Ids;
 use super::list::List;
-use super::page::{page, Page};
+use super::page::page;
 use super::rows::{Rows, Tree};
-use super::{CreateShipError, DeleteError, GetError, Precondition, Shared, Store, UpdateShipError};
+use super::{Memory, Shared};
 use crate::internal_error::{InternalError, OperationError};
 use crate::json::{EncodedJson, Style};
 use crate::model;
 use crate::model::id::Id;
 use crate::model::query::ListQuery;
 use crate::model::ship::{Ship, ShipInput, ShipPatch};
+use crate::store::{CreateShipError, DeleteError, GetError, Page, Precondition, UpdateShipError};
 
 /// The ships, as encoded text.
 #[derive(Debug)]
@@ -48,7 +49,7 @@ impl Ships {
     }
 }
 
-impl Store {
+impl Memory {
     /// All ships, by ascending id.
     #[must_use]
     pub fn ships(&self) -> List<Ship> {

@@ -6,7 +6,7 @@ use super::*;
 use crate::json::{EncodedJson, Style};
 use crate::model::query;
 use crate::model::ship::{Ship, ShipInput};
-use crate::store::rows::Rows;
+use crate::store::memory::rows::Rows;
 
 fn ship(id: u64, model: &str) -> (Id, EncodedJson<Ship>) {
     let mut ship = ShipInput::example();

@@ -4,49 +4,19 @@ use std::collections::{BTreeMap, HashMap};
 
 use super::ids::Ids;
 use super::list::List;
-use super::page::{page, Page};
+use super::page::page;
 use super::rows::{Rows, Tree};
 use super::user_record::UserRecord;
-use super::{CreateUserError, DeleteError, GetError, Precondition, Shared, Store, UpdateUserError};
-use crate::auth::password::Hash;
-use crate::auth::token::Claims;
+use super::{Memory, Shared};
+use crate::auth::rate_limit::Admission;
 use crate::json::{EncodedJson, Style};
 use crate::model::id::Id;
 use crate::model::query::ListQuery;
 use crate::model::user::User;
-
-/// A user of the data file, with the hash of the password, which is never returned.
-#[derive(Clone, Debug)]
-pub struct StoredUser {
-    /// The unique name to log in with, in normal form.
-    pub name: String,
-    /// The hash of the password.
-    pub hash: Hash,
-}
-
-/// A user from a request body, with the password hashed.
-#[derive(Debug)]
-pub struct HashedUser {
-    /// The id, if the body chooses one.
-    pub id: Option<Id>,
-    /// The unique name to log in with.
-    pub name: String,
-    /// The hash of the password.
-    pub hash: Hash,
-}
-
-/// A change of a user. What it does not have stays as it is.
-#[derive(Debug)]
-pub struct UserChange {
-    /// The id, if the body repeats it.
-    pub id: Option<Id>,
-    /// The unique name to log in with.
-    pub name: Option<String>,
-    /// The hash of the password.
-    pub hash: Option<Hash>,
-    /// The token that allows the change, if it has been checked a while ago.
-    pub token: Option<Claims>,
-}
+use crate::store::{
+    CreateUserError, DeleteError, GetError, HashedUser, Page, Precondition, StoredUser, UpdateUserError,
+    UserChange,
+};
 
 /// The users: their records, and the part that clients may see as encoded text.
 #[derive(Debug)]
@@ -93,7 +63,7 @@ impl Users {
     }
 }
 
-impl Store {
+impl Memory {
     /// All users, by ascending id.
     #[must_use]
     pub fn users(&self) -> List<User> {
@@ -147,7 +117,7 @@ impl Store {
         Ok((id, user))
     }
 
-    /// Changes a user, at the time `now` (seconds since 1970). If the password changes, the refresh tokens issued to the user
+    /// Changes a user for an admitted request, at the time `now` (seconds since 1970). If the password changes, the refresh tokens issued to the user
     /// until now end.
     ///
     /// # Errors
@@ -157,6 +127,7 @@ impl Store {
         id: Id,
         change: UserChange,
         precondition: &Precondition,
+        admission: &Admission,
         now: u64,
     ) -> Result<EncodedJson<User>, UpdateUserError> {
         let UserChange { id: given_id, name, hash, token } = change;
@@ -180,12 +151,15 @@ impl Store {
             record.name = name;
         }
         if let Some(hash) = hash {
-            record.change_password(hash, now);
+            record.change_password(hash.clone(), now);
+            // A client that sets a password knows it.
+            record.remember_network(&hash, admission.network);
         }
         let user = User { id, name: record.name.clone() };
         let (user, freed) = rows.insert(id, EncodedJson::new(&user, self.0.style));
         drop(state);
         drop(freed);
+        self.0.rate_limiter.succeeded(admission);
         Ok(user)
     }
 

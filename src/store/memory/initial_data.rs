@@ -1,44 +1,26 @@
 //! Initial data: what the store starts with, kept so that it can start over while the server runs.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use super::seed::Data;
 use super::ships::Ships;
 use super::users::Users;
-use super::{Store, StoreLimits, StoredUser};
+use super::Memory;
 use crate::auth::password::Hasher;
 use crate::auth::revocation::ValidAfter;
 use crate::auth::token::Tokens;
 use crate::internal_error::InternalError;
-use crate::json::Style;
-use crate::model::id::Id;
-use crate::model::ship::Ship;
-
-/// Users, with their passwords hashed, and ships.
-#[derive(Clone, Debug, Default)]
-pub struct InitialRows {
-    pub(super) users: BTreeMap<Id, StoredUser>,
-    pub(super) ships: BTreeMap<Id, Ship>,
-}
-
-impl InitialRows {
-    /// A store with these rows, which gives JSON in that style.
-    #[must_use]
-    pub fn into_store(self, limits: StoreLimits, style: Style) -> Store {
-        Store::with_limits(self.users, self.ships, limits, style)
-    }
-}
+use crate::store::initial_rows::InitialRows;
+use crate::store::seed::Data;
 
 /// What a store starts over with. Clones share it.
 #[derive(Clone)]
 pub struct InitialData(Arc<Shared>);
 
 struct Shared {
-    store: Store,
+    store: Memory,
     tokens: Tokens,
     hasher: Hasher,
     rows: Mutex<InitialRows>,
@@ -53,7 +35,7 @@ impl fmt::Debug for InitialData {
 impl InitialData {
     /// The rows that the store has started with.
     #[must_use]
-    pub fn new(rows: InitialRows, store: Store, tokens: Tokens, hasher: Hasher) -> Self {
+    pub fn new(rows: InitialRows, store: Memory, tokens: Tokens, hasher: Hasher) -> Self {
         Self(Arc::new(Shared { store, tokens, hasher, rows: Mutex::new(rows) }))
     }
 
@@ -77,7 +59,7 @@ impl InitialData {
     }
 }
 
-impl Store {
+impl Memory {
     /// Replaces all users and ships, at the time `now` (seconds since 1970). Ids begin again after the greatest, so all tokens
     /// issued until now end: a token of a former user must not become another user's.
     fn start_over(&self, rows: InitialRows, now: u64) {
@@ -88,7 +70,7 @@ impl Store {
         let now = now.max(state.users.newest_token());
         let ended = (state.users.end_all(), state.ships.end_all());
         let before = (std::mem::replace(&mut state.users, users), std::mem::replace(&mut state.ships, ships));
-        state.started_over = Some(ValidAfter::at(now, ValidAfter::SERVER_CAPACITY));
+        state.start = ValidAfter::at(now, ValidAfter::SERVER_CAPACITY);
         drop(state);
         drop((ended, before));
     }
@@ -96,16 +78,22 @@ impl Store {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
     use crate::auth::clock::TokenIds;
     use crate::auth::password::{Cost, Hash};
+    use crate::auth::rate_limit::Admission;
     use crate::auth::token::Claims;
     use crate::json::{JsonBody, Version};
+    use crate::model::id::Id;
     use crate::model::password::Password;
     use crate::model::ship::ShipInput;
     use crate::model::{self, Input};
+    use crate::store::memory::MemoryConfig;
     use crate::store::{
-        AccessSessionError, HashedUser, Precondition, RefreshSessionError, UpdateUserError, UserChange,
+        AccessSessionError, HashedUser, Precondition, RefreshSessionError, StoredUser, UpdateUserError,
+        UserChange,
     };
 
     const ANN: Id = Id::new(1);
@@ -125,15 +113,19 @@ mod tests {
         InitialRows { users: BTreeMap::from([(ANN, ann)]), ships }
     }
 
-    fn store(hash: &Hash) -> Store {
-        rows(hash).into_store(StoreLimits::default(), Style::Compact)
+    fn store(hash: &Hash) -> Memory {
+        Memory::new(rows(hash), &MemoryConfig::default())
     }
 
     fn token(identity: Id, iat: u64) -> Claims {
         Claims { identity, jti: TokenIds::Random.next().expect("an id"), iat, exp: iat + 100, family: None }
     }
 
-    fn new_user(store: &Store) -> Id {
+    fn admission() -> Admission {
+        Admission::uncounted(None.into())
+    }
+
+    fn new_user(store: &Memory) -> Id {
         let eve = HashedUser { id: None, name: "eve".to_owned(), hash: hash() };
         store.create_user(eve).expect("the name is free").0
     }
@@ -142,7 +134,7 @@ mod tests {
     fn the_rows_and_the_next_ids_are_those_of_the_beginning() {
         let hash = hash();
         let store = store(&hash);
-        let text = |store: &Store| {
+        let text = |store: &Memory| {
             let ships = store.ships().to_body().and_then(|body| body.into_bytes().ok()).expect("JSON");
             let users = store.users().to_body().and_then(|body| body.into_bytes().ok()).expect("JSON");
             (ships, users)
@@ -174,12 +166,12 @@ mod tests {
         let old = token(ANN, 10);
         store.start_over(rows(&hash), 10);
         let change = |token| UserChange { id: None, name: Some("eve".to_owned()), hash: None, token };
-        let refused = store.update_user(ANN, change(Some(old)), &Precondition::NONE, 11);
+        let refused = store.update_user(ANN, change(Some(old)), &Precondition::NONE, &admission(), 11);
         assert_eq!(refused.err(), Some(UpdateUserError::TokenEnded));
         assert!(store.credentials("ann").is_some() && store.credentials("eve").is_none());
         let new = token(ANN, 11);
-        assert!(store.admit_login(&hash, &new, &token(ANN, 11)));
-        assert!(store.update_user(ANN, change(Some(new)), &Precondition::NONE, 11).is_ok());
+        assert!(store.complete_login(&hash, &new, &token(ANN, 11), &admission()));
+        assert!(store.update_user(ANN, change(Some(new)), &Precondition::NONE, &admission(), 11).is_ok());
     }
 
     #[test]
@@ -187,7 +179,7 @@ mod tests {
         let hash = hash();
         let store = store(&hash);
         let (access, refresh) = (token(ANN, 10), token(ANN, 11));
-        assert!(store.admit_login(&hash, &access, &refresh));
+        assert!(store.complete_login(&hash, &access, &refresh, &admission()));
         let eve = new_user(&store);
         let hers = token(eve, 10);
         // The time was read in an earlier second than that in which the last token was issued.
@@ -197,11 +189,14 @@ mod tests {
             assert_eq!(store.check_access(&ended), Err(AccessSessionError::AllLoggedOut));
         }
         assert_eq!(store.check_refresh(&refresh), Err(RefreshSessionError::AllLoggedOut));
-        assert_eq!(store.admit_refresh(&refresh, &token(ANN, 11)), Err(RefreshSessionError::AllLoggedOut));
+        assert_eq!(
+            store.refresh(&refresh, &token(ANN, 11), &admission()),
+            Err(RefreshSessionError::AllLoggedOut)
+        );
         // In the same second, and later.
         let (access, refresh, refreshed) = (token(ANN, 11), token(ANN, 11), token(ANN, 11));
-        assert!(store.admit_login(&hash, &access, &refresh));
-        assert_eq!(store.admit_refresh(&refresh, &refreshed), Ok(()));
+        assert!(store.complete_login(&hash, &access, &refresh, &admission()));
+        assert_eq!(store.refresh(&refresh, &refreshed, &admission()), Ok(()));
         for accepted in [access, refreshed, token(ANN, 12)] {
             assert_eq!(store.check_access(&accepted), Ok(()));
         }

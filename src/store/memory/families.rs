@@ -6,23 +6,14 @@
 
 use uuid::Uuid;
 
-use super::{RefreshSessionError, Store};
+use super::Memory;
 use crate::auth::network::Network;
+use crate::auth::rate_limit::Admission;
 use crate::auth::token::{Claims, Family};
+use crate::store::{RefreshSessionError, Rotation};
 
 /// The most families of a user: 2 KB. A login beyond that ends the family that was used the longest ago.
 const MAX_FAMILIES: usize = 32;
-
-/// The refresh of a token that is spent by it.
-#[derive(Clone, Copy, Debug)]
-pub struct Rotation {
-    /// The client of the request.
-    pub client: Network,
-    /// The time, in seconds since 1970.
-    pub now: u64,
-    /// How many seconds the same client has for using the same token again: the response may have been lost.
-    pub grace: u64,
-}
 
 /// The families of a user, the one that was used the longest ago first.
 #[derive(Debug, Default)]
@@ -40,7 +31,7 @@ struct FamilyRecord {
 
 impl Families {
     /// Records the family of a login. Families that have expired by then are dropped.
-    fn begin(&mut self, first: &Claims, family: Family) {
+    pub(super) fn begin(&mut self, first: &Claims, family: Family) {
         self.0.retain(|known| known.exp > first.iat);
         if self.0.len() >= MAX_FAMILIES {
             self.0.remove(0);
@@ -84,16 +75,7 @@ impl Families {
     }
 }
 
-impl Store {
-    /// Records the family of a login whose tokens were accepted. Does nothing if the user has been deleted since.
-    pub fn begin_family(&self, first: &Claims) {
-        if let Some(family) = first.family {
-            if let Some(record) = self.0.state.write().users.record_mut(first.identity) {
-                record.families.begin(first, family);
-            }
-        }
-    }
-
+impl Memory {
     /// Spends a refresh token, and accepts the access token and the refresh token that were issued for it. A token without a
     /// family is refused.
     ///
@@ -105,6 +87,7 @@ impl Store {
         access: &Claims,
         next: &Claims,
         rotation: &Rotation,
+        admission: &Admission,
     ) -> Result<(), RefreshSessionError> {
         let mut state = self.0.state.write();
         if state.has_ended(spent) {
@@ -113,11 +96,13 @@ impl Store {
         let record = state.users.record_mut(spent.identity).ok_or(RefreshSessionError::UnknownUser)?;
         record.rotate(spent, access, next, rotation)?;
         state.issued(&[access, next]);
+        drop(state);
+        self.0.rate_limiter.refreshed(admission);
         Ok(())
     }
 
     /// Ends the family of a token that was logged out, if it has one.
-    pub fn end_family(&self, token: &Claims) {
+    pub(super) fn end_family(&self, token: &Claims) {
         if let Some(family) = token.family {
             if let Some(record) = self.0.state.write().users.record_mut(token.identity) {
                 record.families.end(family);
