@@ -90,12 +90,27 @@ struct Shared {
     clock: Clock,
     clock_monitor: ClockMonitor,
     ids: TokenIds,
+    /// How many seconds a token's issuer may be ahead.
+    leeway: u64,
 }
 
 impl Tokens {
-    /// A token service with these keys.
+    /// A token service with these keys, whose own clock alone issues tokens.
     #[must_use]
     pub fn new(keys: impl Into<KeySet>, lifetimes: Lifetimes, clock: Clock, ids: TokenIds) -> Self {
+        Self::with_leeway(keys, lifetimes, clock, ids, 0)
+    }
+
+    /// A token service with these keys, which several servers have. It accepts tokens from up to `leeway` seconds in the
+    /// future: the clock of the server that issued them may be ahead (RFC 7519, section 4.1.5). Expiry has no leeway.
+    #[must_use]
+    pub fn with_leeway(
+        keys: impl Into<KeySet>,
+        lifetimes: Lifetimes,
+        clock: Clock,
+        ids: TokenIds,
+        leeway: u64,
+    ) -> Self {
         let now = clock.now();
         Self(Arc::new(Shared {
             keys: RwLock::new(keys.into()),
@@ -103,6 +118,7 @@ impl Tokens {
             clock,
             clock_monitor: ClockMonitor::new(now),
             ids,
+            leeway,
         }))
     }
 
@@ -189,15 +205,15 @@ impl Tokens {
     /// Checks the claims of a token whose signature is verified.
     fn check_claims(&self, members: &Members, kind: Kind) -> Result<Claims, TokenError> {
         let now = self.now();
+        let latest = now.saturating_add(self.0.leeway);
         let exp = u64_claim(members, "exp")?;
         // nbf is optional (RFC 7519, section 4.1.5).
         match u64_claim(members, "nbf") {
-            Ok(nbf) if nbf > now => return Err(TokenError::NotYetValid),
+            Ok(nbf) if nbf > latest => return Err(TokenError::NotYetValid),
             Ok(_) | Err(TokenError::MissingClaim(_)) => {}
             Err(error) => return Err(error),
         }
-        // RFC 7519, section 4.1.4: a token is rejected on or after exp. There is no leeway: the same clock issues and
-        // verifies.
+        // RFC 7519, section 4.1.4: a token is rejected on or after exp. There is no leeway.
         if exp <= now {
             return Err(TokenError::Expired);
         }
@@ -213,7 +229,7 @@ impl Tokens {
         let family = if kind == Kind::Refresh { Family::from_claims(members)? } else { None };
         let claims = Claims { identity, jti, iat, exp, family };
         // Tokens are revoked by their time of issue: one from the future would escape that.
-        if claims.iat > now {
+        if claims.iat > latest {
             return Err(TokenError::NotYetIssued);
         }
         Ok(claims)

@@ -141,6 +141,27 @@ fn a_logged_out_token_stays_revoked_after_a_key_change() {
     assert_eq!(store.check_refresh(&claims), Err(RefreshSessionError::Revoked));
 }
 
+/// Of several servers with the same keys, the clock of one may be ahead.
+#[test]
+fn a_token_from_the_future_is_accepted_within_the_leeway() {
+    let keys = || set(&[key(None, A)]);
+    let ahead = |seconds| {
+        let clock = Clock::manual(NOW + seconds);
+        Tokens::new(keys(), Lifetimes::default(), clock, TokenIds::Random)
+            .issue(Kind::Access, Id::new(1))
+            .unwrap()
+    };
+    let verified = |token: &str, leeway| {
+        let clock = Clock::manual(NOW);
+        Tokens::with_leeway(keys(), Lifetimes::default(), clock, TokenIds::Random, leeway)
+            .verify(token, Kind::Access)
+            .map(|claims| claims.iat)
+    };
+    assert_eq!(verified(&ahead(1).text, 0), Err(TokenError::NotYetValid));
+    assert_eq!(verified(&ahead(10).text, 10), Ok(NOW + 10));
+    assert_eq!(verified(&ahead(11).text, 10), Err(TokenError::NotYetValid));
+}
+
 fn file(folder: &Path, content: impl AsRef<[u8]>) -> PathBuf {
     let path = folder.join("keys");
     std::fs::write(&path, content).unwrap();
