@@ -21,6 +21,7 @@ mod table;
 mod values;
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use rocket::figment::value::Dict;
 use rocket::figment::{Figment, Profile};
@@ -65,6 +66,8 @@ pub struct Settings {
     pub faults: FaultSettings,
     /// `admin_address`.
     pub admin_address: Option<AdminAddress>,
+    /// `shutdown_delay`.
+    pub shutdown_delay: Duration,
     /// `watch`.
     pub watch: bool,
     /// `data`.
@@ -157,6 +160,7 @@ impl Settings {
             address,
             log: log::read(values)?,
             admin_address: http::admin_address(values)?,
+            shutdown_delay: http::shutdown_delay(values)?,
             watch: store::watch(values)?,
             data: store::data(values)?,
             static_dir: api::static_dir(values)?,

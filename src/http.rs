@@ -48,12 +48,16 @@ pub use self::shutdown::{Shutdown, Stage};
 pub use self::signals::Signals;
 
 use self::fault_injection::{FaultInjection, FaultSettings};
-use self::registry::Registry;
+use self::registry::{Figures, Registry};
 use self::workers::Workers;
 use crate::api::cors::{Cors, RefusedOrigins};
 use crate::internal_error::InternalError;
 use crate::json::Style;
 use crate::log::RejectionReporter;
+use crate::metrics::table::{
+    CONNECTIONS_ACCEPTED, CONNECTIONS_EVICTED, CONNECTIONS_OPEN, CONNECTIONS_REFUSED,
+};
+use crate::metrics::{Metrics, Scrape};
 
 /// How many connections beyond the limit get a 503 at a time. Others are closed without a response.
 const MAX_CONCURRENT_REJECTIONS: usize = 64;
@@ -73,6 +77,8 @@ struct ServerState {
     evictions: RejectionReporter,
     stage: watch::Receiver<Stage>,
     workers: Workers,
+    /// `None` if nothing is counted.
+    metrics: Option<&'static Metrics>,
 }
 
 /// Serves on these listeners until `shutdown` is complete.
@@ -94,6 +100,8 @@ pub async fn serve(
     let style = rocket.rocket().state::<Style>().copied().unwrap_or(Style::Compact);
     let cors = rocket.rocket().state::<Cors>().cloned().unwrap_or_default();
     let faults = rocket.rocket().state::<FaultSettings>().copied().map(FaultInjection::new);
+    let metrics = rocket.rocket().state::<Arc<Metrics>>().cloned();
+    let metrics = metrics.map(|metrics| &**Box::leak(Box::new(metrics)));
     let server: &'static ServerState = Box::leak(Box::new(ServerState {
         rocket,
         style,
@@ -107,7 +115,11 @@ pub async fn serve(
         limits,
         stage: shutdown.stage(),
         workers,
+        metrics,
     }));
+    if let Some(metrics) = metrics {
+        metrics.add_source(|scrape| set_figures(server, scrape));
+    }
     let accepting = listeners.into_iter().map(|listener| tokio::spawn(accept::accept(listener, server)));
     let accepting: Vec<JoinHandle<()>> = accepting.collect();
     let all_have_ended = async {
@@ -119,4 +131,14 @@ pub async fn serve(
     };
     shutdown.complete(all_have_ended).await;
     Ok(())
+}
+
+/// Sets the figures of the connections.
+fn set_figures(server: &ServerState, scrape: &mut Scrape) {
+    let Figures { open, accepted, refused } = server.registry.figures();
+    scrape.set(&CONNECTIONS_OPEN, &[], open as u64);
+    scrape.set(&CONNECTIONS_ACCEPTED, &[], accepted);
+    scrape.set(&CONNECTIONS_REFUSED, &["address"], refused.by_address);
+    scrape.set(&CONNECTIONS_REFUSED, &["server"], refused.by_server);
+    scrape.set(&CONNECTIONS_EVICTED, &[], server.evictions.total());
 }

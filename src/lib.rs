@@ -20,11 +20,13 @@ pub mod http;
 pub mod internal_error;
 pub mod json;
 pub mod log;
+pub mod metrics;
 pub mod model;
 pub mod regular_file;
 pub mod store;
 
-use rocket::log::LogLevel;
+use std::sync::Arc;
+
 use rocket::shield::Shield;
 use rocket::{Build, Rocket};
 
@@ -38,8 +40,10 @@ use crate::auth::keys::KeySet;
 use crate::auth::password::Passwords;
 use crate::auth::token::Tokens;
 use crate::config::Settings;
+use crate::http::admin::AdminAddress;
 use crate::internal_error::InternalError;
-use crate::log::request_context::RecordRoute;
+use crate::metrics::table::{PASSWORD_QUEUE, PASSWORD_QUEUE_REFUSALS};
+use crate::metrics::Metrics;
 use crate::store::accounts::Accounts;
 use crate::store::memory::initial_data::InitialData;
 use crate::store::memory::{Memory, MemoryConfig};
@@ -69,7 +73,8 @@ pub fn build(parts: AppConfig) -> Result<Rocket<Build>, InternalError> {
     let AppConfig { settings, data, keys, clock, token_ids } = parts;
     let has_example_users = HasExampleUsers::new(data.has_example_users());
     let rows = data.hashed(&settings.hasher)?;
-    let initial_rows = (settings.admin_address.is_some() || settings.watch).then(|| rows.clone());
+    let has_reset = settings.admin_address.is_some_and(AdminAddress::is_loopback);
+    let initial_rows = (has_reset || settings.watch).then(|| rows.clone());
     let config = MemoryConfig {
         limits: settings.store_limits,
         style: settings.json,
@@ -83,6 +88,7 @@ pub fn build(parts: AppConfig) -> Result<Rocket<Build>, InternalError> {
     let initial_data =
         initial_rows.map(|rows| InitialData::new(rows, memory.clone(), tokens.clone(), hasher));
     let store = Store::Memory(memory);
+    let metrics = settings.admin_address.map(|_| metrics(config.now, &passwords, &store)).transpose()?;
     let accounts =
         Accounts::new(store.clone(), tokens.clone(), passwords).with_rotation(settings.rotation_grace);
     let mut rocket = rocket::custom(settings.rocket)
@@ -100,9 +106,8 @@ pub fn build(parts: AppConfig) -> Result<Rocket<Build>, InternalError> {
         .manage(store)
         .manage(tokens)
         .register("/", rocket::catchers![api::catcher::default_catcher]);
-    // A fairing is attached only if it is enabled: idle ones still cost each request.
-    if settings.log.level == LogLevel::Normal {
-        rocket = rocket.attach(RecordRoute);
+    if let Some(metrics) = metrics {
+        rocket = rocket.manage(Arc::new(metrics));
     }
     if let Some(initial_data) = initial_data {
         rocket = rocket.manage(initial_data);
@@ -117,4 +122,17 @@ pub fn build(parts: AppConfig) -> Result<Rocket<Build>, InternalError> {
         rocket = rocket.mount(base, routes);
     }
     Ok(rocket)
+}
+
+/// Metrics with the figures of the parts that every request shares. The HTTP server adds its own.
+fn metrics(now: u64, passwords: &Passwords, store: &Store) -> Result<Metrics, InternalError> {
+    let metrics = Metrics::new(now)?;
+    let (passwords, store) = (passwords.clone(), store.clone());
+    metrics.add_source(move |scrape| {
+        let figures = passwords.queue_figures();
+        scrape.set(&PASSWORD_QUEUE, &[], figures.length as u64);
+        scrape.set(&PASSWORD_QUEUE_REFUSALS, &[], figures.refusals);
+        store.set_figures(scrape);
+    });
+    Ok(metrics)
 }

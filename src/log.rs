@@ -9,6 +9,7 @@ pub mod request_id;
 
 use std::io;
 use std::net::IpAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Arc;
 
 use parking_lot::Mutex;
@@ -25,6 +26,7 @@ pub use self::request_context::RequestLogContext;
 pub use self::request_id::RequestId;
 use crate::auth::clock;
 use crate::dispatch_context::parse_method;
+use crate::metrics::{CountedRequest, Metrics};
 
 /// How the lines are written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -103,7 +105,7 @@ impl FormatTime for Stamp {
     }
 }
 
-/// Whether requests are logged. If not, nothing is recorded about them.
+/// Whether requests are logged.
 fn requests_are_logged() -> bool {
     tracing::enabled!(Level::INFO)
 }
@@ -158,15 +160,16 @@ impl AccessLogEntry {
         Self { id, method: None, client, began, log_context: None, status: None, bytes: 0 }
     }
 
-    /// The entry of a request with that method.
+    /// The entry of a request with that method. `is_counted`: whether [`AccessLogEntry::count`] will be called.
     #[must_use]
     #[inline]
-    pub fn new(id: RequestId, method: &str, client: IpAddr, began: Instant) -> Self {
-        let log_context = requests_are_logged().then(Arc::default);
+    pub fn new(id: RequestId, method: &str, client: IpAddr, began: Instant, is_counted: bool) -> Self {
+        let log_context = (is_counted || requests_are_logged()).then(Arc::default);
         Self { method: parse_method(method), log_context, ..Self::unread(id, client, began) }
     }
 
-    /// The context in which guards and routing record the user and the route; `None` if requests are not logged.
+    /// The context in which guards and routing record the user and the route; `None` if requests are neither
+    /// logged nor counted.
     #[must_use]
     pub fn log_context(&self) -> Option<Arc<RequestLogContext>> {
         self.log_context.clone()
@@ -186,6 +189,15 @@ impl AccessLogEntry {
     /// Adds to the number of bytes sent of the body.
     pub fn sent(&mut self, bytes: usize) {
         self.bytes = self.bytes.saturating_add(bytes as u64);
+    }
+
+    /// Counts the request, which has ended.
+    #[cold]
+    pub fn count(&self, metrics: &Metrics) {
+        let log_context = self.log_context.as_deref();
+        let route = log_context.and_then(|log_context| log_context.route.get()).map(String::as_str);
+        let (method, status) = (self.method.map(|method| method.as_str()), self.status);
+        metrics.count(&CountedRequest { route, method, status, duration: self.began.elapsed() });
     }
 
     /// Writes the line.
@@ -209,7 +221,11 @@ impl AccessLogEntry {
 
 /// Warnings about rejected and evicted connections, at most one a second.
 #[derive(Debug, Default)]
-pub struct RejectionReporter(Mutex<(Option<Instant>, u64)>);
+pub struct RejectionReporter {
+    /// When the last warning was, and the number of connections since.
+    pending: Mutex<(Option<Instant>, u64)>,
+    total: AtomicU64,
+}
 
 impl RejectionReporter {
     const INTERVAL: Duration = Duration::from_secs(1);
@@ -232,9 +248,16 @@ impl RejectionReporter {
         }
     }
 
-    /// The number of connections since the last warning, if the next is due.
+    /// The number of connections since the start.
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        self.total.load(Ordering::Relaxed)
+    }
+
+    /// Counts a connection. Returns the number of connections since the last warning, if the next is due.
     fn count(&self, now: Instant) -> Option<u64> {
-        let mut state = self.0.lock();
+        self.total.fetch_add(1, Ordering::Relaxed);
+        let mut state = self.pending.lock();
         let (last, count) = &mut *state;
         *count += 1;
         if last.is_some_and(|last| now < last + Self::INTERVAL) {

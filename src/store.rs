@@ -7,6 +7,7 @@ pub mod accounts;
 mod error;
 pub mod initial_rows;
 pub mod memory;
+mod monitoring;
 mod page;
 mod precondition;
 pub mod seed;

@@ -10,6 +10,7 @@ use rocket::http::{Method, RawStr, Status};
 use rocket::route::{Handler, Outcome, Route};
 use rocket::{async_trait, Data, Request};
 
+use crate::log::RequestLogContext;
 use crate::model::id::Id;
 
 /// The methods of the request's path, sorted; none if the path is unknown. A path with a malformed id is unknown.
@@ -64,6 +65,7 @@ impl Handler for CanonicalPath {
         if path.as_bytes().windows(2).any(|pair| pair == b"//") || (path.ends_with('/') && path != "/") {
             return Outcome::forward(data, Status::NotFound);
         }
+        RequestLogContext::record_route(request);
         self.0.handle(request, data).await
     }
 }
@@ -96,15 +98,15 @@ pub fn is_for_operations<'a>(
     !others.any(|route| could_be(route, method, target))
 }
 
-/// Whether a route that matches the request is an operation. HEAD has the routes of GET.
-pub fn is_operation<'a>(
+/// The route that matches the request, if it is an operation. HEAD has the routes of GET.
+pub fn operation<'a>(
     routes: impl Iterator<Item = &'a Route>,
     method: Method,
     target: &Origin<'_>,
-) -> bool {
+) -> Option<&'a Route> {
     let method = if method == Method::Head { Method::Get } else { method };
     let mut candidates = routes.filter(|route| could_be(route, method, target));
-    candidates.any(|route| route.rank < LEAST_RANK)
+    candidates.find(|route| route.rank < LEAST_RANK)
 }
 
 /// Whether a route matches the request as Rocket compares them: without empty segments, and with any value for a parameter.

@@ -26,7 +26,18 @@ pub(crate) struct Queue {
 #[derive(Default)]
 struct InUse {
     total: usize,
+    /// How many requests got no permit.
+    refused: u64,
     by_network: HashMap<Network, usize>,
+}
+
+/// Figures of a queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct QueueFigures {
+    /// The work that is being done or waits.
+    pub(crate) length: usize,
+    /// How many requests were refused since the start.
+    pub(crate) refusals: u64,
 }
 
 /// A permit; dropping it returns it to the queue.
@@ -48,6 +59,11 @@ impl Queue {
         }
     }
 
+    pub(crate) fn figures(&self) -> QueueFigures {
+        let in_use = self.in_use.lock();
+        QueueFigures { length: in_use.total, refusals: in_use.refused }
+    }
+
     /// Takes a permit; `None` if there is none for this client.
     pub(crate) fn enter(self: &Arc<Self>, admission: &Admission) -> Option<Permit> {
         let network = admission.network;
@@ -61,6 +77,7 @@ impl Queue {
             _ => 0,
         };
         if own >= limit {
+            in_use.refused += 1;
             return None;
         }
         in_use.total += 1;
@@ -103,6 +120,8 @@ mod tests {
         let known: Vec<_> = (0..9).flat_map(|_| [enter(20, true), enter(21, true)]).flatten().collect();
         assert_eq!(known.len(), 4);
         assert!(enter(22, true).is_none(), "no permit is left");
+        // 11 of the first client, 14 strangers, 14 that are known, and the two above.
+        assert_eq!(queue.figures(), QueueFigures { length: 17, refusals: 11 + 14 + 1 + 14 + 1 });
         // A dropped permit can be taken again.
         first.truncate(4);
         assert!(enter(22, false).is_some() && enter(1, true).is_some());

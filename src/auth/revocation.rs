@@ -87,8 +87,7 @@ impl Revocations {
     }
 
     /// The number of tokens on the list.
-    #[cfg(test)]
-    fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.list.read().buckets.values().map(BTreeSet::len).sum()
     }
 }

@@ -7,6 +7,7 @@ use std::ffi::OsString;
 use std::io::{self, IsTerminal};
 use std::net::SocketAddr;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use rocket::{Build, Rocket};
@@ -17,20 +18,21 @@ use shipyard::auth::keys::{development, KeySet};
 use shipyard::auth::secret::Secret;
 use shipyard::auth::token::Tokens;
 use shipyard::config::Settings;
-use shipyard::http::admin::{self, Admin, AdminAddress};
+use shipyard::http::admin::{self, Admin, AdminAddress, AskStore, Readiness};
 use shipyard::http::fault_injection::FaultSettings;
 use shipyard::http::listen::Address;
 use shipyard::http::{reload, rlimit, shutdown, HttpLimits, Shutdown, Signals};
 use shipyard::internal_error::chain;
 use shipyard::json::Style;
 use shipyard::log::{self, Log};
+use shipyard::metrics::Metrics;
 use shipyard::store::memory::initial_data::InitialData;
 use shipyard::store::seed::{Data, Source, DEFAULT_FILE};
-use shipyard::store::StoreLimits;
+use shipyard::store::{Store, StoreLimits};
 use shipyard::{http, AppConfig};
 use tokio::runtime::{Builder, Runtime};
 
-use self::banner::Banner;
+use self::banner::{AdminListener, Banner};
 use self::watch::{Stamp, Watch};
 use super::error::{failed, failed_at, CliError};
 use super::setting_flags::SettingFlags;
@@ -113,6 +115,7 @@ struct Ready {
     admin: Option<AdminAddress>,
     /// With the stamp of the file from before it was read.
     watch: Option<(Watch, Stamp)>,
+    shutdown_delay: Duration,
     log_settings: log::Settings,
     /// Writes the log until it is dropped.
     log: Log,
@@ -131,6 +134,7 @@ fn prepare(settings: Settings) -> Result<Ready, CliError> {
     warn_of_public_logins(settings.address, &data);
     let (json, faults, log_settings) = (settings.json, settings.faults, settings.log);
     let (admin, watches, store_limits) = (settings.admin_address, settings.watch, settings.store_limits);
+    let shutdown_delay = settings.shutdown_delay;
     let log = log::start(log_settings).map_err(failed)?;
     let (config, address, limits) = (settings.rocket.clone(), settings.address, settings.limits.clone());
     let parts = AppConfig { settings, data, keys: set, clock: Clock::System, token_ids: TokenIds::Random };
@@ -150,6 +154,7 @@ fn prepare(settings: Settings) -> Result<Ready, CliError> {
         faults,
         admin,
         watch,
+        shutdown_delay,
         log_settings,
         log,
     })
@@ -228,12 +233,14 @@ async fn listen_and_serve(ready: Ready, mut signals: Signals) -> Result<(), CliE
         faults,
         admin,
         watch,
+        shutdown_delay,
         log_settings,
         log: _log,
     } = ready;
     let seconds = |seconds: u32| Duration::from_secs(seconds.into());
     let (shutdown_handle, shutdown) =
         Shutdown::new(seconds(config.shutdown.grace), seconds(config.shutdown.mercy));
+    let shutdown = shutdown.with_delay(shutdown_delay);
     let port = config.port;
     let listeners = address.listen(port).map_err(|error| not_listening(error, address, port))?;
     if let Some(tokens) = rocket.state::<Tokens>() {
@@ -247,9 +254,16 @@ async fn listen_and_serve(ready: Ready, mut signals: Signals) -> Result<(), CliE
     if let Some((watch, stamp)) = watch {
         tokio::spawn(watch.run(stamp));
     }
-    let admin = match (admin, rocket.state::<InitialData>()) {
-        (Some(address), Some(data)) => {
-            serve_admin(address, Admin { initial_data: data.clone(), style: json })?
+    let admin = match (admin, rocket.state::<Arc<Metrics>>()) {
+        (Some(address), Some(metrics)) => {
+            let initial_data = rocket.state::<InitialData>().filter(|_| address.is_loopback()).cloned();
+            let (mut readiness, metrics) = (Readiness::new(shutdown.stage()), Arc::clone(metrics));
+            if let Some(store) = rocket.state::<Store>().cloned() {
+                readiness = readiness.with_store(ask_store(store));
+            }
+            let has_reset = initial_data.is_some();
+            serve_admin(address, Admin { initial_data, style: json, readiness, metrics })?
+                .map(|bound| AdminListener { bound, has_reset })
         }
         _ => None,
     };
@@ -272,12 +286,20 @@ async fn listen_and_serve(ready: Ready, mut signals: Signals) -> Result<(), CliE
 
 /// Starts the admin listener. Returns its address.
 fn serve_admin(address: AdminAddress, admin: Admin) -> Result<Option<SocketAddr>, CliError> {
-    let listener = address
+    let listeners = address
         .listen()
         .map_err(|error| failed_at(format!("cannot listen on {address} (see --admin-address)"), error))?;
-    let bound = listener.local_addr().ok();
-    tokio::spawn(admin::serve(listener, admin));
+    let bound = listeners.first().and_then(|listener| listener.local_addr().ok());
+    admin::serve(listeners, admin);
     Ok(bound)
+}
+
+/// What readiness asks the store.
+fn ask_store(store: Store) -> AskStore {
+    Arc::new(move || {
+        let store = store.clone();
+        Box::pin(async move { store.check_ready().await })
+    })
 }
 
 /// The error of an address that the server cannot listen on.

@@ -41,9 +41,13 @@ const ADMIN_ADDRESS: Setting = Setting::new(
     "admin_address",
     Preset::Unset { instead: "", example: "127.0.0.1:5001" },
     Kind::Text(|text| text.parse::<AdminAddress>().map(drop).map_err(Reason::from)),
-    "Loopback address and port of the admin listener, where `POST /reset` puts the data back to what the server started with",
+    "IP address (or `localhost`) and port of the admin listener: `/health/live`, `/health/ready` and `/metrics`; on a loopback \
+     address, `POST /reset` puts the data back to what the server started with",
 )
-.details("It asks for no login. See [front-end-tests.md](front-end-tests.md#start-over-between-tests)")
+.details(
+    "It asks for no login. Requests are counted only if it is on. See [monitoring.md](monitoring.md) and \
+     [front-end-tests.md](front-end-tests.md#start-over-between-tests)",
+)
 .flag("admin-address", None, "ADDRESS");
 
 const LIMITS: Setting = Setting::new(
@@ -155,6 +159,17 @@ const SHUTDOWN: Setting = Setting::new(
      being sent; both {range}",
 );
 
+const SHUTDOWN_DELAY: Setting = Setting::new(
+    "shutdown_delay",
+    Preset::Integer(0),
+    Kind::Integer(0, 3600),
+    "Seconds for which the server still accepts connections after a signal to stop, while `/health/ready` answers 503, {range}",
+)
+.details(
+    "So load balancers stop sending requests before the server refuses connections. `shutdown` begins after it. See \
+     [monitoring.md](monitoring.md#shutdown-behind-a-load-balancer)",
+);
+
 const TRUSTED_PROXIES: Setting = Setting::new(
     "trusted_proxies",
     Preset::EmptyList,
@@ -179,6 +194,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     WORKERS,
     MAX_BLOCKING,
     SHUTDOWN,
+    SHUTDOWN_DELAY,
     TRUSTED_PROXIES,
 ];
 
@@ -192,6 +208,10 @@ pub(super) fn admin_address(values: &Values) -> Result<Option<AdminAddress>, Con
         address.parse().map_err(|reason: InvalidAdminAddress| invalid(ADMIN_ADDRESS.name, reason))
     };
     address.map(parse).transpose()
+}
+
+pub(super) fn shutdown_delay(values: &Values) -> Result<Duration, ConfigError> {
+    values.get(&SHUTDOWN_DELAY).map(Duration::from_secs)
 }
 
 pub(super) fn limits(values: &Values, rocket: &rocket::Config) -> Result<HttpLimits, ConfigError> {

@@ -12,7 +12,7 @@ use tokio::time::{timeout, timeout_at, Instant};
 use super::close::{self, LingerTimeouts, Rejection};
 use super::connection;
 use super::progress::Progress;
-use super::{origin, ServerState, Stage};
+use super::{origin, ServerState};
 use crate::api::error::api_error::ApiError;
 use crate::api::error::catalog::CONNECTIONS_EXHAUSTED;
 use crate::log::RequestId;
@@ -40,7 +40,7 @@ pub(super) async fn accept(listener: TcpListener, server: &'static ServerState) 
     loop {
         let accepted = tokio::select! {
             biased;
-            _ = stage.wait_for(|stage| *stage != Stage::Serving) => break,
+            _ = stage.wait_for(|stage| !stage.accepts()) => break,
             accepted = listener.accept() => accepted,
         };
         match accepted {
@@ -86,9 +86,9 @@ fn is_connection_error(error: &io::Error) -> bool {
 }
 
 fn admit(stream: TcpStream, address: SocketAddr, server: &'static ServerState) {
-    let progress = Arc::new(Progress::new(&server.limits));
+    let progress = Arc::new(Progress::new(&server.limits).counted_in(server.metrics));
     let is_proxy = server.limits.trusted_proxies.trusts(address.ip());
-    if let Some(registration) = server.registry.register(address.ip(), is_proxy, &progress) {
+    if let Ok(registration) = server.registry.register(address.ip(), is_proxy, &progress) {
         let Ok(stream) = stream.into_std() else { return };
         server.workers.spawn(async move {
             // Registers the stream with this thread's runtime.

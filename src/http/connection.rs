@@ -134,7 +134,7 @@ async fn finish(
     let client = context.address.ip().to_canonical();
     let mut entry = progress.take_log_entry();
     if let Some(over) = entry.take_if(|entry| entry.has_status() || api_error.is_none()) {
-        over.end(end.outcome());
+        progress.end(over, end.outcome());
     }
     let mut registration = Some(registration);
     if is_evicted {
@@ -143,7 +143,7 @@ async fn finish(
         registration = None;
     }
     // During a shutdown no client gets much time.
-    let is_short = is_evicted || *server.stage.borrow() != Stage::Serving;
+    let is_short = is_evicted || !server.stage.borrow().accepts();
     let timeouts = if is_short {
         LingerTimeouts::of(DRAIN_IDLE_TIMEOUT)
     } else {
@@ -159,7 +159,7 @@ async fn finish(
         let id = entry.id;
         entry.set_status(api_error.status().code);
         entry.sent(if is_head { 0 } else { api_error.body(server.style).len() });
-        entry.end(end.outcome());
+        progress.end(entry, end.outcome());
         // Evicted connections get an error only while there are permits.
         let permit = is_evicted.then(|| server.rejection_permits.try_acquire());
         let rejection = Rejection { api_error: &api_error, id, is_head, origin };
@@ -188,7 +188,7 @@ async fn linger(
     let mut stage = server.stage.clone();
     let server_ends = async {
         // An error would mean that the server is gone.
-        drop(stage.wait_for(|stage| *stage != Stage::Serving).await);
+        drop(stage.wait_for(|stage| !stage.accepts()).await);
         sleep(DRAIN_IDLE_TIMEOUT).await;
     };
     let hurry = async {
@@ -215,7 +215,7 @@ async fn drive(
     loop {
         let current = *stage.borrow_and_update();
         match (current, progress.phase()) {
-            (Stage::Closing, Phase::Sending) | (Stage::Serving, _) => {}
+            (Stage::Closing, Phase::Sending) | (Stage::Serving | Stage::Leaving, _) => {}
             (Stage::Closing | Stage::Over, _) => return DisconnectReason::ServerEnds,
             (Stage::Draining, _) => leaving = leaving.or_else(|| Some(Instant::now() + DRAIN_IDLE_TIMEOUT)),
         }

@@ -57,7 +57,8 @@ pub(super) async fn respond(
     let (head, body) = request.into_parts();
     let id = request_id(&head.headers);
     let client = server.limits.trusted_proxies.client(connection.address, &head.headers);
-    let entry = AccessLogEntry::new(id, head.method.as_str(), client, progress.began());
+    let entry =
+        AccessLogEntry::new(id, head.method.as_str(), client, progress.began(), server.metrics.is_some());
     let log_context = entry.log_context();
     progress.set_log_entry(entry);
     let mut closes = *server.stage.borrow() != Stage::Serving;
@@ -133,10 +134,11 @@ async fn read_request<'a>(
 ) -> Result<Routed<'a>, ApiError> {
     let target = request_head::read(head, &connection.last_host, &server.limits)?;
     if let Some(faults) = &server.faults {
-        faults.inject(server, connection, head, target.as_ref(), &body).await?;
+        faults.inject(server, connection, head, target.as_ref(), &body, log_context.map(Arc::as_ref)).await?;
     }
     let cache_key = if body.is_end_stream() { CacheKey::of(server, head) } else { None };
-    if let Some(response) = cache_key.and_then(|key| key.lookup(log_context.map(Arc::as_ref))) {
+    let lookup = |key: CacheKey<'_>| key.lookup(log_context.map(Arc::as_ref), server.metrics);
+    if let Some(response) = cache_key.and_then(lookup) {
         return Ok(Routed::Cached(response));
     }
     // For an error while the body arrives, or instead of a response.

@@ -21,6 +21,7 @@ use crate::api::error::api_error::ApiError;
 use crate::api::error::catalog::INJECTED_FAILURE;
 use crate::api::routing;
 use crate::dispatch_context::parse_method;
+use crate::log::RequestLogContext;
 
 /// The faults to inject.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -174,12 +175,17 @@ impl FaultInjection {
         head: &'a Parts,
         target: Option<&Target<'_>>,
         body: &Incoming,
+        log_context: Option<&RequestLogContext>,
     ) -> BoxFuture<'a, Result<(), ApiError>> {
         let method = parse_method(head.method.as_str()).unwrap_or(Method::Trace);
         let routes = server.rocket.rocket().routes();
         let path = target.and_then(|target| target.origin().ok());
-        let is_operation = path.is_some_and(|path| routing::is_operation(routes, method, &path));
-        let fault = is_operation.then(|| self.next());
+        let operation = path.and_then(|path| routing::operation(routes, method, &path));
+        if let Some((log_context, operation)) = log_context.zip(operation) {
+            // A request that fails does not reach its route, and counts there all the same.
+            let _ = log_context.route.set(operation.uri.path().to_owned());
+        }
+        let fault = operation.map(|_| self.next());
         let has_body = !body.is_end_stream();
         Box::pin(async move {
             let Some(Fault { delay, fails }) = fault else { return Ok(()) };

@@ -1,5 +1,6 @@
 //! Progress of a connection: the phase of its request, and the deadline of that phase.
 
+mod ending;
 mod wait;
 
 use std::future::poll_fn;
@@ -13,6 +14,7 @@ pub(super) use self::wait::Wait;
 use super::eviction::Eviction;
 use super::HttpLimits;
 use crate::log::{AccessLogEntry, Outcome};
+use crate::metrics::Metrics;
 
 /// The phase of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +36,8 @@ pub(super) enum Phase {
 /// The progress of one connection, reported by hyper, by the socket under it, and by the dispatch of its requests.
 pub(super) struct Progress {
     limits: &'static HttpLimits,
+    /// Where requests are counted, if they are.
+    metrics: Option<&'static Metrics>,
     state: Mutex<State>,
 }
 
@@ -81,7 +85,7 @@ impl Progress {
             entry: None,
             waker: None,
         };
-        Self { limits, state: Mutex::new(state) }
+        Self { limits, metrics: None, state: Mutex::new(state) }
     }
 
     pub(super) fn phase(&self) -> Phase {
@@ -169,7 +173,7 @@ impl Progress {
         let before = self.state.lock().entry.replace(entry);
         // The system has yet to send the end of the previous response, but hyper is done with it.
         if let Some(before) = before {
-            before.end(Outcome::Responded);
+            self.end(before, Outcome::Responded);
         }
     }
 
@@ -186,11 +190,6 @@ impl Progress {
         if let Some(entry) = &mut self.state.lock().entry {
             entry.sent(bytes);
         }
-    }
-
-    /// Takes the log entry of a request that is aborted.
-    pub(super) fn take_log_entry(&self) -> Option<AccessLogEntry> {
-        self.state.lock().entry.take()
     }
 
     /// Records that the response is ready to be sent.
@@ -295,7 +294,7 @@ impl Progress {
             let entry = state.entry.take();
             drop(state);
             if let Some(entry) = entry {
-                entry.end(Outcome::Responded);
+                self.end(entry, Outcome::Responded);
             }
         }
     }
@@ -329,14 +328,5 @@ impl State {
             return None;
         }
         Wait::of(self.phase, self.since(), self.responses, now)
-    }
-}
-
-impl Drop for Progress {
-    fn drop(&mut self) {
-        // The entry is gone unless the connection broke.
-        if let Some(entry) = self.state.lock().entry.take() {
-            entry.end(Outcome::Failed);
-        }
     }
 }

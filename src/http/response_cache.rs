@@ -21,6 +21,7 @@ use hyper::Method;
 use super::ServerState;
 use crate::json::{Version, PIECE};
 use crate::log::{RequestId, RequestLogContext};
+use crate::metrics::Metrics;
 
 /// The headers that no operation reads. A request with any other, such as `Authorization`, goes to Rocket (RFC 9111,
 /// section 3.5, has the same caution).
@@ -121,9 +122,17 @@ impl<'a> CacheKey<'a> {
 
     /// The cached response, if it is valid.
     #[inline]
-    pub(super) fn lookup(self, log_context: Option<&RequestLogContext>) -> Option<CachedResponse> {
+    pub(super) fn lookup(
+        self,
+        log_context: Option<&RequestLogContext>,
+        metrics: Option<&Metrics>,
+    ) -> Option<CachedResponse> {
         CACHE.with_borrow_mut(|cache| {
-            let response = cache.get(self.0)?;
+            let response = cache.get(self.0);
+            if let Some(metrics) = metrics {
+                metrics.count_cache_lookup(response.is_some());
+            }
+            let response = response?;
             if let (Some(log_context), Some(route)) = (log_context, &response.route) {
                 // It cannot be set already: a request has one response.
                 let _ = log_context.route.set(route.clone());
@@ -198,7 +207,7 @@ mod tests {
     }
 
     fn is_cached(path: &str) -> bool {
-        CacheKey(path).lookup(None).is_some()
+        CacheKey(path).lookup(None, None).is_some()
     }
 
     fn entries() -> usize {
@@ -279,7 +288,7 @@ mod tests {
     fn a_cached_response_is_logged_with_its_route() {
         insert("/a", 1, 1);
         let log_context = RequestLogContext::default();
-        assert!(CacheKey("/a").lookup(Some(&log_context)).is_some());
+        assert!(CacheKey("/a").lookup(Some(&log_context), None).is_some());
         assert_eq!(log_context.route.get().map(String::as_str), Some("/a"));
     }
 }

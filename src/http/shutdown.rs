@@ -4,7 +4,7 @@ use std::future::Future;
 use std::time::Duration;
 
 use tokio::sync::watch;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use super::signals::Signals;
 
@@ -13,12 +13,22 @@ use super::signals::Signals;
 pub enum Stage {
     /// The server serves.
     Serving,
+    /// The server still accepts connections, and each gets one response. A load balancer sees that the server is not ready, and
+    /// sends no more requests.
+    Leaving,
     /// The server accepts no connections. It responds to the requests that have arrived, and closes each connection after that.
     Draining,
     /// Only responses that are being sent are completed.
     Closing,
     /// All connections are aborted.
     Over,
+}
+
+impl Stage {
+    /// Whether the server accepts connections.
+    pub(super) fn accepts(self) -> bool {
+        matches!(self, Self::Serving | Self::Leaving)
+    }
 }
 
 /// How long aborting the remaining connections may take.
@@ -29,6 +39,7 @@ const FINAL_TIMEOUT: Duration = Duration::from_millis(100);
 pub struct Shutdown {
     stage: watch::Sender<Stage>,
     asked: watch::Receiver<bool>,
+    delay: Duration,
     grace: Duration,
     mercy: Duration,
 }
@@ -50,10 +61,18 @@ impl Shutdown {
     pub fn new(grace: Duration, mercy: Duration) -> (ShutdownHandle, Self) {
         let (ask, asked) = watch::channel(false);
         let (stage, _) = watch::channel(Stage::Serving);
-        (ShutdownHandle(ask), Self { stage, asked, grace, mercy })
+        (ShutdownHandle(ask), Self { stage, asked, delay: Duration::ZERO, grace, mercy })
     }
 
-    pub(super) fn stage(&self) -> watch::Receiver<Stage> {
+    /// The same shutdown, before which the server accepts connections for `delay`.
+    #[must_use]
+    pub fn with_delay(self, delay: Duration) -> Self {
+        Self { delay, ..self }
+    }
+
+    /// The stage, as it changes.
+    #[must_use]
+    pub fn stage(&self) -> watch::Receiver<Stage> {
         self.stage.subscribe()
     }
 
@@ -61,6 +80,10 @@ impl Shutdown {
     pub(super) async fn complete(mut self, all_connections_have_ended: impl Future<Output = ()>) {
         // An error means that no receiver is left.
         let _ = self.asked.wait_for(|asked| *asked).await;
+        if !self.delay.is_zero() {
+            self.stage.send_replace(Stage::Leaving);
+            sleep(self.delay).await;
+        }
         self.stage.send_replace(Stage::Draining);
         let mut ended = std::pin::pin!(all_connections_have_ended);
         if timeout(self.grace, ended.as_mut()).await.is_ok() {

@@ -1,11 +1,11 @@
-//! Log context of a request: what guards and routing record for the access log.
+//! Log context of a request: what guards and routing record for the access log and the metrics.
 
 use std::sync::{Arc, OnceLock};
 
-use rocket::fairing::{Fairing, Info, Kind};
-use rocket::{async_trait, Request, Response};
+use rocket::Request;
 
 use super::requests_are_logged;
+use crate::metrics;
 use crate::model::id::Id;
 
 /// The log context of a request. The HTTP server passes it to Rocket with each request, as
@@ -21,10 +21,10 @@ pub struct RequestLogContext {
 }
 
 impl RequestLogContext {
-    /// The context of a request, if requests are logged.
+    /// The context of a request, if requests are logged or counted.
     #[must_use]
     pub fn of<'r>(request: &'r Request<'_>) -> Option<&'r Self> {
-        if !requests_are_logged() {
+        if !requests_are_logged() && !metrics::is_counting() {
             return None;
         }
         request.local_cache(|| None::<Arc<Self>>).as_deref()
@@ -38,27 +38,18 @@ impl RequestLogContext {
         }
     }
 
+    /// Records the route that matched. Recorded before its guards run: a request that is broken off has it too.
+    pub fn record_route(request: &Request<'_>) {
+        if let Some((context, route)) = Self::of(request).zip(request.route()) {
+            // A request that waits for a 100 is routed twice.
+            let _ = context.route.set(route.uri.path().to_owned());
+        }
+    }
+
     /// Records why the request was rejected: a text of this server, since the log has none of a client.
     pub fn record_reason(request: &Request<'_>, reason: &'static str) {
         if let Some(context) = Self::of(request) {
             let _ = context.reason.set(reason);
-        }
-    }
-}
-
-/// A fairing that records the route of every request.
-pub struct RecordRoute;
-
-#[async_trait]
-impl Fairing for RecordRoute {
-    fn info(&self) -> Info {
-        Info { name: "route recorder for the access log", kind: Kind::Response }
-    }
-
-    async fn on_response<'r>(&self, request: &'r Request<'_>, _: &mut Response<'r>) {
-        if let Some((context, route)) = RequestLogContext::of(request).zip(request.route()) {
-            // It is not set yet: a request has one response.
-            let _ = context.route.set(route.uri.path().to_owned());
         }
     }
 }

@@ -4,6 +4,7 @@
 //! panic elsewhere does not poison the lock.
 
 mod families;
+mod figures;
 mod ids;
 mod index;
 pub mod initial_data;

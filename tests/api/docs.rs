@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use shipyard::api::openapi;
 use shipyard::config;
 use shipyard::contract::compare::allowed_difference;
+use shipyard::metrics::table::{Metric, METRICS};
 
 use test_support::settings_table::rows;
 use test_support::transcript::scenario_named;
@@ -66,6 +67,46 @@ fn the_settings_page_lists_every_setting() {
     for setting in listed {
         assert!(example.contains(&format!("\n# {setting} = ")), "{setting} is missing from Rocket.toml");
     }
+}
+
+/// `SHIPYARD_UPDATE_DOCS=1 cargo test monitoring` writes the table.
+#[test]
+fn the_monitoring_page_lists_every_metric() {
+    let document = read("docs/monitoring.md");
+    let head = "| Metric | Kind | Labels | Meaning |\n|---|---|---|---|\n";
+    let start = document.find(head).expect("a table");
+    let length = document[start..].find("\n\n").expect("an end of the table") + 1;
+    let labels = |names: &[&str]| {
+        names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+            + if names.is_empty() { "" } else { " " }
+    };
+    let row = |metric: &&Metric| {
+        let Metric { name, kind, labels: names, help } = metric;
+        let kind = format!("{kind:?}").to_lowercase();
+        format!("| `{name}` | {kind} | {}| {help} |\n", labels(names))
+    };
+    let table: String = METRICS.iter().map(row).collect();
+    let expected = [&document[..start], head, &table, &document[start + length..]].concat();
+    if std::env::var_os("SHIPYARD_UPDATE_DOCS").is_some() {
+        std::fs::write(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/monitoring.md"), expected).unwrap();
+    } else {
+        assert_eq!(document, expected, "`SHIPYARD_UPDATE_DOCS=1 cargo test monitoring` writes the table");
+    }
+}
+
+/// Every metric that the page names exists, also in the rules for alerts.
+#[test]
+fn the_monitoring_page_names_no_other_metric() {
+    let document = read("docs/monitoring.md");
+    let is_word = |letter: char| letter.is_ascii_alphanumeric() || letter == '_';
+    let named = document.split(|letter| !is_word(letter)).filter(|word| word.starts_with("shipyard_"));
+    let mut found = 0;
+    for word in named {
+        let name = word.trim_end_matches("_bucket");
+        assert!(METRICS.iter().any(|metric| metric.name == name), "{word}");
+        found += 1;
+    }
+    assert!(found > METRICS.len(), "{found}");
 }
 
 /// Each difference has a section, a test with the name of the snapshot, and a snapshot.

@@ -25,7 +25,7 @@ const LAYERS: [&[&str]; 20] = [
     &["auth"],
     &["model"],
     &["dispatch_context", "json"],
-    &["internal_error", "escape", "hex", "regular_file"],
+    &["internal_error", "escape", "hex", "metrics", "regular_file"],
 ];
 
 /// Layers that know nothing of HTTP, and the crates that they must not use.

@@ -31,6 +31,7 @@ fn in_effect(settings: &Settings, name: &str, default: &str) -> String {
         "address" => settings.address.to_string(),
         "port" => settings.rocket.port.to_string(),
         "admin_address" if settings.admin_address.is_none() => String::new(),
+        "shutdown_delay" => settings.shutdown_delay.as_secs().to_string(),
         "watch" => settings.watch.to_string(),
         "data" => settings.data.as_ref().map_or(DEFAULT_FILE.to_owned(), |path| path.display().to_string()),
         "static_dir" => settings.static_dir.path.display().to_string(),

@@ -25,6 +25,7 @@ mod key_rotation;
 mod limits;
 mod lingering_close;
 mod lockout;
+mod monitoring;
 mod ownership;
 mod raw;
 mod refresh_rotation;

@@ -1,6 +1,7 @@
 //! Helpers of the integration tests: a server in process, the built program, recordings, snapshots.
 
 pub mod contract;
+pub mod exposition;
 pub mod forge;
 pub mod http_server;
 pub mod postgres;

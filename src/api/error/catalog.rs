@@ -250,3 +250,10 @@ catalog! {
     HTTP_VERSION: 505, "HTTP Version Not Supported", Text("This server speaks HTTP/1.1 and HTTP/1.0."),
         "The request is of another version of HTTP.";
 }
+
+catalog! {
+    /// The errors of the admin listener alone.
+    ADMIN_ERRORS;
+    NOT_READY: 503, "Service Unavailable", Text("The server is shutting down."),
+        "The server is not ready for requests: the message says why.";
+}

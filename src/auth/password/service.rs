@@ -9,7 +9,7 @@ use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 
 use super::{Hash, Hasher};
-use crate::auth::queue::Queue;
+use crate::auth::queue::{Queue, QueueFigures};
 use crate::auth::rate_limit::Admission;
 use crate::internal_error::{InternalError, OperationError};
 use crate::model::password::Password;
@@ -59,6 +59,11 @@ impl Passwords {
     #[must_use]
     pub fn cores() -> usize {
         (std::thread::available_parallelism().map_or(1, usize::from) / 2).max(1)
+    }
+
+    /// Figures of the queue.
+    pub(crate) fn queue_figures(&self) -> QueueFigures {
+        self.queue.figures()
     }
 
     /// Hashes a new password for an admitted request.

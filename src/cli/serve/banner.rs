@@ -23,8 +23,16 @@ pub(super) struct Banner<'a> {
     pub(super) json: Style,
     pub(super) faults: FaultSettings,
     pub(super) watch: bool,
-    /// The address of the admin listener, if it is on.
-    pub(super) admin: Option<SocketAddr>,
+    /// The admin listener, if it is on.
+    pub(super) admin: Option<AdminListener>,
+}
+
+/// The admin listener.
+#[derive(Clone, Copy)]
+pub(super) struct AdminListener {
+    /// Its address.
+    pub(super) bound: SocketAddr,
+    pub(super) has_reset: bool,
 }
 
 impl Display for Banner<'_> {
@@ -46,8 +54,11 @@ impl Display for Banner<'_> {
             writeln!(f, "  Login   user / password, guest / guest")?;
         }
         self.keys(f)?;
-        if let Some(admin) = self.admin {
-            writeln!(f, "  Admin   POST http://{admin}/reset puts the data back")?;
+        if let Some(AdminListener { bound, has_reset }) = self.admin {
+            writeln!(f, "  Health  http://{bound}/health/ready (and /health/live, /metrics)")?;
+            if has_reset {
+                writeln!(f, "  Admin   POST http://{bound}/reset puts the data back")?;
+            }
         }
         let FaultSettings { delay, fail, seed } = self.faults;
         if self.faults.is_on() {

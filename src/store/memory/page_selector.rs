@@ -8,7 +8,7 @@ use tokio::task::spawn_blocking;
 
 use super::Memory;
 use crate::auth::network::Network;
-use crate::auth::queue::Queue;
+use crate::auth::queue::{Queue, QueueFigures};
 use crate::auth::rate_limit::Admission;
 use crate::internal_error::{InternalError, OperationError};
 use crate::model::query::ListQuery;
@@ -35,6 +35,10 @@ impl fmt::Debug for PageSelector {
 impl PageSelector {
     pub(super) fn new() -> Self {
         Self { queue: Arc::new(Queue::new(1, MAX_WAITING)), turn: Arc::new(Semaphore::new(1)) }
+    }
+
+    pub(super) fn queue_figures(&self) -> QueueFigures {
+        self.queue.figures()
     }
 
     async fn select<P: Send + 'static>(

@@ -5,6 +5,7 @@
 
 mod connect;
 mod failure;
+mod figures;
 mod outage;
 mod pool;
 mod tls;
@@ -60,8 +61,11 @@ struct Shared {
     pools: ThreadLocal<Pool>,
     retired: Arc<Retired>,
     outage: Outage,
+    sent: AtomicU64,
     retries: AtomicU64,
     discarded: AtomicU64,
+    unavailable: AtomicU64,
+    internal: AtomicU64,
 }
 
 /// Why a statement failed.
@@ -84,10 +88,16 @@ pub struct DatabaseCounts {
     pub idle: usize,
     /// Statements that wait for a connection.
     pub waiting: usize,
+    /// Statements that were sent, each time.
+    pub statements: u64,
     /// Statements that ran again because another came first.
     pub retries: u64,
     /// Connections that were given up.
     pub discarded: u64,
+    /// Statements that failed since the database could not be reached, or did not answer in time.
+    pub unavailable: u64,
+    /// Statements that failed for any other reason, without those that met a duplicate.
+    pub internal: u64,
 }
 
 impl Database {
@@ -109,8 +119,11 @@ impl Database {
             pools: ThreadLocal::new(),
             retired: Arc::default(),
             outage: Outage::default(),
+            sent: AtomicU64::new(0),
             retries: AtomicU64::new(0),
             discarded: AtomicU64::new(0),
+            unavailable: AtomicU64::new(0),
+            internal: AtomicU64::new(0),
         })))
     }
 
@@ -127,6 +140,7 @@ impl Database {
         let mut others = self.0.pool_size + 1;
         loop {
             let mut connection = self.connection(deadline).await?;
+            self.0.sent.fetch_add(1, Ordering::Relaxed);
             let run = connection.run(self.0.statements, statement, parameters);
             let failure = match timeout_at(deadline, run).await {
                 Ok(Ok(rows)) => {
@@ -153,7 +167,8 @@ impl Database {
                 }
                 Failure::Duplicate(constraint) => return Err(DatabaseError::Duplicate(constraint)),
                 Failure::Internal(reason) => {
-                    return Err(DatabaseError::Internal(InternalError::new("running a statement", reason)))
+                    self.0.internal.fetch_add(1, Ordering::Relaxed);
+                    return Err(DatabaseError::Internal(InternalError::new("running a statement", reason)));
                 }
                 Failure::TryAnother(reason) | Failure::Unavailable(reason) | Failure::ReadOnly(reason) => {
                     return Err(self.unavailable(&host, reason))
@@ -195,6 +210,7 @@ impl Database {
     }
 
     fn unavailable(&self, host: &str, reason: Reason) -> DatabaseError {
+        self.0.unavailable.fetch_add(1, Ordering::Relaxed);
         self.0.outage.failed(host, &reason.text);
         DatabaseError::Unavailable(Unavailable::new(format!("the database at {host}"), reason))
     }
@@ -202,8 +218,11 @@ impl Database {
     /// Numbers of all workers.
     pub fn counts(&self) -> DatabaseCounts {
         let mut counts = DatabaseCounts {
+            statements: self.0.sent.load(Ordering::Relaxed),
             retries: self.0.retries.load(Ordering::Relaxed),
             discarded: self.0.discarded.load(Ordering::Relaxed),
+            unavailable: self.0.unavailable.load(Ordering::Relaxed),
+            internal: self.0.internal.load(Ordering::Relaxed),
             ..DatabaseCounts::default()
         };
         for status in self.0.pools.iter().map(Pool::status) {
