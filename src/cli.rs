@@ -4,6 +4,7 @@ mod config;
 mod error;
 mod export;
 mod hash_password;
+mod health;
 mod record;
 mod serve;
 mod setting_flags;
@@ -44,6 +45,12 @@ comment after each value names its origin: default, the path of a file, an envir
 
 Exit codes: 0 done, 2 invalid configuration.";
 
+const HEALTH_HELP: &str = "\
+It asks GET /health/ready of the admin listener (admin_address), with --live GET /health/live. It takes the settings of
+`serve`, so that it finds the address where the server has it.
+
+Exit codes: 0 yes, 1 no, or no answer within 2 seconds, 2 wrong usage or configuration.";
+
 /// A REST API with users, starships and JWT login. It reads data at startup and persists nothing.
 #[derive(Debug, Parser)]
 #[command(version, after_help = EXAMPLES, args_conflicts_with_subcommands = true)]
@@ -71,6 +78,9 @@ enum Command {
     Record(record::Record),
     /// Export the recorded exchanges as HAR, Hurl or .http files
     Export(export::Export),
+    /// Ask the server on this machine whether it is ready; exit with 1 if it is not
+    #[command(after_help = HEALTH_HELP)]
+    Health(health::Health),
     /// Hash a password for the data file: prompts for it, or reads standard input
     HashPassword,
 }
@@ -89,6 +99,7 @@ pub(crate) fn run() -> ExitCode {
         Some(Command::Verify(flags)) => verify::run(flags),
         Some(Command::Record(flags)) => record::run(&flags),
         Some(Command::Export(flags)) => export::run(&flags),
+        Some(Command::Health(flags)) => health::run(flags),
         Some(Command::HashPassword) => hash_password::run(),
     };
     match done {

@@ -2,6 +2,7 @@
 
 mod health;
 mod metrics;
+mod probe;
 
 use std::path::Path;
 use std::time::{Duration, Instant};
