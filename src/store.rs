@@ -6,6 +6,7 @@
 pub mod accounts;
 mod error;
 pub mod initial_rows;
+pub mod list;
 pub mod memory;
 mod monitoring;
 mod page;
@@ -16,16 +17,18 @@ pub mod sql;
 mod user;
 
 use std::convert::Infallible;
+use std::sync::Arc;
 
 pub use self::error::{
     AccessSessionError, CreateShipError, CreateUserError, DeleteError, GetError, RefreshSessionError,
     TooManyQueries, UpdateShipError, UpdateUserError,
 };
-pub use self::memory::list::List;
+pub use self::list::List;
 use self::memory::Memory;
 pub use self::page::Page;
 pub use self::precondition::{Precondition, PreconditionError, Revisions};
 pub use self::session::{LoginAttempt, Rotation};
+use self::sql::Sql;
 pub use self::user::{HashedUser, StoredUser, UserChange};
 use crate::auth::network::Network;
 use crate::auth::password::Hash;
@@ -71,6 +74,8 @@ type StoreResult<T, E> = Result<T, OperationError<E>>;
 pub enum Store {
     /// In the memory of this process.
     Memory(Memory),
+    /// In PostgreSQL, shared with other nodes.
+    Sql(Arc<Sql>),
 }
 
 impl Store {
@@ -79,6 +84,7 @@ impl Store {
     pub fn memory(&self) -> Option<&Memory> {
         match self {
             Self::Memory(memory) => Some(memory),
+            Self::Sql(_) => None,
         }
     }
 }
@@ -88,6 +94,8 @@ macro_rules! delegate {
     ($store:expr, $method:ident($($argument:expr),*)) => {
         match $store {
             Store::Memory(memory) => memory.$method($($argument),*).map_err(OperationError::Rejected),
+            // Boxed: a request in memory must not carry the state of a statement.
+            Store::Sql(sql) => Box::pin(sql.$method($($argument),*)).await,
         }
     };
 }
@@ -100,7 +108,8 @@ impl Store {
     /// [`TooManyQueries`].
     pub async fn ships(&self) -> StoreResult<List<Ship>, TooManyQueries> {
         match self {
-            Self::Memory(memory) => Ok(memory.ships()),
+            Self::Memory(memory) => Ok(memory.ships().into()),
+            Self::Sql(sql) => Box::pin(sql.ships()).await,
         }
     }
 
@@ -115,6 +124,7 @@ impl Store {
     ) -> StoreResult<Page<Ship>, TooManyQueries> {
         match self {
             Self::Memory(memory) => memory.select_ships(query, client).await,
+            Self::Sql(sql) => Box::pin(sql.find_ships(query, client)).await,
         }
     }
 
@@ -162,6 +172,7 @@ impl Store {
     ) -> StoreResult<EncodedJson<Ship>, UpdateShipError> {
         match self {
             Self::Memory(memory) => memory.patch_ship(id, patch, precondition),
+            Self::Sql(sql) => Box::pin(sql.patch_ship(id, patch, precondition)).await,
         }
     }
 
@@ -182,7 +193,8 @@ impl Store {
     /// [`TooManyQueries`].
     pub async fn users(&self) -> StoreResult<List<User>, TooManyQueries> {
         match self {
-            Self::Memory(memory) => Ok(memory.users()),
+            Self::Memory(memory) => Ok(memory.users().into()),
+            Self::Sql(sql) => Box::pin(sql.users()).await,
         }
     }
 
@@ -197,6 +209,7 @@ impl Store {
     ) -> StoreResult<Page<User>, TooManyQueries> {
         match self {
             Self::Memory(memory) => memory.select_users(query, client).await,
+            Self::Sql(sql) => Box::pin(sql.find_users(query, client)).await,
         }
     }
 
@@ -294,6 +307,7 @@ impl Store {
     ) -> StoreResult<bool, Infallible> {
         match self {
             Self::Memory(memory) => Ok(memory.complete_login(verified, access, refresh, admission)),
+            Self::Sql(sql) => Box::pin(sql.complete_login(verified, access, refresh, admission)).await,
         }
     }
 
@@ -334,8 +348,11 @@ impl Store {
     /// None of its own.
     pub async fn log_out(&self, token: &Claims, now: u64) -> StoreResult<(), Infallible> {
         match self {
-            Self::Memory(memory) => memory.log_out(token, now),
+            Self::Memory(memory) => {
+                memory.log_out(token, now);
+                Ok(())
+            }
+            Self::Sql(sql) => Box::pin(sql.log_out(token, now)).await,
         }
-        Ok(())
     }
 }

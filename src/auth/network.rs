@@ -7,6 +7,13 @@ use std::net::{IpAddr, Ipv6Addr};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Network(Option<IpAddr>);
 
+impl Network {
+    /// The first address of the network; none for clients without one.
+    pub(crate) fn address(self) -> Option<IpAddr> {
+        self.0
+    }
+}
+
 impl From<Option<IpAddr>> for Network {
     fn from(client: Option<IpAddr>) -> Self {
         Self(client.map(|address| match address.to_canonical() {

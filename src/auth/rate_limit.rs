@@ -72,8 +72,18 @@ impl Rate {
         Self(Quota::per_minute(NonZeroU32::new(count).unwrap_or(NonZeroU32::MIN)))
     }
 
+    /// The most requests at once.
+    pub(crate) fn burst(self) -> u32 {
+        self.0.burst_size().get()
+    }
+
+    /// The time after which one more request is admitted.
+    pub(crate) fn interval(self) -> Duration {
+        self.0.replenish_interval()
+    }
+
     /// A quarter of the burst size and of the refill rate.
-    fn quarter(self) -> Self {
+    pub(crate) fn quarter(self) -> Self {
         let Self(quota) = self;
         let burst = NonZeroU32::new(quota.burst_size().get() / 4).unwrap_or(NonZeroU32::MIN);
         let quarter = Quota::with_period(quota.replenish_interval() * 4).unwrap_or(quota);

@@ -61,7 +61,7 @@ impl Body for ResponseBody {
         let piece = match &mut self.content {
             Content::Nothing => return Poll::Ready(None),
             Content::Full(bytes) => std::mem::take(bytes),
-            Content::Stream(stream) => stream.next_piece()?.unwrap_or_default(),
+            Content::Stream(stream) => ready!(stream.poll_piece(context))?.unwrap_or_default(),
             Content::Pieces(response) => {
                 let mut piece = vec![0; PIECE];
                 let mut buffer = ReadBuf::new(&mut piece);

@@ -1,6 +1,7 @@
 //! JSON bodies: whole, or streamed in pieces.
 
 use std::io;
+use std::task::{Context, Poll};
 
 use bytes::Bytes;
 
@@ -26,6 +27,14 @@ pub trait JsonStream: Send + std::fmt::Debug {
     /// # Errors
     /// The rest is no longer available; the client must be disconnected.
     fn next_piece(&mut self) -> io::Result<Option<Bytes>>;
+
+    /// The next piece, if it has to be waited for.
+    ///
+    /// # Errors
+    /// As [`JsonStream::next_piece`].
+    fn poll_piece(&mut self, _: &mut Context<'_>) -> Poll<io::Result<Option<Bytes>>> {
+        Poll::Ready(self.next_piece())
+    }
 }
 
 impl JsonBody {

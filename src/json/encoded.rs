@@ -43,6 +43,11 @@ impl<T> EncodedJson<T> {
         self.version.as_ref()
     }
 
+    /// A text that was written before.
+    pub(crate) fn from_text(text: Bytes) -> Self {
+        Self { text: Some(text), version: None, of: PhantomData }
+    }
+
     /// The same text, as that of a stored value.
     pub(crate) fn with_version(self, version: Version) -> Self {
         Self { version: Some(version), ..self }

@@ -12,6 +12,7 @@ impl Store {
         match self {
             // It cannot be away.
             Self::Memory(_) => Ok(()),
+            Self::Sql(sql) => Box::pin(sql.check_ready()).await,
         }
     }
 
@@ -19,6 +20,7 @@ impl Store {
     pub fn set_figures(&self, scrape: &mut Scrape) {
         match self {
             Self::Memory(memory) => memory.set_figures(scrape),
+            Self::Sql(sql) => sql.set_figures(scrape),
         }
     }
 }

@@ -26,5 +26,5 @@ pub(super) fn page<T: Clone + Debug + 'static, I: Input>(
     let list = all.select(&tree, selected.ids);
     track(&list);
     let next = selected.end.map(|end| end.encode(&query.order));
-    Page { list, total: selected.total, next }
+    Page { list: list.into(), total: selected.total, next }
 }

@@ -8,6 +8,7 @@ mod failure;
 mod figures;
 mod outage;
 mod pool;
+mod streaming;
 mod tls;
 pub mod url;
 
@@ -22,10 +23,11 @@ use tokio::time::{sleep, timeout_at, Instant};
 use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::Row;
 
-use self::connect::{Connector, Statements};
+use self::connect::{Connector, Statements, Text};
 use self::failure::{classify, Failure, Reason};
 use self::outage::Outage;
 use self::pool::{Pool, Pooled, Retired};
+pub use self::streaming::Rows;
 pub use self::tls::TlsError;
 use self::url::DatabaseUrl;
 use crate::internal_error::{InternalError, Unavailable};
@@ -132,6 +134,26 @@ impl Database {
     pub async fn query(
         &self,
         statement: &'static str,
+        parameters: &[(&(dyn ToSql + Sync), Type)],
+    ) -> Result<Vec<Row>, DatabaseError> {
+        self.run(Text::Constant(statement), parameters).await
+    }
+
+    /// As [`Database::query`], for a statement that is not kept prepared because there are too many such.
+    ///
+    /// # Errors
+    /// [`DatabaseError`].
+    pub async fn query_once(
+        &self,
+        statement: &str,
+        parameters: &[(&(dyn ToSql + Sync), Type)],
+    ) -> Result<Vec<Row>, DatabaseError> {
+        self.run(Text::Composed(statement), parameters).await
+    }
+
+    async fn run(
+        &self,
+        statement: Text<'_>,
         parameters: &[(&(dyn ToSql + Sync), Type)],
     ) -> Result<Vec<Row>, DatabaseError> {
         let deadline = Instant::now() + self.0.deadline;

@@ -9,7 +9,7 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_postgres::config::SslMode;
 use tokio_postgres::types::{ToSql, Type};
-use tokio_postgres::{Client, Config, Row, SimpleQueryMessage, Statement};
+use tokio_postgres::{Client, Config, Row, RowStream, SimpleQueryMessage, Statement};
 
 use super::failure::{describe, Reason};
 use super::tls::{Tls, TlsError};
@@ -22,6 +22,24 @@ pub(super) enum Statements {
     Named,
     /// Each is parsed again: a pooler in transaction mode gives each statement another connection.
     Unnamed,
+}
+
+/// The text of a statement.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Text<'a> {
+    /// One of those that this program has, which can be kept prepared.
+    Constant(&'static str),
+    /// One of too many to be kept.
+    Composed(&'a str),
+}
+
+/// How long a statement of a connection may run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Limit {
+    /// As long as this program waits for it.
+    Deadline,
+    /// As long as a client takes to read its rows.
+    None,
 }
 
 /// Makes connections.
@@ -89,7 +107,7 @@ impl Connector {
         self.hosts.get(first).map_or("", |target| &target.name)
     }
 
-    pub(super) async fn connect(&self) -> Result<Connection, ConnectError> {
+    pub(super) async fn connect(&self, statements: Limit) -> Result<Connection, ConnectError> {
         let count = self.hosts.len();
         // Less than a full share: a host that does not answer must not use up the time of the last.
         let share = self.deadline.mul_f64(0.9) / u32::try_from(count).unwrap_or(u32::MAX);
@@ -98,7 +116,7 @@ impl Connector {
         for index in (0..count).map(|turn| (first + turn) % count) {
             let Some(target) = self.hosts.get(index) else { continue };
             let limit = target.limit.map_or(share, |limit| limit.min(share));
-            match timeout(limit, self.connect_to(target)).await {
+            match timeout(limit, self.connect_to(target, statements)).await {
                 Ok(Ok(connection)) => {
                     self.first.store(index, Ordering::Relaxed);
                     return Ok(connection);
@@ -114,8 +132,13 @@ impl Connector {
         Err(last)
     }
 
-    async fn connect_to(&self, target: &Target) -> Result<Connection, Reason> {
-        let connected = target.config.connect(self.tls.clone()).await;
+    async fn connect_to(&self, target: &Target, statements: Limit) -> Result<Connection, Reason> {
+        let connected = match statements {
+            Limit::None if self.statements == Statements::Named => {
+                target.config.clone().options("-c statement_timeout=0").connect(self.tls.clone()).await
+            }
+            _ => target.config.connect(self.tls.clone()).await,
+        };
         let (client, connection) = connected.map_err(|error| self.explain(describe(&error)))?;
         let driver = tokio::spawn(async move {
             // Its error is that of the statement that waits for an answer.
@@ -128,13 +151,13 @@ impl Connector {
             host: target.name.clone(),
             opened: Instant::now(),
         };
-        self.check(&connection).await?;
+        self.check(&connection, statements).await?;
         Ok(connection)
     }
 
     /// Refuses a server that takes no writes, and a pooler that nothing says is one: two clients of it have statements of the
     /// same name, and one would run the other's.
-    async fn check(&self, connection: &Connection) -> Result<(), Reason> {
+    async fn check(&self, connection: &Connection, statements: Limit) -> Result<(), Reason> {
         const STATE: &str =
             "SELECT current_setting('transaction_read_only'), current_setting('statement_timeout')";
         let answer =
@@ -147,9 +170,11 @@ impl Connector {
         if self.writable && read_only != Some("off") {
             return Err(Reason::new("it takes no writes: a standby, or default_transaction_read_only"));
         }
-        if self.statements == Statements::Named
-            && limit.and_then(milliseconds) != Some(self.deadline.as_millis())
-        {
+        let expected = match statements {
+            Limit::Deadline => self.deadline.as_millis(),
+            Limit::None => 0,
+        };
+        if self.statements == Statements::Named && limit.and_then(milliseconds) != Some(expected) {
             return Err(Reason::new(format!("statement_timeout did not reach it; {POOLER}")));
         }
         Ok(())
@@ -227,12 +252,15 @@ impl Connection {
     pub(super) async fn run(
         &mut self,
         statements: Statements,
-        statement: &'static str,
+        statement: Text<'_>,
         parameters: &[(&(dyn ToSql + Sync), Type)],
     ) -> Result<Vec<Row>, StatementError> {
-        if statements == Statements::Unnamed {
-            return self.client.query_typed(statement, parameters).await.map_err(StatementError::Running);
-        }
+        let statement = match (statements, statement) {
+            (Statements::Named, Text::Constant(statement)) => statement,
+            (_, Text::Constant(statement) | Text::Composed(statement)) => {
+                return self.client.query_typed(statement, parameters).await.map_err(StatementError::Running);
+            }
+        };
         let prepared = match self.prepared.get(statement) {
             Some(prepared) => prepared.clone(),
             None => {
@@ -245,5 +273,15 @@ impl Connection {
         };
         let values: Vec<&(dyn ToSql + Sync)> = parameters.iter().map(|(value, _)| *value).collect();
         self.client.query(&prepared, &values).await.map_err(StatementError::Running)
+    }
+
+    /// Runs a statement whose rows are read one after the other.
+    pub(super) async fn stream(
+        &self,
+        statement: &str,
+        parameters: &[(&(dyn ToSql + Sync), Type)],
+    ) -> Result<RowStream, StatementError> {
+        let parameters = parameters.iter().map(|(value, of_type)| (*value, of_type.clone()));
+        self.client.query_typed_raw(statement, parameters).await.map_err(StatementError::Running)
     }
 }

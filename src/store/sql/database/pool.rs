@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use deadpool::managed::{self, Metrics, QueueMode, RecycleError, RecycleResult};
 use parking_lot::Mutex;
 
-use super::connect::{ConnectError, Connection, Connector};
+use super::connect::{ConnectError, Connection, Connector, Limit};
 
 /// The longest age of a connection: after a failover one may lead to a server that is no longer the primary.
 const MAX_AGE: Duration = Duration::from_secs(5 * 60);
@@ -79,7 +79,7 @@ impl managed::Manager for Manager {
     type Error = ConnectError;
 
     async fn create(&self) -> Result<Connection, ConnectError> {
-        self.connector.connect().await
+        self.connector.connect(Limit::Deadline).await
     }
 
     async fn recycle(&self, connection: &mut Connection, _: &Metrics) -> RecycleResult<ConnectError> {

@@ -1,0 +1,1 @@
+SELECT version, body FROM ships WHERE id = $1

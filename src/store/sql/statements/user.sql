@@ -1,0 +1,1 @@
+SELECT version, body FROM users WHERE id = $1
