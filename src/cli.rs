@@ -9,6 +9,7 @@ mod record;
 mod serve;
 mod setting_flags;
 mod spec;
+mod store;
 mod verify;
 
 use std::io::{self, Write};
@@ -83,6 +84,9 @@ enum Command {
     Health(health::Health),
     /// Hash a password for the data file: prompts for it, or reads standard input
     HashPassword,
+    /// Make, change, check and export the tables of the database (database_url)
+    #[command(subcommand, after_help = store::HELP)]
+    Store(store::Store),
 }
 
 /// Runs the command that the command line names.
@@ -101,6 +105,7 @@ pub(crate) fn run() -> ExitCode {
         Some(Command::Export(flags)) => export::run(&flags),
         Some(Command::Health(flags)) => health::run(flags),
         Some(Command::HashPassword) => hash_password::run(),
+        Some(Command::Store(command)) => store::run(command),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -152,9 +152,15 @@ impl Settings {
         values.check()?;
         let address = http::address(values)?;
         let rocket = framework::read(&values.figment, address)?;
+        let database = store::database(values)?;
+        let mut limits = http::limits(values, &rocket)?;
+        if database.is_some() {
+            // Another node may have changed what it holds.
+            limits.response_cache_size = 0;
+        }
         Ok(Self {
             warnings: values.warnings.clone(),
-            limits: http::limits(values, &rocket)?,
+            limits,
             faults: faults::read(values)?,
             rocket,
             address,
@@ -177,7 +183,7 @@ impl Settings {
             password_queue: auth::password_queue(values)?,
             rates: auth::rates(values)?,
             store_limits: store::limits(values)?,
-            database: store::database(values)?,
+            database,
         })
     }
 }

@@ -48,6 +48,8 @@ use crate::store::accounts::Accounts;
 use crate::store::memory::initial_data::InitialData;
 use crate::store::memory::{Memory, MemoryConfig};
 use crate::store::seed::Data;
+use crate::store::sql::monitor::Monitor;
+use crate::store::sql::{inspection, Sql};
 use crate::store::Store;
 
 /// The parts of a server.
@@ -65,7 +67,7 @@ pub struct AppConfig {
     pub token_ids: TokenIds,
 }
 
-/// Puts a server together.
+/// Puts a server together that keeps its users and ships in memory.
 ///
 /// # Errors
 /// [`InternalError`] where the system gives no random bytes.
@@ -83,12 +85,40 @@ pub fn build(parts: AppConfig) -> Result<Rocket<Build>, InternalError> {
     };
     let memory = Memory::new(rows, &config);
     let hasher = settings.hasher.clone();
-    let passwords = Passwords::new(settings.hasher, settings.password_queue)?;
     let tokens = Tokens::new(keys, settings.lifetimes, clock, token_ids);
     let initial_data =
         initial_rows.map(|rows| InitialData::new(rows, memory.clone(), tokens.clone(), hasher));
-    let store = Store::Memory(memory);
-    let metrics = settings.admin_address.map(|_| metrics(config.now, &passwords, &store)).transpose()?;
+    let rocket = assemble(settings, Store::Memory(memory), tokens, has_example_users)?;
+    Ok(match initial_data {
+        Some(initial_data) => rocket.manage(initial_data),
+        None => rocket,
+    })
+}
+
+/// Puts together a node whose users and ships are in PostgreSQL, with tokens that other nodes accept.
+///
+/// # Errors
+/// [`InternalError`] where the system gives no random bytes.
+pub fn build_node(
+    settings: Settings,
+    sql: Arc<Sql>,
+    monitor: Monitor,
+    keys: KeySet,
+) -> Result<Rocket<Build>, InternalError> {
+    let leeway = inspection::LEEWAY.into();
+    let tokens = Tokens::with_leeway(keys, settings.lifetimes, Clock::System, TokenIds::Random, leeway);
+    Ok(assemble(settings, Store::Sql(sql), tokens, HasExampleUsers::new(false))?.manage(monitor))
+}
+
+fn assemble(
+    settings: Settings,
+    store: Store,
+    tokens: Tokens,
+    has_example_users: HasExampleUsers,
+) -> Result<Rocket<Build>, InternalError> {
+    let passwords = Passwords::new(settings.hasher, settings.password_queue)?;
+    let now = tokens.now();
+    let metrics = settings.admin_address.map(|_| metrics(now, &passwords, &store)).transpose()?;
     let accounts =
         Accounts::new(store.clone(), tokens.clone(), passwords).with_rotation(settings.rotation_grace);
     let mut rocket = rocket::custom(settings.rocket)
@@ -108,9 +138,6 @@ pub fn build(parts: AppConfig) -> Result<Rocket<Build>, InternalError> {
         .register("/", rocket::catchers![api::catcher::default_catcher]);
     if let Some(metrics) = metrics {
         rocket = rocket.manage(Arc::new(metrics));
-    }
-    if let Some(initial_data) = initial_data {
-        rocket = rocket.manage(initial_data);
     }
     if settings.faults.is_on() {
         rocket = rocket.manage(settings.faults);

@@ -4,6 +4,7 @@
 //! 4.1.4). Such a key verifies only tokens that name it. `docs/key-rotation.md` describes how to change keys while the
 //! server runs.
 
+mod check;
 pub mod development;
 pub mod file;
 
@@ -21,6 +22,7 @@ use serde::Serialize;
 use sha2::Sha256;
 use thiserror::Error;
 
+pub use self::check::KeyCheck;
 use crate::auth::secret::Secret;
 use crate::internal_error::InternalError;
 
@@ -76,6 +78,8 @@ pub struct KeySet {
     /// The first segment of the tokens that the signing key signs.
     header: String,
     verifying: Vec<Verifying>,
+    /// The codes of all keys, that of the signing key first.
+    checks: Vec<KeyCheck>,
     /// The checks of jsonwebtoken, apart from the signature.
     validation: Validation,
 }
@@ -128,7 +132,14 @@ impl KeySet {
             .iter()
             .map(|key| Verifying { id: key.id.clone(), key: DecodingKey::from_secret(key.secret.bytes()) });
         let signing = EncodingKey::from_secret(signing.secret.bytes());
-        Self { signing, id, header, verifying: verifying.collect(), validation: validation() }
+        let checks = keys.iter().filter_map(KeyCheck::of).collect();
+        Self { signing, id, header, verifying: verifying.collect(), checks, validation: validation() }
+    }
+
+    /// The codes of all keys, that of the signing key first.
+    #[must_use]
+    pub fn checks(&self) -> &[KeyCheck] {
+        &self.checks
     }
 
     /// Signs a token with these claims.

@@ -20,7 +20,7 @@ use thiserror::Error;
 use self::claims::{key_id, u64_claim, uuid_claim, Segments, WireClaims};
 pub use self::claims::{Claims, Family, Kind, Lifetimes};
 use crate::auth::clock::{Clock, ClockMonitor, TokenIds};
-use crate::auth::keys::{DecodeError, KeySet};
+use crate::auth::keys::{DecodeError, KeyCheck, KeySet};
 use crate::internal_error::InternalError;
 use crate::json::Members;
 use crate::model::id::Id;
@@ -120,6 +120,12 @@ impl Tokens {
             ids,
             leeway,
         }))
+    }
+
+    /// The codes of the keys, that of the signing key first.
+    #[must_use]
+    pub fn key_checks(&self) -> Vec<KeyCheck> {
+        self.0.keys.read().checks().to_vec()
     }
 
     /// Replaces all keys.

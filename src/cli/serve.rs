@@ -1,6 +1,7 @@
 //! `shipyard serve`: startup, and serving until a signal to stop.
 
 mod banner;
+mod node;
 mod watch;
 
 use std::ffi::OsString;
@@ -28,6 +29,7 @@ use shipyard::log::{self, Log};
 use shipyard::metrics::Metrics;
 use shipyard::store::memory::initial_data::InitialData;
 use shipyard::store::seed::{Data, Source, DEFAULT_FILE};
+use shipyard::store::sql::monitor::Monitor;
 use shipyard::store::{Store, StoreLimits};
 use shipyard::{http, AppConfig};
 use tokio::runtime::{Builder, Runtime};
@@ -101,12 +103,20 @@ fn ends_at_hangup(settings: &Settings) -> bool {
     !has_file && io::stdin().is_terminal()
 }
 
+/// Where the users and ships are.
+enum Kept {
+    /// In memory, from there.
+    Memory(Source),
+    /// In a database: where, and its name.
+    Database(String),
+}
+
 /// A server that can begin to listen.
 struct Ready {
     rocket: Rocket<Build>,
     address: Address,
     limits: HttpLimits,
-    source: Source,
+    kept: Kept,
     keys: KeySource,
     example_users: bool,
     config: rocket::Config,
@@ -122,6 +132,9 @@ struct Ready {
 }
 
 fn prepare(settings: Settings) -> Result<Ready, CliError> {
+    if let Some(database) = settings.database.clone() {
+        return node::prepare(settings, &database);
+    }
     // Taken first: a later change is noticed.
     let stamp = Stamp::of(settings.data.as_deref().unwrap_or(Path::new(DEFAULT_FILE)));
     let (data, source) = Data::find(settings.data.as_deref()).map_err(failed)?;
@@ -146,7 +159,7 @@ fn prepare(settings: Settings) -> Result<Ready, CliError> {
         rocket,
         address,
         limits,
-        source,
+        kept: Kept::Memory(source),
         keys,
         example_users,
         config,
@@ -225,7 +238,7 @@ async fn listen_and_serve(ready: Ready, mut signals: Signals) -> Result<(), CliE
         rocket,
         address,
         limits,
-        source,
+        kept,
         keys,
         example_users,
         config,
@@ -250,6 +263,9 @@ async fn listen_and_serve(ready: Ready, mut signals: Signals) -> Result<(), CliE
         }
     }
     shutdown::on_signals(shutdown_handle, signals);
+    if let (Some(monitor), Some(tokens)) = (rocket.state::<Monitor>(), rocket.state::<Tokens>().cloned()) {
+        tokio::spawn(monitor.clone().run(move || tokens.key_checks()));
+    }
     let watches = watch.is_some();
     if let Some((watch, stamp)) = watch {
         tokio::spawn(watch.run(stamp));
@@ -259,7 +275,8 @@ async fn listen_and_serve(ready: Ready, mut signals: Signals) -> Result<(), CliE
             let initial_data = rocket.state::<InitialData>().filter(|_| address.is_loopback()).cloned();
             let (mut readiness, metrics) = (Readiness::new(shutdown.stage()), Arc::clone(metrics));
             if let Some(store) = rocket.state::<Store>().cloned() {
-                readiness = readiness.with_store(ask_store(store));
+                let monitor = rocket.state::<Monitor>().cloned();
+                readiness = readiness.with_store(ask_store(store, monitor));
             }
             let has_reset = initial_data.is_some();
             serve_admin(address, Admin { initial_data, style: json, readiness, metrics })?
@@ -271,7 +288,7 @@ async fn listen_and_serve(ready: Ready, mut signals: Signals) -> Result<(), CliE
     // If standard output is closed, the server serves all the same.
     let banner = Banner {
         bound,
-        source: &source,
+        kept: &kept,
         keys: &keys,
         example_users,
         log: log_settings,
@@ -295,10 +312,15 @@ fn serve_admin(address: AdminAddress, admin: Admin) -> Result<Option<SocketAddr>
 }
 
 /// What readiness asks the store.
-fn ask_store(store: Store) -> AskStore {
+fn ask_store(store: Store, monitor: Option<Monitor>) -> AskStore {
     Arc::new(move || {
-        let store = store.clone();
-        Box::pin(async move { store.check_ready().await })
+        let (store, problem) = (store.clone(), monitor.as_ref().and_then(Monitor::problem));
+        Box::pin(async move {
+            match problem {
+                Some(problem) => Err(problem),
+                None => store.check_ready().await,
+            }
+        })
     })
 }
 

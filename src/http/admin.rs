@@ -158,8 +158,9 @@ async fn metrics(server: &Server) -> Response<Full<Bytes>> {
 /// Puts users and ships back to the initial data.
 async fn reset(admin: &Admin) -> Response<Full<Bytes>> {
     let Some(initial_data) = admin.initial_data.clone() else {
-        let refused = ApiError::of(&FORBIDDEN)
-            .with_message("There is a reset only if admin_address is a loopback address.");
+        let refused = ApiError::of(&FORBIDDEN).with_message(
+            "There is a reset only if admin_address is a loopback address, and the data is in memory.",
+        );
         return error(admin, &refused);
     };
     // Large data takes a while.

@@ -2,9 +2,13 @@
 
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
+mod migrations;
+mod nodes;
 mod outages;
+mod poolers;
 mod settings;
 mod statements;
+mod store;
 mod tls;
 
 use std::time::{Duration, Instant};

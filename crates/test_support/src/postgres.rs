@@ -4,6 +4,7 @@
 //! server and removes its folder. A server that is not installed is a failure: `.ci/run` says what to install.
 
 mod folder;
+mod pooler;
 
 use std::fs;
 use std::io::Write;
@@ -20,6 +21,7 @@ use rustix::process::{kill_process, Pid, Signal};
 use tokio_postgres::{NoTls, SimpleQueryMessage};
 
 pub use self::folder::{give_to_server, with_data, Version};
+pub use self::pooler::Pooler;
 
 /// Starts the server that its arguments are, and stops it when standard input ends, or as a line there says: a signal, and
 /// `keep` if the folder stays. A process that a test has stopped (SIGSTOP) takes no signal but SIGKILL until it goes on.
@@ -135,7 +137,10 @@ impl Cluster {
 
     /// Kills the server as a loss of power would.
     pub fn kill(&self) {
+        let children = self.pid().map(children).unwrap_or_default();
         self.end("KILL keep");
+        // They hold the shared memory until they are gone, and a new server would not start.
+        children.into_iter().for_each(wait_for_end);
     }
 
     /// Stops the server as an administrator does: its clients are sent away.
@@ -175,10 +180,8 @@ impl Cluster {
     }
 
     fn spawn(&self) {
-        let mut command = Command::new("sh");
-        command.args(["-c", SUPERVISOR, "supervisor"]).arg(&self.folder);
-        command.args(self.version.command("postgres"));
-        command.arg("-D").arg(self.folder.join("data"));
+        let mut command = self.version.command("postgres");
+        command.extend(["-D".to_owned(), self.folder.join("data").display().to_string()]);
         let folder = self.folder.display();
         let own = [
             "listen_addresses=127.0.0.1".to_owned(),
@@ -189,12 +192,9 @@ impl Cluster {
             "shared_buffers=32MB".to_owned(),
         ];
         for setting in own.iter().chain(&self.options) {
-            command.args(["-c", setting]);
+            command.extend(["-c".to_owned(), setting.clone()]);
         }
-        // A group of its own: a signal to that of the test must not end the shell that cleans up.
-        command.process_group(0).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
-        command.current_dir(&self.folder).env("LC_ALL", "C");
-        *self.supervisor.lock().unwrap() = Some(command.spawn().expect("there is a shell"));
+        *self.supervisor.lock().unwrap() = Some(supervise(&self.folder, &command));
     }
 
     fn wait_until_ready(&self) -> bool {
@@ -221,6 +221,16 @@ impl Cluster {
         }
         let _ = supervisor.wait();
     }
+}
+
+/// Starts a server under a shell that ends it with this process.
+fn supervise(folder: &Path, server: &[String]) -> Child {
+    let mut command = Command::new("sh");
+    command.args(["-c", SUPERVISOR, "supervisor"]).arg(folder).args(server);
+    // A group of its own: a signal to that of the test must not end the shell that cleans up.
+    command.process_group(0).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+    command.current_dir(folder).env("LC_ALL", "C");
+    command.spawn().expect("there is a shell")
 }
 
 impl Drop for Cluster {
@@ -257,6 +267,16 @@ pub fn execute(url: &str, sql: &str) -> Vec<Vec<Option<String>>> {
 
 fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free port").port()
+}
+
+/// Waits until a process is gone, or is only remembered for its parent.
+fn wait_for_end(process: Pid) {
+    let file = format!("/proc/{}/stat", process.as_raw_nonzero());
+    let runs = || fs::read_to_string(&file).is_ok_and(|stat| !stat.contains(") Z"));
+    let start = Instant::now();
+    while runs() && start.elapsed() < Duration::from_secs(10) {
+        thread::sleep(Duration::from_millis(5));
+    }
 }
 
 fn children(of: Pid) -> Vec<Pid> {

@@ -10,13 +10,13 @@ use shipyard::json::Style;
 use shipyard::log::{self, Format};
 use shipyard::store::seed::Source;
 
-use super::KeySource;
+use super::{Kept, KeySource};
 
 /// What the banner says.
 pub(super) struct Banner<'a> {
     /// The address on which the server listens.
     pub(super) bound: Option<SocketAddr>,
-    pub(super) source: &'a Source,
+    pub(super) kept: &'a Kept,
     pub(super) keys: &'a KeySource,
     pub(super) example_users: bool,
     pub(super) log: log::Settings,
@@ -43,12 +43,15 @@ impl Display for Banner<'_> {
             writeln!(f, "  Network {}", network(bound))?;
         }
         writeln!(f, "  Docs    http://{host}/docs (the specification: http://{host}/openapi.json)")?;
-        match self.source {
-            Source::File(path) => {
+        match self.kept {
+            Kept::Memory(Source::File(path)) => {
                 let when = if self.watch { "read again when it changes" } else { "read once" };
                 writeln!(f, "  Data    {} ({when}; changes are lost at the end)", path.display())?;
             }
-            Source::BuiltIn => writeln!(f, "  Data    the built-in example (there is no data.json here)")?,
+            Kept::Memory(Source::BuiltIn) => {
+                writeln!(f, "  Data    the built-in example (there is no data.json here)")?;
+            }
+            Kept::Database(database) => writeln!(f, "  Data    PostgreSQL at {database}")?,
         }
         if self.example_users {
             writeln!(f, "  Login   user / password, guest / guest")?;

@@ -8,6 +8,7 @@ mod failure;
 mod figures;
 mod outage;
 mod pool;
+pub mod session;
 mod streaming;
 mod tls;
 pub mod url;
@@ -71,13 +72,16 @@ struct Shared {
 }
 
 /// Why a statement failed.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub enum DatabaseError {
     /// A row with the same key exists already; the name of the constraint. The statement changed nothing.
+    #[error("a second row breaks {0}")]
     Duplicate(String),
     /// The database cannot be reached, or it is not known whether the statement ran.
+    #[error(transparent)]
     Unavailable(Unavailable),
     /// A defect.
+    #[error(transparent)]
     Internal(InternalError),
 }
 
@@ -235,6 +239,11 @@ impl Database {
         self.0.unavailable.fetch_add(1, Ordering::Relaxed);
         self.0.outage.failed(host, &reason.text);
         DatabaseError::Unavailable(Unavailable::new(format!("the database at {host}"), reason))
+    }
+
+    /// Makes every connection end that is open now, when it is free.
+    pub fn retire(&self) {
+        self.0.retired.all();
     }
 
     /// Numbers of all workers.

@@ -58,15 +58,19 @@ impl Version {
             self.name(),
             path.display()
         );
-        let mut command = Vec::new();
-        if is_root() {
-            command.extend(
-                ["setpriv", "--reuid=postgres", "--regid=postgres", "--init-groups"].map(str::to_owned),
-            );
-        }
-        command.push(path.display().to_string());
-        command
+        not_as_root(&path)
     }
+}
+
+/// A command line that runs a program, not as root.
+pub(super) fn not_as_root(program: &Path) -> Vec<String> {
+    let mut command = Vec::new();
+    if is_root() {
+        command
+            .extend(["setpriv", "--reuid=postgres", "--regid=postgres", "--init-groups"].map(str::to_owned));
+    }
+    command.push(program.display().to_string());
+    command
 }
 
 /// A new folder for a server, with `data` in it.

@@ -244,6 +244,11 @@ impl Connection {
         self.client.is_closed()
     }
 
+    /// The connection itself and its host.
+    pub(super) fn into_client(self) -> (Client, String) {
+        (self.client, self.host)
+    }
+
     /// Closes the connection without waiting for an answer.
     pub(super) fn abort(&self) {
         self.driver.abort();
