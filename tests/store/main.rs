@@ -10,6 +10,7 @@ mod logins;
 mod races;
 mod rows;
 mod statements;
+mod upkeep;
 
 use fixture::Backend;
 
