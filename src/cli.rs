@@ -30,6 +30,7 @@ const EXAMPLES: &str = "\
 Examples:
   shipyard                                  serve on http://localhost:5000
   shipyard --port 5055 --data my-data.json  another port, other data
+  shipyard store init --data my-data.json   put the data into the PostgreSQL database of ROCKET_DATABASE_URL
   shipyard config                           every setting, and where its value comes from
   shipyard routes                           every operation
   shipyard spec --check                     check spec/openapi.json against the code
@@ -52,7 +53,7 @@ It asks GET /health/ready of the admin listener (admin_address), with --live GET
 
 Exit codes: 0 yes, 1 no, or no answer within 2 seconds, 2 wrong usage or configuration.";
 
-/// A REST API with users, starships and JWT login. It reads data at startup and persists nothing.
+/// A REST API with users, starships and JWT login: in memory, from a data file, or on PostgreSQL.
 #[derive(Debug, Parser)]
 #[command(version, after_help = EXAMPLES, args_conflicts_with_subcommands = true)]
 pub(crate) struct Cli {

