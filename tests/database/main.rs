@@ -10,6 +10,7 @@ mod settings;
 mod statements;
 mod store;
 mod tls;
+mod unavailable;
 
 use std::time::{Duration, Instant};
 
