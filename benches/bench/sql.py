@@ -21,10 +21,8 @@ from bench.workloads import Workload, workloads
 SUBJECTS = ("memory", "sql-1", "sql-3", "axum-sql")
 WORKLOADS = ("get", "put", "put-one", "refresh", "login")
 PEER = RUST.parent / "whole" / "peer-axum-sql"
-# Connections of a node with one worker to the database: the default of Shipyard. The peer gets what suits it best of 2, 5
-# and 10 (sqlx's default).
-POOL = "2"
-PEER_POOL = os.environ.get("BENCH_PEER_POOL", "5")
+# Connections of a node with one worker to the database, the same for Shipyard and for the peer.
+POOL = os.environ.get("BENCH_POOL", "5")
 MORE_FIGURES = {
     **FIGURES,
     "database_cpu_us": lambda report: report["database_cpu_s"] * 1e6 / report["requests"],
@@ -102,13 +100,13 @@ class Comparison:
         peer, count = all_peers()["shipyard"], {"sql-3": 3}.get(name, 1)
         if name == "axum-sql":
             url = self.postgres.database(name)
-            environment = {"BENCH_DATABASE_URL": url, "BENCH_POOL": PEER_POOL, "BENCH_DATA": str(file)}
+            environment = {"BENCH_DATABASE_URL": url, "BENCH_POOL": POOL, "BENCH_DATA": str(file)}
             _run([PEER, "init"], environment)
             peer = Peer(name, (PEER,), environment=environment)
         elif name != "memory":
             url = self.postgres.database(name)
             _run([BINARY, "store", "init", "--data", file], {"ROCKET_DATABASE_URL": url, "ROCKET_JWT_SECRET": SECRET})
-            settings = {**peer.environment, "ROCKET_DATABASE_URL": url}
+            settings = {**peer.environment, "ROCKET_DATABASE_URL": url, "ROCKET_DATABASE_POOL": POOL}
             peer = replace(peer, name=name, command=(BINARY, "--port", "{port}"), environment=settings)
         try:
             nodes = Nodes(name, peer, count, file)

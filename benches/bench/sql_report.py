@@ -11,7 +11,7 @@ from bench.build import build_sql
 from bench.postgres import Postgres
 from bench.process import LOAD_CORE, SERVER_CORE
 from bench.report import dumps, replaced
-from bench.sql import PEER_POOL, POOL, SUBJECTS, WORKLOADS, Comparison, Options, summarized
+from bench.sql import POOL, SUBJECTS, WORKLOADS, Comparison, Options, summarized
 from bench.tables import counted, number, table
 from bench.tables import time as duration
 from bench.workloads import Data
@@ -47,7 +47,7 @@ def measure(chosen, words, folder, into_document):
     results = {
         "date": datetime.date.today().isoformat(), "command": " ".join(["benches/run", *words]), **commit,
         "machine": machine.machine(), "versions": machine.versions(("shipyard", "axum-sql")) | {"postgres": version},
-        "options": vars(options) | {"pool": POOL, "peer_pool": PEER_POOL}, "others_percent": round(others.percent(), 1),
+        "options": vars(options) | {"pool": POOL}, "others_percent": round(others.percent(), 1),
         "minutes": round((time.monotonic() - began) / 60, 1), "memory_mb": comparison.memory,
         "cells": summarized(comparison.cells)}
     return again(results, folder, into_document)
@@ -92,7 +92,8 @@ def render(results):
     said = (
         f"Measured on {results['date']} at commit {results['commit'][:12]}{' with changes' if results['changed'] else ''}:"
         f" {of['cores']} cores ({of['cpu']}, {of['memory_gb']} GB), medians of {options['rounds']} rounds of"
-        f" {options['seconds']:g} s, PostgreSQL {results['versions']['postgres']} with its default settings, sqlx"
+        f" {options['seconds']:g} s, PostgreSQL {results['versions']['postgres']} with its default settings,"
+        f" {options['pool']} connections a node, sqlx"
         f" {crates.get('sqlx', '?')}, axum {crates.get('axum', '?')}. Other programs took {results['others_percent']:g} % of the two"
         f" cores meanwhile. The highest memory of all nodes of a row: "
         + ", ".join(f"{NAMES[name]} {results['memory_mb'][name]} MB" for name in SUBJECTS) + ".")

@@ -24,7 +24,7 @@ def results(cells):
         "date": "2026-11-27", "commit": "c" * 40, "changed": False, "others_percent": 1, "memory_mb": dict.fromkeys(
             ("memory", "sql-1", "sql-3", "axum-sql"), 20),
         "machine": {"cores": 2, "cpu": "a CPU", "memory_gb": 4},
-        "versions": {"postgres": "15.1", "peers": {}}, "options": {"rounds": 2, "seconds": 1.0, "connections": [1]},
+        "versions": {"postgres": "15.1", "peers": {}}, "options": {"rounds": 2, "seconds": 1.0, "connections": [1], "pool": "5"},
         "cells": summarized(cells)}
 
 
