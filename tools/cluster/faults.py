@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 from database import Postgres, PgBouncer
-from nodes import HAProxy, Cluster, Node, data_file, known, store
+from nodes import HAProxy, Cluster, Node, data_file, store
 from processes import HOST, NotRun, Processes, free_port, listens, run, wait_until
 from session import Session, judge
 
@@ -22,7 +22,7 @@ FAKETIME = Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1")
 
 def under_load(figures, options, name, cluster, act, allowed=OUTAGE, broken=(), **plan):
     """Load for some seconds, then the fault, then load again. Returns the session."""
-    before, after = (2, 7) if options.short else (4, 10)
+    before, after = (3, 8) if options.short else (5, 10)
     with Session(cluster, **{"clients": 8, "pause": 0.004} | plan) as session:
         time.sleep(before)
         with session.faulty():
@@ -135,7 +135,7 @@ def few_connections(figures, options):
         # The pools meet the limit all the time, so failures before the fault are allowed too.
         session = Session(cluster, clients=8, pause=0.004)
         with session:
-            time.sleep(2 if options.short else 4)
+            time.sleep(3 if options.short else 5)
             with session.faulty():
                 act(session)
             time.sleep(10)
@@ -143,20 +143,12 @@ def few_connections(figures, options):
         judge(figures, "few_connections", session, OUTAGE, steady=False)
 
 
-def poolers_setting():
-    """The setting for databases behind a pooler, if the binary has it."""
-    for name, value in (("database_statements", "unnamed"), ("database_prepared_statements", "false")):
-        if known({name: value}):
-            return {name: value}
-    raise NotRun("there is no setting for unnamed statements")
-
-
 def pgbouncer(figures, options):
     """pgbouncer in transaction mode between the nodes and the database, killed and started again."""
     with Processes() as processes:
         server = initialized(processes)
         pooler = PgBouncer(processes, server)
-        cluster = Cluster(processes, pooler.url(), **poolers_setting())
+        cluster = Cluster(processes, pooler.url(), database_pooler="true")
 
         def act(_):
             pooler.kill()

@@ -53,6 +53,8 @@ class Report:
     creates: dict = field(default_factory=lambda: {"ships": [], "users": []})
     seen: dict = field(default_factory=lambda: {"ships": [], "users": []})
     latencies: list = field(default_factory=list)
+    # Answers of operations in each second of CLOCK_MONOTONIC.
+    rates: Counter = field(default_factory=Counter)
     objects: int = 0
     configurations: int = 0
     seconds: float = 0
@@ -119,6 +121,7 @@ class Load(Ships, Users):
             if answer.field(wire.RETRY) is None:
                 report.violations.append(f"{kind}: {answer.status} without Retry-After")
             return self.fail(start, str(answer.status), kind, where, True)
+        report.rates[answer.end // 10**9] += 1
         return answer
 
     def fail(self, start, what, kind, where, is_unknown):

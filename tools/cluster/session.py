@@ -13,6 +13,8 @@ from processes import HOST, NotRun
 
 GREATEST = {"ships": 15, "users": 2}
 RECOVERY = 5
+# Percent of the rate before a fault that must be back afterwards. Other work on the machine makes it vary.
+LEAST_RATE = 25
 # Seconds for the final reads and the check of all histories.
 CHECK_LIMIT = 900
 
@@ -87,6 +89,7 @@ class Session:
 
     def finish(self):
         """Ends the load, reads everything, and checks all histories."""
+        self.ended = time.monotonic()
         self.stop.set()
         self.wait(60)
         self.check()
@@ -130,6 +133,15 @@ class Session:
         begin, _ = self.fault
         return [failure for failure in self.failures() if failure[1] < begin]
 
+    def rates(self):
+        """Answered operations a second before the fault, while it lasted, and after it and the time to recover."""
+        counts = sum((report.rates for report in self.reports), Counter())
+        begin, end = (moment / 1e9 for moment in self.fault)
+        # The load began in the first second of the counts; a second that is not whole does not count.
+        windows = ((min(counts) + 1, begin), (begin, end), (end + RECOVERY, self.ended))
+        return [sum(count for second, count in counts.items() if first <= second and second + 1 <= last) /
+                max(int(last - first), 1) for first, last in windows]
+
     def statuses(self):
         return sum((report.statuses for report in self.reports), Counter())
 
@@ -159,4 +171,7 @@ def judge(figures, name, session, allowed=(), broken=(), steady=True):
     if session.fault:
         if steady:
             figures.add(f"{name}: failures before the fault", len(session.early()), "", most=0)
+        before, meanwhile, afterwards = session.rates()
+        figures.tell(f"{name}: operations/s", f"{before:,.0f} before, {meanwhile:,.0f} while it lasts, {afterwards:,.0f} afterwards")
+        figures.add(f"{name}: operations/s afterwards, of those before", afterwards / max(before, 1) * 100, "%", least=LEAST_RATE)
         figures.add(f"{name}: last failed request, after the end of the fault", session.recovery(), "s", most=RECOVERY)
