@@ -10,7 +10,9 @@ from pathlib import Path
 
 from processes import HOST, ROOT, NotRun, free_port, listens, run, stop, wait_until
 
-BINARY = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "release/shipyard"
+BUILT = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
+# CLUSTER_BINARY names another one, such as a debug build.
+BINARY = Path(os.environ.get("CLUSTER_BINARY", BUILT / "release/shipyard"))
 SECRET = "a key for tests only, of more than 32 bytes"
 # Cheap passwords: the tests do not measure them.
 SETTINGS = {
