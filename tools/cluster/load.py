@@ -10,7 +10,7 @@ import wire
 from linearizability import FOREVER
 from ships import Ships
 from users import Users
-from wire import Connection, Late, Lost, NotSent
+from wire import Connection, Failed, Late, Lost, NotSent
 from world import CrewObject, FleetObject, Token, User, payload
 
 REFUSALS = {"Token has been revoked", "Unauthorized"}
@@ -58,14 +58,6 @@ class Report:
     objects: int = 0
     configurations: int = 0
     seconds: float = 0
-
-
-class Failed(Exception):
-    """The operation was not answered. `is_unknown`: whether it may have happened."""
-
-    def __init__(self, is_unknown):
-        super().__init__()
-        self.is_unknown = is_unknown
 
 
 WEIGHTS = {

@@ -113,7 +113,7 @@ class HAProxy:
             variables[f"NODE_{number + 1}"] = f"{node.host}:{node.port}" if node else f"{HOST}:9"
             variables[f"NODE_{number + 1}_ADMIN_PORT"] = str(node.admin if node else 9)
         self.process = processes.start("haproxy", ["/usr/sbin/haproxy", "-db", "-f", ROOT / "deploy/haproxy.cfg"], variables)
-        wait_until(lambda: f"haproxy listens: {processes.log('haproxy')[-500:]}", lambda: listens(self.port))
+        wait_until(lambda: f"haproxy listens: {processes.log('haproxy')[-500:]}", lambda: self.path.exists() and listens(self.port))
         wait_until("haproxy has all nodes", lambda: self.up() == len(nodes))
 
     def command(self, text):
@@ -131,6 +131,9 @@ class HAProxy:
         return {row["svname"]: row for row in tables if row["svname"].startswith("node")}
 
     def up(self):
+        """The number of nodes that have passed their check."""
+        if self.process.poll() is not None:
+            raise NotRun(f"haproxy ended: {self.processes.log('haproxy')[-1000:]}")
         return sum(row["status"].startswith("UP") and row["check_status"].startswith("L7") for row in self.statistics().values())
 
 

@@ -4,6 +4,7 @@ import time
 
 import wire
 from linearizability import FOREVER
+from wire import Failed
 from world import User
 
 

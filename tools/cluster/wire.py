@@ -30,6 +30,14 @@ class Late(Lost):
     """No answer within LIMIT."""
 
 
+class Failed(Exception):
+    """The operation was not answered. `is_unknown`: whether it may have happened."""
+
+    def __init__(self, is_unknown):
+        super().__init__()
+        self.is_unknown = is_unknown
+
+
 @dataclass(slots=True)
 class Answer:
     """A response. `start` and `end` are in nanoseconds of CLOCK_MONOTONIC."""
