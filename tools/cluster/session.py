@@ -150,9 +150,9 @@ class Session:
         return values[min(int(len(values) * share), len(values) - 1)] / 1e6 if values else float("nan")
 
 
-def judge(figures, name, session, allowed=(), broken=(), steady=True):
+def judge(figures, name, session, allowed=(), broken=()):
     """The criteria of every scenario. `allowed` are the failures that the fault may cause at the proxy, `broken` those that
-    a client meets in addition that talks to a node itself; `steady`: whether there must be none before the fault."""
+    a client meets in addition that talks to a node itself."""
     violations = session.violations
     for reason in violations[:10]:
         figures.violation(name, reason)
@@ -169,8 +169,7 @@ def judge(figures, name, session, allowed=(), broken=(), steady=True):
         Counter(what for *_, what, _, _ in session.failures()).items())) or "none")
     figures.add(f"{name}: failures of other kinds {dict(kinds) or ''}".rstrip(), sum(kinds.values()), "", most=0)
     if session.fault:
-        if steady:
-            figures.add(f"{name}: failures before the fault", len(session.early()), "", most=0)
+        figures.add(f"{name}: failures before the fault", len(session.early()), "", most=0)
         before, meanwhile, afterwards = session.rates()
         figures.tell(f"{name}: operations/s", f"{before:,.0f} before, {meanwhile:,.0f} while it lasts, {afterwards:,.0f} afterwards")
         figures.add(f"{name}: operations/s afterwards, of those before", afterwards / max(before, 1) * 100, "%", least=LEAST_RATE)
