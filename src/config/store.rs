@@ -84,7 +84,7 @@ const DATABASE_CA_FILE: Setting = Setting::new(
 
 const DATABASE_POOL: Setting = Setting::new(
     "database_pool",
-    Preset::Integer(2),
+    Preset::Integer(4),
     Kind::Integer(1, 100),
     "Connections of each worker to the database, {range}; opened when they are needed",
 )

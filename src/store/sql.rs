@@ -52,6 +52,8 @@ pub struct SqlConfig {
     pub style: Style,
     /// The rate limits, if there are any.
     pub rates: Option<Rates>,
+    /// How many seconds the clock of another node may be ahead.
+    pub leeway: u64,
 }
 
 /// The users and ships, the logins and the rate limits that all nodes on one database share.
@@ -60,6 +62,7 @@ pub struct Sql {
     limits: StoreLimits,
     style: Style,
     rates: Option<Limits>,
+    leeway: u64,
     keys: Keys,
     lists: ListLimits,
     pages: PageQueue,
@@ -78,7 +81,7 @@ impl Sql {
     /// # Errors
     /// [`DatabaseError`].
     pub async fn open(database: Database, config: SqlConfig) -> Result<Arc<Self>, DatabaseError> {
-        let SqlConfig { limits, style, rates } = config;
+        let SqlConfig { limits, style, rates, leeway } = config;
         let rows = database.query(statements::HASH_KEY, &[]).await?;
         let row = rows.first().ok_or_else(|| InternalError::new("reading the service", "it has no row"));
         let hash_key: &[u8] = column(row?, 0, "reading the service")?;
@@ -88,6 +91,7 @@ impl Sql {
             limits,
             style,
             rates: rates.map(|rates| Limits::new(&rates)),
+            leeway,
             lists: ListLimits::default(),
             pages: PageQueue::default(),
             revocations: RevocationCount::new(limits.revocations),
@@ -100,6 +104,12 @@ impl Sql {
     #[must_use]
     pub fn counts(&self) -> DatabaseCounts {
         self.database.counts()
+    }
+
+    /// When all tokens of a user end that were issued until `now` by this node's clock: nodes whose clocks are ahead have issued
+    /// some with a later time.
+    fn mark(&self, now: u64) -> u64 {
+        now.saturating_add(self.leeway)
     }
 }
 

@@ -30,6 +30,9 @@ const SCHEMA: &str = include_str!("../../src/store/sql/schema/001-initial.sql");
 /// When the stores were made: tokens with this time were issued before, unless they were noted.
 pub(crate) const START: u64 = 5;
 
+/// How much the clocks of nodes may differ: a mark is ahead by as much.
+const LEEWAY: u64 = 1;
+
 /// Where the rows are.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Backend {
@@ -126,7 +129,11 @@ impl Node {
         let settings = DatabaseSettings { url: url.parse().expect("a URL"), pool_size, pooler: false };
         let database = Database::new(&settings).expect("no certificates are needed");
         let Config { limits, style, rates, .. } = *config;
-        Store::Sql(Sql::open(database, SqlConfig { limits, style, rates }).await.expect("the schema"))
+        Store::Sql(
+            Sql::open(database, SqlConfig { limits, style, rates, leeway: LEEWAY })
+                .await
+                .expect("the schema"),
+        )
     }
 }
 

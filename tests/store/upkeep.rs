@@ -1,11 +1,16 @@
 //! What only the store in a database has: expired rows that are removed, and rows that cannot be read.
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use shipyard::auth::token::Claims;
 use shipyard::internal_error::{chain, OperationError};
 use shipyard::json::Style;
 use shipyard::model::id::Id;
 use shipyard::model::parse_patch;
 use shipyard::model::ship::ShipInput;
-use shipyard::store::{AccessSessionError, Precondition, Store};
+use shipyard::store::sql::database::{Database, DatabaseSettings};
+use shipyard::store::sql::prune::prune;
+use shipyard::store::{AccessSessionError, Precondition};
 use test_support::postgres::execute;
 
 use crate::fixture::{any_ship, network, outcome, token, Backend, Config, Maker, Node};
@@ -22,27 +27,31 @@ fn number_of_rows(url: &str, table: &str) -> String {
     execute(url, &format!("SELECT count(*) FROM {table}"))[0][0].clone().expect("a number")
 }
 
-/// As in memory, tokens are removed by the hour, and count as revoked from then on: the clock may be set back.
+/// The database of a node.
+fn database(url: &str) -> Database {
+    let url = url.parse().expect("a valid URL");
+    Database::new(&DatabaseSettings { url, pool_size: 1, pooler: false }).expect("no certificates are needed")
+}
+
 #[test]
 fn expired_tokens_are_removed_and_stay_revoked() {
     on_database(async |url| {
         let store = Node::open(&url, &Config::default()).await;
-        let Store::Sql(sql) = &store else { panic!("memory has no rows") };
-        let (early, late, other) = (token(10), token(100_000), token(10));
+        let database = database(&url);
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("a clock").as_secs();
+        let with_exp = |exp| Claims { exp, ..token(10) };
+        let (early, late, other) = (with_exp(now - 120), with_exp(now + 1000), with_exp(now - 120));
         for token in [&early, &late] {
             store.log_out(token, 10).await.expect("a database");
         }
-        let hour = early.exp / 3600;
-        assert_eq!(sql.prune(early.exp).await.expect("a database"), 0, "its hour is not over");
         assert_eq!(outcome(store.check_access(&other).await), Ok(()));
-        assert_eq!(sql.prune((hour + 1) * 3600).await.expect("a database"), 1);
+        assert_eq!(prune(&database).await.expect("a database"), (1, 0));
         assert_eq!(number_of_rows(&url, "revoked"), "1");
+        // An expired token counts as revoked from then on: a clock may be behind.
         for token in [&early, &late, &other] {
             assert_eq!(outcome(store.check_access(token).await), Err(AccessSessionError::Revoked));
         }
-        // A clock that is behind takes nothing back.
-        assert_eq!(sql.prune(0).await.expect("a database"), 0);
-        assert_eq!(outcome(store.check_access(&early).await), Err(AccessSessionError::Revoked));
+        assert_eq!(prune(&database).await.expect("a database"), (0, 0));
         store.log_out(&early, 10).await.expect("a database");
         assert_eq!(number_of_rows(&url, "revoked"), "1");
     });
@@ -52,9 +61,7 @@ fn expired_tokens_are_removed_and_stay_revoked() {
 fn more_expired_tokens_than_one_statement_removes() {
     on_database(async |url| {
         execute(&url, "INSERT INTO revoked SELECT gen_random_uuid(), n FROM generate_series(1, 2500) AS n");
-        let store = Node::open(&url, &Config::default()).await;
-        let Store::Sql(sql) = &store else { panic!("memory has no rows") };
-        assert_eq!(sql.prune(3600).await.expect("a database"), 2500);
+        assert_eq!(prune(&database(&url)).await.expect("a database"), (2500, 0));
         assert_eq!(number_of_rows(&url, "revoked"), "0");
     });
 }

@@ -9,6 +9,7 @@ use shipyard::http::rlimit;
 use shipyard::internal_error::chain;
 use shipyard::log;
 use shipyard::store::sql::database::{Database, DatabaseError, DatabaseSettings};
+use shipyard::store::sql::inspection::LEEWAY;
 use shipyard::store::sql::monitor::Monitor;
 use shipyard::store::sql::schema::SCHEMA;
 use shipyard::store::sql::{key_checks, Sql, SqlConfig};
@@ -77,7 +78,12 @@ async fn open(
     let connections = store::connections(database, settings.limits.workers);
     let database = Database::new(database).map_err(failed)?;
     check(&database, keys.checks(), connections).await?;
-    let config = SqlConfig { limits: settings.store_limits, style: settings.json, rates: settings.rates };
+    let config = SqlConfig {
+        limits: settings.store_limits,
+        style: settings.json,
+        rates: settings.rates,
+        leeway: LEEWAY.into(),
+    };
     let sql = Sql::open(database.clone(), config).await.map_err(failed)?;
     let monitor = Monitor::new(database.clone(), SCHEMA);
     // Those of this thread, which will not use the database again.

@@ -7,9 +7,12 @@ use tokio_postgres::Row;
 use super::database::{Database, DatabaseError};
 use crate::internal_error::InternalError;
 
-/// By how many seconds the clocks of a node and the database may differ. Tokens of one node are accepted by another whose
-/// clock is that much behind.
-pub const LEEWAY: u32 = 5;
+/// By how many seconds the clock of a node may differ from that of the database.
+pub const MAX_DIFFERENCE: u32 = 5;
+
+/// By how many seconds the clocks of two nodes may differ. Tokens of one node are accepted by another whose clock is that much
+/// behind.
+pub const LEEWAY: u32 = 2 * MAX_DIFFERENCE;
 
 /// What the server says about itself.
 #[derive(Clone, Debug, PartialEq)]
@@ -71,11 +74,11 @@ impl Inspection {
     /// Why this node must not serve with its clock, if it must not.
     #[must_use]
     pub fn clock_problem(&self) -> Option<String> {
-        let differs = self.ahead.abs() > f64::from(LEEWAY);
+        let differs = self.ahead.abs() > f64::from(MAX_DIFFERENCE);
         differs.then(|| {
             let (seconds, direction) = (self.ahead.abs(), if self.ahead > 0.0 { "ahead of" } else { "behind" });
             format!(
-                "the clock of this machine is {seconds:.1} s {direction} that of the database, more than {LEEWAY} s: tokens of \
+                "the clock of this machine is {seconds:.1} s {direction} that of the database, more than {MAX_DIFFERENCE} s: tokens of \
                  one node would be refused by another; set the clocks (NTP)"
             )
         })

@@ -6,7 +6,6 @@ use parking_lot::Mutex;
 use tokio_postgres::types::Type;
 
 use super::conditions::Parameter;
-use super::database::DatabaseError;
 use super::reading::{bigint, column, single};
 use super::sessions::Token;
 use super::{statements, Sql};
@@ -24,11 +23,8 @@ const TIME_BETWEEN: Duration = Duration::from_secs(60);
 /// How long a list that is full is taken to stay so, without counting.
 const FULL_FOR: Duration = Duration::from_secs(5);
 
-/// Tokens are removed in hours, as in memory.
+/// Tokens are counted until the hour in which they expire is over, as in memory.
 const HOUR: u64 = 3600;
-
-/// How many rows one statement removes.
-const BATCH: i64 = 1000;
 
 /// When the revoked tokens were counted, which takes too long for each logout.
 #[derive(Debug)]
@@ -82,13 +78,13 @@ impl Sql {
         let (token, at) = (Token::from(token), Instant::now());
         let full = bigint(self.limits.revocations as u64);
         let most = self.revocations.maximum(at);
-        let (now, hour) = (bigint(now), bigint(now / HOUR * HOUR));
+        let (mark, hour) = (bigint(self.mark(now)), bigint(now / HOUR * HOUR));
         let parameters: [Parameter<'_>; 7] = [
             (&token.user, Type::INT4),
             (&token.jti, Type::UUID),
             (&token.exp, Type::INT8),
             (&token.family, Type::UUID),
-            (&now, Type::INT8),
+            (&mark, Type::INT8),
             (&most, Type::INT8),
             (&hour, Type::INT8),
         ];
@@ -98,25 +94,5 @@ impl Sql {
             self.revocations.record(at, !is_revoked);
         }
         Ok(())
-    }
-
-    /// Removes revoked tokens that have expired, an hour at a time as in memory: they count as revoked from then on. Returns
-    /// how many there were.
-    ///
-    /// # Errors
-    /// [`DatabaseError`].
-    pub async fn prune(&self, now: u64) -> Result<u64, DatabaseError> {
-        const WHAT: &str = "removing expired tokens";
-        let hour = bigint(now / HOUR * HOUR);
-        self.database.query(statements::PRUNE_MARK, &[(&hour, Type::INT8)]).await?;
-        let mut removed = 0;
-        loop {
-            let rows = self.database.query(statements::PRUNE_REVOKED, &[(&BATCH, Type::INT8)]).await?;
-            let batch: i64 = column(single(&rows, WHAT)?, 0, WHAT)?;
-            removed += batch.unsigned_abs();
-            if batch < BATCH {
-                return Ok(removed);
-            }
-        }
     }
 }

@@ -11,6 +11,7 @@ use parking_lot::Mutex;
 use super::database::{Database, DatabaseError};
 use super::inspection::Inspection;
 use super::key_checks;
+use super::prune;
 use super::schema::{Schema, SchemaState};
 use crate::auth::keys::KeyCheck;
 use crate::internal_error::chain;
@@ -48,11 +49,21 @@ impl Monitor {
         self.0.problem.lock().is_none()
     }
 
-    /// Looks every minute, for ever. `keys` gives the present codes of the keys.
+    /// Looks every minute, and removes expired rows every hour, for ever. `keys` gives the present codes of the keys.
     pub async fn run(self, keys: impl Fn() -> Vec<KeyCheck>) {
-        loop {
+        for minute in 1u64.. {
             tokio::time::sleep(INTERVAL).await;
             self.look(&keys()).await;
+            if minute % 60 == 0 {
+                self.prune().await;
+            }
+        }
+    }
+
+    /// Removes expired rows. Other nodes may do so at the same time: each removes what it finds.
+    async fn prune(&self) {
+        if let Err(error) = prune::prune(&self.0.database).await {
+            tracing::warn!(reason = ?error, "expired rows were not removed; the next attempt is in an hour");
         }
     }
 

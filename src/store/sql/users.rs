@@ -147,7 +147,7 @@ impl Sql {
         let hash = change.hash.as_ref().map(Hash::as_str);
         let (issued, jti) =
             (change.token.map(|token| bigint(token.iat)), change.token.map(|token| token.jti));
-        let now = bigint(now);
+        let mark = bigint(self.mark(now));
         let mut parameters: Vec<Parameter<'_>> = vec![(&number, Type::INT4)];
         parameters.extend(conditions.parameters());
         let own: [Parameter<'_>; 11] = [
@@ -157,7 +157,7 @@ impl Sql {
             (&search, Type::BYTEA),
             (&name, Type::BYTEA),
             (&hash, Type::TEXT),
-            (&now, Type::INT8),
+            (&mark, Type::INT8),
             (&network.hash, Type::INT8),
             (&network.slot, Type::INT4),
             (&issued, Type::INT8),

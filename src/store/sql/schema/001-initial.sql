@@ -66,9 +66,8 @@ CREATE TABLE users (
     name bytea NOT NULL CONSTRAINT users_name UNIQUE,
     -- The hash of the password.
     hash text NOT NULL,
-    -- When the newest token was issued.
-    newest_token bigint NOT NULL DEFAULT 0,
-    -- Refresh tokens that were issued until then are refused, unless noted.
+    -- Refresh tokens that were issued until then are refused, unless noted. It is ahead of the clock of the node that set it by as
+    -- much as other nodes' clocks may be; tokens that are issued until then are noted.
     password_mark bigint,
     password_noted uuid[] NOT NULL DEFAULT '{}',
     -- Tokens of either kind that were issued until then are refused, unless noted.

@@ -1,8 +1,7 @@
 -- $1 user, $2 the hash that was verified; $3 access token, $4 issued; $5 refresh token, $6 issued, $7 expires, $8 family: null
 -- without rotation, $9 generation; $10 network, $11 its slot.
 WITH admitted AS (
-    UPDATE users SET newest_token = GREATEST(newest_token, $4, $6),
-        logout_noted = CASE WHEN LEAST($4, $6) <= logout_mark
+    UPDATE users SET logout_noted = CASE WHEN LEAST($4, $6) <= logout_mark
             THEN (logout_noted || array_remove(ARRAY[
                 CASE WHEN $4 <= logout_mark THEN $3 END, CASE WHEN $6 <= logout_mark THEN $5 END], NULL))[1:256]
             ELSE logout_noted END,

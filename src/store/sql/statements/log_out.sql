@@ -1,4 +1,4 @@
--- $1 user, $2 token, $3 expires, $4 family: null if it has none, $5 now, $6 the most revoked tokens: null to not count them,
+-- $1 user, $2 token, $3 expires, $4 family: null if it has none, $5 the mark of a logout of all tokens, $6 the most revoked tokens: null to not count them,
 -- $7 the beginning of this hour. If there are that many, all tokens of the user end.
 WITH room AS (
     SELECT $3 < pruned_to OR EXISTS (SELECT FROM revoked WHERE jti = $2) AS is_revoked,
@@ -8,7 +8,7 @@ WITH room AS (
     INSERT INTO revoked (jti, exp) SELECT $2, $3 FROM room WHERE has_room AND NOT is_revoked ON CONFLICT (jti) DO NOTHING
 ), ended AS (
     UPDATE users SET
-        logout_mark = CASE WHEN has_room OR is_revoked THEN logout_mark ELSE GREATEST($5, newest_token) END,
+        logout_mark = CASE WHEN has_room OR is_revoked THEN logout_mark ELSE GREATEST($5, logout_mark) END,
         logout_noted = CASE WHEN has_room OR is_revoked THEN logout_noted ELSE '{}' END,
         families = CASE WHEN $4 = ANY (families) THEN families[:array_position(families, $4) - 1]
             || families[array_position(families, $4) + 1:] ELSE families END,

@@ -1,2 +1,3 @@
--- $1 the beginning of this hour. Until this has committed, no row of revoked may go.
-UPDATE service SET pruned_to = $1 WHERE pruned_to < $1
+-- A minute ago by the database's clock: until this has committed, no row of an expired token may go.
+UPDATE service SET pruned_to = floor(extract(epoch FROM now()))::int8 - 60
+WHERE pruned_to < floor(extract(epoch FROM now()))::int8 - 60

@@ -17,8 +17,7 @@ WITH old AS (
     END AS code, started, at, $12 = generations[at] AS is_first_use
     FROM service LEFT JOIN old ON true
 ), issued AS (
-    UPDATE users SET newest_token = CASE WHEN code = 0 THEN GREATEST(newest_token, $7, $11) ELSE newest_token END,
-        logout_noted = CASE WHEN code = 0 AND LEAST($7, $11) <= logout_mark
+    UPDATE users SET logout_noted = CASE WHEN code = 0 AND LEAST($7, $11) <= logout_mark
             THEN (logout_noted || array_remove(ARRAY[
                 CASE WHEN $7 <= logout_mark THEN $6 END, CASE WHEN $11 <= logout_mark THEN $10 END], NULL))[1:256]
             ELSE logout_noted END,
