@@ -120,6 +120,41 @@ fn more_statements_than_connections_wait() {
     });
 }
 
+/// A client that goes away cancels its request, and with it the statement. Its connection must not keep others waiting.
+#[test]
+fn a_statement_that_was_given_up_does_not_keep_a_frozen_connection() {
+    let (frozen, other) = (Cluster::start(Version::V15, &[]), Cluster::start(Version::V15, &[]));
+    on_worker(async {
+        let hosts = format!("127.0.0.1:{},127.0.0.1:{}", frozen.port(), other.port());
+        let database = with_pool(&format!("postgres://postgres@{hosts}/postgres"), 1);
+        run(&database, "SELECT 1", &[]).await.unwrap();
+        frozen.pause();
+        for _ in 0..3 {
+            let given_up = tokio::time::timeout(seconds(0.2), run(&database, "SELECT 1", &[])).await;
+            assert!(given_up.is_err(), "{given_up:?}");
+        }
+        assert!(run(&database, "SELECT 1", &[]).await.is_ok(), "the other host answers");
+        frozen.resume();
+    });
+}
+
+#[test]
+fn a_statement_that_was_given_up_keeps_a_connection_that_works() {
+    let cluster = Cluster::start(Version::V15, &[]);
+    on_worker(async {
+        let database = with_pool(&cluster.new_url(), 1);
+        let process = async || {
+            let rows = run(&database, "SELECT pg_backend_pid()", &[]).await.unwrap();
+            rows[0].get::<_, i32>(0)
+        };
+        let first = process().await;
+        let given_up =
+            tokio::time::timeout(seconds(0.1), run(&database, "SELECT pg_sleep(0.2)::text", &[])).await;
+        assert!(given_up.is_err());
+        assert_eq!(process().await, first);
+    });
+}
+
 #[test]
 fn a_host_that_does_not_answer_leaves_time_for_the_next() {
     let cluster = Cluster::shared(Version::V15);

@@ -66,7 +66,7 @@ fn the_settings_of_the_database_have_their_documented_defaults() {
     let settings = Settings::read(defaults(), flags.clone()).unwrap();
     assert!(!format!("{settings:?}").contains("hunter2"));
     let database = settings.database.unwrap();
-    assert_eq!((database.pool_size, database.pooler), (2, false));
+    assert_eq!((database.pool_size, database.pooler), (4, false));
     flags.insert("database_pool".to_owned(), 7.into());
     flags.insert("database_pooler".to_owned(), true.into());
     let database = Settings::read(defaults(), flags).unwrap().database.unwrap();

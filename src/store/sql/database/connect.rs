@@ -68,6 +68,8 @@ pub(super) struct Connection {
     /// The host, for messages.
     pub(super) host: String,
     pub(super) opened: Instant,
+    /// Whether the last statement was given up before its answer: its request was cancelled.
+    is_unanswered: bool,
 }
 
 /// Why no host gives a connection.
@@ -150,6 +152,7 @@ impl Connector {
             prepared: HashMap::new(),
             host: target.name.clone(),
             opened: Instant::now(),
+            is_unanswered: false,
         };
         self.check(&connection, statements).await?;
         Ok(connection)
@@ -254,7 +257,28 @@ impl Connection {
         self.driver.abort();
     }
 
+    /// Whether the server still answers. Asks it only if the last statement was given up: if it has no time for such a
+    /// small one either, no other statement should wait for it.
+    pub(super) async fn answers(&mut self, patience: Duration) -> bool {
+        if self.is_unanswered {
+            self.is_unanswered = !matches!(timeout(patience, self.client.simple_query("")).await, Ok(Ok(_)));
+        }
+        !self.is_unanswered
+    }
+
     pub(super) async fn run(
+        &mut self,
+        statements: Statements,
+        statement: Text<'_>,
+        parameters: &[(&(dyn ToSql + Sync), Type)],
+    ) -> Result<Vec<Row>, StatementError> {
+        self.is_unanswered = true;
+        let result = self.send(statements, statement, parameters).await;
+        self.is_unanswered = false;
+        result
+    }
+
+    async fn send(
         &mut self,
         statements: Statements,
         statement: Text<'_>,

@@ -19,6 +19,9 @@ const AGE_JITTER_MS: u64 = 60_000;
 /// How often unused connections are looked at.
 const SWEEP: Duration = Duration::from_secs(30);
 
+/// How long a connection whose last statement was given up has for showing that its server still answers.
+const PATIENCE: Duration = Duration::from_millis(250);
+
 pub(super) type Pool = managed::Pool<Manager>;
 pub(super) type Pooled = managed::Object<Manager>;
 
@@ -83,10 +86,13 @@ impl managed::Manager for Manager {
     }
 
     async fn recycle(&self, connection: &mut Connection, _: &Metrics) -> RecycleResult<ConnectError> {
-        if self.is_good(connection) {
-            Ok(())
-        } else {
-            Err(RecycleError::message("closed, too old, or from before a failover"))
+        if !self.is_good(connection) {
+            return Err(RecycleError::message("closed, too old, or from before a failover"));
         }
+        if !connection.answers(PATIENCE).await {
+            connection.abort();
+            return Err(RecycleError::message("no answer"));
+        }
+        Ok(())
     }
 }
