@@ -62,7 +62,7 @@ def again(results, folder, into_document):
         DOCUMENT.write_text(replaced(DOCUMENT.read_text(), rendered, MARK))
     else:
         print(rendered)
-    found = verdicts(results)
+    found = list(verdicts(results))
     for kept, text in found:
         print(f"{'Kept' if kept else 'Not kept'}: {text}")
     return all(kept for kept, _ in found)

@@ -1,11 +1,15 @@
+import contextlib
+import io
 import os
+import tempfile
 import unittest
+from pathlib import Path
 
 from bench.peers import all_peers
 from bench.postgres import Postgres
 from bench.process import LOAD_CORE
 from bench.sql import WORKLOADS, sql_workloads, summarized
-from bench.sql_report import render, verdicts
+from bench.sql_report import again, render, verdicts
 
 
 class SomeData:
@@ -45,6 +49,12 @@ class Sql(unittest.TestCase):
             list(verdicts(results(cells))), [
                 (True, "get, 1 connection: CPU time of the node is 0.75 times the peer's"),
                 (False, "get, 1 connection: p99 is 1.33 times the peer's"), (True, "put, 1 connection: no answer")])
+
+    def test_a_run_fails_if_a_figure_is_not_kept(self):
+        for ours, kept in ((0.03, True), (0.05, False)):
+            cells = {("get", 1, "sql-1"): [report(ours, 20)], ("get", 1, "axum-sql"): [report(0.04, 20)]}
+            with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()):
+                self.assertIs(again(results(cells), Path(folder), False), kept)
 
     def test_the_table_has_both_cpu_times(self):
         cells = {("get", 1, "sql-1"): [report(0.03, 20)], ("put", 1, "axum-sql"): "no answer"}
