@@ -22,7 +22,7 @@ SUBJECTS = ("memory", "sql-1", "sql-3", "axum-sql")
 WORKLOADS = ("get", "put", "put-one", "refresh", "login")
 PEER = RUST.parent / "whole" / "peer-axum-sql"
 # Connections of a node with one worker to the database, the same for Shipyard and for the peer.
-POOL = os.environ.get("BENCH_POOL", "5")
+POOL = os.environ.get("BENCH_POOL", "4")
 MORE_FIGURES = {
     **FIGURES,
     "database_cpu_us": lambda report: report["database_cpu_s"] * 1e6 / report["requests"],
