@@ -124,7 +124,7 @@ def few_connections(figures, options):
     with Processes() as processes:
         # Of each node: 2 for each of 2 workers, and 1 for its health; 3 are reserved for superusers, and 4 may just be closing.
         server = initialized(processes, max_connections=3 * 5 + 3 + 4)
-        cluster = Cluster(processes, server.url())
+        cluster = Cluster(processes, server.url(), database_pool=2)
         limit = "alter role shipyard connection limit {}"
 
         def act(_):
