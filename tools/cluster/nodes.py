@@ -53,8 +53,9 @@ class Node:
         self.start()
 
     def start(self):
+        # At the end of a scenario no one waits for it to drain.
         self.process = self.processes.start(
-            self.name, [BINARY], environment(self.settings) | self.extra, prefix=self.inside)
+            self.name, [BINARY], environment(self.settings) | self.extra, prefix=self.inside, ends_at=signal.SIGKILL)
 
     def is_ready(self):
         if self.process.poll() is not None:

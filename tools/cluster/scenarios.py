@@ -29,7 +29,7 @@ def started(options, **settings):
 
 def consistency(figures, options):
     """Random operations of several users over all nodes; every answer is checked."""
-    operations = options.operations or (40_000 if options.short else 200_000)
+    operations = options.operations or (20_000 if options.short else 200_000)
     with started(options) as (_, _, cluster):
         with Session(cluster, operations=operations // 2, clients=12) as session:
             session.wait()
