@@ -5,6 +5,7 @@ import contextlib
 import http.client
 import json
 import random
+import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
@@ -45,6 +46,8 @@ def unshared(figures, options):
     del options
     with Processes() as processes:
         cluster = Cluster(processes, count=2)
+        # A node refuses the tokens of others from the second of its start.
+        time.sleep(2)
         with Session(cluster, operations=1500) as session:
             session.wait()
             session.check()
