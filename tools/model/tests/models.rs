@@ -303,8 +303,9 @@ fn a_deleted_user_stays_deleted_and_leaves_both_names_free() {
     in_every_order(100, || {
         let store = store();
         let (renaming, deleting, creating) = (store.clone(), store.clone(), store.clone());
-        let renamed =
-            thread::spawn(move || renaming.update_user(ANN, change("eve", 3), &Precondition::NONE, NOW));
+        let renamed = thread::spawn(move || {
+            renaming.update_user(ANN, change("eve", 3), &Precondition::NONE, &admission(), NOW)
+        });
         let deleted = thread::spawn(move || deleting.delete_user(ANN, &Precondition::NONE));
         let created = thread::spawn(move || creating.create_user(user("eve", 4)));
         let renamed = join(renamed);
@@ -329,10 +330,14 @@ fn names_that_are_swapped_stay_unique() {
         let store = store();
         let (ann, bob) = (store.clone(), store.clone());
         let ann = thread::spawn(move || {
-            ["bob", "eve"].map(|name| ann.update_user(ANN, change(name, 1), &Precondition::NONE, NOW).is_ok())
+            ["bob", "eve"].map(|name| {
+                ann.update_user(ANN, change(name, 1), &Precondition::NONE, &admission(), NOW).is_ok()
+            })
         });
         let bob = thread::spawn(move || {
-            ["ann", "eve"].map(|name| bob.update_user(BOB, change(name, 2), &Precondition::NONE, NOW).is_ok())
+            ["ann", "eve"].map(|name| {
+                bob.update_user(BOB, change(name, 2), &Precondition::NONE, &admission(), NOW).is_ok()
+            })
         });
         let (ann, bob) = (join(ann), join(bob));
         assert!(ann[1] || bob[1], "somebody is eve");
