@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::hash::Hash;
+use std::sync::{self, PoisonError};
 use std::time::Duration;
 
 use governor::clock::{Clock, Reference};
@@ -114,7 +115,8 @@ impl<K: Hash + Eq + Clone> ShrinkableKeyedStateStore<K> for BoundedStore<K> {
 pub(super) struct Recent<K, C: Clock> {
     clock: C,
     lifetime: Duration,
-    generations: Mutex<Generations<K, C::Instant>>,
+    /// Not a lock of the models: it orders nothing but itself, and each call of the store would have twice as many orders.
+    generations: sync::Mutex<Generations<K, C::Instant>>,
 }
 
 struct Generations<K, I> {
@@ -127,17 +129,22 @@ impl<K: Hash + Eq, C: Clock> Recent<K, C> {
     /// Keeps a key for at least `lifetime` and at most twice as long, unless [`MAX_KEYS`] / 2 other keys are inserted.
     pub(super) fn new(lifetime: Duration, clock: C) -> Self {
         let generations = Generations { newer: HashSet::new(), older: HashSet::new(), started: clock.now() };
-        Self { clock, lifetime, generations: Mutex::new(generations) }
+        Self { clock, lifetime, generations: sync::Mutex::new(generations) }
+    }
+
+    fn lock(&self) -> sync::MutexGuard<'_, Generations<K, C::Instant>> {
+        // A panic leaves sets of keys behind, of which each is as good as before.
+        self.generations.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn contains(&self, key: &K) -> bool {
-        let mut generations = self.generations.lock();
+        let mut generations = self.lock();
         self.expire(&mut generations);
         generations.newer.contains(key) || generations.older.contains(key)
     }
 
     pub(super) fn insert(&self, key: K) {
-        let mut generations = self.generations.lock();
+        let mut generations = self.lock();
         self.expire(&mut generations);
         generations.newer.insert(key);
         if generations.newer.len() >= MAX_KEYS / 2 {
@@ -159,7 +166,7 @@ impl<K: Hash + Eq, C: Clock> Recent<K, C> {
 
     #[cfg(test)]
     pub(super) fn len(&self) -> usize {
-        let generations = self.generations.lock();
+        let generations = self.lock();
         generations.newer.len() + generations.older.len()
     }
 }

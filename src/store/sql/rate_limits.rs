@@ -87,6 +87,10 @@ impl Sql {
     ) -> StoreResult<Admission, RateLimited> {
         let counted = self.counted(operation, client);
         let rows = match &self.rates {
+            // Only what hashes a password has a queue, in which known networks have places of their own.
+            None if operation == Operation::Refresh => {
+                return Ok(Admission { network: client, is_known: false });
+            }
             None => {
                 let parameters =
                     [(&counted.network.hash as _, Type::INT8), (&counted.network.slot as _, Type::INT4)];

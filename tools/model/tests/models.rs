@@ -556,8 +556,9 @@ fn a_log_out_of_all_ends_what_a_racing_refresh_has_got() {
         let tick = thread::spawn(move || clock.set(NOW + 2));
         join(log_out);
         join(tick);
+        let refreshed = join(refresh);
         assert_eq!(store.check_refresh(&session.claims), Err(RefreshSessionError::AllLoggedOut));
-        if let Some(access) = join(refresh) {
+        if let Some(access) = refreshed {
             assert!(store.check_access(&access).is_err());
         }
         let again = log_in(&store, &tokens, &hash(1)).expect("the password");
@@ -588,21 +589,26 @@ fn a_cutoff_admits_what_came_after_it_and_nothing_else() {
     });
 }
 
-/// The same with the tokens of a store that has just started: those of a login count at once in the thread that logs in, while
-/// another thread does, and then in any thread.
+/// The same with the tokens of a store that has just started: those of a login count at once, while another thread logs in, and
+/// then those of both.
 #[test]
 fn a_token_counts_from_the_moment_of_its_login() {
     in_every_order(20, || {
         let clock = Clock::manual(NOW);
         let (store, tokens) = (store_at(NOW + 1), tokens(&clock));
-        let (other, others) = (store.clone(), tokens.clone());
-        let login =
-            |store: &Memory, tokens: &Tokens| log_in(store, tokens, &hash(1)).expect("the password").claims;
-        let thread = thread::spawn(move || login(&other, &others));
-        let own = login(&store, &tokens);
-        assert_eq!(store.check_refresh(&own), Ok(()));
-        for claims in [own, join(thread)] {
-            assert_eq!(store.check_refresh(&claims), Ok(()));
+        let issue = |kind| tokens.issue(kind, ANN).expect("it is signed").claims;
+        let pair = || (issue(Kind::Access), issue(Kind::Refresh));
+        let (own, others) = (pair(), pair());
+        let log_in = |store: &Memory, (access, refresh): (Claims, Claims)| {
+            store.complete_login(&hash(1), &access, &refresh, &admission())
+        };
+        let other = store.clone();
+        let thread = thread::spawn(move || log_in(&other, others));
+        assert!(log_in(&store, own));
+        assert_eq!(store.check_access(&own.0), Ok(()));
+        assert!(join(thread));
+        for (access, refresh) in [own, others] {
+            assert_eq!((store.check_access(&access), store.check_refresh(&refresh)), (Ok(()), Ok(())));
         }
     });
 }
