@@ -1,7 +1,7 @@
 //! Database URL: where the database is, who logs in, and how the connection is protected.
 //!
 //! tokio-postgres knows three TLS modes, none of which checks the server's name by itself, and its `prefer` falls back to clear
-//! text on any network. So this module reads the URL, and [`connect`](super::connect) applies it to one host at a time.
+//! text on any network. So this module reads the URL, and `connect` applies it to one host at a time.
 
 use std::fmt;
 use std::net::IpAddr;
