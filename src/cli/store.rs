@@ -38,7 +38,7 @@ pub(super) enum Store {
     Check(SettingFlags),
     /// Write the users, with the hashes of their passwords, and the ships as a data file
     Export(export::Export),
-    /// Delete logouts and logins that have expired; run it once a day
+    /// Delete logouts and logins that have expired; each node does so once an hour
     Prune(SettingFlags),
     /// Make the keys of this configuration the only ones that nodes sign with
     SetKeys(SettingFlags),

@@ -92,8 +92,7 @@ class Checks:
         found = [line for version in KUBERNETES for line in self._said([*validate, "-k", version, *paths])]
         objects = {path.stem: yaml.safe_load(path.read_text()) for path in paths}
         for name, one in objects.items():
-            # A CronJob has a Job inside.
-            spec = one["spec"]["jobTemplate"]["spec"] if one["kind"] == "CronJob" else one.get("spec", {})
+            spec = one.get("spec", {})
             if "template" in spec:
                 pod = spec["template"]["spec"]
                 (container,) = pod["containers"]

@@ -2,12 +2,9 @@
 
 use super::{statements, Sql};
 use crate::internal_error::chain;
-use crate::metrics::table::{
-    DATABASE_CONNECTIONS, DATABASE_DISCARDED, DATABASE_ERRORS, DATABASE_RETRIES, DATABASE_STATEMENTS,
-    DATABASE_WAITING, PAGE_QUEUE_REFUSALS,
-};
+use crate::metrics::table::PAGE_QUEUE_REFUSALS;
 use crate::metrics::Scrape;
-use crate::store::sql::database::{DatabaseCounts, DatabaseError};
+use crate::store::sql::database::DatabaseError;
 
 impl Sql {
     /// Asks the database for the row that all nodes share.
@@ -22,17 +19,7 @@ impl Sql {
     }
 
     pub(in crate::store) fn set_figures(&self, scrape: &mut Scrape) {
-        let counts = self.counts();
-        let DatabaseCounts { open, idle, waiting, statements, retries, discarded, unavailable, internal } =
-            counts;
-        scrape.set(&DATABASE_CONNECTIONS, &["busy"], open.saturating_sub(idle) as u64);
-        scrape.set(&DATABASE_CONNECTIONS, &["idle"], idle as u64);
-        scrape.set(&DATABASE_WAITING, &[], waiting as u64);
-        scrape.set(&DATABASE_DISCARDED, &[], discarded);
-        scrape.set(&DATABASE_STATEMENTS, &[], statements);
-        scrape.set(&DATABASE_RETRIES, &[], retries);
-        scrape.set(&DATABASE_ERRORS, &["unavailable"], unavailable);
-        scrape.set(&DATABASE_ERRORS, &["internal"], internal);
+        self.database.set_figures(scrape);
         scrape.set(&PAGE_QUEUE_REFUSALS, &[], self.pages.refusals());
     }
 }

@@ -33,6 +33,10 @@ pub const SCHEMA: Schema =
 /// The table of the steps themselves.
 const STEPS: &str = include_str!("schema/000-steps.sql");
 
+/// Whether the database has tables of this program.
+const IS_THERE: &str =
+    "SELECT to_regclass('service') IS NOT NULL AND to_regclass('schema_steps') IS NOT NULL";
+
 /// What a database has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SchemaState {
@@ -105,8 +109,6 @@ impl Schema {
     /// # Errors
     /// [`DatabaseError`].
     pub async fn state(&self, database: &Database) -> Result<SchemaState, DatabaseError> {
-        const IS_THERE: &str =
-            "SELECT to_regclass('service') IS NOT NULL AND to_regclass('schema_steps') IS NOT NULL";
         const STATE: &str = "SELECT schema, (SELECT max(oldest) FROM schema_steps) FROM service";
         let wrong = |error| DatabaseError::Internal(InternalError::new("reading the schema", error));
         let rows = database.query(IS_THERE, &[]).await?;
@@ -160,8 +162,6 @@ impl Schema {
     /// # Errors
     /// [`SchemaError`]. The steps before the one that failed stay.
     pub async fn migrate(&self, client: &mut Client) -> Result<Vec<i32>, SchemaError> {
-        const IS_THERE: &str =
-            "SELECT to_regclass('service') IS NOT NULL AND to_regclass('schema_steps') IS NOT NULL";
         let rows = client.query_typed(IS_THERE, &[]).await?;
         if !rows.first().is_some_and(|row| row.try_get(0).unwrap_or(false)) {
             return Err(SchemaError::Missing);
